@@ -1,0 +1,55 @@
+"""Throughtime: recurrent sequence models in PyTorch.
+
+A cell is written once, as the textbook writes it; everything else is derived from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from throughtime._version import __version__
+
+if TYPE_CHECKING:
+    from throughtime.cells import CELLS, Cell, find_cell
+    from throughtime.engine import EngineError, unroll
+    from throughtime.errors import UserError
+    from throughtime.layers import GRU, LSTM, RNN, Recurrent
+
+_HOMES = {
+    "CELLS": "cells",
+    "Cell": "cells",
+    "EngineError": "engine",
+    "GRU": "layers",
+    "LSTM": "layers",
+    "RNN": "layers",
+    "Recurrent": "layers",
+    "UserError": "errors",
+    "find_cell": "cells",
+    "unroll": "engine",
+}
+
+__all__ = [
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Cell",
+    "EngineError",
+    "Recurrent",
+    "UserError",
+    "__version__",
+    "find_cell",
+    "unroll",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Public names load on first use: the command line answers --help and --version without importing torch.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'throughtime' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"throughtime.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

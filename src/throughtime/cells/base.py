@@ -1,0 +1,180 @@
+"""What a cell is: named state, named parameters, and one step written as its equations.
+
+Shapes used in this package::
+
+    B  rows of a batch        k  features of the input (``input_size``)
+    T  time steps             n  units of the cell (``hidden_size``)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Role = Literal["input", "recurrent", "vector", "bias"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a cell declares about one of its parameters.
+
+    Attributes:
+        shape: Its size; a matrix is ``(rows, columns)`` and multiplies vectors of ``columns`` features.
+        role: ``"input"`` and ``"recurrent"`` for matrices on the input and on the past (weight-drop and
+            recurrent dropout act on the latter), ``"bias"`` for what ``bias=False`` removes, ``"vector"``
+            for the rest: peepholes, gains.
+        fill: Sets the start value, in place.
+    """
+
+    shape: tuple[int, ...]
+    role: Role
+    fill: Callable[[Tensor], object]
+
+
+def input_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
+    """A matrix on the input, ``(gates * rows, columns)``, Glorot-uniform in each gate's block.
+
+    Glorot keeps the variance of a layer's signal near that of its input (Glorot and Bengio 2010).
+    """
+
+    def fill(weight: Tensor) -> None:
+        bound = math.sqrt(6.0 / (rows + columns))
+        weight.uniform_(-bound, bound)
+
+    return Parameter((gates * rows, columns), "input", fill)
+
+
+def recurrent_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
+    """A matrix on the past, ``(gates * rows, columns)``, orthogonal in each gate's block.
+
+    All singular values of an orthogonal matrix are 1, so that the product of many steps neither vanishes
+    nor explodes by the start value alone (Saxe et al. 2014; Le et al. 2015 for the identity).
+    """
+
+    def fill(weight: Tensor) -> None:
+        for block in weight.chunk(gates):
+            torch.nn.init.orthogonal_(block)
+
+    return Parameter((gates * rows, columns), "recurrent", fill)
+
+
+def bias(size: int, *values: float) -> Parameter:
+    """A bias of ``size`` units a gate; ``values`` are its start values, one a gate (default: one gate of 0)."""
+    return _constant(size, values or (0.0,), "bias")
+
+
+def vector(size: int, *values: float) -> Parameter:
+    """A vector that multiplies unit by unit (peephole, gain); ``values`` as in :func:`bias`."""
+    return _constant(size, values or (0.0,), "vector")
+
+
+def _constant(size: int, values: tuple[float, ...], role: Role) -> Parameter:
+    def fill(weight: Tensor) -> None:
+        for block, value in zip(weight.chunk(len(values)), values, strict=True):
+            block.fill_(value)
+
+    return Parameter((len(values) * size,), role, fill)
+
+
+class Matrix:
+    """A weight matrix inside a step, so that ``p.W_x @ x`` stands there as the textbook writes it.
+
+    ``matrix @ rows`` multiplies every row of ``rows`` (``[B, columns]``) and gives ``[B, rows of the matrix]``.
+    ``mask`` (``[B, columns]``) is what recurrent dropout lays over the rows before the product.
+    """
+
+    __slots__ = ("mask", "weight")
+
+    def __init__(self, weight: Tensor, mask: Tensor | None = None) -> None:
+        self.weight = weight
+        self.mask = mask
+
+    def __matmul__(self, rows: Tensor) -> Tensor:
+        return F.linear(rows if self.mask is None else rows * self.mask, self.weight)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrent cell: the equations of one step and what they need. It knows nothing of time.
+
+    A cell of your own declares ``state`` (names, the first is the output), ``parameters`` and ``step``;
+    options of its own are dataclass fields. The step is pure: PyTorch operations only, no in-place writes,
+    no Python control flow on tensor values, so that an engine may trace it.
+
+    Example:
+        The minimal gated unit (Zhou et al. 2016):
+
+        >>> import torch, throughtime
+        >>> from throughtime.cells import Cell, bias, input_matrix, recurrent_matrix
+        >>> class MinimalGatedUnit(Cell):
+        ...     def parameters(self):
+        ...         n, k = self.hidden_size, self.input_size
+        ...         return {
+        ...             "W_f": input_matrix(n, k), "U_f": recurrent_matrix(n, n), "b_f": bias(n),
+        ...             "W_c": input_matrix(n, k), "U_c": recurrent_matrix(n, n), "b_c": bias(n),
+        ...         }
+        ...     def step(self, x, s, p):
+        ...         f = torch.sigmoid(p.W_f @ x + p.U_f @ s.h + p.b_f)
+        ...         c = torch.tanh(p.W_c @ x + p.U_c @ (f * s.h) + p.b_c)
+        ...         return {"h": (1 - f) * s.h + f * c, "f": f}
+        >>> layer = throughtime.Recurrent(MinimalGatedUnit, 3, 5, num_layers=2, bidirectional=True)
+        >>> outputs, state = layer(torch.randn(2, 7, 3), lengths=torch.tensor([7, 4]))
+        >>> outputs.shape, state["h"].shape
+        (torch.Size([2, 7, 10]), torch.Size([4, 2, 5]))
+
+    Args:
+        input_size: Features of the input, k.
+        hidden_size: Units of the cell, n.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+    """
+
+    input_size: int
+    hidden_size: int
+
+    state: ClassVar[tuple[str, ...]] = ("h",)
+    """Names of the state; the first is the output that is handed to the layer above."""
+
+    def __post_init__(self) -> None:
+        for name in ("input_size", "hidden_size"):
+            size = getattr(self, name)
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"{type(self).__name__}: expected {name} to be a positive integer, got {size!r}")
+
+    def widths(self) -> dict[str, int]:
+        """Features of every state, by name. Override where one differs from ``hidden_size``."""
+        return dict.fromkeys(self.state, self.hidden_size)
+
+    @property
+    def output_size(self) -> int:
+        """Features of the output: the width of the first state."""
+        return self.widths()[self.state[0]]
+
+    def options(self) -> dict[str, Any]:
+        """The cell's own settings beside its sizes, as plain data."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("input_size", "hidden_size")}
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Declares the parameters by name."""
+        raise NotImplementedError(f"{type(self).__name__} declares no parameters: define parameters(self)")
+
+    def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:
+        """One step through time.
+
+        Args:
+            x: The input, ``[B, k]``.
+            s: The state, an attribute a name: ``s.h`` is ``[B, width]``.
+            p: The parameters, an attribute a name; matrices are applied as ``p.W @ x``.
+
+        Returns:
+            The new state by name, every name of ``state``. Whatever else is returned by name (gates, say)
+            can be looked at and costs nothing when nobody looks.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no equations: define step(self, x, s, p)")

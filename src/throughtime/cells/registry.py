@@ -1,0 +1,68 @@
+"""Cells by name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import partial
+
+from throughtime.cells.base import Cell
+from throughtime.cells.gru import GRUCell
+from throughtime.cells.gru_full import FullGRUCell
+from throughtime.cells.gru_simplified import SimplifiedGRUCell
+from throughtime.cells.lstm import LSTMCell
+from throughtime.cells.lstm_coupled import CoupledLSTMCell
+from throughtime.cells.lstm_layernorm import LayerNormLSTMCell
+from throughtime.cells.lstm_peephole import PeepholeLSTMCell
+from throughtime.cells.lstm_projected import ProjectedLSTMCell
+from throughtime.cells.rnn import RNNCell
+from throughtime.errors import UserError, nearest
+
+CellFactory = Callable[..., Cell]
+"""Makes a cell from ``(input_size, hidden_size, **options)``: a cell's class, as a rule."""
+
+CELLS: dict[str, CellFactory] = {
+    "rnn": RNNCell,
+    "rnn-relu": partial(RNNCell, nonlinearity="relu"),
+    "gru-simplified": SimplifiedGRUCell,
+    "gru-full": FullGRUCell,
+    "gru": GRUCell,
+    "lstm": LSTMCell,
+    "lstm-peephole": PeepholeLSTMCell,
+    "lstm-coupled": CoupledLSTMCell,
+    "lstm-projected": ProjectedLSTMCell,
+    "lstm-layernorm": LayerNormLSTMCell,
+}
+"""The built-in cells by the name that the command line takes."""
+
+
+def find_cell(name: str) -> CellFactory:
+    """The cell of that name: a built-in one, or ``module:Class``, which imports the module.
+
+    Args:
+        name: A key of :data:`CELLS`, or a dotted module and a class in it, separated by a colon.
+
+    Raises:
+        UserError: If there is no such cell; names the nearest one.
+
+    Example:
+        >>> find_cell("gru")(3, 5)
+        GRUCell(input_size=3, hidden_size=5)
+    """
+    if name in CELLS:
+        return CELLS[name]
+    if ":" not in name:
+        raise UserError(
+            f"unknown cell {name!r}{nearest(name, CELLS)}; built-in cells: {', '.join(CELLS)}; "
+            "a cell of your own is written module:Class"
+        )
+    module_name, _, class_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"cell {name!r}: {error}; is the module's folder on PYTHONPATH?") from error
+    found = getattr(module, class_name, None)
+    if not (inspect.isclass(found) and issubclass(found, Cell)):
+        raise UserError(f"cell {name!r}: module {module_name} has no Cell subclass named {class_name!r}")
+    return found

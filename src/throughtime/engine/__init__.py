@@ -1,0 +1,140 @@
+"""Runs a cell through time. One entry, :func:`unroll`, and the engines behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from throughtime.cells import Cell
+from throughtime.engine.call import Call, Engine, EngineError, Noise, Result
+from throughtime.engine.reference import ReferenceEngine, bind, check_step
+from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
+from throughtime.errors import nearest
+
+ENGINES: tuple[Engine, ...] = (TorchEngine(), ReferenceEngine())
+"""Every engine, fastest first: the order in which ``engine="auto"`` asks. The last one serves every call."""
+
+__all__ = [
+    "ENGINES",
+    "Call",
+    "Engine",
+    "EngineError",
+    "Noise",
+    "bind",
+    "check_engine",
+    "check_step",
+    "from_torch",
+    "to_torch",
+    "unroll",
+    "zero_state",
+]
+
+
+def unroll(
+    cell: Cell,
+    parameters: Mapping[str, Tensor],
+    inputs: Tensor,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    noise: Noise | None = None,
+    engine: str = "auto",
+) -> Result:
+    """Runs a cell over a batch of sequences, in one direction.
+
+    Every engine gives the reference's outputs, final states and gradients. Padding is never read: outputs
+    past a row's length are zero and receive no gradient. Empty rows are legal and end in their initial state.
+
+    Args:
+        cell: The equations.
+        parameters: The cell's parameters by name.
+        inputs: ``[B, T, k]``.
+        state: The initial state by name, ``[B, width]`` each; zeros where None.
+        lengths: Real steps of every row, ``[B]``, integers from 0 to T; None where all are T.
+        reverse: Run each row from its last real step to its first; outputs stay in the order of the inputs.
+        noise: Regularisers inside the loop.
+        engine: ``"auto"`` takes the fastest engine that serves the call, a name takes that one.
+
+    Returns:
+        Outputs ``[B, T, width]`` and the final state by name, ``[B, width]`` each.
+
+    Raises:
+        ValueError: If shapes do not fit; says what was expected.
+        EngineError: If the engine asked for by name cannot serve the call.
+
+    Example:
+        >>> from throughtime.cells import RNNCell
+        >>> cell = RNNCell(1, 1)
+        >>> parameters = {"W_x": torch.ones(1, 1), "W_h": torch.ones(1, 1), "b": torch.zeros(1)}
+        >>> outputs, state = unroll(cell, parameters, torch.ones(1, 2, 1))
+        >>> outputs.flatten().round(decimals=4)  # tanh(1), tanh(1 + tanh(1))
+        tensor([0.7616, 0.9427])
+    """
+    if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:
+        raise ValueError(f"expected inputs of shape [batch, time, {cell.input_size}], got {list(inputs.shape)}")
+    batch, time = inputs.shape[:2]
+    call = Call(
+        cell,
+        parameters,
+        inputs,
+        zero_state(cell, inputs) if state is None else _checked_state(cell, state, batch),
+        None if lengths is None else check_lengths(lengths, batch, time),
+        reverse,
+        noise or Noise(),
+    )
+    return _choose(engine, call).run(call)
+
+
+def zero_state(cell: Cell, inputs: Tensor) -> dict[str, Tensor]:
+    """A state of zeros for a batch ``[B, …]``, with its device and dtype."""
+    return {name: inputs.new_zeros(inputs.shape[0], width) for name, width in cell.widths().items()}
+
+
+def check_engine(name: str) -> None:
+    """Refuses a name that no engine has.
+
+    Raises:
+        EngineError: With the nearest name.
+    """
+    known = ["auto", *(engine.name for engine in ENGINES)]
+    if name not in known:
+        raise EngineError(f"unknown engine {name!r}{nearest(name, known)}; engines: {', '.join(known)}")
+
+
+def check_lengths(lengths: Tensor, batch: int, time: int) -> Tensor | None:
+    """Lengths on the CPU; None where every row is whole.
+
+    Raises:
+        ValueError: If they are no integers, not one a row, or not within 0 and ``time``.
+    """
+    if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise ValueError(
+            f"expected lengths of shape [{batch}] with integers, got {list(lengths.shape)} of {lengths.dtype}"
+        )
+    lengths = lengths.to("cpu", torch.int64)
+    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
+        raise ValueError(f"expected lengths from 0 to {time}, got {int(lengths.min())} to {int(lengths.max())}")
+    return None if bool((lengths == time).all()) else lengths
+
+
+def _checked_state(cell: Cell, state: Mapping[str, Tensor], batch: int) -> dict[str, Tensor]:
+    shapes = {name: [batch, width] for name, width in cell.widths().items()}
+    got = {name: list(value.shape) for name, value in state.items()}
+    if shapes != got:
+        raise ValueError(f"expected an initial state of {shapes}, got {got}")
+    return dict(state)
+
+
+def _choose(name: str, call: Call) -> Engine:
+    check_engine(name)
+    for engine in ENGINES:
+        if name in ("auto", engine.name):
+            reason = engine.refuses(call)
+            if reason is None:
+                return engine
+            if name != "auto":
+                raise EngineError(f'engine {name!r} cannot serve this call: {reason}; pass engine="auto"')
+    raise AssertionError("the reference engine serves every call")

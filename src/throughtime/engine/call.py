@@ -1,0 +1,77 @@
+"""What an engine is asked to do: one cell, one direction, a batch of sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from throughtime.cells import Cell
+
+
+class EngineError(ValueError):
+    """An engine asked for by name cannot serve the call; says why and what to pass instead."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The regularisers that act inside the loop, drawn beforehand so that every engine sees the same.
+
+    Attributes:
+        products: Recurrent dropout: for each recurrent matrix by name a factor ``[B, columns]`` on the rows it
+            multiplies, the same at every step (Gal and Ghahramani 2016).
+        keep: Zoneout: for each state by name the share of the old value that stays, ``s<t> = keep s<t-1> +
+            (1 - keep) s~<t>``: zeros and ones ``[B, T, width]`` in training, a number in use (Krueger et al. 2017).
+    """
+
+    products: Mapping[str, Tensor] = field(default_factory=dict)
+    keep: Mapping[str, Tensor | float] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.products or self.keep)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a cell through time.
+
+    Attributes:
+        cell: The equations.
+        parameters: The cell's parameters by name.
+        inputs: ``[B, T, k]``.
+        state: The initial state by name, ``[B, width]`` each.
+        lengths: Real steps of every row, ``[B]``, integers on the CPU; None where all are T.
+        reverse: Run each row from its last real step to its first.
+        noise: Regularisers inside the loop.
+    """
+
+    cell: Cell
+    parameters: Mapping[str, Tensor]
+    inputs: Tensor
+    state: Mapping[str, Tensor]
+    lengths: Tensor | None = None
+    reverse: bool = False
+    noise: Noise = field(default_factory=Noise)
+
+
+Result = tuple[Tensor, dict[str, Tensor]]
+"""Outputs ``[B, T, width]``, zero past a row's length and in the order of the inputs, and the final state."""
+
+
+class Engine(Protocol):
+    """Runs a call. Joins by being listed in :data:`throughtime.engine.ENGINES`."""
+
+    @property
+    def name(self) -> str:
+        """The name that ``engine=`` takes."""
+        ...
+
+    def refuses(self, call: Call) -> str | None:
+        """Why it cannot serve this call, in words that end "because …"; None where it can."""
+        ...
+
+    def run(self, call: Call) -> Result:
+        """Serves a call that it does not refuse."""
+        ...

@@ -1,0 +1,91 @@
+"""Ragged batches as engines like them: longest row first, forward in time, so that active rows are a prefix.
+
+A batch then costs what its real steps cost: at step t only the first ``active[t]`` rows are computed, and
+padding is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from throughtime.engine.call import Call, Noise, Result
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A call with its rows sorted by falling length and its time running forward.
+
+    Attributes:
+        inputs: ``[B, S, k]`` where S is the longest real length.
+        state: Initial state by name, ``[B, width]``.
+        noise: The call's noise in the same order.
+        active: Rows still running at each of the S steps, never rising.
+        order: Where each sorted row stood, ``[B]``; None where rows were not moved.
+        turn: For each sorted row and step the step it came from, ``[B, S]``; None where time was not turned.
+        time: Steps of the call, T.
+    """
+
+    inputs: Tensor
+    state: Mapping[str, Tensor]
+    noise: Noise
+    active: list[int]
+    order: Tensor | None
+    turn: Tensor | None
+    time: int
+
+
+def arrange(call: Call) -> Arranged:
+    """Sorts and turns a call."""
+    batch, time = call.inputs.shape[:2]
+    device = call.inputs.device
+    if call.lengths is None:
+        steps, active, order = time, [batch] * time, None
+    else:
+        lengths, order = call.lengths.sort(descending=True, stable=True)
+        steps = int(lengths[0]) if batch else 0
+        active = (lengths.unsqueeze(0) > torch.arange(steps).unsqueeze(1)).sum(1).tolist()
+        if torch.equal(order, torch.arange(batch)):
+            order = None
+    turn = None
+    if call.reverse:
+        step = torch.arange(steps).expand(batch, steps)
+        last = torch.full((batch, 1), steps) if call.lengths is None else lengths.unsqueeze(1)
+        turn = torch.where(step < last, last - 1 - step, step).to(device)
+    order = None if order is None else order.to(device)
+
+    def rows(value: Tensor) -> Tensor:
+        return value if order is None else value.index_select(0, order)
+
+    def in_time(value: Tensor) -> Tensor:
+        value = rows(value[:, :steps])
+        return value if turn is None else _take_steps(value, turn)
+
+    noise = Noise(
+        products={name: rows(mask) for name, mask in call.noise.products.items()},
+        keep={n: in_time(keep) if isinstance(keep, Tensor) else keep for n, keep in call.noise.keep.items()},
+    )
+    state = {name: rows(value) for name, value in call.state.items()}
+    return Arranged(in_time(call.inputs), state, noise, active, order, turn, time)
+
+
+def restore(arranged: Arranged, outputs: Tensor, finals: Mapping[str, Tensor]) -> Result:
+    """Undoes :func:`arrange`: outputs ``[B, S, width]`` of sorted rows become ``[B, T, width]`` of the call's."""
+    if arranged.turn is not None:
+        outputs = _take_steps(outputs, arranged.turn)
+    if arranged.time > outputs.shape[1]:
+        outputs = F.pad(outputs, (0, 0, 0, arranged.time - outputs.shape[1]))
+    if arranged.order is None:
+        return outputs, dict(finals)
+    back = torch.empty_like(arranged.order)
+    back[arranged.order] = torch.arange(len(back), device=back.device)
+    return outputs.index_select(0, back), {name: value.index_select(0, back) for name, value in finals.items()}
+
+
+def _take_steps(value: Tensor, turn: Tensor) -> Tensor:
+    """Row b, step t of the result is row b, step ``turn[b, t]``; turning twice gives the value back."""
+    return value.gather(1, turn.unsqueeze(-1).expand_as(value))

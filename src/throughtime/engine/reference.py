@@ -1,0 +1,96 @@
+"""The plain loop with autograd: the definition of right. It serves every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from throughtime.cells import Cell, Matrix
+from throughtime.engine.call import Call, Noise, Result
+from throughtime.engine.ragged import arrange, restore
+
+
+class ReferenceEngine:
+    """Calls the cell's step once a time step."""
+
+    name = "reference"
+
+    def refuses(self, call: Call) -> str | None:
+        """Never."""
+        return None
+
+    def run(self, call: Call) -> Result:
+        """Walks the cell through time."""
+        arranged = arrange(call)
+        cell, noise, batch = call.cell, arranged.noise, call.inputs.shape[0]
+        state = dict(arranged.state)
+        finished: list[dict[str, Tensor]] = []
+        outputs: list[Tensor] = []
+        running = batch
+        parameters = bind(cell, call.parameters, noise)
+        for t, (x, active) in enumerate(zip(arranged.inputs.unbind(1), arranged.active, strict=True)):
+            if active < running:
+                finished.append({name: value[active:] for name, value in state.items()})
+                state = {name: value[:active] for name, value in state.items()}
+                parameters = bind(cell, call.parameters, noise, active)
+                running = active
+            new = cell.step(x[:active], SimpleNamespace(**state), parameters)
+            if t == 0:
+                check_step(cell, new, active)
+            state = {name: _zone_out(new[name], state[name], noise.keep.get(name), t) for name in state}
+            outputs.append(F.pad(state[cell.state[0]], (0, 0, 0, batch - active)))
+        finals = {
+            name: torch.cat([state[name], *(part[name] for part in reversed(finished))]) if finished else state[name]
+            for name in state
+        }
+        stacked = torch.stack(outputs, 1) if outputs else call.inputs.new_zeros(batch, 0, cell.output_size)
+        return restore(arranged, stacked, finals)
+
+
+def bind(
+    cell: Cell, parameters: Mapping[str, Tensor], noise: Noise | None = None, rows: int | None = None
+) -> SimpleNamespace:
+    """The parameters as a step sees them: matrices apply by ``@``, under the noise of the first ``rows`` rows."""
+    products = noise.products if noise else {}
+
+    def view(name: str, value: Tensor) -> Tensor | Matrix:
+        if declared[name].role not in ("input", "recurrent"):
+            return value
+        return Matrix(value, products[name][:rows] if name in products else None)
+
+    declared = cell.parameters()
+    return SimpleNamespace(**{name: view(name, value) for name, value in parameters.items()})
+
+
+def check_step(cell: Cell, new: Mapping[str, Tensor], rows: int) -> None:
+    """Refuses a step that returned no state, or a state of another shape.
+
+    Raises:
+        TypeError: If a state is missing.
+        ValueError: If a state has another shape.
+    """
+    name = type(cell).__name__
+    for state, width in cell.widths().items():
+        if not isinstance(new, Mapping) or state not in new:
+            got = f"names {sorted(new)}" if isinstance(new, Mapping) else type(new).__name__
+            raise TypeError(
+                f"{name}.step: expected a dict with the new state {', '.join(cell.state)}, got {got}; "
+                f"end the step with: return {{{', '.join(f'{s!r}: {s}' for s in cell.state)}}}"
+            )
+        if new[state].shape != (rows, width):
+            raise ValueError(
+                f"{name}.step: expected state {state!r} of shape [{rows}, {width}], got {list(new[state].shape)}; "
+                "check the parameters' shapes, or the widths that the cell declares"
+            )
+
+
+def _zone_out(new: Tensor, old: Tensor, keep: Tensor | float | None, t: int) -> Tensor:
+    if keep is None:
+        return new
+    if isinstance(keep, Tensor):
+        keep = keep[: len(new), t]
+    return new + keep * (old - new)

@@ -1,0 +1,23 @@
+"""What the user can mend: one line that says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in what the user passed. The command line prints it in one line and exits with 2."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``" (did you mean 'lstm'?)"``, or nothing where no known name is near.
+
+    Example:
+        >>> nearest("ltsm", ["lstm", "gru"])
+        " (did you mean 'lstm'?)"
+        >>> nearest("transformer", ["lstm", "gru"])
+        ''
+    """
+    matches = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

@@ -1,0 +1,190 @@
+"""Many cells: deep, in one or both directions, over ragged batches, regularised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from throughtime.cells import Cell, find_cell
+from throughtime.engine import check_engine
+from throughtime.layers.directed import Directed, share
+
+
+class Recurrent(nn.Module):
+    """A deep recurrent layer of any cell.
+
+    ``a[l]<t> = cell(a[l]<t-1>, a[l-1]<t>)`` for layer l; with ``bidirectional`` the outputs of both directions
+    are joined feature by feature. A final state of the backward direction is that of each row's first step.
+
+    Args:
+        cell: The name of a built-in cell (:data:`throughtime.cells.CELLS`), ``"module:Class"``, or a cell class.
+        input_size: Features of the input.
+        hidden_size: Units of a cell.
+        num_layers: Depth.
+        bidirectional: Run each layer in both directions.
+        bias: Without it, biases stay zero and are not trained.
+        dropout: Between layers: share of the features of every layer's output but the last one's.
+        input_dropout: Variational: share of the features of every layer's input, one mask a sequence, the same
+            at every step (Gal and Ghahramani 2016).
+        recurrent_dropout: Variational, on what the recurrent matrices multiply (Gal and Ghahramani 2016).
+        zoneout: Share of the state's units that keep their old value at a step (Krueger et al. 2017).
+        weight_drop: Share of the recurrent matrices' weights dropped (Merity et al. 2017).
+        residual: Add a layer's input to its output wherever the two have as many features.
+        engine: ``"auto"``, or the name of an engine (:data:`throughtime.engine.ENGINES`).
+        options: The cell's own options, such as ``nonlinearity`` or ``proj_size``.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        UserError: If there is no cell of that name.
+
+    Example:
+        >>> layer = Recurrent("lstm-peephole", 3, 8, num_layers=2)
+        >>> outputs, state = layer(torch.randn(4, 10, 3))
+        >>> outputs.shape, sorted(state), state["c"].shape
+        (torch.Size([4, 10, 8]), ['c', 'h'], torch.Size([2, 4, 8]))
+        >>> half, carried = layer(torch.randn(4, 5, 3), state)  # goes on where the first call ended
+    """
+
+    def __init__(
+        self,
+        cell: str | Callable[..., Cell],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        bias: bool = True,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        weight_drop: float = 0.0,
+        residual: bool = False,
+        engine: str = "auto",
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        check_engine(engine)
+        if num_layers < 1:
+            raise ValueError(f"expected num_layers to be at least 1, got {num_layers}")
+        factory = find_cell(cell) if isinstance(cell, str) else cell
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.bias = bias
+        self.dropout = share("dropout", dropout)
+        self.input_dropout = share("input_dropout", input_dropout)
+        self.residual = residual
+        self.engine = engine
+        self.cells = nn.ModuleList()
+        width = input_size
+        for _ in range(num_layers):
+            layer = [
+                Directed(
+                    factory(width, hidden_size, **options),
+                    reverse=reverse,
+                    bias=bias,
+                    recurrent_dropout=recurrent_dropout,
+                    zoneout=zoneout,
+                    weight_drop=weight_drop,
+                )
+                for reverse in ((False, True) if bidirectional else (False,))
+            ]
+            self.cells.extend(layer)
+            width = sum(directed.cell.output_size for directed in layer)
+        self.output_size = width
+
+    @property
+    def directed(self) -> list[Directed]:
+        """Every cell with its parameters: layer by layer, forward before backward."""
+        return [cast(Directed, module) for module in self.cells]
+
+    @property
+    def cell(self) -> Cell:
+        """The first layer's cell; those above differ at most in their ``input_size``."""
+        return self.directed[0].cell
+
+    def forward(
+        self,
+        inputs: Tensor,
+        state: Mapping[str, Tensor] | None = None,
+        lengths: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Runs the layer over a batch.
+
+        Args:
+            inputs: ``[B, T, input_size]``.
+            state: The initial state by name, ``[num_layers * directions, B, width]`` each, ordered as
+                :attr:`directed`; zeros where None.
+            lengths: Real steps of every row, ``[B]``; None where all are T. Empty rows are legal.
+
+        Returns:
+            Outputs ``[B, T, output_size]``, zero past a row's length, and the final state, shaped as the initial.
+
+        Raises:
+            ValueError: If shapes do not fit; says what was expected.
+            EngineError: If the engine asked for by name cannot serve the call.
+        """
+        self._check(inputs, state)
+        finals: list[dict[str, Tensor]] = []
+        directions = 2 if self.bidirectional else 1
+        for depth in range(self.num_layers):
+            above = self._drop_inputs(inputs)
+            outputs = []
+            for directed in self.directed[depth * directions : (depth + 1) * directions]:
+                initial = None if state is None else {n: value[len(finals)] for n, value in state.items()}
+                output, final = directed(above, initial, lengths, self.engine)
+                outputs.append(output)
+                finals.append(final)
+            joined = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+            if self.dropout and depth < self.num_layers - 1:
+                joined = F.dropout(joined, self.dropout, self.training)
+            inputs = joined + _real(above, lengths) if self.residual and joined.shape == above.shape else joined
+        return inputs, {name: torch.stack([final[name] for final in finals]) for name in self.cell.state}
+
+    def step(self, inputs: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """One step of a stream: ``inputs [B, input_size]`` gives the output ``[B, output_size]`` and the new state.
+
+        Raises:
+            ValueError: If the layer is bidirectional: its outputs need the steps to come.
+        """
+        if self.bidirectional:
+            raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
+        outputs, state = self(inputs.unsqueeze(1), state)
+        return outputs[:, 0], state
+
+    def _drop_inputs(self, inputs: Tensor) -> Tensor:
+        if not (self.input_dropout and self.training):
+            return inputs
+        return inputs * F.dropout(inputs.new_ones(len(inputs), 1, inputs.shape[2]), self.input_dropout)
+
+    def _check(self, inputs: Tensor, state: Mapping[str, Tensor] | None) -> None:
+        if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
+            raise ValueError(f"expected inputs of shape [batch, time, {self.input_size}], got {list(inputs.shape)}")
+        if state is None:
+            return
+        runs, batch = len(self.directed), inputs.shape[0]
+        shapes = {name: [runs, batch, width] for name, width in self.cell.widths().items()}
+        got = {name: list(value.shape) for name, value in state.items()}
+        if shapes != got:
+            raise ValueError(f"expected an initial state of {shapes}, got {got}")
+
+    def extra_repr(self) -> str:
+        """Sizes and what the cells do not show."""
+        flags = [n for n in ("bidirectional", "residual") if getattr(self, n)]
+        shares = [f"{n}={getattr(self, n)}" for n in ("dropout", "input_dropout") if getattr(self, n)]
+        return ", ".join([f"{self.input_size} -> {self.output_size}", *flags, *shares])
+
+
+def _real(inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """The inputs with zeros past each row's length, whatever stood there."""
+    if lengths is None:
+        return inputs
+    steps = torch.arange(inputs.shape[1], device=inputs.device)
+    padding = steps >= lengths.to(inputs.device).unsqueeze(1)
+    return inputs.masked_fill(padding.unsqueeze(-1), 0.0)

@@ -1,0 +1,276 @@
+"""``RNN``, ``GRU`` and ``LSTM`` with the arguments that users of ``torch.nn`` know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
+from throughtime.engine import from_torch, to_torch
+from throughtime.layers.recurrent import Recurrent
+
+
+class _TorchLike(Recurrent):
+    """What the three have in common: the order of the arguments, ``batch_first``, conversion."""
+
+    torch_class: type[nn.RNNBase]
+
+    def __init__(
+        self,
+        cell: Callable[..., Cell],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        **others: Any,
+    ) -> None:
+        super().__init__(
+            cell,
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            **others,
+        )
+        self.batch_first = batch_first
+
+    def forward(self, inputs: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Runs the layer over a batch.
+
+        Args:
+            inputs: ``[B, T, input_size]``, or ``[T, B, input_size]`` with ``batch_first=False``.
+            state: As in ``torch.nn``: ``h [num_layers * directions, B, width]``, for the LSTM a pair ``(h, c)``.
+            lengths: Real steps of every row, ``[B]``; None where all are T.
+
+        Returns:
+            Outputs, shaped as the inputs with ``output_size`` features, and the final state as in ``torch.nn``.
+
+        Raises:
+            ValueError: If shapes do not fit; says what was expected.
+        """
+        names = self.cell.state
+        if state is not None and not isinstance(state, Mapping):
+            state = dict(zip(names, (state,) if isinstance(state, Tensor) else state, strict=True))
+        outputs, final = super().forward(inputs if self.batch_first else inputs.transpose(0, 1), state, lengths)
+        if not self.batch_first:
+            outputs = outputs.transpose(0, 1)
+        return outputs, final["h"] if len(names) == 1 else tuple(final[name] for name in names)
+
+    def step(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """One step of a stream: ``inputs [B, input_size]`` gives ``[B, output_size]`` and the new state."""
+        if self.bidirectional:
+            raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
+        time = 1 if self.batch_first else 0
+        outputs, state = self(inputs.unsqueeze(time), state)
+        return outputs.squeeze(time), state
+
+    @classmethod
+    def from_torch(cls, module: nn.RNNBase) -> Self:
+        """A layer with the weights of a ``torch.nn`` module of the same kind; both give the same outputs.
+
+        Raises:
+            TypeError: If the module is of another kind.
+        """
+        if type(module) is not cls.torch_class:
+            raise TypeError(f"expected a torch.nn.{cls.torch_class.__name__}, got {type(module).__name__}")
+        special: dict[str, Any] = {}
+        if isinstance(module, nn.RNN):
+            special["nonlinearity"] = module.nonlinearity
+        if isinstance(module, nn.LSTM):
+            special["proj_size"] = module.proj_size
+        layer = cls(
+            module.input_size,  # type: ignore[arg-type]
+            module.hidden_size,
+            module.num_layers,
+            bias=module.bias,
+            batch_first=module.batch_first,
+            dropout=module.dropout,
+            bidirectional=module.bidirectional,
+            **special,
+        )
+        first = cast(Tensor, module.weight_hh_l0)
+        layer.to(first)
+        with torch.no_grad():
+            for directed, names in zip(layer.directed, module._all_weights, strict=True):
+                weights = {name.split("_l")[0]: getattr(module, name) for name in names}
+                zero = torch.zeros_like(first[:, 0])
+                order = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+                given = [weights.get(name, zero if "bias" in name else None) for name in order]
+                for name, value in from_torch(directed.cell, [w for w in given if w is not None]).items():
+                    getattr(directed, name).copy_(value)
+        return layer.train(module.training)
+
+    def to_torch(self) -> nn.RNNBase:
+        """A ``torch.nn`` module with this layer's weights; both give the same outputs.
+
+        Raises:
+            ValueError: If the layer does something that ``torch.nn`` cannot.
+        """
+        dropped = [name for name in ("recurrent_dropout", "zoneout", "weight_drop") if getattr(self.directed[0], name)]
+        more = [name for name in ("input_dropout", "residual") if getattr(self, name)]
+        if dropped or more:
+            raise ValueError(
+                f"torch.nn has no {' and no '.join(dropped + more)}; build the layer without, then convert"
+            )
+        arguments: dict[str, Any] = {}
+        if isinstance(self.cell, RNNCell):
+            arguments["nonlinearity"] = self.cell.nonlinearity
+        if isinstance(self.cell, ProjectedLSTMCell):
+            arguments["proj_size"] = self.cell.m
+        module = self.torch_class(
+            input_size=self.input_size,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            bias=self.bias,
+            batch_first=self.batch_first,
+            dropout=self.dropout,
+            bidirectional=self.bidirectional,
+            **arguments,
+        ).to(self.directed[0].values()["W_x"])
+        with torch.no_grad():
+            for directed, names in zip(self.directed, module._all_weights, strict=True):
+                weight_ih, weight_hh, bias_ih, bias_hh, *rest = to_torch(directed.cell, directed.values())
+                given = [weight_ih, weight_hh, *([bias_ih, bias_hh] if self.bias else []), *rest]
+                for name, value in zip(names, given, strict=True):
+                    getattr(module, name).copy_(value)
+        return module.train(self.training)
+
+
+class RNN(_TorchLike):
+    """A plain RNN with the arguments of ``torch.nn.RNN``.
+
+    Differs from it in three ways: ``batch_first`` is True unless said otherwise, ragged batches come with
+    ``lengths`` instead of a PackedSequence, and start values are those of :class:`throughtime.cells.RNNCell`.
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Units.
+        num_layers: Depth.
+        nonlinearity: ``"tanh"`` or ``"relu"``.
+        bias: Train biases.
+        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]``.
+        dropout: Between layers.
+        bidirectional: Run in both directions.
+        others: What :class:`~throughtime.layers.Recurrent` takes beside: zoneout, weight_drop, engine, ….
+
+    Example:
+        >>> outputs, h = RNN(3, 5, num_layers=2, nonlinearity="relu")(torch.randn(2, 4, 3))
+        >>> outputs.shape, h.shape
+        (torch.Size([2, 4, 5]), torch.Size([2, 2, 5]))
+    """
+
+    torch_class = nn.RNN
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        **others: Any,
+    ) -> None:
+        super().__init__(
+            RNNCell,
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            nonlinearity=nonlinearity,
+            **others,
+        )
+
+
+class GRU(_TorchLike):
+    """A GRU (reset after the product) with the arguments of ``torch.nn.GRU``.
+
+    Differs from it as :class:`RNN` does from ``torch.nn.RNN``.
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Units.
+        num_layers: Depth.
+        bias: Train biases.
+        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]``.
+        dropout: Between layers.
+        bidirectional: Run in both directions.
+        others: What :class:`~throughtime.layers.Recurrent` takes beside: zoneout, weight_drop, engine, ….
+
+    Example:
+        >>> outputs, h = GRU(3, 5, bidirectional=True)(torch.randn(2, 4, 3), lengths=torch.tensor([4, 0]))
+        >>> outputs.shape, h.shape, float(outputs[1].abs().max().detach())
+        (torch.Size([2, 4, 10]), torch.Size([2, 2, 5]), 0.0)
+    """
+
+    torch_class = nn.GRU
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        **others: Any,
+    ) -> None:
+        super().__init__(
+            GRUCell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **others
+        )
+
+
+class LSTM(_TorchLike):
+    """An LSTM with the arguments of ``torch.nn.LSTM``; with ``proj_size`` the projected LSTM.
+
+    Differs from it as :class:`RNN` does from ``torch.nn.RNN``.
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Units.
+        num_layers: Depth.
+        bias: Train biases.
+        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]``.
+        dropout: Between layers.
+        bidirectional: Run in both directions.
+        proj_size: Features of the output, if not 0.
+        others: What :class:`~throughtime.layers.Recurrent` takes beside: zoneout, weight_drop, engine, ….
+
+    Example:
+        >>> outputs, (h, c) = LSTM(3, 5)(torch.randn(2, 4, 3))
+        >>> outputs.shape, h.shape, c.shape
+        (torch.Size([2, 4, 5]), torch.Size([1, 2, 5]), torch.Size([1, 2, 5]))
+    """
+
+    torch_class = nn.LSTM
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        **others: Any,
+    ) -> None:
+        cell: Callable[..., Cell] = LSTMCell
+        if proj_size:
+            cell, others = ProjectedLSTMCell, {"proj_size": proj_size, **others}
+        super().__init__(cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **others)
