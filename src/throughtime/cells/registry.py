@@ -58,6 +58,8 @@ def find_cell(name: str) -> CellFactory:
             "a cell of your own is written module:Class"
         )
     module_name, _, class_name = name.partition(":")
+    if not module_name or module_name.startswith("."):
+        raise UserError(f"cell {name!r}: expected module:Class with the module's full dotted name")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -1,0 +1,199 @@
+"""Plain text from files, folders, or Python's own manual, in pieces of bounded size."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from throughtime.errors import UserError, nearest
+
+BUILT_IN = "builtin:python-manual"
+"""Names the corpus that every CPython carries: the manual behind ``help("topics")``."""
+
+PIECE = 1 << 16
+"""Most characters of a piece: a file without a single line break is read in bounded memory, too."""
+
+END = None
+"""Marks in a stream of pieces that a text ends."""
+
+Pieces = Iterator[str | None]
+"""Pieces of texts one after the other, :data:`END` after each text."""
+
+
+class Texts(Protocol):
+    """Texts that can be read again and again."""
+
+    def read(self) -> Pieces:
+        """The texts, from the first; a piece ends at a line's end or at :data:`PIECE` characters."""
+        ...
+
+
+class FileTexts:
+    """Text files, each one text.
+
+    Args:
+        paths: Files, and folders that are searched for ``*.txt`` at any depth.
+
+    Raises:
+        UserError: If a path does not exist, or a folder holds no text.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.files = [file for path in paths for file in _files(path)]
+
+    def read(self) -> Pieces:
+        """The files' texts; see :class:`Texts`.
+
+        Raises:
+            UserError: If a file is no text in UTF-8; names the line.
+        """
+        for file in self.files:
+            empty = True
+            for piece in read_file(file):
+                empty = False
+                yield piece
+            if not empty:
+                yield END
+
+
+class ManualTexts:
+    """Python's manual, a text a topic: about 460,000 characters, no download, no file."""
+
+    def read(self) -> Pieces:
+        """The topics in order of their names; see :class:`Texts`."""
+        topics = importlib.import_module("pydoc_data.topics").topics
+        for name in sorted(topics):
+            yield from topics[name].splitlines(keepends=True)
+            yield END
+
+
+def open_texts(paths: Sequence[str | Path]) -> Texts:
+    """The texts that a user named: files, folders, or :data:`BUILT_IN`.
+
+    Raises:
+        UserError: If there is no such corpus, or a path has no text.
+    """
+    names = [str(path) for path in paths]
+    if names == [BUILT_IN]:
+        return ManualTexts()
+    for name in names:
+        if name.startswith("builtin:"):
+            hint = f"{nearest(name, [BUILT_IN])}; it stands alone, without other paths"
+            raise UserError(f"expected files, folders, or {BUILT_IN}, got {' '.join(names)}{hint}")
+    return FileTexts([Path(name) for name in names])
+
+
+def read_file(path: Path) -> Iterator[str]:
+    """A file's text in pieces.
+
+    Raises:
+        UserError: If it cannot be read, is binary, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            _refuse_binary(path, file.read(8192))
+        with path.open(encoding="utf-8-sig") as file:
+            while piece := file.readline(PIECE):
+                yield piece
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: expected text in UTF-8, got other bytes in line {_broken_line(path)}; "
+            f"convert it first, e.g. iconv -f latin1 -t utf-8 {path.name}"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def lines(pieces: Iterable[str | None]) -> Pieces:
+    """Every line a text of its own; blank lines are left out.
+
+    Example:
+        >>> list(lines(["one\\n", "\\n", "two", None]))
+        ['one', None, 'two', None]
+    """
+    begun = ""
+    for piece in pieces:
+        if piece is not END and not piece.endswith("\n"):
+            begun += piece
+            continue
+        line = (begun + (piece or "")).strip()
+        begun = ""
+        if line:
+            yield line
+            yield END
+
+
+def split_lines(pieces: Iterable[str | None], every: int, held_out: bool) -> Pieces:
+    """Lines as texts, less every ``every``-th one, or only those (``held_out``).
+
+    Example:
+        >>> [p for p in split_lines(["a\\n", "b\\n", "c\\n"], every=3, held_out=True) if p]
+        ['c']
+    """
+    for number, line in enumerate((line for line in lines(pieces) if line is not END), 1):
+        if (number % every == 0) == held_out:
+            yield line
+            yield END
+
+
+def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines: bool) -> Pieces:
+    """The first ``cut`` characters of the texts, or those after them (``held_out``).
+
+    Args:
+        pieces: The texts.
+        cut: Characters before the cut, line breaks counted.
+        held_out: Give what follows the cut.
+        whole_lines: Move the cut to the end of its line.
+
+    Example:
+        >>> list(split_at(["abc\\n", "de", None], 2, held_out=False, whole_lines=False))
+        ['ab']
+        >>> list(split_at(["abc\\n", "de", None], 2, held_out=True, whole_lines=True))
+        ['de', None]
+    """
+    seen = 0
+    for piece in pieces:
+        size = 0 if piece is END else len(piece)
+        before = max(0, min(size, cut - seen))
+        if whole_lines and 0 < before < size:
+            before = size
+        # An end belongs to the part that its last character is in.
+        if piece is END:
+            if (seen > cut) == held_out:
+                yield END
+        elif part := piece[before:] if held_out else piece[:before]:
+            yield part
+        seen += size
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*.txt") if file.is_file())
+        if not found:
+            raise UserError(f"{path}: expected a folder with .txt files, found none; name the files themselves")
+        return found
+    if not path.exists():
+        beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f"{path}: no such file or folder{nearest(path.name, beside)}")
+    return [path]
+
+
+def _refuse_binary(path: Path, head: bytes) -> None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(
+            f"{path}: expected text in UTF-8, got UTF-16; convert it first, e.g. iconv -f utf-16 -t utf-8 {path.name}"
+        )
+    if b"\0" in head:
+        raise UserError(f"{path}: expected a text file, got a binary one (it holds zero bytes)")
+
+
+def _broken_line(path: Path) -> int:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 0

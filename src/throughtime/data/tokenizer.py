@@ -1,0 +1,182 @@
+"""Text to token ids and back: characters, words or byte pairs, on the ``tokenizers`` library.
+
+One ``tokenizer.json`` holds all of it; any program that knows the format can read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+import tokenizers
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers.normalizers import Lowercase
+
+from throughtime.errors import UserError
+from throughtime.files import write_atomically
+
+UNK = "<unk>"
+EOS = "<eos>"
+
+Unit = Literal["characters", "words", "bytepairs"]
+
+# A line break, a word with its inner apostrophes and hyphens, or one other sign.
+WORD = r"\n|\w+(?:['’\-]\w+)*|[^\w\s]"
+
+
+class Tokenizer:
+    """A trained tokenizer. Ids are those of the vocabulary; :data:`UNK` is 0, :data:`EOS` is 1.
+
+    Words and characters are numbered by falling count, so that an adaptive softmax can cut by id.
+    """
+
+    unk = 0
+    eos = 1
+
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        # A text that happens to hold "<eos>" must not end there.
+        inner.encode_special_tokens = True
+        self.inner = inner
+
+    @classmethod
+    def train(
+        cls,
+        pieces: Iterable[str],
+        unit: Unit = "characters",
+        *,
+        min_count: int = 1,
+        max_size: int | None = None,
+        lowercase: bool = False,
+    ) -> Tokenizer:
+        """Learns a vocabulary from text.
+
+        Args:
+            pieces: The text; tokens do not reach over the end of a piece.
+            unit: What a token is.
+            min_count: Rarer tokens become UNK (byte pairs: rarer pairs are not merged).
+            max_size: Most tokens of the vocabulary, UNK and EOS counted; by default all words or characters,
+                8,000 byte pairs.
+            lowercase: Read everything in lower case.
+
+        Raises:
+            UserError: If fewer than two different symbols are left, or the size is too small for the unit.
+
+        Example:
+            >>> tokenizer = Tokenizer.train(["To be or not to be"], "words", lowercase=True)
+            >>> tokenizer.tokens(tokenizer.encode("not to bee"))
+            ['not', 'to', '<unk>']
+        """
+        inner, trainer = _untrained(unit, min_count, max_size)
+        if lowercase:
+            inner.normalizer = Lowercase()
+        inner.train_from_iterator(pieces, trainer)
+        tokenizer = cls(inner)
+        if unit != "bytepairs" and len(tokenizer) < 4:
+            raise UserError(
+                f"expected at least two different {unit} beside UNK and EOS, got a vocabulary of {len(tokenizer) - 2}; "
+                "give more text, another unit, or a lower minimum count"
+            )
+        return tokenizer
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Reads a ``tokenizer.json``.
+
+        Raises:
+            UserError: If it is missing or damaged.
+        """
+        try:
+            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise UserError(f"expected the file {path}, which does not exist") from error
+        except Exception as error:  # the library raises bare Exception for anything it cannot parse
+            raise UserError(f"{path}: expected a tokenizer.json, which this is not ({error})") from error
+
+    def save(self, path: Path) -> None:
+        """Writes a ``tokenizer.json``, atomically."""
+        write_atomically(path, lambda partial: self.inner.save(str(partial)))
+
+    def __len__(self) -> int:
+        return int(self.inner.get_vocab_size())
+
+    @property
+    def unit(self) -> Unit:
+        """What a token is."""
+        if isinstance(self.inner.model, models.BPE):
+            return "bytepairs"
+        return "characters" if isinstance(self.inner.decoder, decoders.Fuse) else "words"
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without EOS."""
+        return list(self.inner.encode(text, add_special_tokens=False).ids)
+
+    def encode_many(self, texts: list[str]) -> list[list[int]]:
+        """The ids of many texts, on all cores."""
+        return [encoding.ids for encoding in self.inner.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """The tokens as the vocabulary writes them."""
+        return [self.inner.id_to_token(i) or UNK for i in ids]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; words are joined as in print."""
+        return "".join(self.stream(ids))
+
+    def stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of ids, piece by piece as they come; bytes of an unfinished character are held back."""
+        if self.unit == "words":
+            return _join_words(self.inner.id_to_token(i) or UNK for i in ids)
+        state = decoders.DecodeStream(skip_special_tokens=False)
+        texts = (state.step(self.inner, i) for i in ids)
+        return (text for text in texts if text)
+
+
+def _untrained(
+    unit: Unit, min_count: int, max_size: int | None
+) -> tuple[tokenizers.Tokenizer, trainers.WordLevelTrainer | trainers.BpeTrainer]:
+    if unit not in get_args(Unit):
+        raise UserError(f"unknown unit {unit!r}; units: {', '.join(get_args(Unit))}")
+    if unit == "bytepairs":
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        smallest = len(alphabet) + 2
+        if max_size is not None and max_size < smallest:
+            raise UserError(
+                f"expected a vocabulary of at least {smallest} byte pairs (every byte, UNK, EOS), got {max_size}"
+            )
+        inner = tokenizers.Tokenizer(models.BPE())
+        inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.decoder = decoders.ByteLevel()
+        return inner, trainers.BpeTrainer(
+            vocab_size=max_size or 8000,
+            min_frequency=min_count,
+            special_tokens=[UNK, EOS],
+            initial_alphabet=alphabet,
+            show_progress=False,
+        )
+    inner = tokenizers.Tokenizer(models.WordLevel(unk_token=UNK))
+    if unit == "characters":
+        inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        inner.decoder = decoders.Fuse()
+    else:
+        inner.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), "removed", invert=True)
+    return inner, trainers.WordLevelTrainer(
+        vocab_size=max_size or 2**31, min_frequency=min_count, special_tokens=[UNK, EOS], show_progress=False
+    )
+
+
+NO_SPACE_BEFORE = set(".,;:!?)]}%…’”。，、；：！？")
+NO_SPACE_AFTER = set("([{$#“‘\n")
+
+
+def _join_words(tokens: Iterable[str]) -> Iterator[str]:
+    r"""Words with single spaces, but none before closing and after opening punctuation and at line breaks.
+
+    Example:
+        >>> "".join(_join_words(["Ah", ",", "no", "(", "yes", ")", "\n", "so", "."]))
+        'Ah, no (yes)\nso.'
+    """
+    glued = True
+    for token in tokens:
+        yield token if glued or token in NO_SPACE_BEFORE or token == "\n" else f" {token}"
+        glued = token in NO_SPACE_AFTER

@@ -1,0 +1,51 @@
+"""The probability of whole sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from throughtime.data import BatchSource, TokenBatch
+
+
+class TokenScorer(Protocol):
+    """What scoring needs of a model."""
+
+    def log_probs(self, batch: TokenBatch, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """The log-probability of every target ``[R, S]`` in nats, and the final state."""
+        ...
+
+
+@torch.no_grad()
+def sequence_log_probs(model: TokenScorer, sequences: Sequence[Sequence[int]], rows: int = 64) -> list[float]:
+    """The log-probability of each sequence in nats, each begun from nothing.
+
+    Args:
+        model: In evaluation mode.
+        sequences: Token ids; an empty sequence has probability one.
+        rows: Sequences computed together, those of similar length.
+    """
+    scores = [0.0] * len(sequences)
+    order = sorted((i for i in range(len(sequences)) if sequences[i]), key=lambda i: len(sequences[i]))
+    for begin in range(0, len(order), rows):
+        chosen = order[begin : begin + rows]
+        log_probs, _ = model.log_probs(TokenBatch.of([sequences[i] for i in chosen]))
+        for i, score in zip(chosen, log_probs.sum(1, dtype=torch.float64).tolist(), strict=True):
+            scores[i] = score
+    return scores
+
+
+@torch.no_grad()
+def stream_log_prob(model: TokenScorer, source: BatchSource) -> Iterator[tuple[float, int]]:
+    """The log-probability of a source's tokens, in nats, with their number: a pair for each batch.
+
+    The state is carried from batch to batch where the source carries it.
+    """
+    carried = None
+    for batch in source.batches(0):
+        log_probs, final = model.log_probs(batch, batch.begin(carried))
+        carried = batch.carry(final)
+        yield float(log_probs.sum(dtype=torch.float64)), batch.tokens

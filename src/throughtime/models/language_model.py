@@ -1,0 +1,176 @@
+"""The recurrent language model: P(y<1>, …, y<T>) as the product of P(y<t> | y<1>, …, y<t-1>).
+
+Shapes::
+
+    B  sequences        T  steps        V  tokens of the vocabulary        E  features of an embedding
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from throughtime.cells import Cell
+from throughtime.data import TokenBatch
+from throughtime.layers import Recurrent
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LanguageModelConfig:
+    """What a language model is built from, as plain data.
+
+    Attributes:
+        vocabulary: Tokens, V.
+        cell: Name of a cell.
+        hidden: Units of a layer.
+        layers: Depth.
+        embedding: Features of an embedding, E.
+        tied: The softmax uses the embedding's weights (Press and Wolf 2017; Inan et al. 2017); where the stack's
+            output has another size than E, a matrix without bias leads there.
+        adaptive: Ids at which an adaptive softmax begins a new, narrower cluster (Grave et al. 2017); ids must be
+            ordered by falling frequency. Empty: one full softmax.
+        dropout: Share of features dropped between embedding, layers and softmax.
+        input_dropout: Variational, as in :class:`throughtime.Recurrent`.
+        recurrent_dropout: As in :class:`throughtime.Recurrent`.
+        zoneout: As in :class:`throughtime.Recurrent`.
+        weight_drop: As in :class:`throughtime.Recurrent`.
+        residual: As in :class:`throughtime.Recurrent`.
+        options: The cell's own options.
+    """
+
+    vocabulary: int
+    cell: str = "lstm"
+    hidden: int = 256
+    layers: int = 1
+    embedding: int = 128
+    tied: bool = False
+    adaptive: tuple[int, ...] = ()
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    zoneout: float = 0.0
+    weight_drop: float = 0.0
+    residual: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> LanguageModelConfig:
+        """The inverse of :meth:`to_json`."""
+        return cls(**{**value, "adaptive": tuple(value.get("adaptive", ()))})
+
+
+class LanguageModel(nn.Module):
+    """Embedding, deep recurrent stack, softmax.
+
+    The input of a text's first step is a vector of zeros, as if nothing stood before it
+    (:data:`throughtime.data.NOTHING`).
+
+    Args:
+        config: Sizes and options.
+        cell: The cell itself, where it is not a built-in one; by default the one that the config names.
+        engine: As in :class:`throughtime.Recurrent`.
+
+    Raises:
+        ValueError: If options exclude each other.
+
+    Example:
+        >>> model = LanguageModel(LanguageModelConfig(vocabulary=10, hidden=8, embedding=4))
+        >>> log_probs, state = model.next_log_probs(torch.tensor([[3, 4]]))
+        >>> log_probs.shape, log_probs.exp().sum().round(decimals=4)
+        (torch.Size([1, 10]), tensor(1., grad_fn=<RoundBackward1>))
+    """
+
+    def __init__(
+        self, config: LanguageModelConfig, *, cell: Callable[..., Cell] | None = None, engine: str = "auto"
+    ) -> None:
+        super().__init__()
+        if config.tied and config.adaptive:
+            raise ValueError("tied weights need the full softmax; pass tied or adaptive, not both")
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.embedding)
+        nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
+        self.stack = Recurrent(
+            cell or config.cell,
+            config.embedding,
+            config.hidden,
+            config.layers,
+            dropout=config.dropout,
+            input_dropout=config.input_dropout,
+            recurrent_dropout=config.recurrent_dropout,
+            zoneout=config.zoneout,
+            weight_drop=config.weight_drop,
+            residual=config.residual,
+            engine=engine,
+            **config.options,
+        )
+        width = self.stack.output_size
+        self.bridge: nn.Module = nn.Identity()
+        if config.tied:
+            if width != config.embedding:
+                self.bridge = nn.Linear(width, config.embedding, bias=False)
+            # The matrix is the embedding's; only the bias is the softmax's own.
+            self.bias = nn.Parameter(torch.zeros(config.vocabulary))
+        elif config.adaptive:
+            self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(width, config.vocabulary, list(config.adaptive))
+        else:
+            self.softmax = nn.Linear(width, config.vocabulary)
+
+    def hidden(
+        self, inputs: Tensor, state: Mapping[str, Tensor] | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """The stack's outputs ``[B, T, width]`` for input ids ``[B, T]``, and the final state."""
+        embedded = self.embedding(inputs.clamp(min=0)) * (inputs >= 0).unsqueeze(-1)
+        outputs, final = self.stack(F.dropout(embedded, self.config.dropout, self.training), state, lengths)
+        return F.dropout(outputs, self.config.dropout, self.training), final
+
+    def log_softmax(self, hidden: Tensor) -> Tensor:
+        """Log-probabilities of every token, ``[N, width]`` to ``[N, V]``."""
+        if self.config.adaptive:
+            return self.adaptive.log_prob(hidden)
+        return F.log_softmax(self._logits(hidden), -1)
+
+    def log_probs(self, batch: TokenBatch, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, State]:
+        """The log-probability of every target in nats, ``[R, S]``, zero past a row's length; and the final state."""
+        device = self.embedding.weight.device
+        hidden, final = self.hidden(batch.inputs.to(device), state, batch.lengths)
+        rows, targets = hidden.flatten(0, 1), batch.targets.to(device).flatten()
+        real = (torch.arange(batch.targets.shape[1]) < batch.lengths.unsqueeze(1)).flatten()
+        if real.all():
+            scores = self._of_targets(rows, targets)
+        else:
+            # The softmax is the costly part: it runs over real steps alone.
+            at = real.nonzero().squeeze(1).to(device)
+            scores = self._of_targets(rows.index_select(0, at), targets.index_select(0, at))
+            scores = rows.new_zeros(len(targets)).index_copy(0, at, scores)
+        return scores.view(batch.targets.shape), final
+
+    def loss(self, batch: TokenBatch, carried: State | None) -> tuple[Tensor, State | None]:
+        """Cross-entropy in nats, averaged over the batch's tokens, and the state that its streams carry on."""
+        log_probs, final = self.log_probs(batch, batch.begin(carried))
+        return -log_probs.sum() / batch.tokens, batch.carry(final)
+
+    def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, State]:
+        """Reads ``tokens [B, T]``, T ≥ 1; gives the next token's log-probabilities ``[B, V]`` and the state."""
+        hidden, final = self.hidden(tokens, state)
+        return self.log_softmax(hidden[:, -1]), final
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        if self.config.tied:
+            return F.linear(self.bridge(hidden), self.embedding.weight, self.bias)
+        return self.softmax(hidden)  # type: ignore[no-any-return]
+
+    def _of_targets(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        if self.config.adaptive:
+            return self.adaptive(hidden, targets).output  # type: ignore[no-any-return]
+        return -F.cross_entropy(self._logits(hidden), targets, reduction="none")
