@@ -1,0 +1,133 @@
+"""What a fresh cell starts from."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from throughtime.cells import CELLS, Parameter, bias, input_matrix, recurrent_matrix, vector
+from throughtime.layers import Directed
+
+GATES = {
+    "rnn": 1,
+    "rnn-relu": 1,
+    "gru-simplified": 2,
+    "gru-full": 2,
+    "gru": 3,
+    "lstm": 4,
+    "lstm-peephole": 4,
+    "lstm-coupled": 3,
+    "lstm-projected": 4,
+    "lstm-layernorm": 4,
+}
+"""Blocks of ``W_h``."""
+
+FORGET = {"lstm": 1, "lstm-peephole": 1, "lstm-coupled": 0, "lstm-projected": 1, "lstm-layernorm": 1}
+"""Which block of ``b`` is the forget gate's."""
+
+
+def fresh(name: str, inputs: int = 7, units: int = 5) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return {key: value.detach() for key, value in Directed(CELLS[name](inputs, units)).values().items()}
+
+
+def filled(parameter: Parameter) -> Tensor:
+    with torch.no_grad():
+        value = torch.full(parameter.shape, math.nan)
+        parameter.fill(value)
+    return value
+
+
+def assert_orthogonal(block: Tensor) -> None:
+    rows, columns = block.shape
+    product = block.T @ block if rows >= columns else block @ block.T
+    torch.testing.assert_close(product, torch.eye(min(rows, columns)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_recurrent_blocks_are_orthogonal_and_differ(name: str) -> None:
+    values = fresh(name)
+    blocks = values["W_h"].chunk(GATES[name])
+    assert len(blocks) * 5 == len(values["W_h"])
+    for block in blocks:
+        assert_orthogonal(block)
+    for key in {"W_hc", "W_p"} & values.keys():
+        assert_orthogonal(values[key])
+    for first, second in itertools.pairwise(blocks):
+        assert not torch.allclose(first, second)
+
+
+def test_relu_starts_from_the_identity_and_tanh_does_not() -> None:
+    assert torch.equal(fresh("rnn-relu")["W_h"], torch.eye(5))
+    assert not torch.allclose(fresh("rnn")["W_h"], torch.eye(5))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_biases_are_zero_but_for_the_forget_gate(name: str) -> None:
+    values = fresh(name)
+    expected = torch.zeros(len(values["b"]))
+    if name in FORGET:
+        expected[FORGET[name] * 5 : (FORGET[name] + 1) * 5] = 1.0
+    assert torch.equal(values["b"], expected)
+    for key in {"b_hc", "b_c"} & values.keys():
+        assert torch.equal(values[key], torch.zeros(5))
+
+
+def test_peepholes_start_at_zero_and_gains_at_one() -> None:
+    peephole, norm = fresh("lstm-peephole"), fresh("lstm-layernorm")
+    assert all(torch.equal(peephole[key], torch.zeros(5)) for key in ("p_i", "p_f", "p_o"))
+    assert torch.equal(norm["gain_x"], torch.ones(20))
+    assert torch.equal(norm["gain_h"], torch.ones(20))
+    assert torch.equal(norm["gain_c"], torch.ones(5))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_input_matrices_are_glorot_uniform_by_gate(name: str) -> None:
+    weight = fresh(name, inputs=60, units=40)["W_x"]
+    bound = math.sqrt(6 / (60 + 40))
+    for block in weight.split(40):
+        assert block.abs().max() <= bound
+        assert block.abs().max() > 0.99 * bound
+        assert block.mean().abs() < 0.02
+        assert block.std() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_seed_gives_the_same_start_values(name: str) -> None:
+    first, second = fresh(name), fresh(name)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    torch.manual_seed(1)
+    third = Directed(CELLS[name](7, 5)).values()
+    assert not torch.equal(first["W_x"], third["W_x"])
+
+
+def test_reset_parameters_draws_the_start_values_again() -> None:
+    torch.manual_seed(0)
+    directed = Directed(CELLS["lstm"](7, 5))
+    with torch.no_grad():
+        for parameter in directed.parameters():
+            parameter.fill_(9.0)
+    torch.manual_seed(0)
+    directed.reset_parameters()
+    assert all(torch.equal(value, fresh("lstm")[key]) for key, value in directed.values().items())
+
+
+def test_helpers_of_a_cell_of_ones_own() -> None:
+    assert filled(bias(2)).tolist() == [0.0, 0.0]
+    assert filled(bias(2, 0.0, 1.0)).tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert filled(vector(2, 3.0)).tolist() == [3.0, 3.0]
+    assert [p.role for p in (bias(1), vector(1), input_matrix(1, 1), recurrent_matrix(1, 1))] == [
+        "bias",
+        "vector",
+        "input",
+        "recurrent",
+    ]
+    wide = filled(recurrent_matrix(2, 5, gates=3))
+    assert wide.shape == (6, 5)
+    for block in wide.chunk(3):
+        assert_orthogonal(block)
+    assert not filled(input_matrix(3, 4, gates=2)).isnan().any()
