@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from throughtime.engine import EngineError, unroll
     from throughtime.errors import UserError
     from throughtime.layers import GRU, LSTM, RNN, Recurrent
+    from throughtime.models import LanguageModel, LanguageModelConfig
+    from throughtime.tasks.text import TextModel
 
 _HOMES = {
     "CELLS": "cells",
@@ -22,8 +24,11 @@ _HOMES = {
     "EngineError": "engine",
     "GRU": "layers",
     "LSTM": "layers",
+    "LanguageModel": "models",
+    "LanguageModelConfig": "models",
     "RNN": "layers",
     "Recurrent": "layers",
+    "TextModel": "tasks.text",
     "UserError": "errors",
     "find_cell": "cells",
     "unroll": "engine",
@@ -36,7 +41,10 @@ __all__ = [
     "RNN",
     "Cell",
     "EngineError",
+    "LanguageModel",
+    "LanguageModelConfig",
     "Recurrent",
+    "TextModel",
     "UserError",
     "__version__",
     "find_cell",

@@ -18,6 +18,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     write(partial)
+    partial.chmod(0o644)
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(partial, path)

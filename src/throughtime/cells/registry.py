@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import partial
 
 from throughtime.cells.base import Cell
@@ -35,6 +36,17 @@ CELLS: dict[str, CellFactory] = {
     "lstm-layernorm": LayerNormLSTMCell,
 }
 """The built-in cells by the name that the command line takes."""
+
+
+def cell_options(factory: CellFactory) -> list[str]:
+    """The options that a cell takes beside its sizes.
+
+    Example:
+        >>> cell_options(find_cell("rnn")), cell_options(find_cell("lstm"))
+        (['nonlinearity'], [])
+    """
+    made = factory.func if isinstance(factory, partial) else factory
+    return [f.name for f in fields(made) if f.name not in ("input_size", "hidden_size")] if is_dataclass(made) else []
 
 
 def find_cell(name: str) -> CellFactory:

@@ -144,7 +144,7 @@ class WholeTexts:
         ids: Token ids, each text closed by ``eos``; an array or a memory map.
         rows: Texts of a batch.
         eos: The id that ends a text.
-        seed: Of the shuffling; None keeps the order of the texts.
+        seed: Of the shuffling; None: not shuffled, only sorted by length.
     """
 
     POOL = 50
@@ -167,12 +167,12 @@ class WholeTexts:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[TokenBatch]:
         """The batches of an epoch; the order depends on the seed and the epoch alone."""
-        order = np.arange(self.texts)
-        numbers = np.arange(len(self))
+        order, numbers = np.arange(self.texts), np.arange(len(self))
         if self.seed is not None:
             random = np.random.default_rng([self.seed, epoch])
-            order = self._pooled(random.permutation(order))
+            random.shuffle(order)
             random.shuffle(numbers)
+        order = self._pooled(order)
         for number in numbers[start:]:
             chosen = order[number * self.rows : (number + 1) * self.rows]
             pieces = [np.asarray(self.ids[self.bounds[i] : self.bounds[i + 1]]) for i in chosen]

@@ -107,10 +107,10 @@ def read_file(path: Path) -> Iterator[str]:
 
 
 def lines(pieces: Iterable[str | None]) -> Pieces:
-    """Every line a text of its own; blank lines are left out.
+    r"""Every line a text of its own; blank lines are left out.
 
     Example:
-        >>> list(lines(["one\\n", "\\n", "two", None]))
+        >>> list(lines(["one\n", "\n", "two", None]))
         ['one', None, 'two', None]
     """
     begun = ""
@@ -126,10 +126,10 @@ def lines(pieces: Iterable[str | None]) -> Pieces:
 
 
 def split_lines(pieces: Iterable[str | None], every: int, held_out: bool) -> Pieces:
-    """Lines as texts, less every ``every``-th one, or only those (``held_out``).
+    r"""Lines as texts, less every ``every``-th one, or only those (``held_out``).
 
     Example:
-        >>> [p for p in split_lines(["a\\n", "b\\n", "c\\n"], every=3, held_out=True) if p]
+        >>> [p for p in split_lines(["a\n", "b\n", "c\n"], every=3, held_out=True) if p]
         ['c']
     """
     for number, line in enumerate((line for line in lines(pieces) if line is not END), 1):
@@ -139,7 +139,7 @@ def split_lines(pieces: Iterable[str | None], every: int, held_out: bool) -> Pie
 
 
 def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines: bool) -> Pieces:
-    """The first ``cut`` characters of the texts, or those after them (``held_out``).
+    r"""The first ``cut`` characters of the texts, or those after them (``held_out``).
 
     Args:
         pieces: The texts.
@@ -148,9 +148,9 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines
         whole_lines: Move the cut to the end of its line.
 
     Example:
-        >>> list(split_at(["abc\\n", "de", None], 2, held_out=False, whole_lines=False))
+        >>> list(split_at(["abc\n", "de", None], 2, held_out=False, whole_lines=False))
         ['ab']
-        >>> list(split_at(["abc\\n", "de", None], 2, held_out=True, whole_lines=True))
+        >>> list(split_at(["abc\n", "de", None], 2, held_out=True, whole_lines=True))
         ['de', None]
     """
     seen = 0

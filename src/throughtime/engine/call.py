@@ -9,9 +9,10 @@ from typing import Protocol
 from torch import Tensor
 
 from throughtime.cells import Cell
+from throughtime.errors import UserError
 
 
-class EngineError(ValueError):
+class EngineError(UserError, ValueError):
     """An engine asked for by name cannot serve the call; says why and what to pass instead."""
 
 

@@ -58,7 +58,10 @@ class _TorchLike(Recurrent):
         """
         names = self.cell.state
         if state is not None and not isinstance(state, Mapping):
-            state = dict(zip(names, (state,) if isinstance(state, Tensor) else state, strict=True))
+            given = (state,) if isinstance(state, Tensor) else tuple(state)
+            if len(given) != len(names):
+                raise ValueError(f"expected an initial state of ({', '.join(names)}), got {len(given)} tensor(s)")
+            state = dict(zip(names, given, strict=True))
         outputs, final = super().forward(inputs if self.batch_first else inputs.transpose(0, 1), state, lengths)
         if not self.batch_first:
             outputs = outputs.transpose(0, 1)

@@ -1,5 +1,6 @@
 """Models: the shapes that recurrent networks take."""
 
+from throughtime.models.base import Model, State
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 
-__all__ = ["LanguageModel", "LanguageModelConfig"]
+__all__ = ["LanguageModel", "LanguageModelConfig", "Model", "State"]

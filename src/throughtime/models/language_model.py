@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from throughtime.cells import Cell
 from throughtime.data import TokenBatch
 from throughtime.layers import Recurrent
-
-State = dict[str, Tensor]
+from throughtime.models.base import Model, State
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class LanguageModelConfig:
         return cls(**{**value, "adaptive": tuple(value.get("adaptive", ()))})
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(Model):
     """Embedding, deep recurrent stack, softmax.
 
     The input of a text's first step is a vector of zeros, as if nothing stood before it
@@ -99,7 +98,9 @@ class LanguageModel(nn.Module):
             raise ValueError("tied weights need the full softmax; pass tied or adaptive, not both")
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.embedding)
-        nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
+        # Inputs of variance one either way; tied, the same numbers are a softmax matrix and must be small.
+        self.scale = config.embedding**0.5 if config.tied else 1.0
+        nn.init.normal_(self.embedding.weight, std=1.0 / self.scale)
         self.stack = Recurrent(
             cell or config.cell,
             config.embedding,
@@ -130,7 +131,8 @@ class LanguageModel(nn.Module):
         self, inputs: Tensor, state: Mapping[str, Tensor] | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """The stack's outputs ``[B, T, width]`` for input ids ``[B, T]``, and the final state."""
-        embedded = self.embedding(inputs.clamp(min=0)) * (inputs >= 0).unsqueeze(-1)
+        something = (inputs >= 0).unsqueeze(-1)
+        embedded = self.embedding(inputs.clamp(min=0)) * (something * self.scale)
         outputs, final = self.stack(F.dropout(embedded, self.config.dropout, self.training), state, lengths)
         return F.dropout(outputs, self.config.dropout, self.training), final
 

@@ -1,0 +1,93 @@
+"""The command line, a file a subcommand. Nothing here imports torch before a command needs it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from throughtime._version import __version__
+from throughtime.errors import UserError, nearest
+
+COMMANDS = {
+    "train": "Train a model of a task, and resume a run.",
+    "evaluate": "Judge a trained model.",
+    "sample": "Draw text from a language model.",
+    "score": "The probability of lines of text.",
+    "tasks": "What can be trained.",
+}
+
+
+class Commands(click.Group):
+    """The subcommands, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Imports ``throughtime.cli.<name>``."""
+        if name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"throughtime.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Names the nearest command where there is none of that name."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise UserError(f"unknown command {args[0]!r}{nearest(args[0], COMMANDS)}; commands: {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="throughtime")
+def app() -> None:
+    r"""Recurrent sequence models: train, judge, sample and score them.
+
+    A first model, on the corpus that Python carries:
+
+    \b
+      throughtime train text builtin:python-manual --minutes 1 --out runs/first
+      throughtime sample runs/first --prompt "The "
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 training diverged, 2 the user's mistake, 130 interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; every error the user can mend is one line."""
+    try:
+        result = app.main(args=arguments, prog_name="throughtime", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except UserError as error:
+        return _fail(str(error), 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader has left, as `head` does; what Python flushes at exit has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"throughtime: {' '.join(message.split())}", file=sys.stderr)
+    return code

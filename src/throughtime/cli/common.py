@@ -1,0 +1,49 @@
+"""Options and tables that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from throughtime.errors import UserError
+
+run_argument: Callable[[Any], Any] = click.argument("run", type=click.Path(path_type=Path))
+cell_option: Callable[[Any], Any] = click.option(
+    "--cell", help="Allow the user's own cell that the model was trained with."
+)
+json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """A table of text on standard output; as wide as it needs to be where that is no terminal."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, highlight=False).print(table, soft_wrap=width is not None)
+
+
+def read_lines(file: str) -> list[str]:
+    """The lines of a file, or of standard input (``-``), without line breaks.
+
+    Raises:
+        UserError: If it cannot be read, or is not UTF-8.
+    """
+    from throughtime.data.text import read_file
+
+    if file != "-":
+        if not Path(file).exists():
+            raise UserError(f"{file}: no such file")
+        return "".join(read_file(Path(file))).splitlines()
+    try:
+        return sys.stdin.read().splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError("expected text in UTF-8 on standard input, got other bytes; convert it first") from error

@@ -1,0 +1,78 @@
+"""Progress of a training run: a live line in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from throughtime.training import Evaluation, Observer, StepReport
+
+PLAIN_SECONDS = 10.0
+"""Between two lines where there is no terminal."""
+
+
+class ProgressObserver(Observer):
+    """Shows step, loss, rate and time left; evaluations stay on screen."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.loss = self.rate = math.nan
+        self.shown = -math.inf
+        self.live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+
+    def step(self, report: StepReport) -> None:
+        """Smooths loss and rate over about fifty steps and shows them."""
+        self.loss = _smooth(self.loss, report.loss)
+        self.rate = _smooth(self.rate, report.tokens_per_second)
+        if self.live is not None:
+            if not self.live.is_started:
+                self.live.start()
+            self.live.update(Text(self.line(report), no_wrap=True, overflow="ellipsis"))
+        elif time.monotonic() - self.shown >= PLAIN_SECONDS:
+            self.shown = time.monotonic()
+            self._print(self.line(report))
+
+    def line(self, report: StepReport) -> str:
+        """One line of progress."""
+        width = 20
+        done = int(width * report.share)
+        of = f"/{report.total}" if report.total else ""
+        return (
+            f"{'━' * done}{'─' * (width - done)} step {report.step}{of}  loss {self.loss:.3f}  "
+            f"{self.rate:,.0f} tokens/s  {clock(report.seconds_left)} left  clipped {report.clipped_share:.0%}"
+        )
+
+    def evaluation(self, step: int, evaluation: Evaluation, best: bool) -> None:
+        """A line that stays."""
+        shown = "  ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in list(evaluation.figures.items())[:3])
+        self._print(f"step {step}  validation: {shown}{'  (best)' if best else ''}")
+
+    def close(self) -> None:
+        """Clears the live line."""
+        if self.live is not None and self.live.is_started:
+            self.live.stop()
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds.
+
+    Example:
+        >>> clock(75), clock(3675), clock(math.inf)
+        ('1:15', '1:01:15', '–')
+    """
+    if not math.isfinite(seconds):
+        return "–"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _smooth(old: float, new: float) -> float:
+    return new if math.isnan(old) else 0.98 * old + 0.02 * new

@@ -1,0 +1,112 @@
+"""``throughtime train TASK``."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from throughtime.cli.options import SettingsCommand, given, settings_options
+from throughtime.cli.progress import ProgressObserver
+from throughtime.errors import UserError
+from throughtime.tasks import TASKS, find_task
+from throughtime.tasks.base import Task
+from throughtime.training import Observer, Trainer, TrainingDivergedError
+
+
+class TrainGroup(click.Group):
+    """A subcommand a task, with the options of the task's settings."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every task."""
+        return list(TASKS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        """The command that trains a task."""
+        task = find_task(name)
+        parameters: list[click.Parameter] = [
+            click.Argument(["paths"], nargs=-1, metavar="PATHS..."),
+            *settings_options(task.settings),
+            click.Option(["--out"], required=True, type=click.Path(path_type=Path), help="The model folder to make."),
+            click.Option(["--resume"], is_flag=True, help="Go on with the run in --out; PATHS are not needed."),
+            click.Option(["--tensorboard"], is_flag=True, help="Write TensorBoard events, too."),
+            click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
+        ]
+
+        @click.pass_context
+        def callback(ctx: click.Context, /, **values: Any) -> int:
+            return train(task, given(ctx, task.settings), values)
+
+        return SettingsCommand(name, params=parameters, callback=callback, help=f"Train a {task.summary}.")
+
+
+command = TrainGroup("train", help="Train a model of a task, and resume a run.")
+
+
+def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
+    """Trains, shows progress, and prints where the run ended."""
+    out: Path = values["out"]
+    console = Console(stderr=True)
+    if not (values["resume"] or values["paths"]):
+        raise UserError(f"expected text to train on; e.g.: throughtime train {task.name} FILE --out {out}")
+    trainer = task.resume(out, options) if values["resume"] else task.start(values["paths"], out, options)
+    console.print(f"{out}: {task.describe(trainer)}", highlight=False, soft_wrap=True)
+    if values["resume"]:
+        console.print(f"resumed at step {trainer.progress.step}", highlight=False)
+    observers: list[Observer] = [ProgressObserver(console)]
+    if values["tensorboard"]:
+        from throughtime.training.tensorboard import TensorBoardObserver
+
+        observers.append(TensorBoardObserver(out / "tensorboard", trainer.progress.step))
+    trainer.observers = observers
+    with stopping(trainer):
+        try:
+            progress = trainer.run()
+        except TrainingDivergedError as error:
+            click.echo(f"throughtime: {error}", err=True)
+            return 1
+    if not progress.finished:
+        console.print(
+            f"stopped at step {progress.step}; go on with: throughtime train {task.name} --out {out} --resume"
+        )
+        return 130
+    result = {
+        "run": str(out),
+        "steps": progress.step,
+        "seconds": round(progress.seconds, 1),
+        "ended": progress.finished,
+    }
+    result |= {"clipped_share": round(trainer.clipper.share, 4)}
+    if trainer.evaluate is not None:
+        result |= {"best_step": progress.best_step, **progress.best_figures}
+    if values["json"]:
+        click.echo(json.dumps(result))
+    else:
+        click.echo("  ".join(f"{name} {_short(value)}" for name, value in result.items()))
+    return 0
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def stopping(trainer: Trainer[Any]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run after the step at hand, with a checkpoint; a second one ends it at once."""
+
+    def stop(number: int, frame: object) -> None:
+        trainer.stop()
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,23 @@
+"""What every model has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+"""A recurrent state by name."""
+
+
+class Model(nn.Module):
+    """A model that can be trained: it says what its loss is."""
+
+    def loss(self, batch: Any, carried: State | None) -> tuple[Tensor, State | None]:
+        """The mean loss of a batch, and the state to carry to the next one, cut off from its past.
+
+        Args:
+            batch: A batch of the kind that the model reads.
+            carried: What the batch before handed on; None at the start, and where nothing is carried.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no loss: define loss(self, batch, carried)")

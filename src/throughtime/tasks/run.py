@@ -1,0 +1,130 @@
+"""The model folder: what training writes and everything else reads. Plain data; reading it runs no code."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from throughtime._version import __version__
+from throughtime.errors import UserError
+from throughtime.files import read_json, write_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model folder: its path and its ``config.json``.
+
+    Attributes:
+        folder: The folder.
+        task: Name of the task that made it.
+        settings: The task's settings.
+        model: What the model is built from.
+        data: What the task remembers of its data.
+    """
+
+    folder: Path
+    task: str
+    settings: dict[str, Any]
+    model: dict[str, Any]
+    data: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path, task: str | None = None) -> Run:
+        """Reads a model folder.
+
+        Raises:
+            UserError: If it is no model folder, one of another task, or one of a later version.
+        """
+        if not folder.is_dir():
+            raise UserError(
+                f"{folder}: expected a model folder, which does not exist; make one with: throughtime train"
+            )
+        config = folder / "config.json"
+        if not config.exists():
+            raise UserError(f"{folder}: expected a model folder, found no config.json in it")
+        value = read_json(config)
+        if value.get("format") != FORMAT:
+            raise UserError(f"{config}: expected format {FORMAT}, got {value.get('format')!r}; update throughtime")
+        missing = [name for name in ("task", "settings", "model", "data") if name not in value]
+        if missing:
+            raise UserError(f"{config}: expected the entry {missing[0]!r}, which is missing; the file is damaged")
+        run = cls(folder, value["task"], value["settings"], value["model"], value["data"])
+        if task is not None and run.task != task:
+            raise UserError(f"{folder}: expected a model of task {task!r}, got one of task {run.task!r}")
+        return run
+
+    def save(self) -> None:
+        """Writes ``config.json``."""
+        value = {
+            "format": FORMAT,
+            "throughtime": __version__,
+            "task": self.task,
+            "settings": self.settings,
+            "model": self.model,
+            "data": self.data,
+        }
+        write_json(self.folder / "config.json", value)
+
+    def allow_cell(self, cell: str | None) -> None:
+        """Refuses a model whose cell is a user's code, unless the user names that code.
+
+        Raises:
+            UserError: If the folder's cell is ``module:Class`` and ``cell`` is not the same.
+        """
+        stored = str(self.model.get("cell"))
+        if cell is not None and cell != stored:
+            raise UserError(f"{self.folder}: expected --cell {stored}, which this model was trained with, got {cell}")
+        if ":" in stored and cell is None:
+            raise UserError(
+                f"{self.folder}: its cell {stored} is code outside of the folder, which is not run unasked; "
+                f"pass --cell {stored} if you trust it"
+            )
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """A folder that becomes ``out`` when the block ends well, and is gone when it does not.
+
+    Raises:
+        UserError: If ``out`` exists and is not an empty folder, or its parent cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        remedy = "pass --resume to go on with it, or another --out" if out.is_dir() else "pass another --out"
+        raise UserError(f"{out}: already exists; {remedy}")
+    try:
+        made = [parent for parent in out.parents if not parent.exists()]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be made: {error.strerror}") from error
+    try:
+        yield folder
+        folder.chmod(0o755)
+        folder.replace(out)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        for parent in made:
+            parent.rmdir()
+        raise
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``"auto"`` takes a GPU where there is one.
+
+    Raises:
+        UserError: If it is not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: this machine, or this build of PyTorch, has no CUDA device; pass --device cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -1,0 +1,385 @@
+"""Language models on text: train, evaluate, sample, score."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import field_validator, model_validator
+
+from throughtime.cells import CELLS, cell_options, find_cell
+from throughtime.data import Streams, TokenBatch, WholeTexts
+from throughtime.data.batches import BatchSource
+from throughtime.data.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
+from throughtime.data.text import open_texts
+from throughtime.data.tokenizer import Tokenizer
+from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
+from throughtime.engine import check_engine
+from throughtime.errors import UserError, nearest
+from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.tasks.base import EXTENDABLE, Task, TrainSettings, check_settings, option
+from throughtime.tasks.run import Run, choose_device, staged
+from throughtime.training import Evaluation, Trainer, load_weights
+
+STREAM_TOKENS = 2000
+"""An evaluation divides running text into as many streams as have this many tokens each, at most :data:`STREAMS`."""
+STREAMS = 64
+
+
+class TextSettings(TrainSettings):
+    """What a language model is trained from."""
+
+    unit: Literal["characters", "words", "bytepairs"] = option(
+        "characters", "What a token is: characters, words, bytepairs.", "Data"
+    )
+    sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
+    valid: str | None = option(None, "Validation text: a file or folder.", "Data")
+    held_out: float = option(0.1, "Share held out for validation where there is no --valid.", "Data", ge=0, lt=1)
+    lowercase: bool = option(False, "Read everything in lower case.", "Data")
+    min_count: int = option(1, "Rarer tokens become UNK.", "Data", ge=1)
+    max_vocab: int | None = option(None, "Most tokens of the vocabulary.", "Data", ge=4)
+    cell: str = option("lstm", f"{', '.join(CELLS)}, or module:Class.", "Model")
+    cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
+    hidden: int = option(256, "Units of a layer.", "Model", ge=1)
+    layers: int = option(1, "Depth.", "Model", ge=1)
+    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
+    tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
+    adaptive: bool = option(False, "Adaptive softmax, for large vocabularies.", "Model")
+    dropout: float = option(0.2, "Between embedding, layers and softmax.", "Model", ge=0, lt=1)
+    input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
+    recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
+    zoneout: float = option(0.0, "Units that keep their old state at a step.", "Model", ge=0, lt=1)
+    weight_drop: float = option(0.0, "Recurrent weights dropped.", "Model", ge=0, lt=1)
+    residual: bool = option(False, "Add a layer's input to its output.", "Model")
+    engine: str = option("auto", "auto, torch, reference.", "Model")
+    bptt: int | None = option(
+        None, "Steps of truncated back-propagation; 0: whole texts. Default: 100, for sentences 0.", "Training", ge=0
+    )
+
+    @field_validator("cell_option")
+    @classmethod
+    def _named(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not value.partition("=")[0].isidentifier() or "=" not in value:
+                raise ValueError("expected name=value")
+        return values
+
+    @model_validator(mode="after")
+    def _together(self) -> TextSettings:
+        if self.tied and self.adaptive:
+            raise ValueError("expected --tied or --adaptive, not both: tied weights need the full softmax")
+        return self
+
+    @property
+    def cut(self) -> int:
+        """Steps of truncated back-propagation; 0: whole texts."""
+        return (0 if self.sentences else 100) if self.bptt is None else self.bptt
+
+    def cell_options(self) -> dict[str, Any]:
+        """The cell's options, numbers as numbers."""
+        pairs = (value.partition("=") for value in self.cell_option)
+        return {name: _number(value) for name, _, value in pairs}
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+@dataclass(frozen=True)
+class Score:
+    """The probability of a line.
+
+    Attributes:
+        text: The line.
+        log_prob: In nats; EOS counted where the model knows sentences.
+        tokens: Tokens scored.
+        perplexity: ``exp(-log_prob / tokens)``.
+        unknown: Tokens that are UNK: their probability is that of any unknown token.
+    """
+
+    text: str
+    log_prob: float
+    tokens: int
+    perplexity: float
+    unknown: int
+
+
+class TextModel:
+    """A trained language model with its tokenizer.
+
+    Args:
+        run: A model folder's path.
+        cell: Allows a cell of the user's own, ``module:Class``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        UserError: If the folder is no language model's, or damaged.
+    """
+
+    def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto") -> None:
+        self.run = Run.open(Path(run), TextTask.name)
+        self.run.allow_cell(cell)
+        self.sentences = bool(self.run.settings.get("sentences"))
+        self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
+        self.model = _build(self.run)
+        load_weights(self.run.folder / "model.safetensors", self.model)
+        self.model.to(choose_device(device)).eval()
+
+    def encode(self, text: str) -> list[int]:
+        """A text's ids, with EOS where the model knows sentences."""
+        return self.tokenizer.encode(text) + ([self.tokenizer.eos] if self.sentences else [])
+
+    def score(self, lines: Sequence[str]) -> list[Score]:
+        """The probability of each line, begun from nothing."""
+        ids = [self.encode(line) for line in lines]
+        return [
+            Score(line, p, len(i), math.exp(-p / len(i)) if i else 1.0, i.count(self.tokenizer.unk))
+            for line, i, p in zip(lines, ids, sequence_log_probs(self.model, ids), strict=True)
+        ]
+
+    def sample(self, prompt: str, settings: Sampling) -> Iterator[str]:
+        """Draws a text that begins with ``prompt``, piece by piece, the prompt first."""
+        ids = self.tokenizer.encode(prompt)
+        drawn = sample(self.model, ids, settings, eos=self.tokenizer.eos, never=[self.tokenizer.unk])
+        return self.tokenizer.stream(chain(ids, drawn))
+
+    def evaluate(self, tokens: TokenFile) -> dict[str, float]:
+        """Figures over a file of token ids; see :func:`figures`."""
+        settings = check_settings(TextSettings, self.run.settings)
+        source = _held_out(tokens, settings, self.tokenizer.eos)
+        return figures(self.model, source, tokens)
+
+
+class TextTask(Task):
+    """The language model."""
+
+    name: ClassVar[str] = "text"
+    summary: ClassVar[str] = "language model of running text or sentences: sample, score, evaluate"
+    settings: ClassVar[type[TrainSettings]] = TextSettings
+
+    def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
+        """Tokenises the texts into the run's folder and returns what trains.
+
+        Raises:
+            UserError: If the input or an option is bad; nothing is left behind.
+        """
+        settings = check_settings(TextSettings, options)
+        check_engine(settings.engine)
+        _check_cell(settings)
+        texts = open_texts(paths)
+        valid = None if settings.valid is None else open_texts([settings.valid])
+        split = Split(settings.sentences, settings.held_out, whole_lines=settings.unit != "characters")
+        with staged(out) as folder:
+            tokenizer = learn_tokenizer(
+                _part(parts(texts, valid, split)[0]),
+                settings.unit,
+                min_count=settings.min_count,
+                max_size=settings.max_vocab,
+                lowercase=settings.lowercase,
+            )
+            tokenizer.save(folder / "tokenizer.json")
+            data = {
+                name: encode_to_file(pieces, tokenizer, folder / f"{name}.ids", settings.sentences)
+                for name, pieces in zip(("train", "valid"), parts(texts, valid, split), strict=True)
+                if pieces is not None
+            }
+            _check_size(data, settings, tokenizer.eos)
+            model = LanguageModelConfig(
+                vocabulary=len(tokenizer),
+                cell=settings.cell,
+                hidden=settings.hidden,
+                layers=settings.layers,
+                embedding=settings.embedding,
+                tied=settings.tied,
+                adaptive=_cutoffs(len(tokenizer)) if settings.adaptive else (),
+                dropout=settings.dropout,
+                input_dropout=settings.input_dropout,
+                recurrent_dropout=settings.recurrent_dropout,
+                zoneout=settings.zoneout,
+                weight_drop=settings.weight_drop,
+                residual=settings.residual,
+                options=settings.cell_options(),
+            )
+            run = Run(
+                folder,
+                self.name,
+                settings.model_dump(mode="json"),
+                model.to_json(),
+                {name: tokens.to_json() for name, tokens in data.items()},
+            )
+            run.save()
+            _trainer(run)  # what is wrong with the model shows before the folder stands
+        return _trainer(Run.open(out))
+
+    def resume(self, out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
+        """What goes on with a run from its checkpoint; options may lengthen it.
+
+        Raises:
+            UserError: If there is nothing to resume, or an option would change the run.
+        """
+        run = Run.open(out, self.name)
+        run.allow_cell(options.get("cell"))
+        settings = check_settings(TextSettings, {**run.settings, **options})
+        changed = [
+            name
+            for name, value in settings.model_dump(mode="json").items()
+            if name not in EXTENDABLE and value != run.settings.get(name)
+        ]
+        if changed:
+            name = changed[0]
+            raise UserError(
+                f"--{name.replace('_', '-')}: a resumed run keeps {run.settings.get(name)!r}, got {options[name]!r}; "
+                "leave the option out, or train into another --out"
+            )
+        extended = Run(out, run.task, settings.model_dump(mode="json"), run.model, run.data)
+        trainer = _trainer(extended)
+        trainer.resume()
+        extended.save()
+        return trainer
+
+    def describe(self, trainer: Trainer[TokenBatch]) -> str:
+        """Vocabulary, cell, parameters and batches an epoch."""
+        model = trainer.model
+        assert isinstance(model, LanguageModel)
+        parameters = sum(p.numel() for p in model.parameters())
+        config = model.config
+        return (
+            f"{config.cell} {config.layers} × {config.hidden}, {parameters:,} parameters, "
+            f"vocabulary {config.vocabulary:,}, {len(trainer.source):,} batches an epoch"
+        )
+
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> dict[str, Any]:
+        """Perplexity and bits per character of other text; of the run's own validation text where none is named.
+
+        Raises:
+            UserError: If there is no text, or the folder is no language model's.
+        """
+        model = TextModel(run, cell=cell)
+        if not paths:
+            if "valid" not in model.run.data:
+                raise UserError(f"{run}: holds no validation text; name a text file")
+            return model.evaluate(TokenFile.from_json(run, model.run.data["valid"]))
+        split = Split(model.sentences, 0.0, whole_lines=False)
+        with tempfile.TemporaryDirectory() as folder:
+            pieces = _part(parts(open_texts(paths), None, split)[0])
+            tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
+            if not tokens.tokens:
+                raise UserError("expected text, got none: the files are empty")
+            return model.evaluate(tokens)
+
+
+def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:
+    """What a model finds in a text.
+
+    Returns:
+        nats_per_token, perplexity (its exponential), bits_per_character (all nats over the text's characters, so that
+        units can be compared), tokens, characters, unknown_share.
+    """
+    nats, count = 0.0, 0
+    for log_prob, size in stream_log_prob(model, source):
+        nats, count = nats - log_prob, count + size
+    return {
+        "nats_per_token": nats / count,
+        "perplexity": math.exp(min(nats / count, 700.0)),
+        "bits_per_character": nats / math.log(2) / max(1, tokens.characters),
+        "tokens": count,
+        "characters": tokens.characters,
+        "unknown_share": tokens.unknown / count,
+    }
+
+
+def _part(pieces: Any) -> Any:
+    assert pieces is not None
+    return pieces
+
+
+def _build(run: Run) -> LanguageModel:
+    try:
+        config = LanguageModelConfig.from_json(run.model)
+        return LanguageModel(config, engine=run.settings.get("engine", "auto"))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the model cannot be built: {error}") from error
+
+
+def _check_cell(settings: TextSettings) -> None:
+    known = cell_options(find_cell(settings.cell))
+    for name in settings.cell_options():
+        if name not in known:
+            has = f"options: {', '.join(known)}" if known else "it has none"
+            raise UserError(f"--cell-option: cell {settings.cell} has no option {name!r}{nearest(name, known)}; {has}")
+
+
+def _trainer(run: Run) -> Trainer[TokenBatch]:
+    settings = check_settings(TextSettings, run.settings)
+    tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
+    tokens = {name: TokenFile.from_json(run.folder, value) for name, value in run.data.items()}
+    torch.manual_seed(settings.seed)
+    model = _build(run).to(choose_device(settings.device))
+    ids = tokens["train"].ids()
+    source: BatchSource
+    if settings.cut:
+        source = Streams(ids, settings.batch, settings.cut, tokenizer.eos)
+    else:
+        source = WholeTexts(ids, settings.batch, tokenizer.eos, settings.seed)
+    evaluate: Callable[[], Evaluation] | None = None
+    if "valid" in tokens:
+        valid = tokens["valid"]
+        held_out = _held_out(valid, settings, tokenizer.eos)
+
+        def evaluate() -> Evaluation:
+            found = figures(model, held_out, valid)
+            return Evaluation(found["nats_per_token"], found)
+
+    return Trainer(model, source, settings.plan(), run.folder, evaluate)
+
+
+def _held_out(tokens: TokenFile, settings: TextSettings, eos: int) -> BatchSource:
+    if settings.sentences:
+        return WholeTexts(tokens.ids(), STREAMS, eos)
+    rows = max(1, min(STREAMS, tokens.tokens // STREAM_TOKENS))
+    return Streams(tokens.ids(), rows, settings.cut or 100, eos)
+
+
+def _check_size(data: dict[str, TokenFile], settings: TextSettings, eos: int) -> None:
+    tokens = data["train"].tokens
+    if settings.cut and tokens < settings.batch * settings.cut:
+        raise UserError(
+            f"expected at least one batch of {settings.batch} × {settings.cut} tokens, got {tokens}; "
+            "give more text, or a smaller --batch or --bptt"
+        )
+    if not settings.cut:
+        texts = WholeTexts(data["train"].ids(), settings.batch, eos).texts
+        if texts < settings.batch:
+            raise UserError(
+                f"expected at least one batch of {settings.batch} texts, got {texts}; "
+                "give more text, or a smaller --batch"
+            )
+    if "valid" in data and not data["valid"].tokens:
+        raise UserError("expected validation text, got none; give more text, --valid, or --held-out 0")
+
+
+def _cutoffs(vocabulary: int) -> tuple[int, ...]:
+    """Clusters of the adaptive softmax: a head of the 2,000 commonest tokens, then five times as many each.
+
+    Example:
+        >>> _cutoffs(30_000), _cutoffs(500)
+        ((2000, 10000), (100,))
+    """
+    cuts = tuple(c for c in (2000, 10_000, 50_000, 250_000) if c < vocabulary)
+    return cuts or (max(1, vocabulary // 5),)
+
+
+def to_json(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    """Scores as plain data."""
+    return [asdict(score) for score in scores]

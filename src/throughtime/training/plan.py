@@ -1,0 +1,139 @@
+"""How to train, where a run stands, and who hears of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from throughtime.training.optimisers import OptimiserName
+from throughtime.training.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        epochs: Passes over the data, if neither steps nor minutes are given.
+        steps: Steps of the optimiser in all.
+        minutes: Wall-clock minutes in all, evaluations included. Where a run is bounded by minutes, a schedule follows
+            the clock, so that a resumed run does not repeat the same bits.
+        optimiser: adam, adamw, sgd, or asgd: SGD with averaged weights once validation stops improving.
+        lr: Peak learning rate.
+        schedule: Of the learning rate.
+        warmup: Steps over which the learning rate rises.
+        momentum: Of SGD.
+        weight_decay: Of the optimiser.
+        clip_norm: Bound on the gradients' norm.
+        clip_value: Bound on every component of the gradients.
+        evaluate_every: Steps between evaluations; None: ten evaluations a run.
+        patience: Evaluations without improvement after which training stops; None: never.
+        checkpoint_seconds: Between two checkpoints.
+        log_every: Steps between two lines of metrics.jsonl.
+    """
+
+    epochs: float = 10.0
+    steps: int | None = None
+    minutes: float | None = None
+    optimiser: OptimiserName = "adam"
+    lr: float = 2e-3
+    schedule: Schedule = "cosine"
+    warmup: int = 0
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    evaluate_every: int | None = None
+    patience: int | None = None
+    checkpoint_seconds: float = 60.0
+    log_every: int = 20
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: Steps done.
+        epoch: Epochs done.
+        index: Batches of the epoch done.
+        seconds: Wall-clock time in the loop, over all of its resumptions.
+        tokens: Tokens trained on.
+        best: The lowest objective of all evaluations.
+        best_step: The step it was found at.
+        best_figures: What that evaluation found.
+        stale: Evaluations since then.
+        drops: Evaluations without improvement in all.
+        finished: Why training ended; empty while it has not.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    index: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    best: float = math.inf
+    best_step: int = 0
+    best_figures: dict[str, float] = field(default_factory=dict)
+    stale: int = 0
+    drops: int = 0
+    finished: str = ""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step, for observers.
+
+    Attributes:
+        step: Number of the step, from 1.
+        total: Steps of the run; None where the clock bounds it.
+        share: Share of the run that is done.
+        epoch: Epochs done.
+        loss: In nats a token.
+        lr: Learning rate.
+        grad_norm: Norm of the gradient before clipping.
+        clipped_share: Share of all steps so far that were clipped.
+        tokens_per_second: Of this step.
+        seconds_left: To the end of the run.
+    """
+
+    step: int
+    total: int | None
+    share: float
+    epoch: int
+    loss: float
+    lr: float
+    grad_norm: float
+    clipped_share: float
+    tokens_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a validation found.
+
+    Attributes:
+        objective: What training lowers and selects by.
+        figures: By name, for people and for metrics.jsonl.
+    """
+
+    objective: float
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class Observer:
+    """Hears of a run. Every method may be left as it is."""
+
+    def step(self, report: StepReport) -> None:
+        """A step of the optimiser was made."""
+
+    def evaluation(self, step: int, evaluation: Evaluation, best: bool) -> None:
+        """The model was evaluated."""
+
+    def close(self) -> None:
+        """The run ends."""
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss or the gradient became infinite or no number; says where, and what helps."""

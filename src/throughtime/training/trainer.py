@@ -1,0 +1,286 @@
+"""The training loop: truncated or full back-propagation through time, stopped and resumed at any step."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from throughtime.errors import UserError
+from throughtime.files import write_atomically
+from throughtime.models import Model, State
+from throughtime.training.checkpoint import (
+    fill_model,
+    fill_optimiser,
+    flatten_optimiser,
+    load_tensors,
+    save_tensors,
+    save_weights,
+)
+from throughtime.training.clipping import Clipper
+from throughtime.training.optimisers import Averager, make_optimiser
+from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
+from throughtime.training.schedules import factor
+
+
+class Batch(Protocol):
+    """What the loop needs of a batch."""
+
+    @property
+    def tokens(self) -> int:
+        """Its size, for the rate."""
+        ...
+
+
+BatchT = TypeVar("BatchT", bound=Batch)
+BatchT_co = TypeVar("BatchT_co", bound=Batch, covariant=True)
+
+
+class Source(Protocol[BatchT_co]):
+    """Batches in a fixed order for every epoch, so that training can go on in the middle of one."""
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        ...
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[BatchT_co]:
+        """The batches of an epoch, from the ``start``-th."""
+        ...
+
+
+class Trainer(Generic[BatchT]):
+    """Trains a model, so that any step may be the last: the run goes on from its checkpoint bit for bit.
+
+    Writes into ``folder``: ``model.safetensors`` (the best weights by validation, the last without one),
+    ``checkpoint.safetensors`` (weights, optimiser, carried state, random state, position) and ``metrics.jsonl``.
+
+    Args:
+        model: What to train.
+        source: Training batches.
+        plan: How to train.
+        folder: The run's folder.
+        evaluate: Called with the model in evaluation mode; None: no validation.
+        observers: Hear of every step.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        source: Source[BatchT],
+        plan: Plan,
+        folder: Path,
+        evaluate: Callable[[], Evaluation] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.model, self.source, self.plan, self.folder = model, source, plan, folder
+        self.evaluate, self.observers = evaluate, observers
+        self.optimiser = make_optimiser(plan.optimiser, model.parameters(), plan.lr, plan.weight_decay, plan.momentum)
+        self.clipper = Clipper(plan.clip_norm, plan.clip_value)
+        self.averager = Averager(model)
+        self.progress = Progress()
+        self.carried: State | None = None
+        self._stop = False
+
+    @property
+    def total(self) -> int | None:
+        """Steps of the whole run; None where the clock bounds it."""
+        if self.plan.steps is not None or self.plan.minutes is not None:
+            return self.plan.steps
+        return max(1, round(self.plan.epochs * len(self.source)))
+
+    @property
+    def share(self) -> float:
+        """Share of the run that is done."""
+        by_steps = self.progress.step / self.total if self.total else 0.0
+        by_clock = self.progress.seconds / (60.0 * self.plan.minutes) if self.plan.minutes else 0.0
+        return min(1.0, max(by_steps, by_clock))
+
+    def run(self) -> Progress:
+        """Trains to the end of the plan.
+
+        Raises:
+            TrainingDivergedError: If the loss or the gradient is infinite or no number. The last checkpoint stays.
+        """
+        self._clock = time.perf_counter() - self.progress.seconds
+        self._saved = time.perf_counter()
+        try:
+            while not self.progress.finished:
+                for batch in self.source.batches(self.progress.epoch, self.progress.index):
+                    self._step(batch)
+                    if self.progress.finished or self._stop:
+                        return self.progress
+        finally:
+            for observer in self.observers:
+                observer.close()
+        return self.progress
+
+    def stop(self) -> None:
+        """Asks the loop to end after the step at hand, with a checkpoint. Safe in a signal handler."""
+        self._stop = True
+
+    def _step(self, batch: BatchT) -> None:
+        progress, began, share = self.progress, time.perf_counter(), self.share
+        lr = self.plan.lr * factor(self.plan.schedule, share, progress.step, self.plan.warmup, progress.drops)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        self.model.train()
+        loss, self.carried = self.model.loss(batch, self.carried)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value, norm = float(loss.detach()), self.clipper(self.model.parameters())
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise TrainingDivergedError(self._diagnosis(value, norm))
+        self.optimiser.step()
+        self.averager.update()
+        progress.step += 1
+        progress.tokens += batch.tokens
+        progress.index += 1
+        if progress.index >= len(self.source):
+            progress.epoch, progress.index = progress.epoch + 1, 0
+        self._tick()
+        self._report(value, norm, lr, batch.tokens / (time.perf_counter() - began))
+        if self.share >= 1.0:
+            progress.finished = "the plan is done"
+        if progress.finished or self._due(share):
+            self._evaluate()
+        waited = time.perf_counter() - self._saved
+        if progress.finished or self._stop or waited >= self.plan.checkpoint_seconds:
+            self.save()
+
+    def _due(self, share_before: float) -> bool:
+        if self.plan.evaluate_every is not None:
+            return self.progress.step % self.plan.evaluate_every == 0
+        return int(10 * self.share) > int(10 * share_before)
+
+    def _evaluate(self) -> None:
+        progress = self.progress
+        if self.evaluate is None:
+            if progress.finished:
+                with self.averager.averaged():
+                    save_weights(self.folder / "model.safetensors", self.model)
+            return
+        with self.averager.averaged():
+            self.model.eval()
+            evaluation = self.evaluate()
+            better = evaluation.objective < progress.best
+            if better:
+                save_weights(self.folder / "model.safetensors", self.model)
+        if better:
+            progress.best, progress.best_step, progress.stale = evaluation.objective, progress.step, 0
+            progress.best_figures = evaluation.figures
+        else:
+            progress.stale += 1
+            progress.drops += 1
+            if self.plan.optimiser == "asgd" and not self.averager.started:
+                self.averager.start()
+            elif self.plan.patience is not None and progress.stale >= self.plan.patience:
+                progress.finished = f"no improvement in {progress.stale} evaluations"
+        self._tick()
+        self._log({"event": "evaluation", "step": progress.step, "best": better, **evaluation.figures})
+        for observer in self.observers:
+            observer.evaluation(progress.step, evaluation, better)
+
+    def _tick(self) -> None:
+        self.progress.seconds = time.perf_counter() - self._clock
+
+    def _report(self, loss: float, norm: float, lr: float, rate: float) -> None:
+        progress = self.progress
+        left = progress.seconds * (1.0 / self.share - 1.0) if self.share else math.inf
+        clipped = self.clipper.share
+        report = StepReport(progress.step, self.total, self.share, progress.epoch, loss, lr, norm, clipped, rate, left)
+        if progress.step % self.plan.log_every == 0:
+            figures = {"loss": loss, "lr": lr, "grad_norm": norm, "clipped_share": clipped, "tokens_per_s": round(rate)}
+            self._log({"event": "step", "step": progress.step, "epoch": progress.epoch, **figures})
+        for observer in self.observers:
+            observer.step(report)
+
+    def _log(self, record: dict[str, Any]) -> None:
+        record["seconds"] = round(self.progress.seconds, 3)
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def _diagnosis(self, loss: float, norm: float) -> str:
+        advice = [
+            f"lower the learning rate (now {self.optimiser.param_groups[0]['lr']:g})",
+            f"clip gradients at a smaller norm (now {self.plan.clip_norm:g})"
+            if self.plan.clip_norm
+            else "clip gradients by norm (now off; 1.0 is a good start)",
+            "truncate earlier, or take a gated cell",
+        ]
+        return (
+            f"training diverged at step {self.progress.step + 1}: loss {loss:g}, gradient norm {norm:g}; "
+            f"{', or '.join(advice)}"
+        )
+
+    def save(self) -> None:
+        """Writes the checkpoint."""
+        self._tick()
+        optimiser, groups = flatten_optimiser(self.optimiser)
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"optimiser.{name}": value for name, value in optimiser.items()}
+        tensors |= {f"carried.{name}": value for name, value in (self.carried or {}).items()}
+        tensors |= {f"average.{name}": value for name, value in self.averager.means.items()}
+        tensors["random"] = torch.get_rng_state()
+        data = {
+            "progress": asdict(self.progress),
+            "groups": groups,
+            "averaged": self.averager.count,
+            "clipper": [self.clipper.steps, self.clipper.clipped],
+        }
+        save_tensors(self.folder / "checkpoint.safetensors", tensors, data)
+        self._saved = time.perf_counter()
+
+    def resume(self) -> None:
+        """Goes on from the folder's checkpoint, with the same bits as if the run had never stopped.
+
+        A run that was killed before its first checkpoint begins anew.
+
+        Raises:
+            UserError: If the checkpoint is missing beside a trained model, or damaged.
+        """
+        path = self.folder / "checkpoint.safetensors"
+        if not path.exists():
+            if (self.folder / "model.safetensors").exists():
+                raise UserError(f"expected the file {path}, which does not exist; train again into another folder")
+            self._cut_metrics()
+            return
+        tensors, data = load_tensors(path)
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        fill_model(path, self.model, part("model."))
+        fill_optimiser(self.optimiser, part("optimiser."), data["groups"])
+        self.progress = Progress(**data["progress"])
+        self.clipper.steps, self.clipper.clipped = data["clipper"]
+        device = next(self.model.parameters()).device
+        self.carried = {name: value.to(device) for name, value in part("carried.").items()} or None
+        self.averager.load(data["averaged"], {n: value.to(device) for n, value in part("average.").items()})
+        if self.progress.finished and self.share < 1.0:
+            self.progress.finished = ""
+        torch.set_rng_state(tensors["random"])
+        self._cut_metrics()
+
+    def _cut_metrics(self) -> None:
+        """Drops the lines that were written after the checkpoint: the steps come again."""
+        path = self.folder / "metrics.jsonl"
+        if path.exists():
+            kept = [
+                line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= self.progress.step
+            ]
+            text = "".join(f"{line}\n" for line in kept)
+            write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (json.JSONDecodeError, KeyError):
+        return math.inf  # the last line of a killed run may be cut
