@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -42,12 +43,8 @@ def input_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
 
     Glorot keeps the variance of a layer's signal near that of its input (Glorot and Bengio 2010).
     """
-
-    def fill(weight: Tensor) -> None:
-        bound = math.sqrt(6.0 / (rows + columns))
-        weight.uniform_(-bound, bound)
-
-    return Parameter((gates * rows, columns), "input", fill)
+    bound = math.sqrt(6.0 / (rows + columns))
+    return Parameter((gates * rows, columns), "input", partial(_fill_uniform, bound))
 
 
 def recurrent_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
@@ -56,30 +53,36 @@ def recurrent_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
     All singular values of an orthogonal matrix are 1, so that the product of many steps neither vanishes
     nor explodes by the start value alone (Saxe et al. 2014; Le et al. 2015 for the identity).
     """
-
-    def fill(weight: Tensor) -> None:
-        for block in weight.chunk(gates):
-            torch.nn.init.orthogonal_(block)
-
-    return Parameter((gates * rows, columns), "recurrent", fill)
+    return Parameter((gates * rows, columns), "recurrent", partial(_fill_orthogonal, gates))
 
 
 def bias(size: int, *values: float) -> Parameter:
     """A bias of ``size`` units a gate; ``values`` are its start values, one a gate (default: one gate of 0)."""
-    return _constant(size, values or (0.0,), "bias")
+    values = values or (0.0,)
+    return Parameter((len(values) * size,), "bias", partial(_fill_blocks, values))
 
 
 def vector(size: int, *values: float) -> Parameter:
     """A vector that multiplies unit by unit (peephole, gain); ``values`` as in :func:`bias`."""
-    return _constant(size, values or (0.0,), "vector")
+    values = values or (0.0,)
+    return Parameter((len(values) * size,), "vector", partial(_fill_blocks, values))
 
 
-def _constant(size: int, values: tuple[float, ...], role: Role) -> Parameter:
-    def fill(weight: Tensor) -> None:
-        for block, value in zip(weight.chunk(len(values)), values, strict=True):
-            block.fill_(value)
+# Functions of the module, not of their callers, so that a layer can be pickled.
 
-    return Parameter((len(values) * size,), role, fill)
+
+def _fill_uniform(bound: float, weight: Tensor) -> None:
+    weight.uniform_(-bound, bound)
+
+
+def _fill_orthogonal(gates: int, weight: Tensor) -> None:
+    for block in weight.chunk(gates):
+        torch.nn.init.orthogonal_(block)
+
+
+def _fill_blocks(values: tuple[float, ...], weight: Tensor) -> None:
+    for block, value in zip(weight.chunk(len(values)), values, strict=True):
+        block.fill_(value)
 
 
 class Matrix:
