@@ -42,8 +42,8 @@ def read_lines(file: str) -> list[str]:
     if file != "-":
         if not Path(file).exists():
             raise UserError(f"{file}: no such file")
-        return "".join(read_file(Path(file))).splitlines()
+        return "".join(read_file(Path(file))).split("\n")
     try:
-        return sys.stdin.read().splitlines()
+        return sys.stdin.read().split("\n")
     except UnicodeDecodeError as error:
         raise UserError("expected text in UTF-8 on standard input, got other bytes; convert it first") from error

@@ -152,7 +152,7 @@ class WholeTexts:
 
     def __init__(self, ids: Ids, rows: int, eos: int, seed: int | None = None) -> None:
         self.ids, self.rows, self.seed = ids, rows, seed
-        ends = np.flatnonzero(ids == eos) + 1
+        ends = _ends(ids, eos)
         if len(ids) and (not len(ends) or ends[-1] != len(ids)):
             ends = np.append(ends, len(ids))
         self.bounds = np.concatenate([[0], ends])
@@ -183,6 +183,12 @@ class WholeTexts:
         size = self.rows * self.POOL
         pools = [order[i : i + size] for i in range(0, len(order), size)]
         return np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+
+
+def _ends(ids: Ids, eos: int, block: int = 1 << 24) -> npt.NDArray[np.int64]:
+    """One past each text's end; reads a block at a time, since the ids may be larger than memory."""
+    found = [np.flatnonzero(ids[at : at + block] == eos) + at + 1 for at in range(0, len(ids), block)]
+    return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def _pad(pieces: list[Ids], before: list[int], source: Tensor | None = None, last: Tensor | None = None) -> TokenBatch:

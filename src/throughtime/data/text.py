@@ -145,7 +145,7 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines
         pieces: The texts.
         cut: Characters before the cut, line breaks counted.
         held_out: Give what follows the cut.
-        whole_lines: Move the cut to the end of its line.
+        whole_lines: Move the cut to the end of its line (in a line longer than :data:`PIECE`, of its piece).
 
     Example:
         >>> list(split_at(["abc\n", "de", None], 2, held_out=False, whole_lines=False))
@@ -156,9 +156,9 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines
     seen = 0
     for piece in pieces:
         size = 0 if piece is END else len(piece)
+        if whole_lines and seen < cut < seen + size:
+            cut = seen + size
         before = max(0, min(size, cut - seen))
-        if whole_lines and 0 < before < size:
-            before = size
         # An end belongs to the part that its last character is in.
         if piece is END:
             if (seen > cut) == held_out:
@@ -169,12 +169,16 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_dir():
+    try:
+        folder, there = path.is_dir(), path.exists()
+    except OSError as error:  # a name longer than any file's, say
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if folder:
         found = sorted(file for file in path.rglob("*.txt") if file.is_file())
         if not found:
             raise UserError(f"{path}: expected a folder with .txt files, found none; name the files themselves")
         return found
-    if not path.exists():
+    if not there:
         beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UserError(f"{path}: no such file or folder{nearest(path.name, beside)}")
     return [path]
