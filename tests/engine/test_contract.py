@@ -12,6 +12,7 @@ from torch import Tensor
 from throughtime.cells import CELLS, Cell, LSTMCell, RNNCell, bias, input_matrix
 from throughtime.engine import ENGINES, EngineError, Noise, check_engine, unroll, zero_state
 from throughtime.engine.call import Call
+from throughtime.errors import UserError
 
 
 def parameters(cell: Cell) -> dict[str, Tensor]:
@@ -112,7 +113,8 @@ def test_a_named_engine_refuses_noise_it_cannot_make(noise: Noise) -> None:
     assert message.endswith('pass engine="auto"')
 
 
-def test_an_engine_error_is_a_value_error() -> None:
+def test_an_engine_error_is_the_users_to_mend() -> None:
+    assert issubclass(EngineError, UserError)
     assert issubclass(EngineError, ValueError)
 
 
