@@ -5,6 +5,7 @@ One ``tokenizer.json`` holds all of it; any program that knows the format can re
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -84,14 +85,18 @@ class Tokenizer:
         """Reads a ``tokenizer.json``.
 
         Raises:
-            UserError: If it is missing or damaged.
+            UserError: If it is missing, damaged, or not one of this class.
         """
         try:
-            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            inner = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UserError(f"expected the file {path}, which does not exist") from error
         except Exception as error:  # the library raises bare Exception for anything it cannot parse
             raise UserError(f"{path}: expected a tokenizer.json, which this is not ({error})") from error
+        first = [inner.id_to_token(i) for i in (cls.unk, cls.eos)]
+        if first != [UNK, EOS]:
+            raise UserError(f"{path}: expected {UNK} and {EOS} as its ids 0 and 1, got {first[0]!r} and {first[1]!r}")
+        return cls(inner)
 
     def save(self, path: Path) -> None:
         """Writes a ``tokenizer.json``, atomically."""
@@ -125,11 +130,9 @@ class Tokenizer:
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         """The text of ids, piece by piece as they come; bytes of an unfinished character are held back."""
-        if self.unit == "words":
-            return _join_words(self.inner.id_to_token(i) or UNK for i in ids)
-        state = decoders.DecodeStream(skip_special_tokens=False)
-        texts = (state.step(self.inner, i) for i in ids)
-        return (text for text in texts if text)
+        tokens = (self.inner.id_to_token(i) or UNK for i in ids)
+        unit = self.unit
+        return tokens if unit == "characters" else _join_words(tokens) if unit == "words" else _join_bytes(tokens)
 
 
 def _untrained(
@@ -180,3 +183,22 @@ def _join_words(tokens: Iterable[str]) -> Iterator[str]:
     for token in tokens:
         yield token if glued or token in NO_SPACE_BEFORE or token == "\n" else f" {token}"
         glued = token in NO_SPACE_AFTER
+
+
+def _byte_signs() -> dict[str, int]:
+    """The printable sign for every byte, as byte-level byte pairs write them (Radford et al. 2019)."""
+    own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in own]
+    return {chr(byte): byte for byte in own} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+BYTES = _byte_signs()
+"""The byte that each sign of a byte pair stands for."""
+
+
+def _join_bytes(tokens: Iterable[str]) -> Iterator[str]:
+    """The characters that the tokens' bytes spell, each as soon as it is whole."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for token in tokens:
+        if text := decoder.decode(bytes(BYTES[sign] for sign in token)):
+            yield text
