@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from throughtime.data.batches import Ids
 from throughtime.data.text import END, Pieces, Texts, lines, split_at, split_lines
 from throughtime.data.tokenizer import Tokenizer, Unit
 from throughtime.errors import UserError
+
+GROUP = 1 << 18
+"""Characters encoded together, about: enough to keep the cores busy; an id takes some 60 bytes until it is written."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,7 @@ def encode_to_file(pieces: Iterable[str | None], tokenizer: Tokenizer, path: Pat
     kind = np.dtype("<u4" if wide else "<u2")
     tokens = characters = unknown = 0
     with path.open("wb") as file:
-        stream = iter(pieces)
-        while group := list(islice(stream, 1024)):
+        for group in _groups(pieces):
             encoded = iter(tokenizer.encode_many([piece for piece in group if piece is not END]))
             for piece in group:
                 ids = [tokenizer.eos] if piece is END else next(encoded)
@@ -112,3 +114,16 @@ def encode_to_file(pieces: Iterable[str | None], tokenizer: Tokenizer, path: Pat
                 tokens += len(ids)
                 file.write(np.asarray(ids, dtype=kind).tobytes())
     return TokenFile(path, wide, tokens, characters, unknown)
+
+
+def _groups(pieces: Iterable[str | None]) -> Iterator[list[str | None]]:
+    group: list[str | None] = []
+    size = 0
+    for piece in pieces:
+        group.append(piece)
+        size += 1 if piece is END else len(piece)
+        if size >= GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
