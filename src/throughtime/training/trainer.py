@@ -110,6 +110,8 @@ class Trainer(Generic[BatchT]):
         """
         self._clock = time.perf_counter() - self.progress.seconds
         self._saved = time.perf_counter()
+        if not self.progress.step:
+            self.save()  # a run that is killed early can be resumed, too
         try:
             while not self.progress.finished:
                 for batch in self.source.batches(self.progress.epoch, self.progress.index):
@@ -240,7 +242,7 @@ class Trainer(Generic[BatchT]):
     def resume(self) -> None:
         """Goes on from the folder's checkpoint, with the same bits as if the run had never stopped.
 
-        A run that was killed before its first checkpoint begins anew.
+        A run that was killed before it wrote anything begins anew.
 
         Raises:
             UserError: If the checkpoint is missing beside a trained model, or damaged.
