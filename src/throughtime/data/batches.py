@@ -60,15 +60,15 @@ class TokenBatch:
         """The rows' initial state, of the state carried by the streams, ``[layers, streams, width]`` each."""
         if carried is None or self.source is None:
             return None
-        goes_on = (self.source >= 0).view(1, -1, 1)
-        rows = self.source.clamp(min=0)
-        return {name: value.index_select(1, rows) * goes_on.to(value) for name, value in carried.items()}
+        device = next(iter(carried.values())).device
+        rows, fresh = self.source.clamp(min=0).to(device), (self.source < 0).view(1, -1, 1).to(device)
+        return {name: value.index_select(1, rows).masked_fill(fresh, 0.0) for name, value in carried.items()}
 
     def carry(self, final: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
         """The state that the streams carry on, cut off from its past."""
         if self.last is None:
             return None
-        return {name: value.detach().index_select(1, self.last) for name, value in final.items()}
+        return {name: value.detach().index_select(1, self.last.to(value.device)) for name, value in final.items()}
 
 
 class BatchSource(Protocol):
