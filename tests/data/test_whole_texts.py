@@ -38,7 +38,7 @@ def test_every_text_once(texts: list[list[int]], rows: int, seed: int | None, ep
     stored = [[*text, EOS] for text in texts]
     if not closed:
         stored[-1] = [*texts[-1], 2]  # the last text may lack its end: a file that was divided there
-    source = WholeTexts(np.array(sum(stored, [])), rows, EOS, seed)
+    source = WholeTexts(np.array([i for text in stored for i in text]), rows, EOS, seed)
     batches = list(source.batches(epoch))
     assert source.texts == len(stored)
     assert len(batches) == len(source) == -(-len(stored) // rows)

@@ -123,6 +123,13 @@ class LanguageModel(Model):
             # The matrix is the embedding's; only the bias is the softmax's own.
             self.bias = nn.Parameter(torch.zeros(config.vocabulary))
         elif config.adaptive:
+            # Each cluster sees a quarter of the features of the one before.
+            clusters, least = len(config.adaptive), 4 ** len(config.adaptive)
+            if width < least:
+                raise ValueError(
+                    f"an adaptive softmax with {clusters} clusters beside its head needs an output of at least {least} "
+                    f"features, got {width}; take more hidden units, or the full softmax"
+                )
             self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(width, config.vocabulary, list(config.adaptive))
         else:
             self.softmax = nn.Linear(width, config.vocabulary)
@@ -131,7 +138,8 @@ class LanguageModel(Model):
         self, inputs: Tensor, state: Mapping[str, Tensor] | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """The stack's outputs ``[B, T, width]`` for input ids ``[B, T]``, and the final state."""
-        something = (inputs >= 0).unsqueeze(-1)
+        inputs = inputs.to(self.embedding.weight.device)
+        something = (inputs >= 0).unsqueeze(-1).to(self.embedding.weight.dtype)
         embedded = self.embedding(inputs.clamp(min=0)) * (something * self.scale)
         outputs, final = self.stack(F.dropout(embedded, self.config.dropout, self.training), state, lengths)
         return F.dropout(outputs, self.config.dropout, self.training), final
@@ -144,15 +152,14 @@ class LanguageModel(Model):
 
     def log_probs(self, batch: TokenBatch, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, State]:
         """The log-probability of every target in nats, ``[R, S]``, zero past a row's length; and the final state."""
-        device = self.embedding.weight.device
-        hidden, final = self.hidden(batch.inputs.to(device), state, batch.lengths)
-        rows, targets = hidden.flatten(0, 1), batch.targets.to(device).flatten()
+        hidden, final = self.hidden(batch.inputs, state, batch.lengths)
+        rows, targets = hidden.flatten(0, 1), batch.targets.to(hidden.device).flatten()
         real = (torch.arange(batch.targets.shape[1]) < batch.lengths.unsqueeze(1)).flatten()
         if real.all():
             scores = self._of_targets(rows, targets)
         else:
             # The softmax is the costly part: it runs over real steps alone.
-            at = real.nonzero().squeeze(1).to(device)
+            at = real.nonzero().squeeze(1).to(hidden.device)
             scores = self._of_targets(rows.index_select(0, at), targets.index_select(0, at))
             scores = rows.new_zeros(len(targets)).index_copy(0, at, scores)
         return scores.view(batch.targets.shape), final
