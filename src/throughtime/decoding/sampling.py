@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -44,14 +45,16 @@ class Sampling:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.temperature >= 0.0:
-            raise ValueError(f"expected a temperature of at least 0, got {self.temperature}")
+        if not 0.0 <= self.temperature < math.inf:
+            raise ValueError(f"expected a temperature of at least 0 and finite, got {self.temperature}")
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"expected top-k to be at least 1, got {self.top_k}")
         if not 0.0 < self.top_p <= 1.0:
             raise ValueError(f"expected top-p above 0 and at most 1, got {self.top_p}")
-        if self.length < 1 or self.min_length < 0:
-            raise ValueError(f"expected a length of at least 1, got {min(self.length, self.min_length)}")
+        if self.length < 1:
+            raise ValueError(f"expected a length of at least 1, got {self.length}")
+        if self.min_length < 0:
+            raise ValueError(f"expected a minimum length of at least 0, got {self.min_length}")
 
 
 @torch.no_grad()
@@ -99,7 +102,9 @@ def draw(scores: Tensor, settings: Sampling, generator: torch.Generator) -> int:
     """
     if settings.temperature == 0.0:
         return int(scores.argmax())
-    ordered, ids = (scores / settings.temperature).sort(descending=True, stable=True)
+    ordered, ids = scores.double().sort(descending=True, stable=True)
+    # The likeliest stands at zero, so that no temperature takes all to minus infinity.
+    ordered = (ordered - ordered[0]) / settings.temperature
     if settings.top_k is not None:
         ordered = ordered[: settings.top_k]
     probabilities = ordered.softmax(0)
