@@ -30,7 +30,7 @@ class Chain:
     def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
         self.asked.append(tokens[0].tolist())
         self.states.append(state)
-        return self.table[tokens[:, -1]], {"step": torch.tensor(len(self.asked))}
+        return self.table[int(tokens[0, -1])].unsqueeze(0), {"step": torch.tensor(len(self.asked))}
 
 
 def same(probabilities: Sequence[float]) -> Chain:

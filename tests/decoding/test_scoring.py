@@ -72,11 +72,12 @@ def test_a_sum_of_many_small_parts_keeps_its_digits() -> None:
         def log_probs(self, batch: TokenBatch, state: Any = None) -> tuple[torch.Tensor, Any]:
             return torch.full(batch.targets.shape, -0.1), None
 
+    expected = 1_000_000 * torch.tensor(-0.1).item()  # what single precision makes of a tenth
     (score,) = sequence_log_probs(Constant(), [[2] * 1_000_000])
-    assert score == pytest.approx(-0.1 * 1_000_000, rel=1e-7)
+    assert score == pytest.approx(expected, rel=1e-12)
     ids = np.full(1_000_000, 2)
     ((total, tokens),) = stream_log_prob(Constant(), WholeTexts(ids, 1, EOS))
-    assert (total, tokens) == (pytest.approx(-0.1 * 1_000_000, rel=1e-7), 1_000_000)
+    assert (total, tokens) == (pytest.approx(expected, rel=1e-12), 1_000_000)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
