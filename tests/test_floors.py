@@ -1,0 +1,227 @@
+"""Each floor imports only from its own and from those below it; the lower ones need PyTorch alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import throughtime
+
+ROOT = Path(throughtime.__file__).parent
+FLOORS = [
+    "cells",
+    "engine",
+    "layers",
+    "data",
+    "models",
+    "decoding",
+    "training",
+    "inspection",
+    "tasks",
+    "export",
+    "serving",
+    "cli",
+]
+GROUND = ["errors", "files", "_version"]
+TOP = ["__init__", "__main__"]
+LONGEST = 420
+
+
+def modules(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.py"))
+
+
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
+def imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """Every module that a module imports, wherever in it, in full: ``throughtime.cells``, ``torch``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            # What is imported from the package itself may be a floor, or a public name of the top.
+            yield from (f"{base}.{alias.name}" for alias in node.names) if base == "throughtime" else [base]
+        elif isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__"):
+                first = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+                if isinstance(first, ast.Constant):
+                    yield str(first.value)
+
+
+def height(name: str) -> int | None:
+    """Floor of ``cells``, ``errors``, …; None where there is none of that name."""
+    order = [*GROUND, *FLOORS]
+    if name in TOP:
+        return len(order)
+    return order.index(name) - len(GROUND) if name in order else None
+
+
+def violations(root: Path) -> list[str]:
+    """Imports that go up, and modules that stand on no floor."""
+    found = []
+    for file in modules(root):
+        inside = file.relative_to(root)
+        own = inside.parts[0] if len(inside.parts) > 1 else inside.stem
+        here = height(own)
+        if here is None:
+            found.append(f"{inside}: {own} is no floor")
+            continue
+        package = ".".join(["throughtime", *inside.parent.parts])
+        for name in imported(parse(file), package):
+            parts = name.rstrip(".").split(".")
+            if parts[0] != "throughtime":
+                continue
+            target = parts[1] if len(parts) > 1 else "__init__"
+            there = height(target)
+            there = height("__init__") if there is None else there
+            assert there is not None
+            on_ground = here < 0
+            # The ground knows nothing of the house, and its files may know each other.
+            if (there >= 0) if on_ground else (there > here):
+                found.append(f"{inside}: {own} imports {name}")
+    return found
+
+
+def test_no_floor_imports_from_above() -> None:
+    assert violations(ROOT) == []
+
+
+def test_the_house_is_seen_at_all() -> None:
+    """A reader that finds no imports would find no violation either."""
+    text = set(imported(parse(ROOT / "tasks" / "text.py"), "throughtime.tasks"))
+    assert {"throughtime.cells", "throughtime.data", "throughtime.training", "throughtime.tasks.base"} <= text
+    assert "throughtime.cli." in set(imported(parse(ROOT / "cli" / "__init__.py"), "throughtime.cli"))
+    assert {"cells", "engine", "layers", "data", "models", "decoding", "training", "tasks", "cli"} <= {
+        file.relative_to(ROOT).parts[0] for file in modules(ROOT)
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("cells/base.py", "from throughtime.engine import unroll"),
+        ("cells/base.py", "import throughtime.layers"),
+        ("cells/base.py", "from throughtime import layers"),
+        ("cells/base.py", "from throughtime import Recurrent"),
+        ("cells/base.py", "import throughtime"),
+        ("engine/call.py", "def late():\n    from throughtime.training import Trainer"),
+        ("layers/deep.py", "from ..models import LanguageModel"),
+        ("layers/deep.py", "from .. import models"),
+        ("data/text.py", "import importlib\nimportlib.import_module('throughtime.tasks')"),
+        ("data/text.py", "import importlib\nimportlib.import_module(f'throughtime.{1}')"),
+        ("tasks/text.py", "from throughtime.cli.common import print_table"),
+        ("errors.py", "from throughtime.cells import Cell"),
+        ("cellar/wine.py", "import torch"),
+    ],
+)
+def test_an_import_that_goes_up_is_found(tmp_path: Path, file: str, line: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(line + "\n")
+    assert len(violations(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("cells/lstm.py", "from throughtime.cells.base import Cell"),
+        ("cells/lstm.py", "from .base import Cell"),
+        ("cells/lstm.py", "from throughtime.errors import UserError"),
+        ("engine/call.py", "from ..cells import Cell"),
+        ("cli/score.py", "from throughtime.tasks.text import TextModel\nimport torch"),
+        ("files.py", "from throughtime.errors import UserError"),
+        ("__init__.py", "from throughtime.cells import Cell"),
+        ("__main__.py", "from throughtime.cli import main"),
+    ],
+)
+def test_an_import_that_goes_down_is_not(tmp_path: Path, file: str, line: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(line + "\n")
+    assert violations(tmp_path) == []
+
+
+ALONE = """
+import importlib, importlib.abc, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    names = {"pydantic", "click", "rich", "tokenizers", "numba", "matplotlib", "tensorboard"}
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"{name} is absent")
+
+sys.meta_path.insert(0, Absent())
+for name in ("cells", "engine", "layers", "models", "training", "data", "data.batches", "decoding"):
+    importlib.import_module(f"throughtime.{name}")
+import torch, throughtime
+outputs, _ = throughtime.LSTM(2, 3)(torch.zeros(1, 4, 2))
+try:
+    importlib.import_module("throughtime.tasks")
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+def test_the_lower_floors_need_pytorch_alone() -> None:
+    """Whoever takes the layers into a program of their own brings no command line and no tokenizer along."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", ALONE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "pydantic is absent\n"  # the floor that does need it stumbles: the block is real
+
+
+def test_no_file_is_longer_than_one_sitting() -> None:
+    lengths = {str(file.relative_to(ROOT)): len(file.read_text("utf-8").splitlines()) for file in modules(ROOT)}
+    assert {file: length for file, length in lengths.items() if length > LONGEST} == {}
+
+
+def swallowing(source: str) -> list[int]:
+    """Lines of handlers that catch everything and do not raise it again."""
+    wide = ("Exception", "BaseException")
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ExceptHandler)
+        and any(name in wide for name in caught(node))
+        and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)
+    ]
+
+
+def caught(handler: ast.ExceptHandler) -> list[str]:
+    if handler.type is None:
+        return ["BaseException"]
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return [kind.attr if isinstance(kind, ast.Attribute) else getattr(kind, "id", "") for kind in types]
+
+
+def test_no_error_is_swallowed() -> None:
+    found = {}
+    for file in modules(ROOT):
+        source = file.read_text("utf-8")
+        for number in swallowing(source):
+            found[f"{file.relative_to(ROOT)}"] = source.splitlines()[number - 1]
+    # The library behind the tokenizer raises bare Exception; the line says so.
+    assert list(found) == ["data/tokenizer.py"]
+    assert "# the library raises bare Exception" in found["data/tokenizer.py"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "count"),
+    [
+        ("except:\n    pass", 1),
+        ("except Exception:\n    pass", 1),
+        ("except (ValueError, Exception) as error:\n    raise KeyError from error", 1),
+        ("except builtins.BaseException:\n    pass", 1),
+        ("except BaseException:\n    tidy()\n    raise", 0),
+        ("except ValueError:\n    pass", 0),
+    ],
+)
+def test_a_handler_that_swallows_is_found(handler: str, count: int) -> None:
+    assert len(swallowing(f"try:\n    pass\n{handler}\n")) == count
