@@ -63,6 +63,7 @@ def commit() -> str:
 def record(name: str, result: dict[str, Any]) -> Path:
     """Writes ``benchmarks/results/<name>.json``."""
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
     stamp = {"date": datetime.now(UTC).date().isoformat(), "commit": commit()}
     path.write_text(json.dumps({**stamp, **result}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path

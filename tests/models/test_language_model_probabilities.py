@@ -142,13 +142,18 @@ def test_a_regulariser_acts_in_training_alone(regulariser: str) -> None:
     assert torch.equal(drawn, model.log_probs(batch)[0])
 
 
-def test_dropout_acts_before_between_and_after_the_layers() -> None:
+def test_dropout_acts_between_and_after_the_layers_and_leaves_the_embedding_whole() -> None:
     # A dropped feature is zero; with a linear view of each place the share of zeros can be counted.
-    model = build(dropout=0.5, hidden=64, embedding=64, vocabulary=9).train()
+    model = build(dropout=0.5, hidden=64, embedding=64, vocabulary=9, layers=2).train()
     seen: list[torch.Tensor] = []
     model.stack.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for directed in model.stack.directed:
+        directed.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     hidden, _ = model.hidden(torch.randint(2, 9, (20, 10)))
-    for dropped in (seen[0], hidden):
+    embedded, first, second = seen
+    assert not embedded.eq(0).any()
+    assert not first.eq(0).any()
+    for dropped in (second, hidden):
         assert dropped.eq(0).double().mean() == pytest.approx(0.5, abs=0.03)
 
 

@@ -35,7 +35,7 @@ class LanguageModelConfig:
             output has another size than E, a matrix without bias leads there.
         adaptive: Ids at which an adaptive softmax begins a new, narrower cluster (Grave et al. 2017); ids must be
             ordered by falling frequency. Empty: one full softmax.
-        dropout: Share of features dropped between embedding, layers and softmax.
+        dropout: Share of features dropped between layers and before the softmax.
         input_dropout: Variational, as in :class:`throughtime.Recurrent`.
         recurrent_dropout: As in :class:`throughtime.Recurrent`.
         zoneout: As in :class:`throughtime.Recurrent`.
@@ -141,7 +141,7 @@ class LanguageModel(Model):
         inputs = inputs.to(self.embedding.weight.device)
         something = (inputs >= 0).unsqueeze(-1).to(self.embedding.weight.dtype)
         embedded = self.embedding(inputs.clamp(min=0)) * (something * self.scale)
-        outputs, final = self.stack(F.dropout(embedded, self.config.dropout, self.training), state, lengths)
+        outputs, final = self.stack(embedded, state, lengths)
         return F.dropout(outputs, self.config.dropout, self.training), final
 
     def log_softmax(self, hidden: Tensor) -> Tensor:
