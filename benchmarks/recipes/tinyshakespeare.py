@@ -15,7 +15,7 @@ from pathlib import Path
 from record import curve, data, machine, record
 
 OPTIONS = (
-    "--minutes 10 --hidden 512 --embedding 128 --batch 32 --bptt 64 --dropout 0.2 --lr 2e-3 "
+    "--minutes 10 --hidden 512 --embedding 128 --batch 32 --bptt 64 --dropout 0.3 --lr 4e-3 "
     "--warmup 50 --evaluate-every 500 --seed 0"
 )
 
