@@ -27,7 +27,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads what :func:`save_tensors` wrote.
 
     Raises:
-        UserError: If the file is missing, truncated or no safetensors file.
+        UserError: If the file is missing, truncated, cannot be read or is no safetensors file.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -35,6 +35,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return tensors, json.loads((file.metadata() or {}).get("throughtime", "{}"))
     except FileNotFoundError as error:
         raise UserError(f"expected the file {path}, which does not exist") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (SafetensorError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: expected a whole safetensors file; this one is damaged or cut ({error})") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -107,7 +107,15 @@ class Trainer(Generic[BatchT]):
 
         Raises:
             TrainingDivergedError: If the loss or the gradient is infinite or no number. The last checkpoint stays.
+            UserError: If there is no batch to go on with.
         """
+        if not len(self.source):
+            raise UserError("expected at least one batch to train on, got none; give more data, or smaller batches")
+        if self.progress.index >= len(self.source):
+            raise UserError(
+                f"the checkpoint stands at batch {self.progress.index} of an epoch that has {len(self.source)}: "
+                "a run goes on with the data and the batches it began with"
+            )
         self._clock = time.perf_counter() - self.progress.seconds
         self._saved = time.perf_counter()
         if not self.progress.step:
@@ -116,7 +124,10 @@ class Trainer(Generic[BatchT]):
             while not self.progress.finished:
                 for batch in self.source.batches(self.progress.epoch, self.progress.index):
                     self._step(batch)
-                    if self.progress.finished or self._stop:
+                    over = bool(self.progress.finished) or self._stop  # read once: a signal may come at any time
+                    if over or time.perf_counter() - self._saved >= self.plan.checkpoint_seconds:
+                        self.save()
+                    if over:
                         return self.progress
         finally:
             for observer in self.observers:
@@ -152,9 +163,6 @@ class Trainer(Generic[BatchT]):
             progress.finished = "the plan is done"
         if progress.finished or self._due(share):
             self._evaluate()
-        waited = time.perf_counter() - self._saved
-        if progress.finished or self._stop or waited >= self.plan.checkpoint_seconds:
-            self.save()
 
     def _due(self, share_before: float) -> bool:
         if self.plan.evaluate_every is not None:
@@ -254,7 +262,16 @@ class Trainer(Generic[BatchT]):
             self._cut_metrics()
             return
         tensors, data = load_tensors(path)
+        try:
+            self._restore(path, tensors, data)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            # A whole file with other things in it. What is missing or misshapen has no other sign than these.
+            raise UserError(
+                f"{path}: the checkpoint is damaged ({error!r}); train again into another folder"
+            ) from error
+        self._cut_metrics()
 
+    def _restore(self, path: Path, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
         def part(prefix: str) -> dict[str, Tensor]:
             return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
@@ -268,7 +285,6 @@ class Trainer(Generic[BatchT]):
         if self.progress.finished and self.share < 1.0:
             self.progress.finished = ""
         torch.set_rng_state(tensors["random"])
-        self._cut_metrics()
 
     def _cut_metrics(self) -> None:
         """Drops the lines that were written after the checkpoint: the steps come again."""
