@@ -15,13 +15,19 @@ OptimiserName = Literal["adam", "adamw", "sgd", "asgd"]
 def make_optimiser(
     name: OptimiserName, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0, momentum: float = 0.0
 ) -> torch.optim.Optimizer:
-    """An optimiser by name; ``"asgd"`` is SGD whose weights :class:`Averager` averages."""
+    """An optimiser by name; ``"asgd"`` is SGD whose weights :class:`Averager` averages.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
     parameters = list(parameters)
     if name == "adam":
         return torch.optim.Adam(parameters, lr, weight_decay=weight_decay, fused=True)
     if name == "adamw":
         return torch.optim.AdamW(parameters, lr, weight_decay=weight_decay, fused=True)
-    return torch.optim.SGD(parameters, lr, momentum=momentum, weight_decay=weight_decay, fused=True)
+    if name in ("sgd", "asgd"):
+        return torch.optim.SGD(parameters, lr, momentum=momentum, weight_decay=weight_decay, fused=True)
+    raise ValueError(f"unknown optimiser {name!r}")
 
 
 class Averager:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import get_args
 
+from throughtime.errors import nearest
 from throughtime.training.optimisers import OptimiserName
 from throughtime.training.schedules import Schedule
 
@@ -30,6 +32,9 @@ class Plan:
         patience: Evaluations without improvement after which training stops; None: never.
         checkpoint_seconds: Between two checkpoints.
         log_every: Steps between two lines of metrics.jsonl.
+
+    Raises:
+        ValueError: If a setting is out of range, or there is no optimiser or schedule of that name.
     """
 
     epochs: float = 10.0
@@ -47,6 +52,20 @@ class Plan:
     patience: int | None = None
     checkpoint_seconds: float = 60.0
     log_every: int = 20
+
+    def __post_init__(self) -> None:
+        for name, known in {"optimiser": get_args(OptimiserName), "schedule": get_args(Schedule)}.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(f"unknown {name} {value!r}{nearest(str(value), known)}; expected {', '.join(known)}")
+        for name in ("epochs", "minutes", "lr"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
+                raise ValueError(f"expected {name} to be above 0 and finite, got {value}")
+        for name, least in {"steps": 1, "warmup": 0, "evaluate_every": 1, "patience": 1, "log_every": 1}.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"expected {name} to be at least {least}, got {value}")
 
 
 @dataclass

@@ -23,6 +23,9 @@ def factor(schedule: Schedule, progress: float, step: int, warmup: int = 0, drop
         warmup: Steps over which the factor first rises from zero.
         drops: Evaluations without improvement so far, for ``"plateau"``.
 
+    Raises:
+        ValueError: If there is no schedule of that name.
+
     Example:
         >>> [round(factor("cosine", p, step=100), 3) for p in (0.0, 0.5, 1.0)]
         [1.0, 0.505, 0.01]
@@ -35,4 +38,8 @@ def factor(schedule: Schedule, progress: float, step: int, warmup: int = 0, drop
         return rising * (FLOOR + (1 - FLOOR) * left)
     if schedule == "cosine":
         return rising * (FLOOR + (1 - FLOOR) * 0.5 * (1 - math.cos(math.pi * left)))
-    return rising * (0.25**drops if schedule == "plateau" else 1.0)
+    if schedule == "plateau":
+        return rising * 0.25**drops
+    if schedule == "constant":
+        return rising
+    raise ValueError(f"unknown schedule {schedule!r}")
