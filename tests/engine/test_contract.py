@@ -99,7 +99,8 @@ def test_an_unknown_engine_gets_the_nearest() -> None:
 def test_a_named_engine_refuses_a_cell_it_has_no_kernel_for() -> None:
     message = refusal("torch", "lstm-peephole")
     assert message == (
-        "engine 'torch' cannot serve this call: PyTorch has no kernel for PeepholeLSTMCell; pass engine=\"auto\""
+        "engine 'torch' cannot serve this call: PyTorch's kernels serve RNNCell, GRUCell and LSTMCell, "
+        'not PeepholeLSTMCell; pass engine="auto"'
     )
 
 

@@ -110,5 +110,5 @@ def test_a_subclass_with_other_equations_is_not_served_by_pytorchs_kernel() -> N
     x = torch.randn(4, 1, 2)
     torch.testing.assert_close(altered(x)[0], plain(x)[0] * 0.5)
     altered.engine = "torch"
-    with pytest.raises(EngineError, match="PyTorch has no kernel for Altered"):
+    with pytest.raises(EngineError, match="not Altered"):
         altered(x)

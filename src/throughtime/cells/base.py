@@ -27,8 +27,8 @@ class Parameter:
 
     Attributes:
         shape: Its size; a matrix is ``(rows, columns)`` and multiplies vectors of ``columns`` features.
-        role: ``"input"`` and ``"recurrent"`` for matrices on the input and on the past (weight-drop and
-            recurrent dropout act on the latter), ``"bias"`` for what ``bias=False`` removes, ``"vector"``
+        role: ``"recurrent"`` for matrices on the past (weight-drop and recurrent dropout act on them),
+            ``"input"`` for matrices on anything else, ``"bias"`` for what ``bias=False`` removes, ``"vector"``
             for the rest: peepholes, gains.
         fill: Sets the start value, in place.
     """

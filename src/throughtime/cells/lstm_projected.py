@@ -55,7 +55,7 @@ class ProjectedLSTMCell(Cell):
             "W_x": input_matrix(n, k, gates=4),
             "W_h": recurrent_matrix(n, self.m, gates=4),
             "b": bias(n, 0.0, 1.0, 0.0, 0.0),
-            "W_p": recurrent_matrix(self.m, n),
+            "W_p": input_matrix(self.m, n),
         }
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:

@@ -70,7 +70,7 @@ class Engine(Protocol):
         ...
 
     def refuses(self, call: Call) -> str | None:
-        """Why it cannot serve this call, in words that end "because …"; None where it can."""
+        """Why it cannot serve this call; None where it can."""
         ...
 
     def run(self, call: Call) -> Result:

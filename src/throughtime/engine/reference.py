@@ -92,5 +92,5 @@ def _zone_out(new: Tensor, old: Tensor, keep: Tensor | float | None, t: int) -> 
     if keep is None:
         return new
     if isinstance(keep, Tensor):
-        keep = keep[: len(new), t]
-    return new + keep * (old - new)
+        return torch.where(keep[: len(new), t] > 0, old, new)
+    return keep * old + (1 - keep) * new

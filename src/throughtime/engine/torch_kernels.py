@@ -22,7 +22,7 @@ class TorchEngine:
         """Cells that PyTorch has no kernel for, and noise inside the loop."""
         # The exact type: a subclass may have other equations.
         if type(call.cell) not in (RNNCell, GRUCell, LSTMCell):
-            return f"PyTorch has no kernel for {type(call.cell).__name__}"
+            return f"PyTorch's kernels serve RNNCell, GRUCell and LSTMCell, not {type(call.cell).__name__}"
         if call.noise:
             return "PyTorch's kernels have no recurrent dropout and no zoneout"
         return None

@@ -76,8 +76,12 @@ class _TorchLike(Recurrent):
         return outputs.squeeze(time), state
 
     @classmethod
-    def from_torch(cls, module: nn.RNNBase) -> Self:
+    def from_torch(cls, module: nn.RNNBase, **others: Any) -> Self:
         """A layer with the weights of a ``torch.nn`` module of the same kind; both give the same outputs.
+
+        Args:
+            module: The module.
+            others: What ``torch.nn`` does not have: zoneout, weight_drop, engine, ….
 
         Raises:
             TypeError: If the module is of another kind.
@@ -98,6 +102,7 @@ class _TorchLike(Recurrent):
             dropout=module.dropout,
             bidirectional=module.bidirectional,
             **special,
+            **others,
         )
         first = cast(Tensor, module.weight_hh_l0)
         layer.to(first)
