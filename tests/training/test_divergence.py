@@ -20,10 +20,11 @@ from throughtime.training.checkpoint import flatten_optimiser
 
 @dataclass(frozen=True)
 class Factors:
-    """What the loss and the gradient of a step are multiplied by, apart from each other."""
+    """What a step's loss and its gradient are multiplied by, and what is added to the loss alone."""
 
     loss: float = 1.0
     gradient: float = 1.0
+    added: float = 0.0
     tokens: int = 1
 
 
@@ -36,7 +37,7 @@ class Fragile(Model):
     def loss(self, batch: Factors, carried: State | None) -> tuple[Tensor, State | None]:
         watched = self.weight * 1.0
         watched.register_hook(lambda gradient: gradient * batch.gradient)
-        return (watched.square().sum() + self.still.square().sum()) * batch.loss, {"h": torch.ones(1)}
+        return (watched.square().sum() + self.still.square().sum()) * batch.loss + batch.added, {"h": torch.ones(1)}
 
 
 class Source:
@@ -84,6 +85,8 @@ def equal(got: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
 POISONS = {
     "loss is no number": (Factors(loss=math.nan), "loss nan, gradient norm nan"),
     "loss is infinite": (Factors(loss=math.inf), "loss inf, gradient norm inf"),
+    "loss alone is infinite": (Factors(added=math.inf), "loss inf, gradient norm "),
+    "loss alone is no number": (Factors(added=math.nan), "loss nan, gradient norm "),
     "gradient is infinite": (Factors(gradient=math.inf), "gradient norm inf"),
     "gradient is no number": (Factors(gradient=math.nan), "gradient norm nan"),
 }
