@@ -4,22 +4,22 @@ set -eu
 throughtime=$1
 run=runs/demo
 
-say() { printf '\n$ throughtime %s\n' "$*"; }
+# Shows a command as a person would type it, then runs it.
+show() {
+    line='$ throughtime'
+    for word in "$@"; do
+        case $word in *' '*) line="$line \"$word\"" ;; *) line="$line $word" ;; esac
+    done
+    printf '\n%s\n' "$line"
+    "$throughtime" "$@"
+}
 
 rm -rf "$run"
-set -- train text builtin:python-manual --minutes 1 --out "$run"
-say "$@"; "$throughtime" "$@"
-
-set -- evaluate "$run"
-say "$@"; "$throughtime" "$@"
-
-set -- sample "$run" --prompt "The " --temperature 0.7 --min-length 300 --length 300 --seed 3
-say "$@"; "$throughtime" "$@"
-
-say score "$run" --sort "(four sentences)"
-"$throughtime" score "$run" --sort <<'LINES'
-The expression is evaluated once.
-The expression is evaluated wants.
-Evaluated expression the once is.
-Zhe qxpression wz evaluated oncq.
-LINES
+show train text builtin:python-manual --minutes 1 --batch 16 --bptt 64 --lr 5e-3 --dropout 0.1 --out "$run"
+show evaluate "$run"
+show sample "$run" --prompt "The " --temperature 0.6 --min-length 300 --seed 3
+show score "$run" --sort \
+    --line "The expression is evaluated wants." \
+    --line "Zhe qxpression wz evaluated oncq." \
+    --line "The expression is evaluated once." \
+    --line "Evaluated expression the once is."

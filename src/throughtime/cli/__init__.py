@@ -6,6 +6,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Any
 
 import click
 
@@ -44,33 +46,54 @@ class Commands(click.Group):
             raise UserError(f"unknown command {args[0]!r}{nearest(args[0], COMMANDS)}; commands: {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ends well where the reader has left, as ``head`` does."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # click would exit with 1. What Python flushes at exit has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+# The \b keeps click from filling the lines after it.
+HELP = """Recurrent sequence models: train, judge, sample and score them.
+
+A first model, on the corpus that Python carries:
+
+\b
+  throughtime train text builtin:python-manual --minutes 1 --out runs/first
+  throughtime sample runs/first --prompt "The "
+"""
+
+
+@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="throughtime")
 def app() -> None:
-    r"""Recurrent sequence models: train, judge, sample and score them.
-
-    A first model, on the corpus that Python carries:
-
-    \b
-      throughtime train text builtin:python-manual --minutes 1 --out runs/first
-      throughtime sample runs/first --prompt "The "
-    """
+    """The command line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 training diverged, 2 the user's mistake, 130 interrupted."""
+    # Text is UTF-8, as in the files, whatever the locale says.
+    for stream, encoding in ((sys.stdin, "utf-8-sig"), (sys.stdout, "utf-8")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding=encoding)
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; every error the user can mend is one line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        for argument in arguments:
+            if not _is_unicode(argument):
+                raise UserError(f"expected arguments in UTF-8, got {os.fsencode(argument)!r}")
         result = app.main(args=arguments, prog_name="throughtime", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
@@ -82,10 +105,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        # The reader has left, as `head` does; what Python flushes at exit has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 2)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fail(message: str, code: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from throughtime.errors import UserError
 
@@ -26,9 +27,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+        table.add_row(*map(Text, row))  # as Text: what looks like markup is the user's own
     width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, highlight=False).print(table, soft_wrap=width is not None)
+    console = Console(width=width, highlight=False)
+    with console.capture() as printed:  # rich has its own way with a closed pipe; click.echo has ours
+        console.print(table, soft_wrap=width is not None)
+    click.echo(printed.get(), nl=False)
 
 
 def read_lines(file: str) -> list[str]:
@@ -40,8 +44,6 @@ def read_lines(file: str) -> list[str]:
     from throughtime.data.text import read_file
 
     if file != "-":
-        if not Path(file).exists():
-            raise UserError(f"{file}: no such file")
         return "".join(read_file(Path(file))).split("\n")
     try:
         return sys.stdin.read().split("\n")

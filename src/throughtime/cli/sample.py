@@ -27,7 +27,7 @@ from throughtime.tasks.text import TextModel
 @click.option("--length", default=300, show_default=True, help="Most tokens to draw.")
 @click.option("--min-length", default=0, show_default=True, help="Do not end before this many tokens.")
 @click.option("--count", default=1, show_default=True, type=click.IntRange(min=1), help="Texts to draw.")
-@click.option("--seed", type=int, help="Of the draws; default: another each time.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of the draws; default: another each time.")
 @cell_option
 @json_option
 def command(
@@ -52,9 +52,10 @@ def command(
     except ValueError as error:
         raise UserError(str(error)) from error
     model = TextModel(run, cell=cell)
-    unknown = model.tokenizer.encode(prompt).count(model.tokenizer.unk)
+    read = model.tokenizer.encode(prompt)
+    unknown = read.count(model.tokenizer.unk)
     if unknown:
-        click.echo(f"throughtime: the model does not know {unknown} tokens of the prompt", err=True)
+        click.echo(f"throughtime: the model does not know {unknown} of the prompt's {len(read)} tokens", err=True)
     for number, setting in enumerate(settings):
         pieces = model.sample(prompt, setting)
         if as_json:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +54,15 @@ command = TrainGroup("train", help="Train a model of a task, and resume a run.")
 def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     """Trains, shows progress, and prints where the run ended."""
     out: Path = values["out"]
-    console = Console(stderr=True)
     if not (values["resume"] or values["paths"]):
         raise UserError(f"expected text to train on; e.g.: throughtime train {task.name} FILE --out {out}")
+    if values["tensorboard"] and find_spec("tensorboard") is None:  # before anything is written
+        raise UserError("TensorBoard is not installed; run: pip install 'throughtime[track]'")
     trainer = task.resume(out, options) if values["resume"] else task.start(values["paths"], out, options)
-    console.print(f"{out}: {task.describe(trainer)}", highlight=False, soft_wrap=True)
+    click.echo(f"{out}: {task.describe(trainer)}", err=True)
     if values["resume"]:
-        console.print(f"resumed at step {trainer.progress.step}", highlight=False)
-    observers: list[Observer] = [ProgressObserver(console)]
+        click.echo(f"resumed at step {trainer.progress.step}", err=True)
+    observers: list[Observer] = [ProgressObserver(Console(stderr=True))]
     if values["tensorboard"]:
         from throughtime.training.tensorboard import TensorBoardObserver
 
@@ -72,9 +75,8 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
             click.echo(f"throughtime: {error}", err=True)
             return 1
     if not progress.finished:
-        console.print(
-            f"stopped at step {progress.step}; go on with: throughtime train {task.name} --out {out} --resume"
-        )
+        again = shlex.join(["throughtime", "train", task.name, "--out", str(out), "--resume"])
+        click.echo(f"stopped at step {progress.step}; go on with: {again}", err=True)
         return 130
     result = {
         "run": str(out),

@@ -24,14 +24,14 @@ def option(default: Any, help: str, group: str, **bounds: Any) -> Any:
 class TrainSettings(BaseModel):
     """What every task's training takes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     batch: int = option(32, "Sequences side by side in a batch.", "Training", ge=1)
     epochs: float = option(10.0, "Passes over the data.", "Training", gt=0)
     steps: int | None = option(None, "Steps in all, instead of epochs.", "Training", ge=1)
     minutes: float | None = option(None, "Wall-clock minutes in all, instead of epochs.", "Training", gt=0)
     optimiser: OptimiserName = option("adam", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
-    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
+    lr: float = option(4e-3, "Peak learning rate.", "Training", gt=0)
     schedule: Schedule = option("cosine", "Of the learning rate: constant, linear, cosine, plateau.", "Training")
     warmup: int = option(0, "Steps over which the learning rate rises.", "Training", ge=0)
     momentum: float = option(0.0, "Of SGD.", "Training", ge=0, lt=1)
@@ -41,7 +41,7 @@ class TrainSettings(BaseModel):
     evaluate_every: int | None = option(None, "Steps between evaluations; default: ten a run.", "Training", ge=1)
     patience: int | None = option(None, "Stop after so many evaluations without improvement.", "Training", ge=1)
     checkpoint_seconds: float = option(60.0, "Seconds between checkpoints.", "Training", ge=0)
-    seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0)
+    seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)
     device: Device = option("auto", "auto, cpu or cuda.", "Training")
 
     def plan(self) -> Plan:
@@ -102,6 +102,8 @@ def check_settings(kind: type[SettingsT], options: dict[str, Any]) -> SettingsT:
         return kind(**options)
     except ValidationError as error:
         first = error.errors()[0]
-        name = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "options"
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{name}: {message[:1].lower()}{message[1:]}, got {first['input']!r}") from error
+        if not first["loc"]:  # options that do not go together: the message names them
+            raise UserError(message) from error
+        name = str(first["loc"][0]).replace("_", "-")
+        raise UserError(f"--{name}: {message[:1].lower()}{message[1:]}, got {first['input']!r}") from error

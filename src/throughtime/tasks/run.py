@@ -52,11 +52,15 @@ class Run:
         if not config.exists():
             raise UserError(f"{folder}: expected a model folder, found no config.json in it")
         value = read_json(config)
-        if value.get("format") != FORMAT:
-            raise UserError(f"{config}: expected format {FORMAT}, got {value.get('format')!r}; update throughtime")
-        missing = [name for name in ("task", "settings", "model", "data") if name not in value]
-        if missing:
-            raise UserError(f"{config}: expected the entry {missing[0]!r}, which is missing; the file is damaged")
+        written = value.get("format")
+        if written != FORMAT:
+            remedy = "update throughtime" if isinstance(written, int) and written > FORMAT else "the file is damaged"
+            raise UserError(f"{config}: expected format {FORMAT}, got {written!r}; {remedy}")
+        for name, kind in {"task": str, "settings": dict, "model": dict, "data": dict}.items():
+            if not isinstance(value.get(name), kind):
+                raise UserError(
+                    f"{config}: expected {name!r} to be a {kind.__name__}, got {value.get(name)!r}; the file is damaged"
+                )
         run = cls(folder, value["task"], value["settings"], value["model"], value["data"])
         if task is not None and run.task != task:
             raise UserError(f"{folder}: expected a model of task {task!r}, got one of task {run.task!r}")

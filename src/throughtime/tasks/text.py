@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import chain
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import field_validator, model_validator
+from pydantic import TypeAdapter, ValidationError, field_validator, model_validator
 
 from throughtime.cells import CELLS, cell_options, find_cell
 from throughtime.data import Streams, TokenBatch, WholeTexts
@@ -51,7 +51,7 @@ class TextSettings(TrainSettings):
     embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
     tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
     adaptive: bool = option(False, "Adaptive softmax, for large vocabularies.", "Model")
-    dropout: float = option(0.2, "Between embedding, layers and softmax.", "Model", ge=0, lt=1)
+    dropout: float = option(0.2, "Between layers and before the softmax.", "Model", ge=0, lt=1)
     input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
     recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
     zoneout: float = option(0.0, "Units that keep their old state at a step.", "Model", ge=0, lt=1)
@@ -130,9 +130,10 @@ class TextModel:
     def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto") -> None:
         self.run = Run.open(Path(run), TextTask.name)
         self.run.allow_cell(cell)
-        self.sentences = bool(self.run.settings.get("sentences"))
+        self.settings = _settings(self.run)
+        self.sentences = self.settings.sentences
         self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
-        self.model = _build(self.run)
+        self.model = _build(self.run, self.settings, self.tokenizer)
         load_weights(self.run.folder / "model.safetensors", self.model)
         self.model.to(choose_device(device)).eval()
 
@@ -152,12 +153,15 @@ class TextModel:
         """Draws a text that begins with ``prompt``, piece by piece, the prompt first."""
         ids = self.tokenizer.encode(prompt)
         drawn = sample(self.model, ids, settings, eos=self.tokenizer.eos, never=[self.tokenizer.unk])
-        return self.tokenizer.stream(chain(ids, drawn))
+        # The prompt comes back as it was given, also where the model reads UNK in it.
+        if self.tokenizer.unit != "words":
+            return chain([prompt], self.tokenizer.stream(drawn))
+        # A word's space depends on the word before it.
+        return chain([prompt.rstrip(" ")], islice(self.tokenizer.stream(chain(ids, drawn)), len(ids), None))
 
     def evaluate(self, tokens: TokenFile) -> dict[str, float]:
         """Figures over a file of token ids; see :func:`figures`."""
-        settings = check_settings(TextSettings, self.run.settings)
-        source = _held_out(tokens, settings, self.tokenizer.eos)
+        source = _held_out(tokens, self.settings, self.tokenizer.eos)
         return figures(self.model, source, tokens)
 
 
@@ -219,7 +223,8 @@ class TextTask(Task):
                 {name: tokens.to_json() for name, tokens in data.items()},
             )
             run.save()
-            _trainer(run)  # what is wrong with the model shows before the folder stands
+            # What is wrong with the model, or with its engine, shows before the folder stands.
+            _trainer(run).model.loss(TokenBatch.of([[tokenizer.eos]]), None)
         return _trainer(Run.open(out))
 
     def resume(self, out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
@@ -231,17 +236,16 @@ class TextTask(Task):
         run = Run.open(out, self.name)
         run.allow_cell(options.get("cell"))
         settings = check_settings(TextSettings, {**run.settings, **options})
-        changed = [
-            name
-            for name, value in settings.model_dump(mode="json").items()
-            if name not in EXTENDABLE and value != run.settings.get(name)
-        ]
-        if changed:
-            name = changed[0]
-            raise UserError(
-                f"--{name.replace('_', '-')}: a resumed run keeps {run.settings.get(name)!r}, got {options[name]!r}; "
-                "leave the option out, or train into another --out"
-            )
+        kept = _settings(run)
+        for name in options:
+            if name not in EXTENDABLE and getattr(settings, name) != getattr(kept, name):
+                raise UserError(
+                    f"--{name.replace('_', '-')}: a resumed run keeps {getattr(kept, name)!r}, got {options[name]!r}; "
+                    "leave the option out, or train into another --out"
+                )
+        for bound in ("steps", "minutes"):
+            if "epochs" in options and getattr(settings, bound) is not None:
+                raise UserError(f"--epochs: this run ends by --{bound} {getattr(settings, bound):g}; pass --{bound}")
         extended = Run(out, run.task, settings.model_dump(mode="json"), run.model, run.data)
         trainer = _trainer(extended)
         trainer.resume()
@@ -269,7 +273,7 @@ class TextTask(Task):
         if not paths:
             if "valid" not in model.run.data:
                 raise UserError(f"{run}: holds no validation text; name a text file")
-            return model.evaluate(TokenFile.from_json(run, model.run.data["valid"]))
+            return model.evaluate(_token_files(model.run)["valid"])
         split = Split(model.sentences, 0.0, whole_lines=False)
         with tempfile.TemporaryDirectory() as folder:
             pieces = _part(parts(open_texts(paths), None, split)[0])
@@ -304,11 +308,32 @@ def _part(pieces: Any) -> Any:
     return pieces
 
 
-def _build(run: Run) -> LanguageModel:
+def _settings(run: Run) -> TextSettings:
+    try:
+        return check_settings(TextSettings, run.settings)
+    except UserError as error:
+        raise UserError(f"{run.folder / 'config.json'}: {error}") from error
+
+
+def _token_files(run: Run) -> dict[str, TokenFile]:
+    try:
+        files = TypeAdapter(dict[Literal["train", "valid"], TokenFile]).validate_python(run.data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, ("data", *first["loc"])))
+        raise UserError(f"{run.folder / 'config.json'}: {name}: {first['msg']}; the file is damaged") from error
+    return {name: replace(file, path=run.folder / file.path) for name, file in files.items()}
+
+
+def _build(run: Run, settings: TextSettings, tokenizer: Tokenizer) -> LanguageModel:
     try:
         config = LanguageModelConfig.from_json(run.model)
-        return LanguageModel(config, engine=run.settings.get("engine", "auto"))
-    except (TypeError, ValueError) as error:
+        if config.vocabulary != len(tokenizer):
+            raise ValueError(
+                f"expected a tokenizer.json of {config.vocabulary} tokens, as config.json says, got {len(tokenizer)}"
+            )
+        return LanguageModel(config, engine=settings.engine)
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more memory than there is
         raise UserError(f"the model cannot be built: {error}") from error
 
 
@@ -321,11 +346,11 @@ def _check_cell(settings: TextSettings) -> None:
 
 
 def _trainer(run: Run) -> Trainer[TokenBatch]:
-    settings = check_settings(TextSettings, run.settings)
+    settings = _settings(run)
     tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
-    tokens = {name: TokenFile.from_json(run.folder, value) for name, value in run.data.items()}
+    tokens = _token_files(run)
     torch.manual_seed(settings.seed)
-    model = _build(run).to(choose_device(settings.device))
+    model = _build(run, settings, tokenizer).to(choose_device(settings.device))
     ids = tokens["train"].ids()
     source: BatchSource
     if settings.cut:

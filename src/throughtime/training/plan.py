@@ -41,7 +41,7 @@ class Plan:
     steps: int | None = None
     minutes: float | None = None
     optimiser: OptimiserName = "adam"
-    lr: float = 2e-3
+    lr: float = 4e-3
     schedule: Schedule = "cosine"
     warmup: int = 0
     momentum: float = 0.0
