@@ -19,5 +19,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
         >>> nearest("transformer", ["lstm", "gru"])
         ''
     """
-    matches = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
+    spelled = {word.lower(): word for word in known}
+    matches = difflib.get_close_matches(name.lower(), list(spelled), n=1, cutoff=0.5)
+    return f" (did you mean {spelled[matches[0]]!r}?)" if matches else ""

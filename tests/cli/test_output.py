@@ -71,7 +71,7 @@ def test_a_path_that_looks_like_markup(call: Any, text: Path, tmp_path: Path, na
     answer = call("train", "text", text, "--out", out, *TINY)
     assert answer.code == 0
     assert answer.err.startswith(f"{out}: lstm")
-    assert answer.out.startswith(f"run {out}  ")
+    assert answer.out.splitlines()[1].removeprefix("run").strip() == str(out)
     assert f"{out}: already exists" in call("train", "text", text, "--out", out, *TINY).err
     (tmp_path / "[red]text.txt").write_text("")
     assert call("score", out, tmp_path / "[red]missing.txt").err.startswith(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     with console.capture() as printed:  # rich has its own way with a closed pipe; click.echo has ours
         console.print(table, soft_wrap=width is not None)
     click.echo(printed.get(), nl=False)
+
+
+def print_figures(figures: Mapping[str, Any], as_json: bool) -> None:
+    """Figures by name, as a table or as one JSON object."""
+    if as_json:
+        click.echo(json.dumps(figures))
+        return
+    shown = {float: "{:,.4f}", int: "{:,}"}
+    rows = [[name.replace("_", " "), shown.get(type(value), "{}").format(value)] for name, value in figures.items()]
+    print_table(["figure", "value"], rows, right=["value"])
 
 
 def read_lines(file: str) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from throughtime.cli.common import cell_option, json_option, print_table, run_argument
+from throughtime.cli.common import cell_option, json_option, print_figures, run_argument
 from throughtime.tasks import find_task
 from throughtime.tasks.run import Run
 
@@ -20,11 +19,4 @@ from throughtime.tasks.run import Run
 def command(run: Path, paths: tuple[str, ...], cell: str | None, as_json: bool) -> None:
     """Judge the model in RUN on PATHS; on the run's own validation data where no PATHS are given."""
     result = find_task(Run.open(run).task).evaluate(run, paths, cell)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    rows = [
-        [name.replace("_", " "), f"{value:,.4f}" if isinstance(value, float) else f"{value:,}"]
-        for name, value in result.items()
-    ]
-    print_table(["figure", "value"], rows, right=["value"])
+    print_figures(result, as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import signal
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from throughtime.cli.common import print_figures
 from throughtime.cli.options import SettingsCommand, given, settings_options
 from throughtime.cli.progress import ProgressObserver
 from throughtime.errors import UserError
@@ -83,19 +83,12 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
         "steps": progress.step,
         "seconds": round(progress.seconds, 1),
         "ended": progress.finished,
+        "clipped_share": round(trainer.clipper.share, 4),
     }
-    result |= {"clipped_share": round(trainer.clipper.share, 4)}
     if trainer.evaluate is not None:
         result |= {"best_step": progress.best_step, **progress.best_figures}
-    if values["json"]:
-        click.echo(json.dumps(result))
-    else:
-        click.echo("  ".join(f"{name} {_short(value)}" for name, value in result.items()))
+    print_figures(result, values["json"])
     return 0
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @contextmanager

@@ -40,7 +40,9 @@ class TextSettings(TrainSettings):
     )
     sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
     valid: str | None = option(None, "Validation text: a file or folder.", "Data")
-    held_out: float = option(0.1, "Share held out for validation where there is no --valid.", "Data", ge=0, lt=1)
+    held_out: float = option(
+        0.1, "Share held out where there is no --valid; of sentences every n-th.", "Data", ge=0, lt=1
+    )
     lowercase: bool = option(False, "Read everything in lower case.", "Data")
     min_count: int = option(1, "Rarer tokens become UNK.", "Data", ge=1)
     max_vocab: int | None = option(None, "Most tokens of the vocabulary.", "Data", ge=4)

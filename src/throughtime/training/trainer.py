@@ -238,6 +238,8 @@ class Trainer(Generic[BatchT]):
         tensors |= {f"carried.{name}": value for name, value in (self.carried or {}).items()}
         tensors |= {f"average.{name}": value for name, value in self.averager.means.items()}
         tensors["random"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["random_cuda"] = torch.cuda.get_rng_state()
         data = {
             "progress": asdict(self.progress),
             "groups": groups,
@@ -285,6 +287,8 @@ class Trainer(Generic[BatchT]):
         if self.progress.finished and self.share < 1.0:
             self.progress.finished = ""
         torch.set_rng_state(tensors["random"])
+        if "random_cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random_cuda"])
 
     def _cut_metrics(self) -> None:
         """Drops the lines that were written after the checkpoint: the steps come again."""
