@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from throughtime.cli.common import cell_option, json_option, print_table, read_lines, run_argument
 from throughtime.errors import UserError
-from throughtime.tasks.text import TextModel, to_json
+from throughtime.tasks.text import TextModel
 
 
 @click.command(name="score")
@@ -32,7 +33,7 @@ def command(run: Path, file: str, lines: tuple[str, ...], sort: bool, cell: str 
     if sort:
         scores.sort(key=lambda score: -score.log_prob)
     if as_json:
-        click.echo("\n".join(json.dumps(score, ensure_ascii=False) for score in to_json(scores)))
+        click.echo("\n".join(json.dumps(asdict(score), ensure_ascii=False) for score in scores))
         return
     rows = [
         [f"{score.log_prob:.2f}", f"{score.perplexity:,.2f}", str(score.tokens), str(score.unknown), score.text]

@@ -73,17 +73,22 @@ class Split:
     whole_lines: bool
 
 
-def parts(texts: Texts, valid: Texts | None, split: Split) -> tuple[Pieces | None, ...]:
+def parts(texts: Texts, valid: Texts | None, split: Split) -> tuple[Pieces, Pieces | None]:
     """Fresh readers of the training and the validation text; the second is None where nothing is held out."""
     if valid is not None or not split.held_out:
-        readers = (texts.read(), valid.read() if valid is not None else None)
-        return tuple(lines(r) if r is not None and split.sentences else r for r in readers)
+        train, held_out = texts.read(), None if valid is None else valid.read()
+        if split.sentences:
+            train, held_out = lines(train), None if held_out is None else lines(held_out)
+        return train, held_out
     if split.sentences:
         every = max(2, round(1 / split.held_out))
-        return tuple(split_lines(texts.read(), every, held) for held in (False, True))
+        return split_lines(texts.read(), every, False), split_lines(texts.read(), every, True)
     size = sum(len(piece) for piece in texts.read() if piece is not END)
     cut = int(size * (1 - split.held_out))
-    return tuple(split_at(texts.read(), cut, held, split.whole_lines) for held in (False, True))
+    return (
+        split_at(texts.read(), cut, False, split.whole_lines),
+        split_at(texts.read(), cut, True, split.whole_lines),
+    )
 
 
 def learn_tokenizer(pieces: Pieces, unit: Unit, **options: Any) -> Tokenizer:

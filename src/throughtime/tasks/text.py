@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -188,7 +188,7 @@ class TextTask(Task):
         split = Split(settings.sentences, settings.held_out, whole_lines=settings.unit != "characters")
         with staged(out) as folder:
             tokenizer = learn_tokenizer(
-                _part(parts(texts, valid, split)[0]),
+                parts(texts, valid, split)[0],
                 settings.unit,
                 min_count=settings.min_count,
                 max_size=settings.max_vocab,
@@ -278,7 +278,7 @@ class TextTask(Task):
             return model.evaluate(_token_files(model.run)["valid"])
         split = Split(model.sentences, 0.0, whole_lines=False)
         with tempfile.TemporaryDirectory() as folder:
-            pieces = _part(parts(open_texts(paths), None, split)[0])
+            pieces = parts(open_texts(paths), None, split)[0]
             tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
             if not tokens.tokens:
                 raise UserError("expected text, got none: the files are empty")
@@ -303,11 +303,6 @@ def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dic
         "characters": tokens.characters,
         "unknown_share": tokens.unknown / count,
     }
-
-
-def _part(pieces: Any) -> Any:
-    assert pieces is not None
-    return pieces
 
 
 def _settings(run: Run) -> TextSettings:
@@ -405,8 +400,3 @@ def _cutoffs(vocabulary: int) -> tuple[int, ...]:
     """
     cuts = tuple(c for c in (2000, 10_000, 50_000, 250_000) if c < vocabulary)
     return cuts or (max(1, vocabulary // 5),)
-
-
-def to_json(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """Scores as plain data."""
-    return [asdict(score) for score in scores]
