@@ -173,6 +173,16 @@ def test_a_folder_is_its_text_files_in_order(call: Any, shelf: Path, tmp_path: P
     ).read_bytes()
 
 
+def test_the_corpus_that_python_carries(call: Any, tmp_path: Path) -> None:
+    """Its texts are the topics of ``help()``; their number and size differ a little from Python to Python."""
+    topics = importlib.import_module("pydoc_data.topics").topics
+    run = tmp_path / "run"
+    assert call("train", "text", "builtin:python-manual", "--out", run, *SHORT, "--held-out", "0").code == 0
+    data = json.loads((run / "config.json").read_text())["data"]["train"]
+    assert data["characters"] == sum(map(len, topics.values())) > 300_000
+    assert data["tokens"] == data["characters"] + len(topics)  # an EOS after each
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_built_in_cell_trains_and_scores(call: Any, text: Path, tmp_path: Path, cell: str) -> None:
     run = tmp_path / "run"

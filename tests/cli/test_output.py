@@ -24,14 +24,15 @@ TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10", "-
 def start(*arguments: object, **settings: str) -> subprocess.Popen[bytes]:
     """The command line in a process of its own, with Python's own buffers."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"OMP_NUM_THREADS": "1", **settings}
     command = [sys.executable, "-W", "error", "-m", "throughtime", *map(str, arguments)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment | settings)
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
 
 
 def test_a_reader_that_leaves_ends_a_command_quietly(model: Path, tmp_path: Path) -> None:
     """As `| head -1` does. The output is larger than a pipe holds, so that it cannot be gone before the reader is."""
-    (tmp_path / "lines.txt").write_text("The cat sat on the mat.\n" * 3000)
+    (tmp_path / "lines.txt").write_text("The cat sat on the mat.\n" * 2000)
     started = [
         start("score", model, tmp_path / "lines.txt"),
         start("sample", model, "--prompt", "The old\n", "--length", 1_000_000, "--min-length", 1_000_000),
