@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from throughtime.errors import UserError
@@ -20,7 +20,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], data: Mapping[str, A
     """Writes tensors and plain data as one file, atomically."""
     owned = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"throughtime": json.dumps(data)} if data is not None else {}
-    write_atomically(path, lambda partial: save_file(owned, partial, metadata))
+    write_atomically(path, lambda partial: partial.write_bytes(save(owned, metadata)))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -30,9 +30,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         UserError: If the file is missing, truncated, cannot be read or is no safetensors file.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, json.loads((file.metadata() or {}).get("throughtime", "{}"))
+        whole = path.read_bytes()  # one read: a running training may put another file in its place
+        tensors = load(whole)
+        header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])
+        return tensors, json.loads(header.get("__metadata__", {}).get("throughtime", "{}"))
     except FileNotFoundError as error:
         raise UserError(f"expected the file {path}, which does not exist") from error
     except OSError as error:
