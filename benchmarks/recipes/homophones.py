@@ -53,11 +53,12 @@ def main() -> None:
     model = TextModel(run)
     split = model.tokenizer
     known = Counter(token for line in _lines(train) for token in split.tokens(split.encode(line)))
+    alike = sound_alikes()
     cases: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for line in _lines(data("multi30k/raw/test_2016_flickr.en")):
         words = split.tokens(split.encode(line))
         for at, word in enumerate(words):
-            for other in sound_alikes().get(word, []):
+            for other in alike.get(word, []):
                 if known[word] and known[other]:
                     false = " ".join([*words[:at], other, *words[at + 1 :]])
                     cases[f"{word}/{other}"].append((" ".join(words), false))
