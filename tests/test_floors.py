@@ -22,6 +22,7 @@ FLOORS = [
     "decoding",
     "training",
     "inspection",
+    "bench",
     "tasks",
     "export",
     "serving",
@@ -153,13 +154,14 @@ ALONE = """
 import importlib, importlib.abc, sys
 
 class Absent(importlib.abc.MetaPathFinder):
-    names = {"pydantic", "click", "rich", "tokenizers", "numba", "matplotlib", "tensorboard"}
+    names = {"pydantic", "click", "rich", "tokenizers", "numba", "matplotlib", "tensorboard", "onnx",
+             "onnxruntime"}
     def find_spec(self, name, path, target=None):
         if name.partition(".")[0] in self.names:
             raise ModuleNotFoundError(f"{name} is absent")
 
 sys.meta_path.insert(0, Absent())
-for name in ("cells", "engine", "layers", "models", "training", "data", "data.batches", "decoding"):
+for name in ("cells", "engine", "layers", "models", "training", "data", "data.batches", "decoding", "bench"):
     importlib.import_module(f"throughtime.{name}")
 import torch, throughtime
 outputs, _ = throughtime.LSTM(2, 3)(torch.zeros(1, 4, 2))

@@ -1,0 +1,99 @@
+"""The ratios as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from throughtime.bench.rows import Row, shape_label
+from throughtime.errors import UserError
+from throughtime.files import write_atomically
+
+# Okabe and Ito's colours, which the colour-blind tell apart, dark and light in turn, each with a mark of its own.
+COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#8C8C8C")
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def check_plot(path: Path) -> None:
+    """Refuses a picture that could not be written, before anything is measured.
+
+    Raises:
+        UserError: If matplotlib is not installed, or the file cannot be one.
+    """
+    if find_spec("matplotlib") is None:
+        raise UserError("--plot: matplotlib is not installed; run: pip install 'throughtime[plots]'")
+    if path.suffix.lower() != ".png":
+        raise UserError(f"--plot: expected a file that ends in .png, got {path}")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--plot: expected a folder that exists, got {path.parent}; make it first")
+    if path.is_dir():
+        raise UserError(f"--plot: expected a file, got the folder {path}")
+
+
+def draw(result: Mapping[str, Any], path: Path) -> None:
+    """Draws every ratio, a panel a part and peer, a line a shape, a mark a cell, and writes the PNG.
+
+    Raises:
+        UserError: As :func:`check_plot` does.
+    """
+    check_plot(path)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows: Sequence[Row] = [row for row in result["rows"] if row["peers"]]
+    panels: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        for peer in row["peers"]:
+            panels.setdefault((row["what"], peer), []).append(row)
+    shapes = [len({shape_label(row) for row in found}) for found in panels.values()] or [1]
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    height = 1.1 + sum(0.28 * count + 0.95 for count in shapes)
+    figure = Figure(figsize=(9.0, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(shapes), 1, squeeze=False, height_ratios=[count + 2 for count in shapes])[:, 0]
+    for axis, ((what, peer), found) in zip(axes, panels.items(), strict=False):
+        _panel(axis, what, peer, found, cells)
+    if not panels:
+        axes[0].text(0.5, 0.5, "nothing here has a peer", ha="center", va="center")
+        axes[0].set_axis_off()
+    machine = result["machine"]
+    figure.suptitle(
+        f"How many times faster, or smaller, than the peer\n{machine['processor']}, {machine['cores']} cores, "
+        f"torch {machine['torch']}, {result['date']}, commit {result['commit'] or 'unknown'}",
+        fontsize=10,
+    )
+    write_atomically(path, lambda partial: figure.savefig(partial, dpi=120, format="png"))
+
+
+def _panel(axis: Any, what: str, peer: str, rows: Sequence[Row], cells: Sequence[str]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    shapes = list(dict.fromkeys(shape_label(row) for row in rows))
+    present = [cell for cell in cells if any(row["cell"] == cell for row in rows)]
+    for place, cell in enumerate(present):
+        mine = [row for row in rows if row["cell"] == cell]
+        ratio = [row["peers"][peer]["ratio"] for row in mine]
+        middle = [one["median"] for one in ratio]
+        # Cells of one shape stand a little apart, so that no mark hides another.
+        shift = (place - (len(present) - 1) / 2) * 0.7 / max(len(present), 1)
+        heights = [shapes.index(shape_label(row)) + shift for row in mine]
+        spread = [[one["median"] - one["q1"] for one in ratio], [one["q3"] - one["median"] for one in ratio]]
+        number = cells.index(cell)
+        style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKS[number % len(MARKS)]}
+        axis.errorbar(middle, heights, xerr=spread, label=cell, linestyle="none", markersize=5, lw=1, **style)
+    axis.axvline(1.0, color="0.4", lw=1)
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    axis.set_xlim(min(low, 0.8), max(high, 1.25))
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}×"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_yticks(range(len(shapes)), shapes, fontsize=8)
+    axis.set_ylim(len(shapes) - 0.5, -0.5)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.grid(axis="x", color="0.85", lw=0.6)
+    axis.set_axisbelow(True)
+    axis.set_title(f"{what}, against {peer}", fontsize=9, loc="left")
+    axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
