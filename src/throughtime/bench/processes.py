@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import throughtime
 from throughtime.bench.peers import OURS, peer_of
 from throughtime.bench.plan import Case, Plan
 from throughtime.bench.rows import UNITS, Row, make_row
@@ -39,7 +38,7 @@ def ask(
         **asdict(case.shape),
     }
     # The child takes the package that this process took, wherever that is.
-    paths = [str(Path(throughtime.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(environment or {})}
     command = [sys.executable, "-m", "throughtime.bench.probe", json.dumps(request)]
     done = subprocess.run(command, capture_output=True, text=True, env=surroundings, check=False)

@@ -36,7 +36,7 @@ def shape_label(row: Row) -> str:
     if row["what"] == "start":
         return "tiny"
     steps = "" if row["what"] == "streaming" else f"B{row['batch']} T{row['time']} "
-    return f"{steps}{row['input']}→{row['hidden']} ×{row['threads']}"
+    return f"{steps}{row['input']}→{row['hidden']}, {row['threads']} thread{'s' if row['threads'] > 1 else ''}"
 
 
 def add_share_of_peak(rows: Sequence[Row], peaks: Mapping[str, float]) -> None:

@@ -43,13 +43,14 @@ def tables(result: Mapping[str, Any]) -> list[Table]:
 
 
 def heading(result: Mapping[str, Any]) -> str:
-    """The machine in one line."""
+    """The machine in one line, and how to read the tables in another."""
     machine, peaks = result["machine"], result["peak_gflops"]
     rates = ", ".join(f"{rate:,.0f} GFLOP/s on {number} thread(s)" for number, rate in peaks.items())
     peak = f"; float32 products: {rates}" if rates else ""
     return (
         f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}, "
-        f"load {machine['load_before']:.2f} before{peak}"
+        f"load {machine['load_before']:.2f} before{peak}\n"
+        "median ± half the distance of the quartiles; ratio: the peer's figure over ours, above 1 where ours is ahead"
     )
 
 
@@ -63,8 +64,8 @@ def _part(part: str, rows: Sequence[Row]) -> Table:
     for peer in peers:
         columns += [f"{peer} {unit}", *(["its p99"] if part == "streaming" else []), "ratio"]
     extra = {
-        "per_multiply_add_vs_lstm": ("per m-a, lstm = 1", "{:.2f}"),
-        "share_of_peak": ("of peak", "{:.0%}"),
+        "per_multiply_add_vs_lstm": ("per multiply-add, lstm = 1", "{:.2f}"),
+        "share_of_peak": ("of peak", "{:.1%}"),
     }
     shown = {key: how for key, how in extra.items() if any(key in row for row in rows)}
     columns += [title for title, _ in shown.values()]
@@ -103,7 +104,7 @@ def _summary(lines: Sequence[Mapping[str, Any]]) -> Table:
         for line in lines
         for sign in ("" if line["against"] == PER_MULTIPLY_ADD else "×",)
     ]
-    title = "in all: × is how many times ours goes into the other's figure, so that more is better"
+    title = "in all: geometric mean of the ratios, and the worst"
     columns = ["part", "cell", "threads", "against", "rows", "geometric mean", "worst", "worst at"]
     return Table(title, columns, body)
 

@@ -20,13 +20,14 @@ def interleave(
     at_least: int = 3,
     at_most: int = 300,
     warm: bool = True,
+    slow: float | None = None,
     clock: Clock = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Calls measurements in turns, round by round, so that whatever slows the machine down slows all of them.
 
     Rounds go on until ``seconds`` are over, but for ``at_least`` rounds. They are warmed up before, at least
-    once, for up to a tenth of that time. What takes longer than ``seconds`` for one run is measured once; of
-    the peers, which have nothing to compile, the first run then counts.
+    once, for up to a tenth of that time. What takes longer than ``slow`` for one run is measured once; of the
+    peers, which have nothing to compile, the first run then counts.
 
     Args:
         runs: Measurements by name, ours first. Each returns its figure, as :func:`timed` does.
@@ -34,6 +35,7 @@ def interleave(
         at_least: Rounds, however long they take.
         at_most: Rounds, however short they are.
         warm: Warm up; needless where every measurement is a process of its own.
+        slow: Seconds; as many as for all rounds where None.
         clock: Seconds that pass.
 
     Returns:
@@ -41,28 +43,29 @@ def interleave(
     """
     ours = next(iter(runs))
     figures: dict[str, list[float]] = {name: [] for name in runs}
-    slow: set[str] = set()
+    limit = seconds if slow is None else slow
+    done: set[str] = set()
 
     def play(name: str, warming: bool) -> None:
         began = clock()
         figure = runs[name]()
-        too_slow = clock() - began > seconds
+        too_slow = clock() - began > limit
         if too_slow and not (warming and name == ours):
-            slow.add(name)
-        if not warming or name in slow:
+            done.add(name)
+        if not warming or name in done:
             figures[name].append(figure)
 
     with no_collector():
         began, rounds = clock(), 0
         while warm and (not rounds or clock() - began < seconds / 10):
             for name in runs:
-                if name not in slow:
+                if name not in done:
                     play(name, warming=True)
             rounds += 1
         began, rounds = clock(), 0
-        while rounds < at_most and (rounds < at_least or clock() - began < seconds) and ours not in slow:
+        while rounds < at_most and (rounds < at_least or clock() - began < seconds) and ours not in done:
             for name in runs:
-                if name not in slow:
+                if name not in done:
                     play(name, warming=False)
             rounds += 1
     return figures

@@ -20,7 +20,7 @@ COMMANDS = {
     "sample": "Draw text from a language model.",
     "score": "The probability of lines of text.",
     "tasks": "What can be trained.",
-    "bench": "How fast this machine runs the layers, beside what you could take instead.",
+    "bench": "Measure speed beside torch.nn and others.",
 }
 
 
