@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.bench import commit, machine
+from throughtime.files import write_atomically
 
 __all__ = ["ROOT", "commit", "curve", "data", "machine", "record"]
 
@@ -29,11 +30,12 @@ def data(path: str) -> Path:
 
 
 def record(name: str, result: dict[str, Any]) -> Path:
-    """Writes ``benchmarks/results/<name>.json``."""
+    """Writes ``benchmarks/results/<name>.json``, whole or not at all."""
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     stamp = {"date": datetime.now(UTC).date().isoformat(), "commit": commit(ROOT)}
-    path.write_text(json.dumps({**stamp, **result}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps({**stamp, **result}, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
     return path
 
 

@@ -6,7 +6,7 @@
 Parts: ``torch`` (lstm, gru, rnn beside torch.nn) and ``loop`` (cells that torch.nn has not, beside an eager loop),
 both over batch 1, 8, 32, 128 × time 20, 100, 500 × hidden 64, 128, 256, 512, 1024; ``ragged``, ``streaming``,
 ``memory``, ``start``. Each writes ``benchmarks/results/speed-<part>.json`` after every row, and leaves out the
-rows that stand there already; ``--again`` begins afresh.
+rows that stand there already; ``--again`` begins afresh. ``--plot`` draws ``speed-<part>.png`` beside it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any
 
 from record import ROOT, commit, machine, record
 
-from throughtime.bench import Plan, add_share_of_peak, measure_cases, measure_peaks, notes, summary
+from throughtime.bench import Plan, add_share_of_peak, measure_cases, notes, summary, tables
 from throughtime.bench.plan import GATED
+from throughtime.bench.plot import draw
 
 GRID: dict[str, Any] = {
     "what": ("training",),
@@ -58,8 +59,6 @@ def measure_part(part: str, threads: tuple[int, ...], seconds: float, engine: st
     before = result.get("machine") or machine()
     peaks: dict[str, float] = result.get("peak_gflops", {})
     spent, began = result.get("seconds", 0.0), time.perf_counter()
-    for number, peak in measure_peaks(missing).items():
-        peaks[number] = max(peak, peaks.get(number, 0.0))
 
     def write() -> Path:
         add_share_of_peak(rows, peaks)
@@ -78,7 +77,7 @@ def measure_part(part: str, threads: tuple[int, ...], seconds: float, engine: st
             },
         )
 
-    for done, row in enumerate(measure_cases(missing, plan), 1):
+    for done, row in enumerate(measure_cases(missing, plan, peaks), 1):
         rows.append(row)
         write()
         ratio = "  ".join(f"{name} {peer['ratio']['median']:.2f}×" for name, peer in row["peers"].items())
@@ -95,13 +94,18 @@ def main() -> None:
     parser.add_argument("--threads", default="1,2", help="Separated by commas.")
     parser.add_argument("--seconds", type=float, default=2.0, help="Time for a row.")
     parser.add_argument("--engine", default="auto", help="What runs our side.")
+    parser.add_argument("--plot", action="store_true", help="Draw what is recorded.")
     parser.add_argument("--again", action="store_true", help="Forget the rows that were recorded.")
     given = parser.parse_args()
     threads = tuple(int(number) for number in given.threads.split(","))
     for part in given.part or PARTS:
         path = measure_part(part, threads, given.seconds, given.engine, given.again)
-        for line in json.loads(path.read_text(encoding="utf-8"))["summary"]:
-            print(line)
+        result = json.loads(path.read_text(encoding="utf-8"))
+        for table in tables({**result, "rows": []}):  # the rows were printed as they came
+            for words in (table.columns, *table.rows):
+                print("  ".join(words))
+        if given.plot:
+            draw(result, path.with_suffix(".png"))
         print(f"recorded in {path}")
 
 

@@ -12,7 +12,7 @@ TINY = ["--cells", "gru,mgu", "--batch", "2", "--time", "3", "--hidden", "4", "-
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("throughtime.bench.run.peak_gflops", lambda number: 50.0)
+    monkeypatch.setattr("throughtime.bench.run.peak_gflops", lambda number, *shortly: 50.0)
 
 
 def test_tables_and_a_picture(call: Any, tmp_path: Path) -> None:

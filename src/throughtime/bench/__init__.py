@@ -3,7 +3,7 @@
 from throughtime.bench.machine import commit, machine
 from throughtime.bench.plan import PARTS, Axes, Case, Plan, Shape
 from throughtime.bench.rows import add_share_of_peak, summary
-from throughtime.bench.run import measure, measure_cases, measure_peaks, notes
+from throughtime.bench.run import measure, measure_cases, notes
 from throughtime.bench.table import heading, tables
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "machine",
     "measure",
     "measure_cases",
-    "measure_peaks",
     "notes",
     "summary",
     "tables",

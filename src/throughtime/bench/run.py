@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,26 +27,38 @@ MEASURES: dict[str, Callable[[Case, Plan], Row]] = {
     "start": measure_start,
 }
 
+SHORTLY = (0.15, (512, 1024, 1536))
+"""Seconds and sizes of a look at the peak between rows."""
+
 
 def measure_case(case: Case, plan: Plan) -> Row:
     """One row; the same seed draws the same weights, inputs and lengths, whatever was measured before."""
+    gc.collect()  # what the row before left behind; in the meantime the collector rests
     torch.manual_seed(plan.seed)
     with timing.threads(case.shape.threads):
         return MEASURES[case.what](case, plan)
 
 
-def measure_cases(cases: Iterable[Case], plan: Plan, tell: Callable[[str], object] | None = None) -> Iterator[Row]:
-    """Rows as they come; ``tell`` hears of each before it is measured."""
+def measure_cases(
+    cases: Iterable[Case], plan: Plan, peaks: dict[str, float], tell: Callable[[str], object] | None = None
+) -> Iterator[Row]:
+    """Rows as they come.
+
+    Args:
+        cases: What to measure.
+        plan: Seconds, engine and seed.
+        peaks: The largest rate of matrix products seen, by number of threads; kept up here before every training
+            step, for a machine that others use has good moments and bad ones.
+        tell: Hears of each case before it is measured.
+    """
     for case in cases:
         if tell is not None:
             tell(str(case))
+        if case.what in ("training", "ragged"):
+            number = str(case.shape.threads)
+            seen = peak_gflops(case.shape.threads, *(SHORTLY if number in peaks else ()))
+            peaks[number] = max(seen, peaks.get(number, 0.0))
         yield measure_case(case, plan)
-
-
-def measure_peaks(cases: Sequence[Case]) -> dict[str, float]:
-    """The rate of matrix products for every number of threads that a training step is measured with."""
-    numbers = sorted({case.shape.threads for case in cases if case.what in ("training", "ragged")})
-    return {str(number): peak_gflops(number) for number in numbers}
 
 
 def notes(cases: Sequence[Case]) -> list[str]:
@@ -69,8 +82,8 @@ def measure(plan: Plan, command: str, tell: Callable[[str], object] | None = Non
     began = time.perf_counter()
     cases = list(plan.cases())
     before = machine()
-    peaks = measure_peaks(cases)
-    rows = list(measure_cases(cases, plan, tell))
+    peaks: dict[str, float] = {}
+    rows = list(measure_cases(cases, plan, peaks, tell))
     add_share_of_peak(rows, peaks)
     return {
         "date": datetime.now(UTC).date().isoformat(),

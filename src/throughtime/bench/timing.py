@@ -90,7 +90,6 @@ def timed(
 def no_collector() -> Iterator[None]:
     """Python's garbage collector waits, for it would run in the middle of somebody's turn."""
     was_on = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield
