@@ -288,6 +288,25 @@ def test_a_packed_sequence_that_is_mostly_padding_is_left_to_torch(runs: list[An
     assert not runs
 
 
+def test_what_only_the_plain_loop_serves_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, ours = pair(layer("lstm-projected"))
+    x = torch.randn(T, B, K, dtype=torch.float64)
+    seen: list[Any] = []
+    monkeypatch.setattr(accelerated, "unroll", seen.append)
+    monkeypatch.setattr(accelerated, "ENGINES", accelerated.ENGINES[-1:])
+    assert torch.equal(ours(x)[0], theirs(x)[0])
+    assert not seen
+
+
+def test_a_single_step_is_left_to_torch(runs: list[Any]) -> None:
+    theirs, ours = pair(layer("lstm"))
+    x = torch.randn(2, B, K, dtype=torch.float64)
+    assert torch.equal(ours(x[:1])[0], theirs(x[:1])[0])
+    assert not runs
+    ours(x)
+    assert runs
+
+
 CELLS = {
     "rnn-tanh": nn.RNNCell(K, N),
     "rnn-relu": nn.RNNCell(K, N, nonlinearity="relu"),

@@ -135,7 +135,7 @@ def _reason(module: nn.Module) -> str | None:
     if type(module) in ORIGINALS:
         return "accelerated before"
     if isinstance(module, torch.jit.ScriptModule):
-        return "compiled by TorchScript; accelerate first, then trace"
+        return "compiled by TorchScript"
     if type(module).__module__.startswith("torch.ao."):
         return "quantised: other arithmetic"
     if parametrize.is_parametrized(module):
