@@ -20,7 +20,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import ENGINES, Call, from_torch, unroll, zero_state
+from throughtime.engine import ENGINES, Call, Engine, from_torch, unroll, zero_state
+from throughtime.engine.reference import ReferenceEngine
+from throughtime.engine.torch_kernels import TorchEngine
 
 FEWEST_STEPS = 2
 """A call of fewer steps gains nothing over PyTorch's own kernel. With 1, single cells are swapped too."""
@@ -222,12 +224,12 @@ def _layer_call(module: Any, inputs: Any, hx: Any) -> _Given | None:
     directions = 2 if module.bidirectional else 1
     sizes = (module.input_size, module.hidden_size, module.proj_size, module.num_layers)
     plan = _plan(module.mode, *sizes, directions, module.bias)
+    if not _gains(plan.cells[0], data.dtype, packed):
+        return None
     module._update_flat_weights()  # functional_call puts other weights in place
     weights = module._flat_weights
     shapes = [(module.num_layers * directions, *rows, width) for width in plan.widths]
-    if not _fit(plan, shapes, states, weights, data) or (module.proj_size and not _fused(plan.cells[0], data)):
-        return None
-    return _Given(inputs, states, weights, plan)
+    return _Given(inputs, states, weights, plan) if _fit(plan, shapes, states, weights, data) else None
 
 
 def _single_call(module: Any, inputs: Any, hx: Any) -> _Given | None:
@@ -241,6 +243,8 @@ def _single_call(module: Any, inputs: Any, hx: Any) -> _Given | None:
     if isinstance(module, nn.RNNCell):
         mode = f"RNN_{module.nonlinearity.upper()}"
     plan = _plan(mode, module.input_size, module.hidden_size, 0, 1, 1, module.bias)
+    if not _gains(plan.cells[0], inputs.dtype, packed=False):
+        return None
     weights = [module.weight_ih, module.weight_hh, *([module.bias_ih, module.bias_hh] if module.bias else [])]
     shapes = [(*inputs.shape[:-1], width) for width in plan.widths]
     return _Given(inputs, states, weights, plan) if _fit(plan, shapes, states, weights, inputs) else None
@@ -266,12 +270,22 @@ def _well_packed(inputs: PackedSequence) -> bool:
     )
 
 
-def _fused(cell: Cell, data: Tensor) -> bool:
-    """Whether an engine other than the plain loop, the last, serves the cell: the loop is slower than PyTorch."""
-    x = data.new_zeros(1, 1, cell.input_size)
-    parameters = {name: x.new_empty(parameter.shape) for name, parameter in cell.parameters().items()}
+@lru_cache(maxsize=1024)
+def _server(cell: Cell, dtype: torch.dtype, engines: tuple[Engine, ...]) -> Engine:
+    """The engine that ``engine="auto"`` takes for a cell of ``torch.nn``, judged by a small call."""
+    x = torch.zeros(2, 2, cell.input_size, dtype=dtype, device="cpu")
+    parameters = {name: x.new_zeros(parameter.shape) for name, parameter in cell.parameters().items()}
     call = Call(cell, parameters, x, zero_state(cell, x))
-    return any(engine.refuses(call) is None for engine in ENGINES[:-1])
+    return next(engine for engine in engines if engine.refuses(call) is None)
+
+
+def _gains(cell: Cell, dtype: torch.dtype, packed: bool) -> bool:
+    """Whether the engine that serves the cell is faster than PyTorch's own forward."""
+    engine = _server(cell, dtype, ENGINES)
+    if isinstance(engine, TorchEngine):
+        # The same kernels: what they gain is the quadratic backward pass of a PackedSequence.
+        return packed and torch.is_grad_enabled()
+    return not isinstance(engine, ReferenceEngine)
 
 
 def _parameters(cell: Cell, weights: list[Tensor], bias: bool) -> dict[str, Tensor]:
@@ -352,7 +366,7 @@ class _Steps:
 
     def __init__(self, sizes: Tensor) -> None:
         self.shape = (len(sizes), int(sizes[0]))
-        real = torch.arange(self.shape[1]) < sizes.unsqueeze(1)
+        real = torch.arange(self.shape[1], device=sizes.device) < sizes.unsqueeze(1)
         ragged = not bool(real[-1].all())
         self.lengths = real.sum(0) if ragged else None
         self.at = real.flatten().nonzero().squeeze(1) if ragged else None
