@@ -31,6 +31,8 @@ PUBLIC = {
     "TextModel",
     "UserError",
     "__version__",
+    "accelerate",
+    "decelerate",
     "find_cell",
     "unroll",
 }
@@ -85,7 +87,7 @@ def test_public_names_say_what_they_take(name: str) -> None:
     assert [p for p in parameters if not re.search(rf"^ *{p}(, \w+)*:|^ *(\w+, )+{p}:", text, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize("name", ["unroll", "Recurrent", "RNN", "GRU", "LSTM", "LanguageModel"])
+@pytest.mark.parametrize("name", ["unroll", "Recurrent", "RNN", "GRU", "LSTM", "LanguageModel", "accelerate"])
 def test_what_takes_tensors_tells_their_shapes(name: str) -> None:
     made = getattr(throughtime, name)
     texts = [inspect.getdoc(made) or ""]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from throughtime.cells import CELLS, Cell, find_cell
     from throughtime.engine import EngineError, unroll
     from throughtime.errors import UserError
-    from throughtime.layers import GRU, LSTM, RNN, Recurrent
+    from throughtime.layers import GRU, LSTM, RNN, Recurrent, accelerate, decelerate
     from throughtime.models import LanguageModel, LanguageModelConfig
     from throughtime.tasks.text import TextModel
 
@@ -30,6 +30,8 @@ _HOMES = {
     "Recurrent": "layers",
     "TextModel": "tasks.text",
     "UserError": "errors",
+    "accelerate": "layers",
+    "decelerate": "layers",
     "find_cell": "cells",
     "unroll": "engine",
 }
@@ -47,6 +49,8 @@ __all__ = [
     "TextModel",
     "UserError",
     "__version__",
+    "accelerate",
+    "decelerate",
     "find_cell",
     "unroll",
 ]

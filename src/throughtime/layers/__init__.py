@@ -1,7 +1,8 @@
 """Layers: many cells, deep, in one or both directions, over ragged batches."""
 
+from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
 from throughtime.layers.directed import Directed
 from throughtime.layers.recurrent import Recurrent
 from throughtime.layers.torch_like import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Directed", "Recurrent"]
+__all__ = ["GRU", "LSTM", "RNN", "Acceleration", "Directed", "Recurrent", "accelerate", "decelerate"]
