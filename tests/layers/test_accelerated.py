@@ -297,7 +297,7 @@ class Fast:
         return None if call.inputs.dtype == torch.float64 else "float64 alone"
 
 
-ENGINES = accelerated.ENGINES
+ENGINES = tuple(engine for engine in accelerated.ENGINES if engine.name != "compiled")
 GAINS: dict[str, tuple[str, tuple[Any, ...], torch.dtype, str, bool, bool]] = {
     "a faster engine": ("lstm", (Fast(), *ENGINES), torch.float64, "dense", True, True),
     "one that refuses": ("lstm", (Fast(), *ENGINES), torch.float32, "dense", True, False),

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result
+from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
 from throughtime.errors import nearest
 
-ENGINES: tuple[Engine, ...] = (TorchEngine(), ReferenceEngine())
+ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
 """Every engine, fastest first: the order in which ``engine="auto"`` asks. The last one serves every call."""
 
 __all__ = [

@@ -344,8 +344,10 @@ def _run_stack(
             parts.append(part.transpose(0, 1))
             finals.append(final)
         outputs = torch.cat(parts, -1) if directions == 2 else parts[0]
-    # PyTorch's outputs lie step by step whatever batch_first says, and code that calls view relies on it.
-    return outputs.contiguous(), [torch.stack([final[name] for final in finals]) for name in names]
+    # PyTorch's outputs lie step by step whatever batch_first says, and code that calls view relies on it. They may be
+    # changed in place, which an engine that keeps its outputs for the gradient could not allow.
+    outputs = outputs.clone() if outputs.requires_grad and directions == 1 else outputs.contiguous()
+    return outputs, [torch.stack([final[name] for final in finals]) for name in names]
 
 
 def _run_single(module: Any, given: _Given) -> Any:

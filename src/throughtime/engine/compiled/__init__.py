@@ -1,0 +1,43 @@
+"""The compiled engine: a cell's step traced, differentiated and fused into machine code for this processor.
+
+``trace`` reads the step into a ``program``; ``derive`` differentiates it; ``plan`` lays it out in stages and memory;
+``emit`` writes LLVM text, ``build`` turns it into machine code; ``loop`` runs it.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from throughtime.engine.call import Call, Result
+
+
+class CompiledEngine:
+    """Runs any cell made of element-wise operations and products with weight matrices, on the CPU."""
+
+    name = "compiled"
+
+    def refuses(self, call: Call) -> str | None:
+        """Cells that cannot be traced, other devices and other number types."""
+        from throughtime.engine.compiled import build, cellcode, loop, vocabulary
+
+        tensors = [call.inputs, *call.state.values(), *call.parameters.values(), *call.noise.products.values()]
+        tensors += [keep for keep in call.noise.keep.values() if isinstance(keep, Tensor)]
+        if any(value.device.type != "cpu" for value in tensors):
+            return f"it runs on the CPU, and the call's tensors are on {call.inputs.device}"
+        dtypes = {value.dtype for value in tensors}
+        if len(dtypes) > 1 or call.inputs.dtype not in loop.TYPES:
+            return f"it computes in float32 or float64, and got {', '.join(sorted(str(d) for d in dtypes))}"
+        missing = build.available()
+        if missing:
+            return missing
+        try:
+            cellcode.compile_cell(loop.use_of(call))
+        except vocabulary.CannotCompile as reason:
+            return str(reason)
+        return None
+
+    def run(self, call: Call) -> Result:
+        """Serves the call."""
+        from throughtime.engine.compiled import loop
+
+        return loop.run(call)

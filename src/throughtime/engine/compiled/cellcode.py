@@ -1,0 +1,220 @@
+"""A cell compiled: its plans, their text, their machine code; made once for each cell, number type and use."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from throughtime.cells import Cell
+from throughtime.engine.compiled.build import Code, build, target
+from throughtime.engine.compiled.derive import Derived, derive
+from throughtime.engine.compiled.emit import emit
+from throughtime.engine.compiled.plan import Plan, Tape, lay_out
+from throughtime.engine.compiled.program import Block, Program
+from throughtime.engine.compiled.trace import trace
+from throughtime.engine.compiled.vectors import Target
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one compilation serves.
+
+    Attributes:
+        cell: The equations.
+        type: ``"float"`` or ``"double"``.
+        trains: Keeps what the backward step needs.
+        masks: Matrices under recurrent dropout.
+        keep: Zoneout by state: a share, or None where zeros and ones are drawn.
+        outer: Products with the inputs are computed before the loop.
+    """
+
+    cell: Cell
+    type: str
+    trains: bool
+    masks: tuple[str, ...] = ()
+    keep: tuple[tuple[str, float | None], ...] = ()
+    outer: bool = True
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A part of a parameter vector, by the name of its leaf, and the frame's field that points to it."""
+
+    name: str
+    field: int
+    parameter: str
+    start: int
+    width: int
+    spread: bool
+
+    @classmethod
+    def of(cls, name: str, width: int, field: int = -1) -> Vector:
+        """What a leaf's name means: ``b[0:5]`` is a part of b, ``b[0:1]*`` one number for all units."""
+        parameter, _, span = name.partition("[")
+        return cls(name, field, parameter, int(span.partition(":")[0]), width, name.endswith("*"))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A block of a matrix: the fields that point to it and to its packed form, and where in their buffers these are."""
+
+    field: int
+    pack: int
+    matrix: str
+    offset: int
+    start: int
+
+
+class Side:
+    """One direction of a compiled cell: the plan, its text, and what a run must know of it.
+
+    Attributes:
+        plan: The program laid out.
+        emitted: Its text.
+        target: The processor.
+        index: Where each field stands in the frame.
+        blank: A frame with everything filled in that does not depend on the call.
+        vectors, weights: What a call fills in of the parameters.
+        room: Numbers in the packed matrices.
+        outers: Products before the loop, in the order of their fields.
+        work: Multiply-adds of a row and a step in the loop.
+        panels: Panels of the narrowest product.
+        meetings: Barriers of a step.
+    """
+
+    def __init__(self, plan: Plan, cell: Cell, offsets: list[int], kind: Target) -> None:
+        self.plan, self.target = plan, kind
+        self.emitted = emit(plan, kind)
+        self.index = {name: i for i, name in enumerate(self.emitted.fields)}
+        self.blank = (ctypes.c_int64 * len(self.emitted.fields))()
+        nodes = plan.program.nodes
+        reachable = [nodes[place] for place in plan.program.reachable()]
+        self.outers = [node.block for node in reachable if node.op == "outer" and node.block is not None]
+        products = [nodes[place].block for sweep in plan.sweeps for place in sweep.products]
+        inner = [block for block in products if block is not None]
+        widths = {node.name: node.width for node in reachable if node.op == "vector"}
+        self.vectors = [
+            Vector.of(name.removeprefix("vector "), widths[name.removeprefix("vector ")], field)
+            for name, field in self.index.items()
+            if name.startswith("vector ")
+        ]
+        self.work = sum(block.rows * block.columns for block in inner)
+        self.panels = min((-(-_units(block) // kind.panel) for block in inner), default=1)
+        self.meetings = len(plan.barriers())
+        self.room = 0
+        self.weights: list[Weights] = []
+        for name, width in self.emitted.sizes.items():
+            self.blank[self.index[name]] = width
+        for slot, offset in enumerate(offsets):
+            if f"slot {slot}" in self.index:
+                self.blank[self.index[f"slot {slot}"]] = offset
+        shapes = {name: declared.shape for name, declared in cell.parameters().items()}
+        for i, block in enumerate(inner):
+            self._weights(f"product {i}", block, shapes[block.matrix][1])
+        for i, block in enumerate(self.outers):
+            self._weights(f"outer {i}", block, shapes[block.matrix][1])
+
+    def _weights(self, name: str, block: Block, columns: int) -> None:
+        depth = block.rows if block.transposed else block.columns
+        fields = {"weights stride": columns, "depth": depth, "column": block.column}
+        for field, value in fields.items():
+            if f"{name} {field}" in self.index:
+                self.blank[self.index[f"{name} {field}"]] = value
+        places = self.index[f"{name} weights"], self.index[f"{name} pack"]
+        self.weights.append(Weights(*places, block.matrix, block.row * columns + block.column, self.room))
+        self.room += -(-_units(block) // self.target.panel) * self.target.panel * depth
+
+    @functools.cached_property
+    def code(self) -> Code:
+        """The machine code."""
+        return build(self.emitted.text)
+
+
+def _units(block: Block) -> int:
+    return block.columns if block.transposed else block.rows
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A cell compiled.
+
+    Attributes:
+        use: What for.
+        forward: The loop.
+        backward: Its derivative, where it trains.
+        derived: Which value is the gradient of which.
+        widths: Features of the tape's slots.
+        histories: States that are held for every step.
+    """
+
+    use: Use
+    forward: Side
+    backward: Side | None
+    derived: Derived | None
+    widths: tuple[int, ...]
+    histories: tuple[str, ...]
+
+    @functools.cached_property
+    def offsets(self) -> list[int]:
+        """Features before each slot of the tape."""
+        return _offsets(self.widths)
+
+
+def _offsets(widths: Sequence[int]) -> list[int]:
+    return [sum(widths[:slot]) for slot in range(len(widths))]
+
+
+@functools.lru_cache(maxsize=256)
+def compile_cell(use: Use) -> Compiled:
+    """Traces, derives, lays out and writes down; machine code is built at the first run.
+
+    Raises:
+        CannotCompile: With the operation that stops it.
+    """
+    output = use.cell.state[0]
+    program = trace(use.cell, use.masks, dict(use.keep), outer=use.outer)
+    derived = derive(program, output) if use.trains else None
+    if derived is not None:
+        program.stores.extend(derived.kept.values())
+    histories = _histories(program, derived, output)
+    tape = Tape()
+    given = {str(block): tape.add(block.rows, -1) for block in _outers(program)}
+    in_place = tuple(name for name in program.state if name not in histories)
+    kind = target(use.type)
+    plan = lay_out(program, tape, given, in_place)
+    if derived is None:
+        return Compiled(
+            use, Side(plan, use.cell, _offsets(tape.widths), kind), None, None, tuple(tape.widths), histories
+        )
+    back = Tape(tape.widths, [-1.0] * len(tape.widths))
+    for node in (program.nodes[p] for p in program.reachable() if program.nodes[p].op == "product"):
+        for arg in node.args:
+            if arg in plan.slots:  # the gradient of the matrix is taken from it after the loop
+                back.last_read[plan.slots[arg]] = float("inf")
+    kept = {name: plan.slots[place] for name, place in derived.kept.items()}
+    laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state))
+    sides = [Side(each, use.cell, _offsets(back.widths), kind) for each in (plan, laid)]
+    return Compiled(use, sides[0], sides[1], derived, tuple(back.widths), histories)
+
+
+def _outers(program: Program) -> list[Block]:
+    """In the order of the matrices' rows, so that gradients side by side on the tape belong to rows side by side."""
+    nodes = [program.nodes[place] for place in program.reachable()]
+    blocks = [node.block for node in nodes if node.op == "outer" and node.block is not None]
+    return sorted(blocks, key=lambda block: (block.matrix, block.row, block.column))
+
+
+def _histories(program: Program, derived: Derived | None, output: str) -> tuple[str, ...]:
+    """States whose every value is needed: the output, operands of products, what the backward step reads."""
+    nodes = [program.nodes[place] for place in program.reachable()]
+    names = {output}
+    for node in nodes:
+        if node.op == "product":
+            names |= {program.nodes[arg].name for arg in node.args if program.nodes[arg].op == "state"}
+    if derived is not None:
+        back = derived.backward
+        read = {back.nodes[place].name for place in back.reachable() if back.nodes[place].op == "sequence"}
+        names |= {name for name in program.state if {f"{name}<t>", f"{name}<t-1>"} & read}
+    return tuple(name for name in program.state if name in names)

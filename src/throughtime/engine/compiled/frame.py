@@ -1,0 +1,122 @@
+"""One run of compiled code: fills its frame, shares the work out, and keeps alive what it reads and writes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from throughtime.engine.compiled.cellcode import Side
+from throughtime.engine.compiled.layout import Layout
+from throughtime.engine.compiled.team import share
+
+SERIAL = 1e6
+"""Multiply-adds of a call under which a second thread costs more than it brings."""
+
+MEETING = 4e4
+"""What a barrier costs, in multiply-adds."""
+
+CACHE = 2**19
+"""Bytes of a core's cache that products with the inputs may fill."""
+
+
+class Run:
+    """Fills the frame of one side of a compiled cell.
+
+    Args:
+        side: Forward or backward.
+        layout: The rows in time.
+        table: The layout's table, in the order of running.
+    """
+
+    def __init__(self, side: Side, layout: Layout, table: Tensor) -> None:
+        self.side = side
+        self.layout = layout
+        self.frame = type(side.blank).from_buffer_copy(side.blank)
+        self.alive: list[Tensor] = []
+        self.edges = blocks(layout.batch, side.target.rows)
+        self._set("steps", len(table))
+        self._set("table", table.data_ptr())
+        self._set("blocks", self.edges.data_ptr())
+
+    def rows(self, name: str, value: Tensor, column: int = 0) -> None:
+        """A buffer of rows, from one of its columns on."""
+        self.alive.append(value)
+        self._set(name, value.data_ptr() + column * value.element_size())
+        self._set(f"{name} stride", value.stride(0))
+
+    def parameters(self, values: Mapping[str, Tensor], packs: Tensor | None = None) -> None:
+        """Points to the vectors and the matrices, which are contiguous, and to room for the matrices packed.
+
+        Args:
+            values: Parameters by name.
+            packs: The matrices packed by an earlier run.
+        """
+        frame, size = self.frame, self.side.target.bytes
+        for vector in self.side.vectors:
+            value = values[vector.parameter]
+            if vector.spread:
+                value = value.reshape(-1)[vector.start].expand(vector.width).contiguous()
+                self.alive.append(value)
+                frame[vector.field] = value.data_ptr()
+            else:
+                frame[vector.field] = value.data_ptr() + vector.start * size
+        if packs is None:
+            packs = next(iter(values.values())).new_empty(self.side.room)
+        else:
+            self._set("packed", 1)
+        self.alive.append(packs)
+        room = packs.data_ptr()
+        for weights in self.side.weights:
+            frame[weights.field] = values[weights.matrix].data_ptr() + weights.offset * size
+            frame[weights.pack] = room + weights.start * size
+
+    def start(self) -> None:
+        """Runs."""
+        threads = torch.get_num_threads()
+        groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
+        self._set("stretch", self._stretch(groups, parts))
+        share(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
+
+    def _stretch(self, groups: int, parts: int) -> int:
+        """Steps whose products with the inputs are computed at once: few enough for a core's cache, and rows enough
+        that weights are not read for a few alone.
+        """
+        kernel = self.side.target
+        width = sum(block.rows for block in self.side.outers) * kernel.bytes
+        rows = max(CACHE * parts * groups // max(width, 1), 4 * kernel.rows)
+        return max(1, rows // max(self.layout.batch, 1))
+
+    def _set(self, name: str, value: int) -> None:
+        index = self.side.index.get(name)
+        if index is not None:
+            self.frame[index] = value
+
+
+@functools.lru_cache(maxsize=1024)
+def blocks(batch: int, most: int) -> Tensor:
+    """Where blocks of rows begin, and the end: as few as there may be, of even size."""
+    count = -(-batch // most)
+    return torch.arange(count + 1) * batch // max(count, 1)
+
+
+def grid(side: Side, layout: Layout, threads: int) -> tuple[int, int]:
+    """Groups of rows, and parties in each that share the units: what takes the shortest, as far as can be told."""
+    step = side.work
+    outer = sum(block.rows * block.columns for block in side.outers)
+    if layout.rows * (step + outer) < SERIAL:
+        return 1, 1
+    count = -(-layout.batch // side.target.rows)
+    running = layout.rows / max(layout.steps, 1)
+    best = (float("inf"), 1, 1)
+    for parts in range(1, min(threads, side.panels) + 1):
+        groups = threads // parts
+        if groups > count:
+            continue
+        # Rows of ragged batches end one group after the other: the first works longest
+        rows = running if groups == 1 else -(-count // groups) * layout.batch / count
+        meetings = MEETING * side.meetings if parts > 1 else 0.0
+        best = min(best, (rows * (step + outer) * -(-side.panels // parts) / side.panels + meetings, groups, parts))
+    return best[1:]

@@ -1,0 +1,163 @@
+"""What is left after the backward loop: the gradients of matrices and inputs, one large product each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from throughtime.engine.compiled.cellcode import Compiled, Vector
+from throughtime.engine.compiled.layout import Layout
+
+
+@dataclass
+class Span:
+    """Rows of a matrix whose gradients stand side by side on the tape.
+
+    Attributes:
+        matrix: Its name.
+        row, rows, column, columns: The part of it.
+        at: The tape's column where the gradients of these rows begin.
+        operand: What the part multiplied: ``"x"``, a state before the step, or a column of the tape.
+    """
+
+    matrix: str
+    row: int
+    rows: int
+    column: int
+    columns: int
+    at: int
+    operand: str | int
+
+
+class Gradients:
+    """Reads the tape after the backward loop.
+
+    Args:
+        compiled: The cell.
+        layout: The rows in time.
+        histories: States for every step, by name.
+        x: The inputs as rows.
+        tape: The tape.
+    """
+
+    def __init__(
+        self, compiled: Compiled, layout: Layout, histories: Mapping[str, Tensor], x: Tensor, tape: Tensor
+    ) -> None:
+        self.compiled, self.layout, self.histories, self.x, self.tape = compiled, layout, histories, x, tape
+        self.earlier: dict[str, Tensor] = {}
+
+    def collect(self, parameters: Mapping[str, Tensor], sums: Tensor, needed: Mapping[str, bool]) -> dict[str, Tensor]:
+        """Gradients by name, ``inputs`` among them, of what is needed.
+
+        Args:
+            parameters: Parameters by name.
+            sums: The gradients of :func:`vectors`, side by side, ``[blocks of rows, features]``.
+            needed: Whose gradient is wanted.
+        """
+        found: dict[str, Tensor] = {}
+        total, start = sums.sum(0), 0
+        for vector in vectors(self.compiled):
+            name, value = vector.parameter, total[start : start + vector.width]
+            start += vector.width
+            if not needed[name]:
+                continue
+            value = value.sum() if vector.spread else value
+            if value.shape == parameters[name].shape and name not in found:
+                found[name] = value
+            else:
+                whole = found.setdefault(name, torch.zeros_like(parameters[name]))
+                whole.view(-1)[vector.start : vector.start + value.numel()] += value
+        for span in spans(self.compiled):
+            if needed[span.matrix]:
+                gradients = self.tape[:, span.at : span.at + span.rows].t()
+                _multiply(found, span.matrix, parameters[span.matrix], span, gradients, self._operand(span))
+        if needed["inputs"]:
+            found["inputs"] = self.layout.unpack(self._inputs(parameters))
+        for name, value in parameters.items():
+            if needed[name] and name not in found:
+                found[name] = torch.zeros_like(value)
+        return found
+
+    def _operand(self, span: Span) -> Tensor:
+        if isinstance(span.operand, int):
+            return self.tape[:, span.operand : span.operand + span.columns]
+        if span.operand == "x":
+            return self.x[:, span.column : span.column + span.columns]
+        if span.operand not in self.earlier:
+            self.earlier[span.operand] = self.layout.earlier(self.histories[span.operand])
+        return self.earlier[span.operand]
+
+    def _inputs(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        derived, back = self.compiled.derived, self.compiled.backward
+        assert derived is not None
+        assert back is not None
+        found: dict[str, Tensor] = {}
+        if derived.x is not None:
+            at = self.compiled.offsets[back.plan.slots[derived.x]]
+            found["x"] = self.tape[:, at : at + self.x.shape[1]].clone()
+        for span in spans(self.compiled):
+            if span.operand == "x":
+                columns = Span("x", 0, len(self.x), span.column, span.columns, 0, "x")
+                part = parameters[span.matrix][span.row : span.row + span.rows]
+                part = part[:, span.column : span.column + span.columns]
+                _multiply(found, "x", self.x, columns, self.tape[:, span.at : span.at + span.rows], part)
+        return found["x"] if found else torch.zeros_like(self.x)
+
+
+@functools.lru_cache(maxsize=256)
+def vectors(compiled: Compiled) -> tuple[Vector, ...]:
+    """The parameter vectors whose gradients the backward loop sums up, parts of one parameter in order."""
+    assert compiled.derived is not None
+    back = compiled.derived.backward
+    parts = [Vector.of(name, back.nodes[place].width) for name, place in back.sums.items()]
+    return tuple(sorted(parts, key=lambda part: (part.parameter, part.spread, part.start)))
+
+
+@functools.lru_cache(maxsize=256)
+def spans(compiled: Compiled) -> tuple[Span, ...]:
+    """What the gradients of the matrices are made of."""
+    derived, back, forward = compiled.derived, compiled.backward, compiled.forward
+    assert derived is not None
+    assert back is not None
+    found: list[Span] = []
+    nodes = forward.plan.program.nodes
+    for place, gradient in derived.gradients.items():
+        block = nodes[place].block
+        assert block is not None
+        operand: str | int = "x"
+        if nodes[place].op == "product":
+            (arg,) = nodes[place].args
+            on_tape = arg in forward.plan.slots
+            operand = compiled.offsets[forward.plan.slots[arg]] if on_tape else nodes[arg].name
+        at = compiled.offsets[back.plan.slots[gradient]]
+        found.append(Span(block.matrix, block.row, block.rows, block.column, block.columns, at, operand))
+    found.sort(key=lambda span: (span.matrix, str(span.operand), span.column, span.row))
+    return tuple(_merged(found))
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for span in spans:
+        last = merged[-1] if merged else None
+        if (
+            last is not None
+            and (last.matrix, last.column, last.operand) == (span.matrix, span.column, span.operand)
+            and (last.row + last.rows, last.at + last.rows) == (span.row, span.at)
+        ):
+            last.rows += span.rows
+        else:
+            merged.append(span)
+    return merged
+
+
+def _multiply(found: dict[str, Tensor], name: str, like: Tensor, span: Span, left: Tensor, right: Tensor) -> None:
+    """Adds ``left @ right`` to a part of the gradient called ``name``."""
+    if name not in found and (span.rows, span.columns) == like.shape:
+        found[name] = left @ right
+        return
+    whole = found.setdefault(name, torch.zeros_like(like))
+    whole[span.row : span.row + span.rows, span.column : span.column + span.columns].addmm_(left, right)

@@ -1,0 +1,138 @@
+"""Where the rows of a batch stand while it runs: time-major, and for ragged batches without padding.
+
+A sequence buffer has a row for every real step of every row of the batch. A state's history has one more row for every
+row of the batch, the initial state. A table says for each step how many rows run and where they begin; the compiled
+loop needs nothing else, whichever way time goes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from throughtime.engine.call import Call
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A batch's rows in time.
+
+    Attributes:
+        batch: Rows of the batch.
+        time: Steps of the call, padding included.
+        steps: Steps that run.
+        rows: Rows of a sequence buffer: real steps over the batch.
+        table: For each step in the order of running: rows active, first row in sequences, and in histories before and
+            after the step, ``[steps, 4]``.
+        back: The table in the order of the backward loop.
+        reverse: Whether time runs backward.
+        order: Ragged batches: where each of the rows, sorted by falling length, stood in the call, ``[B]``.
+        source: Ragged batches: the row of a ``[B * T]`` buffer that each row of a sequence buffer holds, ``[rows]``.
+        before: Ragged batches: the row of the history before each row's step, ``[rows]``.
+        last: Ragged batches: the row of the history after each sorted row's last step, ``[B]``.
+    """
+
+    batch: int
+    time: int
+    steps: int
+    rows: int
+    table: Tensor
+    back: Tensor
+    reverse: bool
+    order: Tensor | None = None
+    source: Tensor | None = None
+    before: Tensor | None = None
+    last: Tensor | None = None
+
+    @classmethod
+    def of(cls, call: Call) -> Layout:
+        """The layout of a call."""
+        batch, time = call.inputs.shape[:2]
+        return _whole(batch, time, call.reverse) if call.lengths is None else _ragged(call.lengths, time, call.reverse)
+
+    def pack(self, value: Tensor) -> Tensor:
+        """``[B, T, width]`` as a sequence buffer ``[rows, width]``."""
+        if self.source is None:
+            return value.transpose(0, 1).reshape(self.rows, value.shape[2])
+        return value.reshape(self.batch * self.time, value.shape[2]).index_select(0, self.source)
+
+    def unpack(self, value: Tensor) -> Tensor:
+        """A sequence buffer as ``[B, T, width]``, zeros where there is padding."""
+        if self.source is None:
+            return value.view(self.time, self.batch, value.shape[1]).transpose(0, 1)
+        whole = value.new_zeros(self.batch * self.time, value.shape[1])
+        return whole.index_copy_(0, self.source, value).view(self.batch, self.time, value.shape[1])
+
+    def sort(self, value: Tensor) -> Tensor:
+        """Rows of the call ``[B, width]`` in the order of running."""
+        return (value if self.order is None else value.index_select(0, self.order)).contiguous()
+
+    def unsort(self, value: Tensor) -> Tensor:
+        """Rows in the order of running as those of the call; a new tensor."""
+        return value.clone() if self.order is None else torch.empty_like(value).index_copy_(0, self.order, value)
+
+    def initial(self, history: Tensor) -> Tensor:
+        """The rows of a history that hold the initial state."""
+        return history[self.rows :] if self.reverse and self.source is None else history[: self.batch]
+
+    def after(self, history: Tensor) -> Tensor:
+        """The rows of a history that hold the states after each step, in the order of a sequence buffer."""
+        return history[: self.rows] if self.reverse and self.source is None else history[self.batch :]
+
+    def earlier(self, history: Tensor) -> Tensor:
+        """The states before each step, in the order of a sequence buffer."""
+        if self.before is not None:
+            return history.index_select(0, self.before)
+        return history[self.batch :] if self.reverse else history[: self.rows]
+
+    def final(self, history: Tensor) -> Tensor:
+        """The state after each sorted row's last step."""
+        if self.last is not None:
+            return history.index_select(0, self.last)
+        return history[: self.batch] if self.reverse else history[self.rows :]
+
+
+@functools.lru_cache(maxsize=1024)
+def _whole(batch: int, time: int, reverse: bool) -> Layout:
+    first = torch.arange(time) * batch
+    if reverse:
+        first = first.flip(0)
+    before, after = (first + batch, first) if reverse else (first, first + batch)
+    table = torch.stack([torch.full_like(first, batch), first, before, after], 1)
+    return Layout(batch, time, time, time * batch, table, table.flip(0), reverse)
+
+
+def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
+    batch = len(lengths)
+    sorted_lengths, order = lengths.sort(descending=True, stable=True)
+    steps = int(sorted_lengths[0]) if batch else 0
+    step = torch.arange(steps)
+    active = (sorted_lengths.unsqueeze(0) > step.unsqueeze(1)).sum(1)
+    first = active.cumsum(0) - active
+    after = first + batch
+    before = torch.cat([after.new_zeros(min(steps, 1)), after[:-1]])
+    # the row of the batch and the step that each row of a sequence buffer holds
+    which = torch.arange(int(active.sum())) - first.repeat_interleave(active)
+    when = step.repeat_interleave(active)
+    place = (sorted_lengths[which] - 1 - when) if reverse else when
+    ended = sorted_lengths - 1
+    last = (
+        torch.where(ended < 0, torch.arange(batch), after[ended.clamp(min=0)] + torch.arange(batch)) if steps else order
+    )
+    table = torch.stack([active, first, before, after], 1)
+    return Layout(
+        batch,
+        time,
+        steps,
+        len(which),
+        table,
+        table.flip(0),
+        reverse,
+        order,
+        order[which] * time + place,
+        before.repeat_interleave(active) + which,
+        last if steps else torch.arange(batch),
+    )

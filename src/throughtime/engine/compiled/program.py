@@ -1,0 +1,174 @@
+"""The compiler's language: one step of a loop as a graph of values, each a row of ``width`` features.
+
+A value is a leaf, a product with a block of a weight matrix, or arithmetic on values, unit by unit. The forward step
+and its derivative are both written in it, so that one planner and one emitter serve both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+LEAVES = ("state", "sequence", "outer", "rowwise", "vector", "constant")
+"""What a step is given: carried state, a row a step, a product computed for all steps before the loop, a row a
+sequence, a row for all, a number for all."""
+
+TRANSCENDENTAL = ("tanh", "sigmoid", "exp", "log", "log1p", "sin", "cos", "erf", "sqrt")
+ARITHMETIC = ("add", "sub", "mul", "div", "neg", "abs", "max", "min", "gt", "ge", "eq", "where", *TRANSCENDENTAL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a weight matrix: ``matrix[row : row + rows, column : column + columns]``, or its transpose."""
+
+    matrix: str
+    row: int
+    rows: int
+    column: int
+    columns: int
+    transposed: bool = False
+
+    def __str__(self) -> str:
+        whole = f"{self.matrix}[{self.row}:{self.row + self.rows}, {self.column}:{self.column + self.columns}]"
+        return whole + ("ᵀ" if self.transposed else "")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value of a step.
+
+    Attributes:
+        op: A leaf, ``"product"`` or arithmetic.
+        args: The values that it is made of; a product's operands stand side by side.
+        width: Features.
+        name: A leaf's name.
+        number: A constant's value.
+        block: What a product, inside the loop or before it, multiplies by.
+    """
+
+    op: str
+    args: tuple[int, ...]
+    width: int
+    name: str = ""
+    number: float = 0.0
+    block: Block | None = None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it is given, not computed."""
+        return self.op in LEAVES
+
+
+@dataclass
+class Program:
+    """The values of a step, each made once, arguments before their users; and what leaves the step.
+
+    Attributes:
+        nodes: The values; a value is named by its place here.
+        state: For each carried state, the value it takes.
+        sums: For each parameter vector, the value whose sum over rows and steps is its gradient.
+        stores: Values that must be kept for every row and step.
+        labels: The cell's own names for values, for people to read.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    state: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, int] = field(default_factory=dict)
+    stores: list[int] = field(default_factory=list)
+    labels: dict[int, str] = field(default_factory=dict)
+    _known: dict[Node, int] = field(default_factory=dict)
+
+    def make(self, node: Node) -> int:
+        """The place of a value, which joins if it is new."""
+        place = self._known.get(node)
+        if place is None:
+            place = self._known[node] = len(self.nodes)
+            self.nodes.append(node)
+        return place
+
+    def leaf(self, op: str, name: str, width: int) -> int:
+        """A given value."""
+        return self.make(Node(op, (), width, name=name))
+
+    def constant(self, number: float, width: int) -> int:
+        """A number, the same for every unit."""
+        return self.make(Node("constant", (), width, number=float(number)))
+
+    def product(self, block: Block, *operands: int) -> int:
+        """``block @ operands``, the operands side by side."""
+        return self.make(Node("product", operands, block.columns if block.transposed else block.rows, block=block))
+
+    def apply(self, op: str, *args: int) -> int:
+        """Arithmetic, unit by unit; what is known beforehand is folded."""
+        width = self.nodes[args[0]].width
+        if any(self.nodes[arg].width != width for arg in args):
+            raise ValueError(f"{op} of rows of {[self.nodes[arg].width for arg in args]} features")
+        simple = self._simplify(op, args, width)
+        return self.make(Node(op, args, width)) if simple is None else simple
+
+    def _simplify(self, op: str, args: tuple[int, ...], width: int) -> int | None:
+        numbers = [self.nodes[a].number if self.nodes[a].op == "constant" else None for a in args]
+        if op in FOLD and None not in numbers:
+            return self.constant(FOLD[op](*numbers), width)
+        match op, numbers:
+            case ("add", [0.0, None]) | ("mul", [1.0, None]):
+                return args[1]
+            case ("add" | "sub", [None, 0.0]) | ("mul" | "div", [None, 1.0]):
+                return args[0]
+            case ("sub", [0.0, None]):
+                return self.apply("neg", args[1])
+            case ("mul", [-1.0, None]):
+                return self.apply("neg", args[1])
+            case ("mul", [None, -1.0]):
+                return self.apply("neg", args[0])
+        return None
+
+    def reachable(self) -> list[int]:
+        """The values that something which leaves the step depends on, in order."""
+        seen: set[int] = set()
+        waiting = [*self.state.values(), *self.sums.values(), *self.stores]
+        while waiting:
+            place = waiting.pop()
+            if place not in seen:
+                seen.add(place)
+                waiting.extend(self.nodes[place].args)
+        return sorted(seen)
+
+    def lines(self) -> Iterator[str]:
+        """The step as a person reads it, a value a line."""
+        for place in self.reachable():
+            node = self.nodes[place]
+            if not node.is_leaf:
+                yield f"{self.show(place)} = {self._right(node)}"
+        for name, place in self.state.items():
+            yield f"{name}<t> = {self.show(place)}"
+        for name, place in self.sums.items():
+            yield f"sum {name} += {self.show(place)}"
+
+    def show(self, place: int) -> str:
+        """A value's name."""
+        node = self.nodes[place]
+        if node.op == "constant":
+            return f"{node.number:g}"
+        if node.op == "state":
+            return f"{node.name}<t-1>"
+        if node.op == "outer":
+            return f"({node.block} @ x)"
+        return node.name or self.labels.get(place, f"v{place}")
+
+    def _right(self, node: Node) -> str:
+        args = [self.show(arg) for arg in node.args]
+        if node.op == "product":
+            return f"{node.block} @ {args[0] if len(args) == 1 else '[' + ', '.join(args) + ']'}"
+        sign = {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(node.op)
+        return f" {sign} ".join(args) if sign else f"{node.op}({', '.join(args)})"
+
+
+FOLD: dict[str, Callable[..., float]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "neg": lambda a: -a,
+    "gt": lambda a, b: float(a > b),
+    "ge": lambda a, b: float(a >= b),
+}
