@@ -35,7 +35,7 @@ def test_json_is_one_object(call: Any) -> None:
         ("gru", 7, ["torch.nn"]),
         ("mgu", 7, ["eager loop"]),
     ]
-    assert result["command"].startswith("throughtime ")
+    assert result["command"].startswith("throughtime")
     assert {line["against"] for line in result["summary"]} == {"torch.nn", "eager loop", "our lstm, per multiply-add"}
 
 
