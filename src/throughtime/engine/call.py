@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -46,6 +46,7 @@ class Call:
         lengths: Real steps of every row, ``[B]``, integers on the CPU; None where all are T.
         reverse: Run each row from its last real step to its first.
         noise: Regularisers inside the loop.
+        notes: What an engine found out when asked whether it refuses, for its run.
     """
 
     cell: Cell
@@ -55,6 +56,7 @@ class Call:
     lengths: Tensor | None = None
     reverse: bool = False
     noise: Noise = field(default_factory=Noise)
+    notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 Result = tuple[Tensor, dict[str, Tensor]]

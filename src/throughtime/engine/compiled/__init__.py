@@ -31,7 +31,7 @@ class CompiledEngine:
         if missing:
             return missing
         try:
-            cellcode.compile_cell(loop.use_of(call))
+            call.notes[self.name] = cellcode.compile_cell(loop.use_of(call))
         except vocabulary.CannotCompile as reason:
             return str(reason)
         return None
@@ -40,4 +40,4 @@ class CompiledEngine:
         """Serves the call."""
         from throughtime.engine.compiled import loop
 
-        return loop.run(call)
+        return loop.run(call, call.notes.get(self.name))

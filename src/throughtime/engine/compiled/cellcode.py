@@ -75,6 +75,7 @@ class Side:
         emitted: Its text.
         target: The processor.
         index: Where each field stands in the frame.
+        buffers: For each buffer of rows the fields of its address and of its stride.
         blank: A frame with everything filled in that does not depend on the call.
         vectors, weights: What a call fills in of the parameters.
         room: Numbers in the packed matrices.
@@ -88,6 +89,11 @@ class Side:
         self.plan, self.target = plan, kind
         self.emitted = emit(plan, kind)
         self.index = {name: i for i, name in enumerate(self.emitted.fields)}
+        self.buffers = {
+            name.removesuffix(" stride"): (self.index.get(name.removesuffix(" stride")), self.index.get(name))
+            for name in self.index
+            if name.endswith(" stride")
+        }
         self.blank = (ctypes.c_int64 * len(self.emitted.fields))()
         nodes = plan.program.nodes
         reachable = [nodes[place] for place in plan.program.reachable()]

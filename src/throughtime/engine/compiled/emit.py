@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from throughtime.engine.compiled.kernels import kernels
 from throughtime.engine.compiled.plan import Plan, Sweep
-from throughtime.engine.compiled.program import Block
 from throughtime.engine.compiled.sweep import SweepWriter
 from throughtime.engine.compiled.vectors import Body, Target, functions
 from throughtime.engine.compiled.writer import STEP, Access, Writer
@@ -49,10 +48,16 @@ def emit(plan: Plan, target: Target) -> Emitted:
 class _Emitter(Writer):
     def __init__(self, plan: Plan, target: Target) -> None:
         super().__init__(plan, target)
-        outers = [node for p in plan.program.reachable() if (node := self.nodes[p]).op == "outer"]
-        self.outers = [node.block for node in outers if node.block is not None]
-        sweeps = [SweepWriter(self, number, sweep).text() for number, sweep in enumerate(plan.sweeps)]
-        parts = [kernels(target), functions(target), *sweeps, self._outer(), self._prepare(), self._loop()]
+        sweeps = [SweepWriter(self, number, sweep) for number, sweep in enumerate(plan.sweeps)]
+        self.scratch = max([sweep.scratch for sweep in sweeps] + [target.rows * target.panel])
+        parts = [
+            kernels(target),
+            functions(target),
+            *(sweep.text() for sweep in sweeps),
+            self._outer(),
+            self._prepare(),
+            self._loop(),
+        ]
         parts += [_MEET, _copy(target), _entries(), "!0 = !{}\n"]
         self.emitted = Emitted("\n".join(parts), tuple(self.frame.fields), self.sizes)
 
@@ -61,17 +66,17 @@ class _Emitter(Writer):
     def _outer(self) -> str:
         """Products with the inputs for rows ``%from`` to ``%to`` of the sequences, for one party's units."""
         body = Body(self.target)
-        for number, block in enumerate(self.outers):
-            self._outer_product(body, number, block)
+        for place in self.outers:
+            self._outer_product(body, place)
         return body.function("@outer(ptr %frame, i64 %from, i64 %to, i64 %part, i64 %parts, ptr %scratch)")
 
-    def _outer_product(self, body: Body, number: int, block: Block) -> None:
-        t, nodes = self.target, self.nodes
-        slot = next(s for p, s in self.plan.slots.items() if nodes[p].op == "outer" and nodes[p].block == block)
-        width = self.width(body, block.rows)
-        depth = self.frame.load(body, f"outer {number} depth")
-        pack = self.frame.load(body, f"outer {number} pack", "ptr")
-        column = self.frame.load(body, f"outer {number} column")
+    def _outer_product(self, body: Body, place: int) -> None:
+        t, name = self.target, self.product(place)
+        slot = self.plan.slots[place]
+        width = self.width(body, self.nodes[place].width)
+        depth = self.frame.load(body, f"{name} depth")
+        pack = self.frame.load(body, f"{name} pack", "ptr")
+        column = self.frame.load(body, f"{name} column")
         stride, tape = self.frame.load(body, "x stride"), self.frame.load(body, "tape stride")
         offset = self.frame.load(body, f"slot {slot}")
         size = body.let(f"mul i64 {depth}, {t.panel}")
@@ -94,9 +99,8 @@ class _Emitter(Writer):
     def _prepare(self) -> str:
         """Packs this party's share of the panels of every matrix."""
         body = Body(self.target)
-        blocks = [(self.product(p), self.nodes[p].block) for p in self.products]
-        blocks += [(f"outer {i}", block) for i, block in enumerate(self.outers)]
-        for field, block in blocks:
+        for place in [*self.products, *self.outers]:
+            field, block = self.product(place), self.nodes[place].block
             assert block is not None
             width = self.width(body, block.columns if block.transposed else block.rows)
             first, last = self.share(body, self.panels(body, width), "%index", "%all")
@@ -113,8 +117,7 @@ class _Emitter(Writer):
 
     def _loop(self) -> str:
         body = Body(self.target)
-        count = max([len(sweep.products) for sweep in self.plan.sweeps] + [1])
-        scratch = body.let(f"alloca [{count * self.target.rows * self.target.panel} x {self.target.type}], align 64")
+        scratch = body.let(f"alloca [{self.scratch} x {self.target.type}], align 64")
         steps = self.frame.load(body, "steps")
         unpacked = body.let(f"icmp eq i64 {self.frame.load(body, 'packed')}, 0")
         with body.when(unpacked):
@@ -124,7 +127,9 @@ class _Emitter(Writer):
             stretch = self.frame.load(body, "stretch")
             with body.loop("0", steps, stretch) as first:
                 last = body.least(body.let(f"add i64 {first}, {stretch}"), steps)
-                self._inputs(body, first, last, scratch)
+                apart = body.let(f"icmp eq i64 {self.frame.load(body, 'fused')}, 0") if self.fuses else "true"
+                with body.when(apart):
+                    self._inputs(body, first, last, scratch)
                 self._steps(body, first, last, scratch)
         else:
             self._steps(body, "0", steps, scratch)
@@ -175,9 +180,12 @@ class _Emitter(Writer):
         """
         panels = self.share(body, self.panels(body, self.width(body, sweep.width)), "%part", "%parts")
         blocks = ("%block.first", "%block.last")
-        outer, inner = (panels, blocks) if sweep.products else (blocks, panels)
+        multiplies = sweep.products or any(
+            self.nodes[a].op == "outer" for v in sweep.values for a in self.nodes[v].args
+        )
+        outer, inner = (panels, blocks) if multiplies else (blocks, panels)
         with body.loop(*outer) as i, body.loop(*inner) as j:
-            panel, block = (i, j) if sweep.products else (j, i)
+            panel, block = (i, j) if multiplies else (j, i)
             row = self._edge(body, block)
             end = body.least(self._edge(body, body.let(f"add i64 {block}, 1")), active)
             rows = body.let(f"sub i64 {end}, {row}")

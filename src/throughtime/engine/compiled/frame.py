@@ -21,6 +21,9 @@ MEETING = 4e4
 CACHE = 2**19
 """Bytes of a core's cache that products with the inputs may fill."""
 
+ROWS = 24
+"""Rows of a batch from which on weights may be read anew at every step."""
+
 
 class Run:
     """Fills the frame of one side of a compiled cell.
@@ -44,8 +47,11 @@ class Run:
     def rows(self, name: str, value: Tensor, column: int = 0) -> None:
         """A buffer of rows, from one of its columns on."""
         self.alive.append(value)
-        self._set(name, value.data_ptr() + column * value.element_size())
-        self._set(f"{name} stride", value.stride(0))
+        place, stride = self.side.buffers.get(name, (None, None))
+        if place is not None:
+            self.frame[place] = value.data_ptr() + column * self.side.target.bytes
+        if stride is not None:
+            self.frame[stride] = value.stride(0)
 
     def parameters(self, values: Mapping[str, Tensor], packs: Tensor | None = None) -> None:
         """Points to the vectors and the matrices, which are contiguous, and to room for the matrices packed.
@@ -77,7 +83,9 @@ class Run:
         """Runs."""
         threads = torch.get_num_threads()
         groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
-        self._set("stretch", self._stretch(groups, parts))
+        steps = self._stretch(groups, parts)
+        self._set("stretch", steps)
+        self._set("fused", self._fuses(groups, parts))
         share(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
 
     def _stretch(self, groups: int, parts: int) -> int:
@@ -88,6 +96,13 @@ class Run:
         width = sum(block.rows for block in self.side.outers) * kernel.bytes
         rows = max(CACHE * parts * groups // max(width, 1), 4 * kernel.rows)
         return max(1, rows // max(self.layout.batch, 1))
+
+    def _fuses(self, groups: int, parts: int) -> bool:
+        """Whether each step multiplies its own inputs: if there are rows enough, and the cache holds all weights."""
+        if self.layout.batch < ROWS * groups:
+            return False
+        weights = self.side.work + sum(block.rows * block.columns for block in self.side.outers)
+        return weights * self.side.target.bytes <= 2 * CACHE * parts
 
     def _set(self, name: str, value: int) -> None:
         index = self.side.index.get(name)

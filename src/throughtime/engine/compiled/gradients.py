@@ -59,18 +59,18 @@ class Gradients:
             needed: Whose gradient is wanted.
         """
         found: dict[str, Tensor] = {}
-        total, start = sums.sum(0), 0
-        for vector in vectors(self.compiled):
-            name, value = vector.parameter, total[start : start + vector.width]
-            start += vector.width
+        total = sums[0] if len(sums) == 1 else sums.sum(0)
+        for part in parts(self.compiled):
+            name, value = part.parameter, total[part.column : part.column + part.width]
             if not needed[name]:
                 continue
-            value = value.sum() if vector.spread else value
+            value = value.sum() if part.spread else value
             if value.shape == parameters[name].shape and name not in found:
                 found[name] = value
             else:
-                whole = found.setdefault(name, torch.zeros_like(parameters[name]))
-                whole.view(-1)[vector.start : vector.start + value.numel()] += value
+                if name not in found:
+                    found[name] = torch.zeros_like(parameters[name])
+                found[name].view(-1)[part.start : part.start + value.numel()] += value
         for span in spans(self.compiled):
             if needed[span.matrix]:
                 gradients = self.tape[:, span.at : span.at + span.rows].t()
@@ -113,8 +113,35 @@ def vectors(compiled: Compiled) -> tuple[Vector, ...]:
     """The parameter vectors whose gradients the backward loop sums up, parts of one parameter in order."""
     assert compiled.derived is not None
     back = compiled.derived.backward
-    parts = [Vector.of(name, back.nodes[place].width) for name, place in back.sums.items()]
-    return tuple(sorted(parts, key=lambda part: (part.parameter, part.spread, part.start)))
+    found = [Vector.of(name, back.nodes[place].width) for name, place in back.sums.items()]
+    return tuple(sorted(found, key=lambda vector: (vector.parameter, vector.spread, vector.start)))
+
+
+@dataclass
+class Part:
+    """A part of a parameter vector, and the column of the sums where its gradient stands."""
+
+    parameter: str
+    start: int
+    width: int
+    spread: bool
+    column: int
+
+
+@functools.lru_cache(maxsize=256)
+def parts(compiled: Compiled) -> tuple[Part, ...]:
+    """The gradients of :func:`vectors`, those that follow each other in one parameter as one."""
+    found: list[Part] = []
+    column = 0
+    for vector in vectors(compiled):
+        last = found[-1] if found else None
+        follows = last is not None and last.parameter == vector.parameter and last.start + last.width == vector.start
+        if last is not None and follows and not vector.spread and not last.spread:
+            last.width += vector.width
+        else:
+            found.append(Part(vector.parameter, vector.start, vector.width, vector.spread, column))
+        column += vector.width
+    return tuple(found)
 
 
 @functools.lru_cache(maxsize=256)
@@ -159,5 +186,6 @@ def _multiply(found: dict[str, Tensor], name: str, like: Tensor, span: Span, lef
     if name not in found and (span.rows, span.columns) == like.shape:
         found[name] = left @ right
         return
-    whole = found.setdefault(name, torch.zeros_like(like))
-    whole[span.row : span.row + span.rows, span.column : span.column + span.columns].addmm_(left, right)
+    if name not in found:
+        found[name] = torch.zeros_like(like)
+    found[name][span.row : span.row + span.rows, span.column : span.column + span.columns].addmm_(left, right)

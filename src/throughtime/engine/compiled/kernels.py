@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from throughtime.engine.compiled.vectors import Target
 
-AHEAD = 16
+AHEAD = 32
 """Features by which weights are fetched before they are used."""
 
 

@@ -30,11 +30,11 @@ def use_of(call: Call) -> Use:
     )
 
 
-def run(call: Call) -> Result:
+def run(call: Call, compiled: Compiled | None = None) -> Result:
     """Serves a call."""
     states = call.cell.state
     given = [call.inputs, *(call.state[name] for name in states), *call.parameters.values()]
-    compiled = compile_cell(use_of(call))
+    compiled = compiled or compile_cell(use_of(call))
     job = Job(call, compiled, Layout.of(call))
     if not compiled.use.trains:
         outputs, finals, _ = job.forward(*job.split(given))

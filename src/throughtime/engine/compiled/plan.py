@@ -89,6 +89,16 @@ class Plan:
         """Stages that begin when all units of the stage before are written: those with products."""
         return {sweep.stage for sweep in self.sweeps if sweep.products}
 
+    def fuses(self) -> bool:
+        """Whether each product with the inputs serves the arithmetic of one sweep alone, which then may compute it."""
+        program = self.program
+        for place in program.reachable():
+            if program.nodes[place].op == "outer":
+                users = [sweep for sweep in self.sweeps if any(place in program.nodes[v].args for v in sweep.values)]
+                if len(users) != 1 or place in [*program.state.values(), *program.stores]:
+                    return False
+        return True
+
 
 def lay_out(program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...]) -> Plan:
     """Plans a program.

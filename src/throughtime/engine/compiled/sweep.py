@@ -14,6 +14,14 @@ class SweepWriter:
         self.writer = writer
         self.number = number
         self.sweep = sweep
+        used = {arg for place in sweep.values for arg in writer.nodes[place].args}
+        self.outers = [place for place in writer.outers if place in used] if writer.fuses else []
+
+    @property
+    def scratch(self) -> int:
+        """Numbers of scratch that it needs."""
+        products = len(self.sweep.products) + len(self.outers)
+        return products * self.writer.target.rows * self.writer.target.panel
 
     def text(self) -> str:
         """The function ``sweep.<number>``."""
@@ -22,14 +30,24 @@ class SweepWriter:
         width = self.writer.width(body, self.sweep.width)
         bases = {name: self.writer.step(body, name) for name in STEP[1:]}
         units = body.let(f"mul i64 %panel, {t.panel}")
-        if self.sweep.products:
+        fused = None
+        if self.sweep.products or self.outers:
             self._fetch(body, bases, units)
-            self._multiply(body, bases)
+            self._multiply(body, self.sweep.products, bases)
+        if self.outers:
+            fused = body.let(f"icmp ne i64 {self.writer.frame.load(body, 'fused')}, 0")
+            with body.when(fused):
+                self._multiply(body, self.outers, bases)
         left_of_panel = body.let(f"sub i64 {width}, {units}")
         inside = body.least(left_of_panel, str(t.panel))
         with body.loop("0", "%rows.count") as row:
             reads, writes = self._streams(body, bases, row)
             scratch = body.let(f"mul i64 {row}, {t.panel}")
+            for place in self.outers:
+                # in the scratch, a row begins with the panel's units
+                ahead = body.let(f"sub i64 {scratch}, {units}")
+                here = body.at("%scratch", body.let(f"add i64 {ahead}, {self._in_scratch(place)}"))
+                reads[place] = body.let(f"select i1 {fused}, ptr {here}, ptr {reads[place]}")
             with body.loop("0", inside, str(t.lanes)) as within:
                 unit = body.let(f"add i64 {units}, {within}")
                 left = body.let(f"sub i64 {inside}, {within}")
@@ -51,42 +69,49 @@ class SweepWriter:
             for pointer in [*(r for p, r in reads.items() if p not in vectors), *(w for _, w in writes)]:
                 body.fetch(body.at(pointer, units))
 
-    def _multiply(self, body: Body, bases: dict[str, str]) -> None:
-        """The sweep's products into the scratch, those of one operand up to four at once."""
-        t = self.writer.target
-        waiting = list(enumerate(self.sweep.products))
+    def _multiply(self, body: Body, places: list[int], bases: dict[str, str]) -> None:
+        """Products into the scratch, those of one operand up to four at once."""
+        t, writer = self.writer.target, self.writer
+        waiting = list(places)
         while waiting:
-            operand = self.writer.nodes[waiting[0][1]].args
             same = 1
-            while same < min(4, len(waiting)) and self.writer.nodes[waiting[same][1]].args == operand:
+            while same < min(4, len(waiting)) and self._source(waiting[same]) == self._source(waiting[0]):
                 same += 1
             together = {3: 2}.get(same, same)
             group, waiting = waiting[:together], waiting[together:]
-            pointer, stride = self._operand(body, operand, bases)
-            depth = self.writer.frame.load(body, f"{self.writer.product(group[0][1])} depth")
-            size = body.let(f"mul i64 {depth}, {t.panel}")
-            at = body.let(f"mul i64 {size}, %panel")
-            packs = []
-            for _, place in group:
-                pack = self.writer.frame.load(body, f"{self.writer.product(place)} pack", "ptr")
-                packs.append(body.let(f"getelementptr {t.type}, ptr {pack}, i64 {at}"))
-            to = body.let(f"getelementptr {t.type}, ptr %scratch, i64 {group[0][0] * t.rows * t.panel}")
+            pointer, stride = self._operand(body, group[0], bases)
+            depth = writer.frame.load(body, f"{writer.product(group[0])} depth")
+            at = body.let(f"mul i64 {body.let(f'mul i64 {depth}, {t.panel}')}, %panel")
+            packs = [body.at(writer.frame.load(body, f"{writer.product(place)} pack", "ptr"), at) for place in group]
             given = ", ".join(f"ptr {pack}" for pack in packs)
+            to = body.at("%scratch", str(self._in_scratch(group[0])))
             operands = f"i64 %rows.count, ptr {pointer}, i64 {stride}, {given}, i64 {depth}, ptr {to}"
             body.do(f"call void @products.{together}({operands})")
 
-    def _operand(self, body: Body, operand: tuple[int, ...], bases: dict[str, str]) -> tuple[str, str]:
-        node = self.writer.nodes[operand[0]]
-        name, base = "tape", "row"
-        if node.op == "state" and node.name not in self.writer.plan.in_place:
-            name, base = f"state {node.name}", "before"
-        elif node.op == "sequence" and operand[0] not in self.writer.plan.slots:
-            name = node.name
+    def _source(self, place: int) -> object:
+        """What a product multiplies."""
+        node = self.writer.nodes[place]
+        return node.args or (node.block and node.block.column)
+
+    def _in_scratch(self, place: int) -> int:
+        """Where a product's rows begin in the scratch."""
+        return [*self.sweep.products, *self.outers].index(place) * self.writer.target.rows * self.writer.target.panel
+
+    def _operand(self, body: Body, place: int, bases: dict[str, str]) -> tuple[str, str]:
+        """A pointer to the first row that a product multiplies, and from row to row."""
+        writer = self.writer
+        product = writer.nodes[place]
+        name, base, offset = "x", "row", None
+        if product.op == "outer":
+            offset = writer.frame.load(body, f"{writer.product(place)} column")
+        else:
+            node = writer.nodes[product.args[0]]
+            if product.args[0] in writer.plan.slots:
+                name, offset = "tape", writer.frame.load(body, f"slot {writer.plan.slots[product.args[0]]}")
+            elif node.op == "state":
+                name, base = f"state {node.name}", "before"
         row = body.let(f"add i64 {bases[base]}, %row0")
-        stride = self.writer.frame.load(body, f"{name} stride")
-        if name == "tape":
-            return self.writer.slot(body, operand[0], row), stride
-        return self.writer.row(body, name, row), stride
+        return writer.row(body, name, row, offset=offset), writer.frame.load(body, f"{name} stride")
 
     def _streams(self, body: Body, bases: dict[str, str], row: str) -> tuple[dict[int, str], list[tuple[int, str]]]:
         """Pointers to this row of everything that the sweep reads and writes."""
@@ -137,9 +162,8 @@ class SweepWriter:
         """One vector of units: everything is read before anything is written, so that slots may be used again."""
         t = self.writer.target
         values = {place: access.load(pointer) for place, pointer in reads.items()}
-        for number, place in enumerate(self.sweep.products):
-            row = body.let(f"add i64 {in_scratch}, {number * t.rows * t.panel}")
-            pointer = body.let(f"getelementptr {t.type}, ptr %scratch, i64 {row}")
+        for place in self.sweep.products:
+            pointer = body.at("%scratch", body.let(f"add i64 {in_scratch}, {self._in_scratch(place)}"))
             values[place] = body.let(f"load {t.vector}, ptr {pointer}, align {t.bytes}")
 
         def value(place: int) -> str:

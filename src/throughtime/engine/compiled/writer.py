@@ -36,6 +36,8 @@ class Writer:
         self.frame = Frame()
         self.nodes = plan.program.nodes
         self.products = [place for sweep in plan.sweeps for place in sweep.products]
+        self.outers = [place for place in plan.program.reachable() if self.nodes[place].op == "outer"]
+        self.fuses = plan.fuses()
         self._sizes: dict[int, str] = {}
 
     @property
@@ -49,6 +51,8 @@ class Writer:
 
     def product(self, place: int) -> str:
         """The name of a product's fields."""
+        if self.nodes[place].op == "outer":
+            return f"outer {self.outers.index(place)}"
         return f"product {self.products.index(place)}"
 
     def row(self, body: Body, name: str, row: str, *, offset: str | None = None) -> str:
