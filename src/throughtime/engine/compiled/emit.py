@@ -166,17 +166,22 @@ class _Emitter(Writer):
         with body.loop(first, last) as step:
             line = self._line(body, step)
             active = self.step(body, "active", line)
+            turn = body.let(f"add i64 {step}, {self.frame.load(body, 'turn')}")
+            odd = body.let(f"trunc i64 {turn} to i1")
             with body.when(body.let(f"icmp sgt i64 {active}, {rows_first}")):
                 done: set[int] = set()
                 for number, sweep in enumerate(self.plan.sweeps):
                     if sweep.stage in barriers - done:
                         body.do("call void @meet(ptr %meet, i64 %parts)")
                         done.add(sweep.stage)
-                    self._walk(body, number, sweep, line, active, scratch)
+                    self._walk(body, number, sweep, line, active, odd, scratch)
 
-    def _walk(self, body: Body, number: int, sweep: Sweep, line: str, active: str, scratch: str) -> None:
-        """Calls a sweep for this party's panels and rows: panel by panel where weights are read, so that they stay in
-        the cache for all rows; row by row where they are not, so that rows are read from front to end.
+    def _walk(self, body: Body, number: int, sweep: Sweep, line: str, active: str, odd: str, scratch: str) -> None:
+        """Calls a sweep for this party's panels and rows.
+
+        Panel by panel where weights are read, so that they stay in the cache for all rows, and back and forth from
+        step to step, so that of weights larger than the cache those last read are read first; row by row where they
+        are not, so that rows are read from front to end.
         """
         panels = self.share(body, self.panels(body, self.width(body, sweep.width)), "%part", "%parts")
         blocks = ("%block.first", "%block.last")
@@ -186,6 +191,10 @@ class _Emitter(Writer):
         outer, inner = (panels, blocks) if multiplies else (blocks, panels)
         with body.loop(*outer) as i, body.loop(*inner) as j:
             panel, block = (i, j) if multiplies else (j, i)
+            if multiplies:
+                mirrored = body.let(f"sub i64 {body.let(f'add i64 {panels[0]}, {panels[1]}')}, {panel}")
+                back = body.let(f"sub i64 {mirrored}, 1")
+                panel = body.let(f"select i1 {odd}, i64 {back}, i64 {panel}")
             row = self._edge(body, block)
             end = body.least(self._edge(body, body.let(f"add i64 {block}, 1")), active)
             rows = body.let(f"sub i64 {end}, {row}")

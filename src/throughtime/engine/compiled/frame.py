@@ -10,9 +10,9 @@ from torch import Tensor
 
 from throughtime.engine.compiled.cellcode import Side
 from throughtime.engine.compiled.layout import Layout
-from throughtime.engine.compiled.team import share
+from throughtime.engine.compiled.team import Shared
 
-SERIAL = 1e6
+SERIAL = 5e5
 """Multiply-adds of a call under which a second thread costs more than it brings."""
 
 MEETING = 4e4
@@ -38,7 +38,7 @@ class Run:
         self.side = side
         self.layout = layout
         self.frame = type(side.blank).from_buffer_copy(side.blank)
-        self.alive: list[Tensor] = []
+        self.alive: list[Tensor] = [table]
         self.edges = blocks(layout.batch, side.target.rows)
         self._set("steps", len(table))
         self._set("table", table.data_ptr())
@@ -53,13 +53,8 @@ class Run:
         if stride is not None:
             self.frame[stride] = value.stride(0)
 
-    def parameters(self, values: Mapping[str, Tensor], packs: Tensor | None = None) -> None:
-        """Points to the vectors and the matrices, which are contiguous, and to room for the matrices packed.
-
-        Args:
-            values: Parameters by name.
-            packs: The matrices packed by an earlier run.
-        """
+    def parameters(self, values: Mapping[str, Tensor]) -> None:
+        """Points to the vectors and the matrices, which are contiguous, and to room for the matrices packed."""
         frame, size = self.frame, self.side.target.bytes
         for vector in self.side.vectors:
             value = values[vector.parameter]
@@ -69,24 +64,22 @@ class Run:
                 frame[vector.field] = value.data_ptr()
             else:
                 frame[vector.field] = value.data_ptr() + vector.start * size
-        if packs is None:
-            packs = next(iter(values.values())).new_empty(self.side.room)
-        else:
-            self._set("packed", 1)
+        packs = next(iter(values.values())).new_empty(self.side.room)
         self.alive.append(packs)
         room = packs.data_ptr()
         for weights in self.side.weights:
             frame[weights.field] = values[weights.matrix].data_ptr() + weights.offset * size
             frame[weights.pack] = room + weights.start * size
 
-    def start(self) -> None:
-        """Runs."""
+    def start(self) -> Shared:
+        """Runs; gives what runs again."""
         threads = torch.get_num_threads()
         groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
-        steps = self._stretch(groups, parts)
-        self._set("stretch", steps)
+        self._set("stretch", self._stretch(groups, parts))
         self._set("fused", self._fuses(groups, parts))
-        share(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
+        shared = Shared(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
+        shared()
+        return shared
 
     def _stretch(self, groups: int, parts: int) -> int:
         """Steps whose products with the inputs are computed at once: few enough for a core's cache, and rows enough

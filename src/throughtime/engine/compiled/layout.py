@@ -51,7 +51,7 @@ class Layout:
     def of(cls, call: Call) -> Layout:
         """The layout of a call."""
         batch, time = call.inputs.shape[:2]
-        return _whole(batch, time, call.reverse) if call.lengths is None else _ragged(call.lengths, time, call.reverse)
+        return whole(batch, time, call.reverse) if call.lengths is None else _ragged(call.lengths, time, call.reverse)
 
     def pack(self, value: Tensor) -> Tensor:
         """``[B, T, width]`` as a sequence buffer ``[rows, width]``."""
@@ -96,7 +96,7 @@ class Layout:
 
 
 @functools.lru_cache(maxsize=1024)
-def _whole(batch: int, time: int, reverse: bool) -> Layout:
+def whole(batch: int, time: int, reverse: bool) -> Layout:
     first = torch.arange(time) * batch
     if reverse:
         first = first.flip(0)

@@ -24,21 +24,36 @@ from throughtime.engine.compiled.build import Code
 from throughtime.engine.compiled.emit import BARRIER, JOB
 
 
-def share(code: Code, frame: Any, blocks: int, groups: int, parts: int) -> None:
-    """Runs code on a frame, by ``groups`` times ``parts`` threads."""
-    parties = groups * parts
-    barriers = (ctypes.c_int64 * (BARRIER // 8 * (groups + 1)))()
-    openmp = None if parties == 1 or _forked else _openmp()
-    thread, threads = (0, 0) if openmp is None else openmp[1:]
-    job = (ctypes.c_int64 * len(JOB))(
-        ctypes.addressof(frame), blocks, groups, parts, ctypes.addressof(barriers), thread, threads
-    )
-    if parties == 1:
-        code.run(ctypes.addressof(job), 0, 1)
-    elif openmp is not None:
-        openmp[0](code.member, ctypes.addressof(job), parties, 0)
-    else:
-        _by_team(_Work(code, (job, frame, barriers), parties), parties)
+class Shared:
+    """A call that may be made again and again, by ``groups`` times ``parts`` threads.
+
+    Args:
+        code: The machine code.
+        frame: What it reads.
+        blocks: Blocks of rows.
+        groups: Groups of parties that share rows.
+        parts: Parties in each, which share the units.
+    """
+
+    def __init__(self, code: Code, frame: Any, blocks: int, groups: int, parts: int) -> None:
+        self.code = code
+        self.parties = groups * parts
+        barriers = (ctypes.c_int64 * (BARRIER // 8 * (groups + 1)))()
+        self.openmp = None if self.parties == 1 else _openmp()
+        thread, threads = (0, 0) if self.openmp is None else self.openmp[1:]
+        place = ctypes.addressof(barriers)
+        self.job = (ctypes.c_int64 * len(JOB))(ctypes.addressof(frame), blocks, groups, parts, place, thread, threads)
+        self.place = ctypes.addressof(self.job)
+        self.alive = (frame, barriers)
+
+    def __call__(self) -> None:
+        """Runs."""
+        if self.parties == 1:
+            self.code.run(self.place, 0, 1)
+        elif self.openmp is not None and not _forked:
+            self.openmp[0](self.code.member, self.place, self.parties, 0)
+        else:
+            _by_team(self)
 
 
 @functools.cache
@@ -56,52 +71,40 @@ def _openmp() -> tuple[Any, int, int] | None:
     return parallel, thread, threads
 
 
-class _Work:
-    """One call, and what must live until the last party has left it."""
-
-    def __init__(self, code: Code, alive: tuple[Any, ...], parties: int) -> None:
-        self.code, self.alive, self.parties = code, alive, parties
-
-    def serve(self, index: int) -> None:
-        """Serves one party."""
-        self.code.run(ctypes.addressof(self.alive[0]), index, self.parties)
-
-
 class _Team:
     """The threads beside the caller's."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.queues: list[SimpleQueue[tuple[_Work, int]]] = []
+        self.queues: list[SimpleQueue[tuple[Shared, int]]] = []
 
     def grow(self, members: int) -> None:
         """Starts threads until there are so many."""
         while len(self.queues) < members:
-            queue: SimpleQueue[tuple[_Work, int]] = SimpleQueue()
+            queue: SimpleQueue[tuple[Shared, int]] = SimpleQueue()
             threading.Thread(target=_serve, args=(queue,), name="throughtime", daemon=True).start()
             self.queues.append(queue)
 
 
-def _serve(queue: SimpleQueue[tuple[_Work, int]]) -> None:
+def _serve(queue: SimpleQueue[tuple[Shared, int]]) -> None:
     while True:
-        work, index = queue.get()
-        work.serve(index)
-        del work
+        shared, index = queue.get()
+        shared.code.run(shared.place, index, shared.parties)
+        del shared  # what it keeps alive must live until here, and no longer
 
 
-def _by_team(work: _Work, parties: int) -> None:
+def _by_team(shared: Shared) -> None:
     if not _team.lock.acquire(blocking=False):
-        work.parties = 1
-        work.serve(0)
+        shared.code.run(shared.place, 0, 1)
         return
     try:
-        _team.grow(parties - 1)
+        _team.grow(shared.parties - 1)
         try:
-            for index in range(1, parties):
-                _team.queues[index - 1].put((work, index))
+            for index in range(1, shared.parties):
+                _team.queues[index - 1].put((shared, index))
         finally:
             # The others wait for this one, whatever interrupts it
-            work.serve(0)
+            shared.code.run(shared.place, 0, shared.parties)
     finally:
         _team.lock.release()
 
