@@ -27,14 +27,7 @@ Stream = Callable[[Tensor], Tensor]
 
 def open_stream(layer: Recurrent) -> Stream:
     """A stream of batch 1: takes ``x [1, k]``, gives ``h [1, n]``, keeps the state; to be called in inference mode."""
-    state: Any = None
-
-    def step(x: Tensor) -> Tensor:
-        nonlocal state
-        output, state = layer.step(x, state)
-        return output
-
-    return step
+    return layer.stream().step
 
 
 def open_torch_stream(module: nn.Module) -> Stream:

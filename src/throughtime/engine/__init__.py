@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,8 +12,12 @@ from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
+from throughtime.engine.stream import ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
 from throughtime.errors import nearest
+
+if TYPE_CHECKING:
+    from throughtime.engine.compiled.stream import CompiledStream
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
 """Every engine, fastest first: the order in which ``engine="auto"`` asks. The last one serves every call."""
@@ -27,6 +32,7 @@ __all__ = [
     "check_engine",
     "check_step",
     "from_torch",
+    "open_stream",
     "to_torch",
     "unroll",
     "zero_state",
@@ -42,6 +48,7 @@ def unroll(
     lengths: Tensor | None = None,
     reverse: bool = False,
     noise: Noise | None = None,
+    recompute: bool = False,
     engine: str = "auto",
 ) -> Result:
     """Runs a cell over a batch of sequences, in one direction.
@@ -57,6 +64,8 @@ def unroll(
         lengths: Real steps of every row, ``[B]``, integers from 0 to T; None where all are T.
         reverse: Run each row from its last real step to its first; outputs stay in the order of the inputs.
         noise: Regularisers inside the loop.
+        recompute: For sequences too long for memory: the compiled engine keeps what the gradient needs for about √T
+            steps at a time and computes the rest again, a third more work. The others keep everything.
         engine: ``"auto"`` takes the fastest engine that serves the call, a name takes that one.
 
     Returns:
@@ -85,8 +94,34 @@ def unroll(
         None if lengths is None else check_lengths(lengths, batch, time),
         reverse,
         noise or Noise(),
+        recompute,
     )
     return _choose(engine, call).run(call)
+
+
+def open_stream(
+    cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float], engine: str = "auto"
+) -> CompiledStream | ReferenceStream:
+    """One cell over a stream, for inference: packed and compiled where the compiled engine serves it.
+
+    Args:
+        cell: The equations.
+        parameters: The cell's parameters by name, as they are now: later changes are not seen.
+        batch: Streams side by side.
+        keep: Zoneout: the share of each state that stays.
+        engine: As in :func:`unroll`.
+
+    Raises:
+        EngineError: If the engine asked for by name cannot serve the cell.
+    """
+    like = next(iter(parameters.values()))
+    inputs = like.new_zeros(batch, 1, cell.input_size)
+    call = Call(cell, {n: v.detach() for n, v in parameters.items()}, inputs, zero_state(cell, inputs))
+    if _choose(engine, call).name == "compiled":
+        from throughtime.engine.compiled.stream import CompiledStream
+
+        return CompiledStream(cell, parameters, batch, keep)
+    return ReferenceStream(cell, parameters, batch, keep)
 
 
 def zero_state(cell: Cell, inputs: Tensor) -> dict[str, Tensor]:

@@ -46,6 +46,7 @@ class Call:
         lengths: Real steps of every row, ``[B]``, integers on the CPU; None where all are T.
         reverse: Run each row from its last real step to its first.
         noise: Regularisers inside the loop.
+        recompute: Keep little for the gradient and compute the rest again.
         notes: What an engine found out when asked whether it refuses, for its run.
     """
 
@@ -56,6 +57,7 @@ class Call:
     lengths: Tensor | None = None
     reverse: bool = False
     noise: Noise = field(default_factory=Noise)
+    recompute: bool = False
     notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 

@@ -74,6 +74,7 @@ class Directed(nn.Module):
         state: Mapping[str, Tensor] | None = None,
         lengths: Tensor | None = None,
         engine: str = "auto",
+        recompute: bool = False,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Runs ``inputs [B, T, k]``; arguments, results and errors as in :func:`throughtime.engine.unroll`."""
         return unroll(
@@ -84,6 +85,7 @@ class Directed(nn.Module):
             lengths=lengths,
             reverse=self.reverse,
             noise=self._draw(inputs),
+            recompute=recompute,
             engine=engine,
         )
 

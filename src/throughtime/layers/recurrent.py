@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from throughtime.cells import Cell, find_cell
 from throughtime.engine import check_engine
 from throughtime.layers.directed import Directed, share
+from throughtime.layers.stream import Stream
 
 
 class Recurrent(nn.Module):
@@ -34,6 +35,7 @@ class Recurrent(nn.Module):
         zoneout: Share of the state's units that keep their old value at a step (Krueger et al. 2017).
         weight_drop: Share of the recurrent matrices' weights dropped (Merity et al. 2017).
         residual: Add a layer's input to its output wherever the two have as many features.
+        recompute: For sequences too long for memory: see :func:`throughtime.unroll`.
         engine: ``"auto"``, or the name of an engine (:data:`throughtime.engine.ENGINES`).
         options: The cell's own options, such as ``nonlinearity`` or ``proj_size``.
 
@@ -64,6 +66,7 @@ class Recurrent(nn.Module):
         zoneout: float = 0.0,
         weight_drop: float = 0.0,
         residual: bool = False,
+        recompute: bool = False,
         engine: str = "auto",
         **options: Any,
     ) -> None:
@@ -80,6 +83,7 @@ class Recurrent(nn.Module):
         self.dropout = share("dropout", dropout)
         self.input_dropout = share("input_dropout", input_dropout)
         self.residual = residual
+        self.recompute = recompute
         self.engine = engine
         self.cells = nn.ModuleList()
         width = input_size
@@ -138,7 +142,7 @@ class Recurrent(nn.Module):
             outputs = []
             for directed in self.directed[depth * directions : (depth + 1) * directions]:
                 initial = None if state is None else {n: value[len(finals)] for n, value in state.items()}
-                output, final = directed(above, initial, lengths, self.engine)
+                output, final = directed(above, initial, lengths, self.engine, self.recompute)
                 outputs.append(output)
                 finals.append(final)
             joined = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
@@ -157,6 +161,14 @@ class Recurrent(nn.Module):
             raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
         outputs, state = self(inputs.unsqueeze(1), state)
         return outputs[:, 0], state
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """The layer with its weights as they are now, to be run step by step: the fastest way to do so.
+
+        Raises:
+            ValueError: If the layer is bidirectional.
+        """
+        return Stream(self, batch_size)
 
     def _drop_inputs(self, inputs: Tensor) -> Tensor:
         if not (self.input_dropout and self.training):

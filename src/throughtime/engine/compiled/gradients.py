@@ -50,36 +50,15 @@ class Gradients:
         self.compiled, self.layout, self.histories, self.x, self.tape = compiled, layout, histories, x, tape
         self.earlier: dict[str, Tensor] = {}
 
-    def collect(self, parameters: Mapping[str, Tensor], sums: Tensor, needed: Mapping[str, bool]) -> dict[str, Tensor]:
-        """Gradients by name, ``inputs`` among them, of what is needed.
-
-        Args:
-            parameters: Parameters by name.
-            sums: The gradients of :func:`vectors`, side by side, ``[blocks of rows, features]``.
-            needed: Whose gradient is wanted.
-        """
+    def collect(self, parameters: Mapping[str, Tensor], needed: Mapping[str, bool]) -> dict[str, Tensor]:
+        """Gradients of matrices by name, and of ``inputs`` as rows, those that are needed."""
         found: dict[str, Tensor] = {}
-        total = sums[0] if len(sums) == 1 else sums.sum(0)
-        for part in parts(self.compiled):
-            name, value = part.parameter, total[part.column : part.column + part.width]
-            if not needed[name]:
-                continue
-            value = value.sum() if part.spread else value
-            if value.shape == parameters[name].shape and name not in found:
-                found[name] = value
-            else:
-                if name not in found:
-                    found[name] = torch.zeros_like(parameters[name])
-                found[name].view(-1)[part.start : part.start + value.numel()] += value
         for span in spans(self.compiled):
             if needed[span.matrix]:
                 gradients = self.tape[:, span.at : span.at + span.rows].t()
                 _multiply(found, span.matrix, parameters[span.matrix], span, gradients, self._operand(span))
         if needed["inputs"]:
-            found["inputs"] = self.layout.unpack(self._inputs(parameters))
-        for name, value in parameters.items():
-            if needed[name] and name not in found:
-                found[name] = torch.zeros_like(value)
+            found["inputs"] = self._inputs(parameters)
         return found
 
     def _operand(self, span: Span) -> Tensor:
@@ -142,6 +121,43 @@ def parts(compiled: Compiled) -> tuple[Part, ...]:
             found.append(Part(vector.parameter, vector.start, vector.width, vector.spread, column))
         column += vector.width
     return tuple(found)
+
+
+def total(compiled: Compiled) -> int:
+    """Features of :func:`vectors` together."""
+    return sum(vector.width for vector in vectors(compiled))
+
+
+def complete(
+    found: dict[str, Tensor],
+    compiled: Compiled,
+    parameters: Mapping[str, Tensor],
+    sums: Tensor,
+    needed: Mapping[str, bool],
+) -> dict[str, Tensor]:
+    """Adds the gradients of the parameter vectors, and zeros for what nothing depends on.
+
+    Args:
+        found: The other gradients by name.
+        compiled: The cell.
+        parameters: Parameters by name.
+        sums: The gradients of :func:`vectors`, side by side, ``[blocks of rows, features]``.
+        needed: Whose gradient is wanted.
+    """
+    summed = sums[0] if len(sums) == 1 else sums.sum(0)
+    for part in parts(compiled):
+        name, value = part.parameter, summed[part.column : part.column + part.width]
+        value = value.sum() if part.spread else value
+        if value.shape == parameters[name].shape and name not in found:
+            found[name] = value
+        else:
+            if name not in found:
+                found[name] = torch.zeros_like(parameters[name])
+            found[name].view(-1)[part.start : part.start + value.numel()] += value
+    for name, value in parameters.items():
+        if name not in found:
+            found[name] = torch.zeros_like(value)
+    return {name: value for name, value in found.items() if needed[name]}
 
 
 @functools.lru_cache(maxsize=256)

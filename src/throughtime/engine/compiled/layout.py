@@ -53,6 +53,24 @@ class Layout:
         batch, time = call.inputs.shape[:2]
         return whole(batch, time, call.reverse) if call.lengths is None else _ragged(call.lengths, time, call.reverse)
 
+    def windows(self, steps: int) -> list[Window]:
+        """The layout cut into windows of so many steps, in the order of running."""
+        if steps >= self.steps:
+            return [Window(self, slice(None), slice(None))]
+        return [self._window(first, min(first + steps, self.steps)) for first in range(0, self.steps, steps)]
+
+    def _window(self, first: int, last: int) -> Window:
+        active, row, before, after = self.table[first:last].unbind(1)
+        top, end = int(row.min()), int((row + active).max())
+        low = int(torch.minimum(before, after).min())
+        high = int((torch.maximum(before, after) + active).max())
+        table = torch.stack([active, row - top, before - low, after - low], 1)
+        rows_before = None if self.before is None else self.before[top:end] - low
+        layout = Layout(
+            self.batch, last - first, last - first, end - top, table, table.flip(0), self.reverse, before=rows_before
+        )
+        return Window(layout, slice(top, end), slice(low, high))
+
     def pack(self, value: Tensor) -> Tensor:
         """``[B, T, width]`` as a sequence buffer ``[rows, width]``."""
         if self.source is None:
@@ -95,8 +113,29 @@ class Layout:
         return history[: self.batch] if self.reverse else history[self.rows :]
 
 
+@dataclass(frozen=True)
+class Window:
+    """Some steps of a layout, which are a layout of their own, and the rows that they take of its buffers.
+
+    Attributes:
+        layout: The steps alone.
+        rows: Their rows of sequence buffers.
+        states: Their rows of histories, the states before the first of them included.
+    """
+
+    layout: Layout
+    rows: slice
+    states: slice
+
+    def enter(self, history: Tensor, state: Tensor) -> None:
+        """Writes the state before the first step to its place in a history of the window's own."""
+        active, _, before, _ = self.layout.table[0].tolist()
+        history[before : before + active] = state[:active]
+
+
 @functools.lru_cache(maxsize=1024)
 def whole(batch: int, time: int, reverse: bool) -> Layout:
+    """Rows of one length."""
     first = torch.arange(time) * batch
     if reverse:
         first = first.flip(0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor
 
 from throughtime.engine.call import Call, EngineError, Result
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
-from throughtime.engine.compiled.frame import Run
-from throughtime.engine.compiled.gradients import Gradients, vectors
-from throughtime.engine.compiled.layout import Layout
+from throughtime.engine.compiled.frame import Run, blocks
+from throughtime.engine.compiled.gradients import Gradients, complete, total, vectors
+from throughtime.engine.compiled.layout import Layout, Window
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
+
+LEAST_WINDOW = 16
+"""Steps of a window, at least, where the tape is computed again."""
 
 
 def use_of(call: Call) -> Use:
@@ -34,47 +38,53 @@ def run(call: Call, compiled: Compiled | None = None) -> Result:
     """Serves a call."""
     states = call.cell.state
     given = [call.inputs, *(call.state[name] for name in states), *call.parameters.values()]
-    compiled = compiled or compile_cell(use_of(call))
-    job = Job(call, compiled, Layout.of(call))
-    if not compiled.use.trains:
+    job = Job(call, compiled or compile_cell(use_of(call)))
+    if job.compiled.use.trains:
+        outputs, *finals = _Loop.apply(job, *given)  # type: ignore[no-untyped-call]
+    else:
         outputs, finals, _ = job.forward(*job.split(given))
-        return outputs, dict(zip(states, finals, strict=True))
-    outputs, *finals = _Loop.apply(job, *given)  # type: ignore[no-untyped-call]
     return outputs, dict(zip(states, finals, strict=True))
 
 
 @dataclass
 class Kept:
-    """What the backward step reads: the inputs as rows, the histories of the states, and the tape."""
+    """What the backward step reads.
+
+    Attributes:
+        x: The inputs as rows.
+        histories: States before and after every step.
+        starts: For each window the other states before it, ``[B, width]``.
+        tape: What the forward step kept; None where that is to be computed again.
+    """
 
     x: Tensor
     histories: dict[str, Tensor]
+    starts: list[dict[str, Tensor]]
     tape: Tensor | None
 
 
 class Job:
-    """One call on its way forward and back.
+    """One call on its way forward and back, in windows of steps: one, or many whose tapes are computed again.
 
     Args:
         call: The call; only its noise, names and sizes are read here.
         compiled: The cell.
-        layout: The rows in time.
     """
 
-    def __init__(self, call: Call, compiled: Compiled, layout: Layout) -> None:
-        self.compiled = compiled
+    def __init__(self, call: Call, compiled: Compiled) -> None:
+        layout = Layout.of(call)
+        self.compiled = self.forth = compiled
         self.layout = layout
+        self.windows = [Window(layout, slice(None), slice(None))]
+        if call.recompute and compiled.use.trains:
+            self.forth = compile_cell(replace(compiled.use, trains=False))
+            self.windows = layout.windows(max(LEAST_WINDOW, math.isqrt(layout.steps)))
         self.states = call.cell.state
         self.names = tuple(call.parameters)
         self.widths = call.cell.widths()
-        self.noise = {
-            **{f"mask {name}": layout.sort(mask.detach()) for name, mask in call.noise.products.items()},
-            **{
-                f"keep {name}": layout.pack(keep.detach()).contiguous()
-                for name, keep in call.noise.keep.items()
-                if isinstance(keep, Tensor)
-            },
-        }
+        self.masks = {f"mask {name}": layout.sort(mask.detach()) for name, mask in call.noise.products.items()}
+        drawn = {name: keep for name, keep in call.noise.keep.items() if isinstance(keep, Tensor)}
+        self.keep = {f"keep {name}": layout.pack(keep.detach()).contiguous() for name, keep in drawn.items()}
 
     def split(self, given: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """Inputs, initial state and parameters by name."""
@@ -86,35 +96,52 @@ class Job:
         self, inputs: Tensor, initial: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
     ) -> tuple[Tensor, list[Tensor], Kept]:
         """Outputs ``[B, T, width]``, final states, and what the backward step needs."""
-        layout, compiled = self.layout, self.compiled
+        layout = self.layout
         x = layout.pack(inputs.detach()).contiguous()
-        held: dict[str, Tensor] = {}
+        histories: dict[str, Tensor] = {}
+        others: dict[str, Tensor] = {}
         for name, value in initial.items():
-            if name in compiled.histories:
-                held[name] = x.new_empty(layout.rows + layout.batch, self.widths[name])
-                layout.initial(held[name]).copy_(layout.sort(value.detach()))
+            if name in self.forth.histories:
+                histories[name] = x.new_empty(layout.rows + layout.batch, self.widths[name])
+                layout.initial(histories[name]).copy_(layout.sort(value.detach()))
             else:
-                held[name] = layout.sort(value.detach()).clone()
-        tape = self._run_forward(x, held, parameters)
+                others[name] = layout.sort(value.detach()).clone()
+        starts = []
+        for window in self.windows:
+            starts.append({name: value.clone() for name, value in others.items()})
+            held = {name: value[window.states] for name, value in histories.items()} | others
+            tape = self._forward(self.forth, window, x[window.rows], held, parameters)
         finals = [
-            layout.unsort(layout.final(value) if name in compiled.histories else value) for name, value in held.items()
+            layout.unsort(layout.final(histories[name]) if name in histories else others[name]) for name in self.states
         ]
-        outputs = layout.unpack(layout.after(held[self.states[0]]))
-        return outputs, finals, Kept(x, {name: held[name] for name in compiled.histories}, tape)
+        outputs = layout.unpack(layout.after(histories[self.states[0]]))
+        return outputs, finals, Kept(x, histories, starts, tape if self.forth is self.compiled else None)
 
-    def _run_forward(self, x: Tensor, held: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> Tensor:
-        compiled = self.compiled
-        tape = x.new_empty(self.layout.rows, sum(compiled.widths))
-        run = Run(compiled.forward, self.layout, self.layout.table)
+    def _forward(
+        self,
+        code: Compiled,
+        window: Window,
+        x: Tensor,
+        held: Mapping[str, Tensor],
+        parameters: Mapping[str, Tensor],
+    ) -> Tensor:
+        """Runs the forward loop over a window; gives its tape."""
+        tape = x.new_empty(window.layout.rows, sum(code.widths))
+        run = Run(code.forward, window.layout, window.layout.table)
+        self._rows(run, window, x, tape, held)
+        run.parameters(parameters)
+        run.start()
+        return tape
+
+    def _rows(self, run: Run, window: Window, x: Tensor, tape: Tensor, held: Mapping[str, Tensor]) -> None:
         run.rows("x", x)
         run.rows("tape", tape)
         for name, value in held.items():
             run.rows(f"state {name}", value)
-        for name, value in self.noise.items():
+        for name, value in self.masks.items():
             run.rows(name, value)
-        run.parameters(parameters)
-        run.start()
-        return tape
+        for name, value in self.keep.items():
+            run.rows(name, value[window.rows])
 
     def backward(
         self,
@@ -125,41 +152,68 @@ class Job:
         needed: Mapping[str, bool],
     ) -> dict[str, Tensor]:
         """Gradients of inputs, initial states and parameters by name, those that are needed."""
-        compiled, layout, x = self.compiled, self.layout, kept.x
-        side, derived = compiled.backward, compiled.derived
-        assert side is not None
-        assert derived is not None
-        tape = self._run_forward(x, kept.histories, parameters) if kept.tape is None else kept.tape
-        kept.tape = None  # gradients are written over it
+        layout, x = self.layout, kept.x
         carried = {}
         for name, gradient in zip(self.states, grad_finals, strict=True):
-            start = x.new_zeros(layout.batch, self.widths[name]) if gradient is None else layout.sort(gradient)
-            carried[name] = start.clone() if start is gradient else start
-        run = Run(side, layout, layout.back)
-        run.rows("x", x)
-        run.rows("tape", tape)
-        for name, value in kept.histories.items():
-            run.rows(f"state {name}", value)
+            last = x.new_zeros(layout.batch, self.widths[name]) if gradient is None else layout.sort(gradient)
+            carried[name] = last.clone() if last is gradient else last
+        if grad_outputs is None:  # one row of zeros for all
+            output = x.new_zeros(1, self.widths[self.states[0]]).expand(layout.rows, -1)
+        else:
+            output = layout.pack(grad_outputs).contiguous()
+        sums = x.new_zeros(len(blocks(layout.batch, self.compiled.forward.target.rows)) - 1, total(self.compiled))
+        found: dict[str, Tensor] = {}
+        inputs = []
+        for window, start in zip(reversed(self.windows), reversed(kept.starts), strict=True):
+            rows, held = x[window.rows], self._held(kept, window, start)
+            tape = self._forward(self.compiled, window, rows, held, parameters) if kept.tape is None else kept.tape
+            self._backward(window, rows, tape, held, output[window.rows], carried, sums, parameters)
+            gradients = Gradients(self.compiled, window.layout, held, rows, tape).collect(parameters, needed)
+            if needed["inputs"]:
+                inputs.append((window.rows.start or 0, gradients.pop("inputs")))
+            found = {name: found[name] + value for name, value in gradients.items()} if found else gradients
+        if needed["inputs"]:
+            ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
+            found["inputs"] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
+        found |= {f"initial {name}": layout.unsort(value) for name, value in carried.items()}
+        return complete(found, self.compiled, parameters, sums, needed)
+
+    def _held(self, kept: Kept, window: Window, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The states as the training code holds them, over a window."""
+        held = {name: value[window.states] for name, value in kept.histories.items()}
+        for name, value in start.items():
+            if name in self.compiled.histories:
+                held[name] = value.new_empty(window.layout.rows + window.layout.batch, self.widths[name])
+                window.enter(held[name], value)
+            else:
+                held[name] = value.clone()
+        return held
+
+    def _backward(
+        self,
+        window: Window,
+        x: Tensor,
+        tape: Tensor,
+        held: Mapping[str, Tensor],
+        grad_output: Tensor,
+        carried: Mapping[str, Tensor],
+        sums: Tensor,
+        parameters: Mapping[str, Tensor],
+    ) -> None:
+        """Runs the derived loop over a window: writes gradients over the tape, ``carried`` and ``sums``."""
+        side = self.compiled.backward
+        assert side is not None
+        run = Run(side, window.layout, window.layout.back)
+        self._rows(run, window, x, tape, held)
         for name, value in carried.items():
             run.rows(f"state d {name}", value)
-        for name, value in self.noise.items():
-            run.rows(name, value)
-        output = self.states[0]
-        if grad_outputs is None:
-            run.rows("grad y", x.new_zeros(1, self.widths[output]).expand(max(layout.rows, 2), -1))
-        else:
-            run.rows("grad y", layout.pack(grad_outputs).contiguous())
-        summed = vectors(compiled)
-        sums = x.new_zeros(len(run.edges) - 1, sum(vector.width for vector in summed))
+        run.rows("grad y", grad_output)
         column = 0
-        for vector in summed:
+        for vector in vectors(self.compiled):
             run.rows(f"sum {vector.name}", sums, column)
             column += vector.width
         run.parameters(parameters)
         run.start()
-        states = {f"initial {name}": layout.unsort(value) for name, value in carried.items()}
-        found = {name: value for name, value in states.items() if needed[name]}
-        return found | Gradients(compiled, layout, kept.histories, x, tape).collect(parameters, sums, needed)
 
 
 class _Loop(torch.autograd.Function):
@@ -169,7 +223,7 @@ class _Loop(torch.autograd.Function):
     def forward(ctx: Any, job: Job, *given: Tensor) -> tuple[Tensor, ...]:
         """Runs the loop; keeps the tape until the backward step has written over it."""
         outputs, finals, kept = job.forward(*job.split(given))
-        ctx.job, ctx.tape, ctx.names = job, kept.tape, tuple(kept.histories)
+        ctx.job, ctx.tape, ctx.starts, ctx.names = job, kept.tape, kept.starts, tuple(kept.histories)
         ctx.save_for_backward(kept.x, *kept.histories.values(), *given)
         ctx.set_materialize_grads(False)
         return (outputs, *finals)
@@ -185,8 +239,8 @@ class _Loop(torch.autograd.Function):
         needed = dict(zip(names, ctx.needs_input_grad[1:], strict=True))
         with torch.no_grad():
             _, _, parameters = job.split(given)
-            kept = Kept(x, histories, ctx.tape)
-            ctx.tape = None
+            kept = Kept(x, histories, ctx.starts, ctx.tape)
+            ctx.tape = None  # gradients are written over it; asked again, it is computed again
             gradients = job.backward(kept, parameters, grad_outputs, grad_finals, needed)
         results = [gradients.get(name) for name in names]
         if torch.is_grad_enabled():

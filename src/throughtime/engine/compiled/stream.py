@@ -24,12 +24,10 @@ class CompiledStream:
         keep: Zoneout: the share of each state that stays.
     """
 
-    def __init__(
-        self, cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float]) -> None:
         values = {name: value.detach().contiguous().clone() for name, value in parameters.items()}
         like = next(iter(values.values()))
-        shares = tuple(sorted((keep or {}).items()))
+        shares = tuple(sorted(keep.items()))
         compiled = compile_cell(Use(cell, TYPES[like.dtype], trains=False, keep=shares, outer=False))
         side = compiled.forward
         run = Run(side, whole(batch, 1, False), torch.tensor([[batch, 0, 0, batch]]))
@@ -55,7 +53,8 @@ class CompiledStream:
         output = self.held[cell.state[0]]
         self.outputs = [output[batch:], output[:batch]]
         self.turn = 0
-        self.reset()
+        for value in self.held.values():
+            value.zero_()
 
     def step(self, inputs: Tensor) -> Tensor:
         """``[B, k]``, contiguous and of the parameters' type, to the output ``[B, width]``, which the second next step
@@ -70,12 +69,7 @@ class CompiledStream:
         self.shared()
         return self.outputs[turn]
 
-    def reset(self) -> None:
-        """Zeros for a state."""
-        for value in self.held.values():
-            value.zero_()
-
     def read(self) -> dict[str, Tensor]:
-        """The state by name, ``[B, width]`` each; the memory that steps write to."""
+        """The state by name, ``[B, width]`` each; writing to it sets it."""
         start = self.turn * self.batch
         return {n: v[start : start + self.batch] if len(v) > self.batch else v for n, v in self.held.items()}

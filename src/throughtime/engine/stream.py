@@ -1,0 +1,36 @@
+"""One cell over a stream: a step a call, with the state held between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from throughtime.cells import Cell
+from throughtime.engine.reference import bind
+
+
+class ReferenceStream:
+    """Calls the cell's step; arguments as in :class:`throughtime.engine.compiled.stream.CompiledStream`."""
+
+    def __init__(self, cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float]) -> None:
+        self.cell, self.keep = cell, dict(keep)
+        values = {name: value.detach().clone() for name, value in parameters.items()}
+        like = next(iter(values.values()))
+        self.bound = bind(cell, values)
+        self.state = {name: like.new_zeros(batch, width) for name, width in cell.widths().items()}
+
+    def step(self, inputs: Tensor) -> Tensor:
+        """``[B, k]`` to the output ``[B, width]``."""
+        with torch.no_grad():
+            new = self.cell.step(inputs, SimpleNamespace(**self.state), self.bound)
+            for name, old in self.state.items():
+                share = self.keep.get(name, 0.0)
+                self.state[name] = share * old + (1 - share) * new[name] if share else new[name].clone()
+        return self.state[self.cell.state[0]]
+
+    def read(self) -> dict[str, Tensor]:
+        """The state by name, ``[B, width]`` each; writing to it sets it."""
+        return dict(self.state)

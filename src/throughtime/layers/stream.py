@@ -1,0 +1,103 @@
+"""A layer as a stream: one step a call, nothing prepared twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from throughtime.engine import open_stream
+
+if TYPE_CHECKING:
+    from throughtime.layers.recurrent import Recurrent
+
+
+class CellStream(Protocol):
+    """What :func:`throughtime.engine.open_stream` gives for one cell."""
+
+    def step(self, inputs: Tensor) -> Tensor:
+        """``[B, k]`` to ``[B, width]``."""
+        ...
+
+    def read(self) -> dict[str, Tensor]:
+        """The state by name, ``[B, width]`` each; writing to it sets it."""
+        ...
+
+
+class Stream:
+    """Runs a deep layer step by step, for inference: no gradients, no dropout, zoneout's mean.
+
+    It holds the weights as they were when it was opened, packed for the processor, and its own state.
+
+    Args:
+        layer: The layer; it must run in one direction.
+        batch_size: Streams side by side.
+
+    Raises:
+        ValueError: If the layer is bidirectional: its outputs need the steps to come.
+
+    Example:
+        >>> from throughtime import LSTM
+        >>> layer = LSTM(3, 5, num_layers=2)
+        >>> stream = layer.stream()
+        >>> x = torch.randn(1, 4, 3)
+        >>> steps = torch.stack([stream.step(x[:, t]) for t in range(4)], 1)
+        >>> torch.allclose(steps, layer(x)[0], atol=1e-6)
+        True
+    """
+
+    def __init__(self, layer: Recurrent, batch_size: int = 1) -> None:
+        if layer.bidirectional:
+            raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
+        if batch_size < 1:
+            raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
+        self.residual = layer.residual
+        self.cells: list[CellStream] = []
+        for directed in layer.directed:
+            keep = dict.fromkeys(directed.cell.state, directed.zoneout) if directed.zoneout else {}
+            parameters = {name: getattr(directed, name) for name in directed.declared}
+            self.cells.append(open_stream(directed.cell, parameters, batch_size, keep, layer.engine))
+        first = next(iter(parameters.values()))
+        self.shape, self.dtype, self.device = torch.Size((batch_size, layer.input_size)), first.dtype, first.device
+
+    def step(self, inputs: Tensor) -> Tensor:
+        """One step: ``[B, input_size]`` to ``[B, output_size]``.
+
+        Raises:
+            ValueError: If the inputs have another shape, number type or device.
+        """
+        if inputs.shape != self.shape or inputs.dtype != self.dtype or inputs.device != self.device:
+            raise ValueError(
+                f"expected inputs of shape {list(self.shape)} of {self.dtype} on {self.device}, got "
+                f"{list(inputs.shape)} of {inputs.dtype} on {inputs.device}"
+            )
+        value = inputs.detach().contiguous()
+        for cell in self.cells:
+            above = cell.step(value)
+            value = above + value if self.residual and above.shape == value.shape else above
+        return value.clone()
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The state by name, ``[num_layers, B, width]`` each; a copy. Set it to go on from elsewhere."""
+        read = [cell.read() for cell in self.cells]
+        return {name: torch.stack([state[name] for state in read]) for name in read[0]}
+
+    @state.setter
+    def state(self, state: Mapping[str, Tensor]) -> None:
+        """Sets it."""
+        own = self.state
+        shapes, got = ({n: list(v.shape) for n, v in s.items()} for s in (own, state))
+        if shapes != got:
+            raise ValueError(f"expected a state of {shapes}, got {got}")
+        for depth, cell in enumerate(self.cells):
+            for name, value in cell.read().items():
+                value.copy_(state[name][depth].detach())
+
+    def reset(self) -> None:
+        """Begins anew, with a state of zeros."""
+        for cell in self.cells:
+            for value in cell.read().values():
+                value.zero_()

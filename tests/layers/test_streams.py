@@ -1,0 +1,99 @@
+"""A stream gives what the layer gives on the whole sequence, step by step, for every cell."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import throughtime
+from throughtime.cells import CELLS
+from throughtime.layers import Recurrent
+
+TOLERANCE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol": 1e-9, "atol": 1e-11}}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 17])
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_equal_the_whole_sequence(cell: str, dtype: torch.dtype, batch: int) -> None:
+    torch.manual_seed(0)
+    layer = Recurrent(cell, 5, 19, num_layers=2, zoneout=0.2, dropout=0.5, recurrent_dropout=0.4).to(dtype).eval()
+    x = torch.randn(batch, 7, 5, dtype=dtype)
+    stream = layer.stream(batch)
+    outputs = torch.stack([stream.step(x[:, t]) for t in range(7)], 1)
+    expected, state = layer(x)
+    torch.testing.assert_close(outputs, expected.detach(), **TOLERANCE[dtype])
+    for name, value in stream.state.items():
+        torch.testing.assert_close(value, state[name].detach(), **TOLERANCE[dtype])
+    assert not outputs.requires_grad
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru-full", "lstm-layernorm"])
+def test_state_can_be_set_and_reset(cell: str) -> None:
+    layer = Recurrent(cell, 3, 4, num_layers=2, residual=True)
+    stream, other = layer.stream(2), layer.stream(2)
+    x = torch.randn(5, 2, 3)
+    for t in range(3):
+        stream.step(x[t])
+    other.step(x[4])
+    other.state = stream.state
+    expected = [stream.step(x[t]) for t in (3, 4)]
+    assert torch.equal(other.step(x[3]), expected[0])
+    assert torch.equal(other.step(x[4]), expected[1])
+    stream.reset()
+    fresh = layer.stream(2)
+    assert all(value.eq(0).all() for value in stream.state.values())
+    assert torch.equal(stream.step(x[0]), fresh.step(x[0]))
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_weights_are_those_of_the_moment_it_was_opened(engine: str) -> None:
+    layer = throughtime.LSTM(3, 4, engine=engine)
+    x = torch.randn(1, 3)
+    stream, expected = layer.stream(), layer.stream().step(x)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(1.0)
+    assert torch.equal(stream.step(x), expected)
+    assert not torch.allclose(layer.stream().step(x), expected)
+
+
+def test_results_stay_when_the_stream_goes_on() -> None:
+    stream = throughtime.GRU(3, 4).stream()
+    first = stream.step(torch.ones(1, 3))
+    kept = first.clone()
+    for _ in range(3):
+        stream.step(torch.randn(1, 3))
+    assert torch.equal(first, kept)
+
+
+def test_views_and_gradients_of_inputs_do_not_matter() -> None:
+    layer = throughtime.GRU(3, 4)
+    x = torch.randn(3, 6, requires_grad=True)
+    got, expected = layer.stream(2).step(x.t()[:2]), layer.stream(2).step(x.t()[:2].detach().clone())
+    assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.randn(2, 3), r"expected inputs of shape \[1, 3\] of torch.float32 on cpu, got \[2, 3\]"),
+        (torch.randn(1, 4), r"got \[1, 4\] of torch.float32"),
+        (torch.randn(1, 3, dtype=torch.float64), r"got \[1, 3\] of torch.float64"),
+    ],
+)
+def test_inputs_that_do_not_fit(x: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        throughtime.LSTM(3, 4).stream().step(x)
+
+
+def test_what_cannot_be_a_stream() -> None:
+    with pytest.raises(ValueError, match="bidirectional"):
+        throughtime.LSTM(3, 4, bidirectional=True).stream()
+    with pytest.raises(ValueError, match="batch size of at least 1, got 0"):
+        throughtime.LSTM(3, 4).stream(0)
+    with pytest.raises(throughtime.EngineError, match="layer_norm"):
+        Recurrent("lstm-layernorm", 3, 4, engine="compiled").stream()
+    stream = throughtime.LSTM(3, 4).stream()
+    with pytest.raises(ValueError, match="expected a state of"):
+        stream.state = {"h": torch.zeros(1, 1, 4)}
