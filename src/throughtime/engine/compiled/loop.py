@@ -75,7 +75,7 @@ class Job:
         layout = Layout.of(call)
         self.compiled = self.forth = compiled
         self.layout = layout
-        self.windows = [Window(layout, slice(None), slice(None))]
+        self.windows = [Window(layout)]
         if call.recompute and compiled.use.trains:
             self.forth = compile_cell(replace(compiled.use, trains=False))
             self.windows = layout.windows(max(LEAST_WINDOW, math.isqrt(layout.steps)))
@@ -107,31 +107,36 @@ class Job:
             else:
                 others[name] = layout.sort(value.detach()).clone()
         starts = []
+        tape = self._tape(self.forth, x)
         for window in self.windows:
             starts.append({name: value.clone() for name, value in others.items()})
-            held = {name: value[window.states] for name, value in histories.items()} | others
-            tape = self._forward(self.forth, window, x[window.rows], held, parameters)
+            held = {name: window.of_states(value) for name, value in histories.items()} | others
+            self._forward(self.forth, window, window.of_rows(x), tape, held, parameters)
         finals = [
-            layout.unsort(layout.final(histories[name]) if name in histories else others[name]) for name in self.states
+            layout.unsort(layout.final(histories[name]).clone() if name in histories else others[name])
+            for name in self.states
         ]
         outputs = layout.unpack(layout.after(histories[self.states[0]]))
         return outputs, finals, Kept(x, histories, starts, tape if self.forth is self.compiled else None)
+
+    def _tape(self, code: Compiled, x: Tensor) -> Tensor:
+        """A tape that every window uses after the other."""
+        return x.new_empty(max(window.layout.rows for window in self.windows), sum(code.widths))
 
     def _forward(
         self,
         code: Compiled,
         window: Window,
         x: Tensor,
+        tape: Tensor,
         held: Mapping[str, Tensor],
         parameters: Mapping[str, Tensor],
-    ) -> Tensor:
-        """Runs the forward loop over a window; gives its tape."""
-        tape = x.new_empty(window.layout.rows, sum(code.widths))
+    ) -> None:
+        """Runs the forward loop over a window: writes the tape."""
         run = Run(code.forward, window.layout, window.layout.table)
         self._rows(run, window, x, tape, held)
         run.parameters(parameters)
         run.start()
-        return tape
 
     def _rows(self, run: Run, window: Window, x: Tensor, tape: Tensor, held: Mapping[str, Tensor]) -> None:
         run.rows("x", x)
@@ -141,7 +146,7 @@ class Job:
         for name, value in self.masks.items():
             run.rows(name, value)
         for name, value in self.keep.items():
-            run.rows(name, value[window.rows])
+            run.rows(name, window.of_rows(value))
 
     def backward(
         self,
@@ -164,13 +169,16 @@ class Job:
         sums = x.new_zeros(len(blocks(layout.batch, self.compiled.forward.target.rows)) - 1, total(self.compiled))
         found: dict[str, Tensor] = {}
         inputs = []
+        tape = self._tape(self.compiled, x) if kept.tape is None else kept.tape
         for window, start in zip(reversed(self.windows), reversed(kept.starts), strict=True):
-            rows, held = x[window.rows], self._held(kept, window, start)
-            tape = self._forward(self.compiled, window, rows, held, parameters) if kept.tape is None else kept.tape
-            self._backward(window, rows, tape, held, output[window.rows], carried, sums, parameters)
-            gradients = Gradients(self.compiled, window.layout, held, rows, tape).collect(parameters, needed)
+            rows, held = window.of_rows(x), self._held(kept, window, start)
+            if kept.tape is None:
+                self._forward(self.compiled, window, rows, tape, held, parameters)
+            self._backward(window, rows, tape, held, window.of_rows(output), carried, sums, parameters)
+            written = tape[: window.layout.rows]
+            gradients = Gradients(self.compiled, window.layout, held, rows, written).collect(parameters, needed)
             if needed["inputs"]:
-                inputs.append((window.rows.start or 0, gradients.pop("inputs")))
+                inputs.append((window.rows.start if window.rows else 0, gradients.pop("inputs")))
             found = {name: found[name] + value for name, value in gradients.items()} if found else gradients
         if needed["inputs"]:
             ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
@@ -180,7 +188,7 @@ class Job:
 
     def _held(self, kept: Kept, window: Window, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The states as the training code holds them, over a window."""
-        held = {name: value[window.states] for name, value in kept.histories.items()}
+        held = {name: window.of_states(value) for name, value in kept.histories.items()}
         for name, value in start.items():
             if name in self.compiled.histories:
                 held[name] = value.new_empty(window.layout.rows + window.layout.batch, self.widths[name])
