@@ -20,6 +20,7 @@ COMMANDS = {
     "sample": "Draw text from a language model.",
     "score": "The probability of lines of text.",
     "tasks": "What can be trained.",
+    "code": "Show what the compiled engine makes of a cell.",
     "bench": "Measure speed beside torch.nn and others.",
 }
 

@@ -139,7 +139,7 @@ class Program:
         for place in self.reachable():
             node = self.nodes[place]
             if not node.is_leaf:
-                yield f"{self.show(place)} = {self._right(node)}"
+                yield f"{self.show(place)} = {self.right(place)}"
         for name, place in self.state.items():
             yield f"{name}<t> = {self.show(place)}"
         for name, place in self.sums.items():
@@ -156,8 +156,10 @@ class Program:
             return f"({node.block} @ x)"
         return node.name or self.labels.get(place, f"v{place}")
 
-    def _right(self, node: Node) -> str:
-        args = [self.show(arg) for arg in node.args]
+    def right(self, place: int, show: Callable[[int], str] | None = None) -> str:
+        """How a value is computed; ``show`` names its arguments."""
+        node = self.nodes[place]
+        args = [(show or self.show)(arg) for arg in node.args]
         if node.op == "product":
             return f"{node.block} @ {args[0] if len(args) == 1 else '[' + ', '.join(args) + ']'}"
         sign = {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(node.op)

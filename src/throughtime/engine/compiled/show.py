@@ -1,0 +1,91 @@
+"""A compiled cell for people to read: the step and its derivative as they were laid out, and the text made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+
+from throughtime.cells import Cell
+from throughtime.engine.call import EngineError
+from throughtime.engine.compiled.build import assembly, available
+from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_cell
+from throughtime.engine.compiled.loop import TYPES
+from throughtime.engine.compiled.plan import Sweep
+from throughtime.engine.compiled.vocabulary import CannotCompile
+
+Form = Literal["plan", "llvm", "assembly"]
+
+
+def generated_code(
+    cell: Cell, *, form: Form = "plan", dtype: torch.dtype = torch.float32, training: bool = True
+) -> str:
+    """What the compiled engine makes of a cell.
+
+    Args:
+        cell: The equations.
+        form: ``"plan"`` for the step and its derivative in stages, ``"llvm"`` for the text handed to LLVM,
+            ``"assembly"`` for this processor's instructions.
+        dtype: float32 or float64.
+        training: With the backward loop, and a forward loop that keeps what it needs.
+
+    Raises:
+        EngineError: If the cell cannot be compiled; names the operation that stops it.
+    """
+    try:
+        missing = available()
+        if missing:
+            raise CannotCompile(missing)
+        compiled = compile_cell(Use(cell, TYPES[dtype], trains=training))
+    except CannotCompile as reason:
+        raise EngineError(f"{type(cell).__name__} cannot be compiled: {reason}; it runs on the reference") from reason
+    sides = {"forward": compiled.forward} | ({"backward": compiled.backward} if compiled.backward else {})
+    parts = []
+    for name, side in sides.items():
+        if form == "plan":
+            body = "\n".join(_plan(compiled, side))
+        else:
+            body = side.emitted.text if form == "llvm" else assembly(side.emitted.text)
+        mark = {"plan": "", "llvm": "; ", "assembly": "# "}[form]
+        parts.append(f"{mark}{type(cell).__name__}, {name}\n\n{body}")
+    return "\n\n".join(parts)
+
+
+def _plan(compiled: Compiled, side: Side) -> Iterator[str]:
+    program, slots = side.plan.program, side.plan.slots
+    outers = [place for place in program.reachable() if program.nodes[place].op == "outer"]
+    if outers:
+        yield "products with the inputs, for many steps at once"
+        for place in sorted(outers, key=lambda place: slots[place]):
+            yield f"    slot {slots[place]} = {program.nodes[place].block} @ x"
+        yield ""
+    barriers, stage = side.plan.barriers(), None
+    for sweep in side.plan.sweeps:
+        if sweep.stage != stage:
+            stage = sweep.stage
+            yield f"stage {stage}" + (", when all units of the stage before are there" if stage in barriers else "")
+        yield f"  for each row, {sweep.width} units"
+        yield from _sweep(side, sweep)
+    names = [name for name in program.state if name not in side.plan.in_place]
+    if names:
+        yield f"kept for every step: {', '.join(names)}"
+    yield f"tape: {len(compiled.widths)} slots, {sum(compiled.widths)} numbers for each row and step"
+
+
+def _sweep(side: Side, sweep: Sweep) -> Iterator[str]:
+    program, slots = side.plan.program, side.plan.slots
+
+    def show(place: int) -> str:
+        node = program.nodes[place]
+        given = node.is_leaf and place in slots
+        return f"slot {slots[place]}" if given else program.show(place)
+
+    for place in [*sweep.products, *sweep.values]:
+        yield f"    {program.show(place)} = {program.right(place, show)}"
+    for place in sweep.keeps:
+        yield f"    slot {slots[place]} = {show(place)}"
+    for name in sweep.states:
+        yield f"    {name}<t> = {show(program.state[name])}"
+    for name in sweep.sums:
+        yield f"    gradient of {name} += {show(program.sums[name])}"
