@@ -31,6 +31,10 @@ class CompiledEngine:
         if missing:
             return missing
         try:
+            hash(call.cell)
+        except TypeError as error:
+            return f"the options of {type(call.cell).__name__} cannot be told apart ({error})"
+        try:
             call.notes[self.name] = cellcode.compile_cell(loop.use_of(call))
         except vocabulary.CannotCompile as reason:
             return str(reason)

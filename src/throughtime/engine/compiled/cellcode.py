@@ -51,9 +51,9 @@ class Vector:
 
     @classmethod
     def of(cls, name: str, width: int, field: int = -1) -> Vector:
-        """What a leaf's name means: ``b[0:5]`` is a part of b, ``b[0:1]*`` one number for all units."""
+        """What a leaf's name means: ``b[0:5]`` is a part of b, ``b[0:1]*5`` one number for five units."""
         parameter, _, span = name.partition("[")
-        return cls(name, field, parameter, int(span.partition(":")[0]), width, name.endswith("*"))
+        return cls(name, field, parameter, int(span.partition(":")[0]), width, "*" in name)
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Side:
         index: Where each field stands in the frame.
         buffers: For each buffer of rows the fields of its address and of its stride.
         blank: A frame with everything filled in that does not depend on the call.
+        masks: Buffers that are a part of a row-wise leaf, the leaf, and its first feature there.
         vectors, weights: What a call fills in of the parameters.
         room: Numbers in the packed matrices.
         outers: Products before the loop, in the order of their fields.
@@ -94,6 +95,8 @@ class Side:
             for name in self.index
             if name.endswith(" stride")
         }
+        masks = [Vector.of(name, 0) for name in self.buffers if name.startswith("mask ")]
+        self.masks = [(mask.name, mask.parameter, mask.start) for mask in masks]
         self.blank = (ctypes.c_int64 * len(self.emitted.fields))()
         nodes = plan.program.nodes
         reachable = [nodes[place] for place in plan.program.reachable()]
@@ -124,7 +127,7 @@ class Side:
 
     def _weights(self, name: str, block: Block, columns: int) -> None:
         depth = block.rows if block.transposed else block.columns
-        fields = {"weights stride": columns, "depth": depth, "column": block.column}
+        fields = {"weights stride": columns, "depth": depth}
         for field, value in fields.items():
             if f"{name} {field}" in self.index:
                 self.blank[self.index[f"{name} {field}"]] = value
@@ -197,8 +200,8 @@ def compile_cell(use: Use) -> Compiled:
     back = Tape(tape.widths, [-1.0] * len(tape.widths))
     for node in (program.nodes[p] for p in program.reachable() if program.nodes[p].op == "product"):
         for arg in node.args:
-            if arg in plan.slots:  # the gradient of the matrix is taken from it after the loop
-                back.last_read[plan.slots[arg]] = float("inf")
+            if (arg,) in plan.operands:  # the gradient of the matrix is taken from it after the loop
+                back.last_read[plan.operands[arg,]] = float("inf")
     kept = {name: plan.slots[place] for name, place in derived.kept.items()}
     laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state))
     sides = [Side(each, use.cell, _offsets(back.widths), kind) for each in (plan, laid)]

@@ -76,7 +76,6 @@ class _Emitter(Writer):
         width = self.width(body, self.nodes[place].width)
         depth = self.frame.load(body, f"{name} depth")
         pack = self.frame.load(body, f"{name} pack", "ptr")
-        column = self.frame.load(body, f"{name} column")
         stride, tape = self.frame.load(body, "x stride"), self.frame.load(body, "tape stride")
         offset = self.frame.load(body, f"slot {slot}")
         size = body.let(f"mul i64 {depth}, {t.panel}")
@@ -89,7 +88,7 @@ class _Emitter(Writer):
             to = self.row(body, "tape", row, offset=body.let(f"add i64 {offset}, {unit}"))
             with body.loop("0", count) as ahead:
                 body.fetch(body.at(to, body.let(f"mul i64 {ahead}, {tape}")))
-            x = self.row(body, "x", row, offset=column)
+            x = self.row(body, "x", row)
             weights = body.at(pack, body.let(f"mul i64 {size}, {panel}"))
             given = f"i64 {count}, ptr {x}, i64 {stride}, ptr {weights}, i64 {depth}, ptr %scratch"
             body.do(f"call void @products.1({given})")

@@ -64,7 +64,7 @@ class Run:
                 frame[vector.field] = value.data_ptr()
             else:
                 frame[vector.field] = value.data_ptr() + vector.start * size
-        packs = next(iter(values.values())).new_empty(self.side.room)
+        packs = torch.empty(self.side.room, dtype=torch.float32 if size == 4 else torch.float64)
         self.alive.append(packs)
         room = packs.data_ptr()
         for weights in self.side.weights:

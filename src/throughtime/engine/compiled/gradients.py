@@ -12,6 +12,9 @@ from torch import Tensor
 from throughtime.engine.compiled.cellcode import Compiled, Vector
 from throughtime.engine.compiled.layout import Layout
 
+INPUTS = "the inputs"
+"""Their name among those of parameters and states, which are words."""
+
 
 @dataclass
 class Span:
@@ -21,7 +24,7 @@ class Span:
         matrix: Its name.
         row, rows, column, columns: The part of it.
         at: The tape's column where the gradients of these rows begin.
-        operand: What the part multiplied: ``"x"``, a state before the step, or a column of the tape.
+        operand: What the part multiplied: :data:`INPUTS`, a state before the step, or a column of the tape.
     """
 
     matrix: str
@@ -51,21 +54,21 @@ class Gradients:
         self.earlier: dict[str, Tensor] = {}
 
     def collect(self, parameters: Mapping[str, Tensor], needed: Mapping[str, bool]) -> dict[str, Tensor]:
-        """Gradients of matrices by name, and of ``inputs`` as rows, those that are needed."""
+        """Gradients of matrices by name, and of :data:`INPUTS` as rows, those that are needed."""
         found: dict[str, Tensor] = {}
         for span in spans(self.compiled):
             if needed[span.matrix]:
                 gradients = self.tape[:, span.at : span.at + span.rows].t()
                 _multiply(found, span.matrix, parameters[span.matrix], span, gradients, self._operand(span))
-        if needed["inputs"]:
-            found["inputs"] = self._inputs(parameters)
+        if needed[INPUTS]:
+            found[INPUTS] = self._inputs(parameters)
         return found
 
     def _operand(self, span: Span) -> Tensor:
         if isinstance(span.operand, int):
             return self.tape[:, span.operand : span.operand + span.columns]
-        if span.operand == "x":
-            return self.x[:, span.column : span.column + span.columns]
+        if span.operand == INPUTS:
+            return self.x
         if span.operand not in self.earlier:
             self.earlier[span.operand] = self.layout.earlier(self.histories[span.operand])
         return self.earlier[span.operand]
@@ -77,14 +80,14 @@ class Gradients:
         found: dict[str, Tensor] = {}
         if derived.x is not None:
             at = self.compiled.offsets[back.plan.slots[derived.x]]
-            found["x"] = self.tape[:, at : at + self.x.shape[1]].clone()
+            found[INPUTS] = self.tape[:, at : at + self.x.shape[1]].clone()
         for span in spans(self.compiled):
-            if span.operand == "x":
-                columns = Span("x", 0, len(self.x), span.column, span.columns, 0, "x")
+            if span.operand == INPUTS:
+                columns = Span(INPUTS, 0, len(self.x), 0, span.columns, 0, INPUTS)
                 part = parameters[span.matrix][span.row : span.row + span.rows]
                 part = part[:, span.column : span.column + span.columns]
-                _multiply(found, "x", self.x, columns, self.tape[:, span.at : span.at + span.rows], part)
-        return found["x"] if found else torch.zeros_like(self.x)
+                _multiply(found, INPUTS, self.x, columns, self.tape[:, span.at : span.at + span.rows], part)
+        return found[INPUTS] if found else torch.zeros_like(self.x)
 
 
 @functools.lru_cache(maxsize=256)
@@ -171,11 +174,11 @@ def spans(compiled: Compiled) -> tuple[Span, ...]:
     for place, gradient in derived.gradients.items():
         block = nodes[place].block
         assert block is not None
-        operand: str | int = "x"
+        operand: str | int = INPUTS
         if nodes[place].op == "product":
-            (arg,) = nodes[place].args
-            on_tape = arg in forward.plan.slots
-            operand = compiled.offsets[forward.plan.slots[arg]] if on_tape else nodes[arg].name
+            (arg,) = args = nodes[place].args
+            on_tape = args in forward.plan.operands
+            operand = compiled.offsets[forward.plan.operands[args]] if on_tape else nodes[arg].name
         at = compiled.offsets[back.plan.slots[gradient]]
         found.append(Span(block.matrix, block.row, block.rows, block.column, block.columns, at, operand))
     found.sort(key=lambda span: (span.matrix, str(span.operand), span.column, span.row))

@@ -13,7 +13,7 @@ from torch import Tensor
 from throughtime.engine.call import Call, EngineError, Result
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
-from throughtime.engine.compiled.gradients import Gradients, complete, total, vectors
+from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, total, vectors
 from throughtime.engine.compiled.layout import Layout, Window
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -143,8 +143,8 @@ class Job:
         run.rows("tape", tape)
         for name, value in held.items():
             run.rows(f"state {name}", value)
-        for name, value in self.masks.items():
-            run.rows(name, value)
+        for name, mask, start in run.side.masks:
+            run.rows(name, self.masks[mask], start)
         for name, value in self.keep.items():
             run.rows(name, window.of_rows(value))
 
@@ -177,12 +177,12 @@ class Job:
             self._backward(window, rows, tape, held, window.of_rows(output), carried, sums, parameters)
             written = tape[: window.layout.rows]
             gradients = Gradients(self.compiled, window.layout, held, rows, written).collect(parameters, needed)
-            if needed["inputs"]:
-                inputs.append((window.rows.start if window.rows else 0, gradients.pop("inputs")))
+            if needed[INPUTS]:
+                inputs.append((window.rows.start if window.rows else 0, gradients.pop(INPUTS)))
             found = {name: found[name] + value for name, value in gradients.items()} if found else gradients
-        if needed["inputs"]:
+        if needed[INPUTS]:
             ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
-            found["inputs"] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
+            found[INPUTS] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
         found |= {f"initial {name}": layout.unsort(value) for name, value in carried.items()}
         return complete(found, self.compiled, parameters, sums, needed)
 
@@ -243,7 +243,7 @@ class _Loop(torch.autograd.Function):
         x, *saved = ctx.saved_tensors
         histories = dict(zip(ctx.names, saved, strict=False))
         given = saved[len(histories) :]
-        names = ["inputs", *(f"initial {name}" for name in job.states), *job.names]
+        names = [INPUTS, *(f"initial {name}" for name in job.states), *job.names]
         needed = dict(zip(names, ctx.needs_input_grad[1:], strict=True))
         with torch.no_grad():
             _, _, parameters = job.split(given)

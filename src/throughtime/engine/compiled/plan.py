@@ -21,7 +21,7 @@ class Sweep:
         width: Features.
         products: Products that it computes first.
         values: Arithmetic that it computes after them, in order.
-        keeps: Values that it writes to the tape.
+        keeps: Values that it writes to the tape, with their slots.
         states: States that it writes.
         sums: Parameter vectors whose gradient it adds to.
     """
@@ -30,7 +30,7 @@ class Sweep:
     width: int
     products: list[int] = field(default_factory=list)
     values: list[int] = field(default_factory=list)
-    keeps: list[int] = field(default_factory=list)
+    keeps: list[tuple[int, int]] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
     sums: list[str] = field(default_factory=list)
 
@@ -76,13 +76,17 @@ class Plan:
     Attributes:
         program: The values.
         sweeps: In the order in which they run.
-        slots: For each value on the tape its slot.
+        slots: For each value on the tape its slot, or one of them.
+        given: Leaves that lie on the tape beforehand.
+        operands: For each group of values that a product reads from the tape, side by side, the first slot.
         in_place: States that are held for the running step alone, not for every step.
     """
 
     program: Program
     sweeps: list[Sweep]
     slots: dict[int, int]
+    given: frozenset[int]
+    operands: dict[tuple[int, ...], int]
     in_place: tuple[str, ...]
 
     def barriers(self) -> set[int]:
@@ -95,7 +99,8 @@ class Plan:
         for place in program.reachable():
             if program.nodes[place].op == "outer":
                 users = [sweep for sweep in self.sweeps if any(place in program.nodes[v].args for v in sweep.values)]
-                if len(users) != 1 or place in [*program.state.values(), *program.stores]:
+                elsewhere = [*program.state.values(), *program.stores, *(p for group in self.operands for p in group)]
+                if len(users) != 1 or place in elsewhere:
                     return False
         return True
 
@@ -119,7 +124,8 @@ class _Layout:
         self.alive = program.reachable()
         self.in_place = in_place
         self.stages = self._stages()
-        self.operands = self._operands()
+        self.groups = self._operands()
+        self.operands: dict[tuple[int, ...], int] = {}
         self.slots: dict[int, int] = {}
         self.sweeps: dict[tuple[int, int], Sweep] = {}
         for place in self.alive:
@@ -128,10 +134,10 @@ class _Layout:
                 sweep = self._sweep(place)
                 (sweep.products if node.op == "product" else sweep.values).append(place)
         self._given(given)
-        kept = self._leave()
-        self._place(kept)
+        leaves = frozenset(self.slots)
+        self._place(self._leave())
         sweeps = [self.sweeps[key] for key in sorted(self.sweeps)]
-        self.plan = Plan(program, sweeps, self.slots, in_place)
+        self.plan = Plan(program, sweeps, self.slots, leaves, self.operands, in_place)
 
     def _stages(self) -> dict[int, int]:
         stages: dict[int, int] = {}
@@ -170,45 +176,60 @@ class _Layout:
             if node.op in ("sequence", "outer") and name in given:
                 slot = self.slots[place] = given[name]
                 leaves = [*self.program.state.values(), *self.program.sums.values(), *self.program.stores]
+                leaves += [operand for group in self.groups for operand in group]
                 # what leaves the step as it came is read where it is written; that may be late
                 late = float("inf") if place in leaves else max(self._readers(place), default=-1)
                 self.tape.last_read[slot] = max(self.tape.last_read[slot], late)
 
     def _leave(self) -> dict[int, int]:
         """Writes states and sums down in the sweeps that make them; gives what must be kept, with its stage."""
-        kept = {place: self.stages[place] for group in self.operands for place in group}
-        kept |= {place: self.stages[place] for place in self.program.stores if place not in self.slots}
-        for name, place in self.program.state.items():
-            stage = self.stages[place]
-            if name in self.in_place:
-                # the old value is read until then
-                old = self.program.leaf("state", name, self.program.nodes[place].width)
-                stage = max([stage, *self._readers(old)])
-                if stage > self.stages[place]:
-                    self._reads_late(place, kept)
+        kept = {place: self.stages[place] for place in self.program.stores if place not in self.slots}
+        for name, stage in self._writes().items():
+            place = self.program.state[name]
             self._sweep(place, stage).states.append(name)
+            if stage > self.stages[place] and not self.program.nodes[place].is_leaf:
+                kept[place] = self.stages[place]
         for name, place in self.program.sums.items():
             self._sweep(place).sums.append(name)
         for place in self.alive:
             node = self.program.nodes[place]
             if not node.is_leaf and any(stage > self.stages[place] for stage in self._readers(place)):
-                self._reads_late(place, kept)
+                kept[place] = self.stages[place]
         return kept
 
-    def _reads_late(self, place: int, kept: dict[int, int]) -> None:
-        if not self.program.nodes[place].is_leaf:
-            kept[place] = self.stages[place]
+    def _writes(self) -> dict[str, int]:
+        """The stage in which each state is written: not before the last that reads the old value, where it is the same
+        memory; other states that take the old value read it, too.
+        """
+        state, nodes = self.program.state, self.program.nodes
+        stages = {name: self.stages[place] for name, place in state.items()}
+        olds = {name: self.program.leaf("state", name, nodes[state[name]].width) for name in self.in_place}
+        while True:
+            late = dict(stages)
+            for name, old in olds.items():
+                takers = [stages[other] for other, place in state.items() if place == old and other != name]
+                late[name] = max([late[name], *self._readers(old), *takers])
+            if late == stages:
+                return stages
+            stages = late
 
     def _place(self, kept: dict[int, int]) -> None:
-        """Gives each kept value its slot, operands first: those of one product lie side by side."""
-        groups = [group for group in self.operands if not any(place in self.slots for place in group)]
-        alone = [(place,) for place in kept]
-        for group in [*groups, *alone]:
-            if any(place in self.slots for place in group):
-                continue
-            stage = min(self.stages[place] for place in group)
-            first = self.tape.take([self.program.nodes[place].width for place in group], stage)
-            for slot, place in enumerate(group, first):
-                self.slots[place] = slot
-                self.tape.last_read[slot] = float("inf")
-                self._sweep(place).keeps.append(place)
+        """Gives each kept value its slot; operands of one product lie side by side, and may be kept twice for it."""
+        for group in self.groups:
+            if len(group) == 1 and group[0] in self.slots:
+                self.operands[group] = self.slots[group[0]]
+            else:
+                self.operands[group] = self._store(group)
+        for place in kept:
+            if place not in self.slots:
+                self._store((place,))
+
+    def _store(self, group: tuple[int, ...]) -> int:
+        first = self.tape.take(
+            [self.program.nodes[place].width for place in group], min(self.stages[place] for place in group)
+        )
+        for slot, place in enumerate(group, first):
+            self.slots.setdefault(place, slot)
+            self.tape.last_read[slot] = float("inf")
+            self._sweep(place).keeps.append((place, slot))
+        return first

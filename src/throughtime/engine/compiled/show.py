@@ -77,14 +77,12 @@ def _sweep(side: Side, sweep: Sweep) -> Iterator[str]:
     program, slots = side.plan.program, side.plan.slots
 
     def show(place: int) -> str:
-        node = program.nodes[place]
-        given = node.is_leaf and place in slots
-        return f"slot {slots[place]}" if given else program.show(place)
+        return f"slot {slots[place]}" if place in side.plan.given else program.show(place)
 
     for place in [*sweep.products, *sweep.values]:
         yield f"    {program.show(place)} = {program.right(place, show)}"
-    for place in sweep.keeps:
-        yield f"    slot {slots[place]} = {show(place)}"
+    for place, slot in sweep.keeps:
+        yield f"    slot {slot} = {show(place)}"
     for name in sweep.states:
         yield f"    {name}<t> = {show(program.state[name])}"
     for name in sweep.sums:

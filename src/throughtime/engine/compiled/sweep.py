@@ -90,8 +90,7 @@ class SweepWriter:
 
     def _source(self, place: int) -> object:
         """What a product multiplies."""
-        node = self.writer.nodes[place]
-        return node.args or (node.block and node.block.column)
+        return self.writer.nodes[place].args
 
     def _in_scratch(self, place: int) -> int:
         """Where a product's rows begin in the scratch."""
@@ -102,14 +101,10 @@ class SweepWriter:
         writer = self.writer
         product = writer.nodes[place]
         name, base, offset = "x", "row", None
-        if product.op == "outer":
-            offset = writer.frame.load(body, f"{writer.product(place)} column")
-        else:
-            node = writer.nodes[product.args[0]]
-            if product.args[0] in writer.plan.slots:
-                name, offset = "tape", writer.frame.load(body, f"slot {writer.plan.slots[product.args[0]]}")
-            elif node.op == "state":
-                name, base = f"state {node.name}", "before"
+        if product.args in writer.plan.operands:
+            name, offset = "tape", writer.frame.load(body, f"slot {writer.plan.operands[product.args]}")
+        elif product.op == "product" and writer.nodes[product.args[0]].op == "state":
+            name, base = f"state {writer.nodes[product.args[0]].name}", "before"
         row = body.let(f"add i64 {bases[base]}, %row0")
         return writer.row(body, name, row, offset=offset), writer.frame.load(body, f"{name} stride")
 
@@ -120,7 +115,7 @@ class SweepWriter:
         places = {name: body.let(f"add i64 {base}, {absolute}") for name, base in bases.items()}
         used = [arg for place in self.sweep.values for arg in nodes[place].args]
         used += [
-            *self.sweep.keeps,
+            *(place for place, _ in self.sweep.keeps),
             *(plan.program.state[s] for s in self.sweep.states),
             *(plan.program.sums[s] for s in self.sweep.sums),
         ]
@@ -129,7 +124,7 @@ class SweepWriter:
         for place in dict.fromkeys(used):
             if place not in own and nodes[place].op != "constant":
                 reads[place] = self._read(body, place, places, absolute)
-        writes = [(place, self.writer.slot(body, place, places["row"])) for place in self.sweep.keeps]
+        writes = [(place, self.writer.slot(body, slot, places["row"])) for place, slot in self.sweep.keeps]
         for name in self.sweep.states:
             row = absolute if name in plan.in_place else places["after"]
             writes.append((plan.program.state[name], self.writer.row(body, f"state {name}", row)))
@@ -137,8 +132,8 @@ class SweepWriter:
 
     def _read(self, body: Body, place: int, places: dict[str, str], absolute: str) -> str:
         node = self.writer.nodes[place]
-        if place in self.writer.plan.slots:
-            return self.writer.slot(body, place, places["row"])
+        if place in self.writer.plan.given or (place in self.writer.plan.slots and not node.is_leaf):
+            return self.writer.slot(body, self.writer.plan.slots[place], places["row"])
         if node.op == "vector":
             return self.writer.frame.load(body, f"vector {node.name}", "ptr")
         if node.op == "rowwise":

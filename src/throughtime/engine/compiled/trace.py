@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import torch
+
 from throughtime.cells import Cell
 from throughtime.engine.compiled.program import Block, Node, Program
 from throughtime.engine.compiled.vocabulary import FUNCTIONS, CannotCompile, Number
+
+FLAGS = ("gt", "ge", "eq")
+"""What gives truth values."""
 
 
 class Value:
@@ -19,14 +24,26 @@ class Value:
         tracer: What writes down.
         width: Features.
         take: Gives the place in the program of features ``start`` to ``stop``.
+        pieces: The values that it is, side by side.
+        flag: Whether it says true or false.
     """
 
     __array_priority__ = 1000
 
-    def __init__(self, tracer: Tracer, width: int, take: Callable[[int, int], int]) -> None:
+    def __init__(
+        self,
+        tracer: Tracer,
+        width: int,
+        take: Callable[[int, int], int],
+        *,
+        pieces: Sequence[Value] = (),
+        flag: bool = False,
+    ) -> None:
         self.tracer = tracer
         self.width = width
         self.take = take
+        self.pieces = pieces or (self,)
+        self.flag = flag
 
     @property
     def whole(self) -> int:
@@ -44,7 +61,7 @@ class Value:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in ("shape", "ndim", "dtype", "device"):
+        if not callable(getattr(torch.Tensor, name, None)):
             raise CannotCompile(f"the step asks for a value's {name}")
         return lambda *args, **kwargs: self.tracer.call(name, self, *args, **kwargs)
 
@@ -102,8 +119,16 @@ class TracedMatrix:
     def __matmul__(self, rows: Any) -> Value:
         if not isinstance(rows, Value) or rows.width != self.shape[1]:
             raise CannotCompile(f"{self.name} @ … of something that is no row of {self.shape[1]} features")
-        operand = rows if self.mask is None else self.tracer.call("mul", rows, self.mask)
-        return self.tracer.product(self.name, self.shape[0], operand)
+        pieces, start = [], 0
+        for piece in rows.pieces:
+            stop = start + piece.width
+            pieces.append(
+                piece
+                if self.mask is None
+                else self.tracer.apply("mul", piece, self.tracer.part(self.mask, start, stop))
+            )
+            start = stop
+        return self.tracer.product(self.name, self.shape[0], pieces)
 
     def __getattr__(self, name: str) -> Any:
         raise CannotCompile(f"the step uses {self.name}.{name}; matrices are applied as {self.name} @ rows")
@@ -115,7 +140,6 @@ class Tracer:
     def __init__(self, outer: bool) -> None:
         self.program = Program()
         self.outer = outer
-        self.joined: dict[int, list[Value]] = {}
 
     # What a step is given.
 
@@ -123,7 +147,7 @@ class Tracer:
         """A value that is given whole."""
 
         def take(start: int, stop: int) -> int:
-            if op == "vector":
+            if op in ("vector", "rowwise"):
                 return self.program.leaf(op, f"{name}[{start}:{stop}]", stop - start)
             if (start, stop) != (0, width):
                 raise CannotCompile(f"the step takes a part of {name}; only results of products and vectors have parts")
@@ -135,9 +159,8 @@ class Tracer:
         """One number for all features."""
         return Value(self, width, lambda start, stop: self.program.constant(number, stop - start))
 
-    def product(self, matrix: str, rows: int, operand: Value) -> Value:
-        """``matrix @ operand``."""
-        pieces = self.joined.get(id(operand), [operand])
+    def product(self, matrix: str, rows: int, pieces: Sequence[Value]) -> Value:
+        """``matrix @ pieces``, the pieces side by side."""
 
         def take(start: int, stop: int) -> int:
             total, column = None, 0
@@ -174,10 +197,8 @@ class Tracer:
                     return value.take(start - first, stop - first)
             raise CannotCompile("the step uses values side by side otherwise than in a product or in their parts")
 
-        whole = Value(self, starts[-1] + values[-1].width, take)
-        self.joined[id(whole)] = [piece for value in values for piece in self.joined.get(id(value), [value])]
-        whole.pieces = values  # type: ignore[attr-defined]  # keeps them, and so their id, alive
-        return whole
+        pieces = [piece for value in values for piece in value.pieces]
+        return Value(self, starts[-1] + values[-1].width, take, pieces=pieces)
 
     def apply(self, op: str, *args: Any) -> Value:
         """Arithmetic on values and numbers."""
@@ -185,6 +206,9 @@ class Tracer:
         if len(widths) > 1:
             raise CannotCompile(f"{op} of rows of {' and '.join(map(str, sorted(widths)))} features")
         width = widths.pop() if widths else 1
+        flags = all(isinstance(arg, Value) and arg.flag for arg in args)
+        if flags and op in ("add", "sub", "neg"):
+            raise CannotCompile(f"{op} of truth values")
 
         def place(arg: Any, start: int, stop: int) -> int:
             if isinstance(arg, Value):
@@ -193,12 +217,15 @@ class Tracer:
                 only = self.program.nodes[arg.whole]
                 if only.op != "vector":
                     raise CannotCompile(f"{op} spreads a single computed feature over {width}")
-                return self.program.leaf("vector", f"{only.name}*", stop - start)
+                return self.program.leaf("vector", f"{only.name}*{stop - start}", stop - start)
             if isinstance(arg, Number) and not isinstance(arg, bool):
                 return self.program.constant(arg, stop - start)
             raise CannotCompile(f"{op} of a value and {type(arg).__name__}")
 
-        return Value(self, width, lambda a, b: self.program.apply(op, *(place(arg, a, b) for arg in args)))
+        def take(start: int, stop: int) -> int:
+            return self.program.apply(op, *(place(arg, start, stop) for arg in args))
+
+        return Value(self, width, take, flag=op in FLAGS or (op == "mul" and flags))
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch, or an operator, by name."""
@@ -239,9 +266,14 @@ def trace(
         else:
             parameters[name] = tracer.leaf("vector", name, math.prod(declared.shape))
     x = tracer.leaf("sequence", "x", cell.input_size)
-    new: Any = cell.step(cast(Any, x), SimpleNamespace(**state), SimpleNamespace(**parameters))
+    try:
+        new: Any = cell.step(cast(Any, x), SimpleNamespace(**state), SimpleNamespace(**parameters))
+    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+        # what values cannot do: tensors can, or the reference engine raises it again
+        raise CannotCompile(f"the step does what cannot be traced: {error}") from error
     names = new if isinstance(new, Mapping) else {}
-    tracer.program.labels = {v.whole: n for n, v in names.items() if isinstance(v, Value) and n not in widths}
+    shown = {n: v for n, v in names.items() if isinstance(v, Value) and len(v.pieces) == 1 and n not in widths}
+    tracer.program.labels = {value.whole: name for name, value in shown.items()}
     for name, width in widths.items():
         value = new.get(name) if isinstance(new, Mapping) else None
         if not isinstance(value, Value) or value.width != width:

@@ -326,7 +326,7 @@ TANH_BELOW = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 
 
 def _rational_tanh(body: Body, x: str) -> str:
     """The quotient of polynomials of Eigen (MathFunctionsImpl.h): within 3 units in the last place."""
-    x = _clamped(body, x, -7.90531110763549805, 7.90531110763549805)
+    x = _clamped(body, x, -7.99881172180175781, 7.99881172180175781)
     square = body.binary("fmul", x, x)
     numerator = body.binary("fmul", x, body.polynomial(square, TANH_ABOVE))
     quotient = body.binary("fdiv", numerator, body.polynomial(square, TANH_BELOW))

@@ -106,7 +106,7 @@ def _elu(t: Tracer, x: Any, alpha: float = 1.0, inplace: bool = False) -> Value:
 
 def _softplus(t: Tracer, x: Any, beta: float = 1.0, threshold: float = 20.0) -> Value:
     scaled = x if beta == 1 else t.apply("mul", x, beta)
-    soft = t.apply("log1p", t.apply("exp", t.apply("min", scaled, threshold)))
+    soft = t.apply("log1p", t.apply("exp", _clamp(t, scaled, max=threshold)))
     soft = soft if beta == 1 else t.apply("mul", soft, 1 / beta)
     return t.apply("where", t.apply("gt", scaled, threshold), x, soft)
 
@@ -124,8 +124,9 @@ def _gelu(t: Tracer, x: Any, approximate: str = "none") -> Value:
     if approximate == "none":
         inner = t.apply("erf", t.apply("mul", x, math.sqrt(0.5)))
     else:
-        cubic = t.apply("mul", 0.044715, _pow(t, x, 3))
-        inner = t.apply("tanh", t.apply("mul", math.sqrt(2 / math.pi), t.apply("add", x, cubic)))
+        near = _clamp(t, x, -10.0, 10.0)  # tanh has reached its end there, and the cube must not overflow
+        cubic = t.apply("mul", 0.044715, _pow(t, near, 3))
+        inner = t.apply("tanh", t.apply("mul", math.sqrt(2 / math.pi), t.apply("add", near, cubic)))
     return t.apply("mul", t.apply("mul", 0.5, x), t.apply("add", 1.0, inner))
 
 
@@ -160,13 +161,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "lt": lambda t, a, b: t.apply("gt", b, a),
     "less": lambda t, a, b: t.apply("gt", b, a),
     "le": lambda t, a, b: t.apply("ge", b, a),
-    "ne": lambda t, a, b: t.apply("sub", 1.0, t.apply("eq", a, b)),
+    "ne": lambda t, a, b: t.apply("eq", 0.0, t.apply("eq", a, b)),
     "pow": _pow,
     "square": lambda t, x: t.apply("mul", x, x),
     "reciprocal": lambda t, x: t.apply("div", 1.0, x),
     "rsqrt": lambda t, x: t.apply("div", 1.0, t.apply("sqrt", x)),
     "expm1": lambda t, x: t.apply("sub", t.apply("exp", x), 1.0),
-    "sign": lambda t, x: t.apply("sub", t.apply("gt", x, 0.0), t.apply("gt", 0.0, x)),
+    "sign": lambda t, x: t.apply("where", t.apply("gt", x, 0.0), 1.0, t.apply("mul", -1.0, t.apply("gt", 0.0, x))),
     "chunk": _chunk,
     "split": _split,
     "split_with_sizes": _split,
@@ -181,7 +182,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "leaky_relu": _leaky_relu,
     "elu": _elu,
     "softplus": _softplus,
-    "logsigmoid": _logsigmoid,
+    "log_sigmoid": _logsigmoid,
     "silu": _silu,
     "gelu": _gelu,
     "hardtanh": _hardtanh,

@@ -64,9 +64,9 @@ class Writer:
             at = body.let(f"add i64 {at}, {offset}")
         return body.at(base, at)
 
-    def slot(self, body: Body, place: int, row: str) -> str:
-        """A pointer to a value's slot in a row of the tape."""
-        return self.row(body, "tape", row, offset=self.frame.load(body, f"slot {self.plan.slots[place]}"))
+    def slot(self, body: Body, slot: int, row: str) -> str:
+        """A pointer to a slot in a row of the tape."""
+        return self.row(body, "tape", row, offset=self.frame.load(body, f"slot {slot}"))
 
     def step(self, body: Body, name: str, line: str = "%step") -> str:
         """Reads the step's line in the table."""

@@ -1,0 +1,254 @@
+"""Threads, processes and workers: the same bits wherever the compiled engine runs, and no hang."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+import throughtime
+from throughtime.cells import CELLS
+from throughtime.engine import unroll
+from throughtime.engine.compiled import build, cellcode, team
+
+SOURCE = Path(throughtime.__file__).parents[1]
+
+
+def python(code: str, **environment: str) -> str:
+    """What a fresh process prints; a process that hangs fails."""
+    own = {**os.environ, "PYTHONPATH": str(SOURCE), **environment}
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+SETUP = """
+import hashlib, os, sys, torch
+from throughtime.cells import CELLS
+from throughtime.engine import unroll
+from throughtime.engine.compiled import frame, team
+cell = CELLS["gru-full"](5, 70)
+
+def answer(threads, learns=True):
+    torch.set_num_threads(threads)
+    frame.SERIAL = frame.MEETING = 0
+    source = torch.Generator().manual_seed(0)
+    parameters = {n: torch.randn(p.shape, generator=source) / 9 for n, p in cell.parameters().items()}
+    parameters["b"].requires_grad_()
+    x = torch.randn(31, 9, 5, generator=source).requires_grad_()
+    outputs, final = unroll(cell, parameters, x, engine="compiled")
+    whole = torch.cat([outputs.flatten(), final["h"].flatten()])
+    if learns:
+        outputs.sum().backward()
+        whole = torch.cat([whole, parameters["b"].grad])
+    return hashlib.sha256(whole.detach().numpy().tobytes()).hexdigest()
+"""
+
+
+def test_forked_and_spawned_processes_give_the_same_bits() -> None:
+    code = """
+    # after a fork PyTorch's own products hang on two threads, not only here: the child's backward runs on one
+    serial, before, used = answer(1), answer(2), answer(2, False)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, (answer(2, False) + answer(1)).encode())
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    forked = os.read(reader, 1000).decode()
+    print(status, serial == before == answer(2), forked == used + serial, serial)
+    """
+    first = python(SETUP + textwrap.dedent(code)).split()
+    assert first[:3] == ["0", "True", "True"]
+    assert python(SETUP + "print(answer(2))") == first[3]
+
+
+def test_a_pool_of_spawned_processes(tmp_path: Path) -> None:
+    module = tmp_path / "spawned_answer.py"
+    module.write_text(SETUP)
+    code = """
+    import multiprocessing, sys, spawned_answer
+    if __name__ == "__main__":
+        with multiprocessing.get_context("spawn").Pool(2) as pool:
+            got = pool.map_async(spawned_answer.answer, [1, 2]).get(50)
+        print(got[0] == got[1] == spawned_answer.answer(2))
+    """
+    script = tmp_path / "main.py"
+    script.write_text(textwrap.dedent(code))
+    own = {**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{tmp_path}"}
+    done = subprocess.run(
+        [sys.executable, str(script)], env=own, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
+class Answers(Dataset[torch.Tensor]):
+    """Runs a cell for each item."""
+
+    def __init__(self) -> None:
+        self.cell = CELLS["lstm"](3, 40)
+        source = torch.Generator().manual_seed(0)
+        self.parameters = {n: torch.randn(p.shape, generator=source) / 6 for n, p in self.cell.parameters().items()}
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        x = torch.full((20, 4, 3), float(index))
+        return unroll(self.cell, self.parameters, x, engine="compiled")[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_data_loaders_worker(two_threads: None) -> None:
+    data = Answers()
+    expected = [data[i] for i in range(3)]  # the parent has used its threads by then
+    loader = DataLoader(data, batch_size=None, num_workers=1, multiprocessing_context="fork", timeout=30)
+    assert all(torch.equal(got, value) for got, value in zip(loader, expected, strict=True))
+
+
+@pytest.mark.parametrize("openmp", [True, False], ids=["openmp", "team"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_four_threads_at_once(
+    threads: int, openmp: bool, draw: Any, run: Any, same: Any, request: pytest.FixtureRequest
+) -> None:
+    if threads == 2:
+        request.getfixturevalue("two_threads")
+    if not openmp:
+        request.getfixturevalue("monkeypatch").setattr(team, "_openmp", lambda: None)
+    cell = CELLS["gru-full"](5, 70)
+    batches = [draw(cell, 20 + i, 5, torch.float32, seed=i) for i in range(4)]
+    serial = [run(cell, values, "compiled") for values in batches]
+    start = threading.Barrier(4)
+
+    def many(i: int) -> list[dict[str, torch.Tensor]]:
+        start.wait(20)
+        # new threads of PyTorch begin with its own default
+        torch.set_num_threads(threads)
+        return [run(cell, batches[i], "compiled") for _ in range(5)]
+
+    with ThreadPoolExecutor(4) as pool:
+        results = [future.result(40) for future in [pool.submit(many, i) for i in range(4)]]
+    for expected, repeated in zip(serial, results, strict=True):
+        for got in repeated:
+            for key in ("outputs", "final h", "gradient of b"):
+                assert torch.equal(got[key], expected[key]), key
+            same(got, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["gru-full", "lstm-peephole"])
+def test_the_team_of_python_threads_gives_the_same_bits(
+    name: str, draw: Any, run: Any, two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = CELLS[name](5, 70)
+    values = draw(cell, 40, 6, torch.float32)
+    lengths = torch.arange(40) % 7
+    expected = run(cell, values, "compiled", lengths=lengths)
+    served: list[int] = []
+    by_team = team._by_team
+    monkeypatch.setattr(team, "_openmp", lambda: None)
+    monkeypatch.setattr(team, "_by_team", lambda work: (served.append(work.parties), by_team(work)))
+    for _ in range(3):
+        got = run(cell, values, "compiled", lengths=lengths)
+        assert all(torch.equal(got[key], value) for key, value in expected.items())
+    assert served == [2] * 6
+    with team._team.lock:  # found busy: the caller works alone
+        got = run(cell, values, "compiled", lengths=lengths)
+    assert all(torch.equal(got[key], value) for key, value in expected.items())
+
+
+# The cache of machine code.
+
+CACHED = """
+import sys, torch
+from throughtime.cells import CELLS
+from throughtime.engine import unroll
+torch.set_num_threads(1)
+
+def go(batch, time, hidden):
+    cell = CELLS["rnn"](2, hidden)
+    torch.manual_seed(0)
+    parameters = {n: torch.randn(p.shape) / hidden**0.5 for n, p in cell.parameters().items()}
+    x = torch.randn(batch, time, 2, requires_grad=True)
+    outputs, _ = unroll(cell, parameters, x, engine="compiled")
+    outputs.sum().backward()
+    torch.testing.assert_close(outputs, unroll(cell, parameters, x, engine="reference")[0], rtol=1e-3, atol=1e-4)
+    return outputs.sum().item()
+"""
+
+
+def files(folder: Path) -> dict[str, tuple[int, int]]:
+    return {file.name: (file.stat().st_mtime_ns, file.stat().st_size) for file in folder.iterdir()}
+
+
+def test_machine_code_is_kept_and_found_again(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "cache"
+    first = python(CACHED + "print(go(3, 4, 5))", THROUGHTIME_CACHE=str(folder))
+    kept = files(folder)
+    assert len(kept) == 2  # forward and backward
+    assert all(name.endswith(".o") for name in kept)
+    # no shape is in the code
+    sizes = "; [go(*s) for s in ((1, 1, 1), (7, 2, 33), (20, 9, 100), (0, 3, 4), (2, 0, 5))]"
+    assert python(CACHED + "print(go(3, 4, 5))" + sizes, THROUGHTIME_CACHE=str(folder)) == first
+    assert files(folder) == kept
+
+
+def answer() -> dict[str, torch.Tensor]:
+    """A run in this process as if it were the first."""
+    build.build.cache_clear()
+    cellcode.compile_cell.cache_clear()
+    cell = CELLS["rnn"](2, 5)
+    source = torch.Generator().manual_seed(0)
+    parameters = {n: torch.randn(p.shape, generator=source).requires_grad_() for n, p in cell.parameters().items()}
+    outputs, _ = unroll(cell, parameters, torch.ones(2, 3, 2), engine="compiled")
+    outputs.sum().backward()
+    return {"outputs": outputs.detach(), **{n: v.grad for n, v in parameters.items() if v.grad is not None}}
+
+
+def test_a_damaged_file_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Any) -> None:
+    monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path))
+    first = answer()
+    whole = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert len(whole) == 2
+    for damage in ("cut", "changed", "empty", "digest alone"):
+        for file, content in whole.items():
+            wrong = bytearray(content)
+            wrong[-100] ^= 255
+            file.write_bytes(
+                {"cut": content[:-64], "changed": bytes(wrong), "empty": b"", "digest alone": content[:32]}[damage]
+            )
+        same(answer(), first)
+        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == whole
+
+
+def test_a_cache_that_is_no_folder_costs_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Any
+) -> None:
+    expected = answer()
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for place in (file, file / "below"):
+        monkeypatch.setenv("THROUGHTIME_CACHE", str(place))
+        same(answer(), expected)
+    assert file.read_text() == "mine"
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Any) -> None:
+    expected = answer()
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise PermissionError("read only")  # a folder's mode would not stop the root user
+
+    monkeypatch.setattr(build.tempfile, "NamedTemporaryFile", refuse)
+    monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path))
+    same(answer(), expected)
+    assert files(tmp_path) == {}
