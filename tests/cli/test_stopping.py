@@ -176,7 +176,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_weights(
         # Whole sentences in an order of their own, without a state that is carried on.
         (["--sentences", "--bptt", "0"], "carried.", False),
         # Averaging begins when validation stops improving, here within the first 20 steps.
-        (["--optimiser", "asgd", "--lr", "40", "--bptt", "12"], "average.", True),
+        (["--optimiser", "asgd", "--lr", "150", "--bptt", "12"], "average.", True),
         (
             ["--unit", "words", "--tied", "--cell", "gru-simplified", "--bptt", "5", "--zoneout", "0.2"],
             "carried.",
