@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from throughtime.cells import Cell
-from throughtime.engine.call import Call, Engine, EngineError, Noise, Result
+from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import ReferenceStream
@@ -35,6 +35,7 @@ __all__ = [
     "open_stream",
     "to_torch",
     "unroll",
+    "watched",
     "zero_state",
 ]
 

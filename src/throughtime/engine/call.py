@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from throughtime.cells import Cell
 from throughtime.errors import UserError
@@ -59,6 +61,17 @@ class Call:
     noise: Noise = field(default_factory=Noise)
     recompute: bool = False
     notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+
+def watched() -> bool:
+    """Whether somebody traces, transforms or replaces operations, and so must see PyTorch's own."""
+    return (
+        torch.compiler.is_compiling()  # torch.compile, torch.export and what builds on them
+        or torch._C._is_tracing()  # torch.jit.trace, and the export to ONNX by it
+        or torch._C._functorch.peek_interpreter_stack() is not None  # vmap, grad, jvp, … of torch.func
+        or torch._C._len_torch_dispatch_stack() > 0  # fake tensors, counters of operations
+        or forward_ad._current_level >= 0
+    )
 
 
 Result = tuple[Tensor, dict[str, Tensor]]

@@ -48,12 +48,12 @@ def arrange(call: Call) -> Arranged:
     else:
         lengths, order = call.lengths.sort(descending=True, stable=True)
         steps = int(lengths[0]) if batch else 0
-        active = (lengths.unsqueeze(0) > torch.arange(steps).unsqueeze(1)).sum(1).tolist()
-        if torch.equal(order, torch.arange(batch)):
+        active = (lengths.unsqueeze(0) > torch.arange(steps, device="cpu").unsqueeze(1)).sum(1).tolist()
+        if torch.equal(order, torch.arange(batch, device="cpu")):
             order = None
     turn = None
     if call.reverse:
-        step = torch.arange(steps).expand(batch, steps)
+        step = torch.arange(steps, device="cpu").expand(batch, steps)
         last = torch.full((batch, 1), steps) if call.lengths is None else lengths.unsqueeze(1)
         turn = torch.where(step < last, last - 1 - step, step).to(device)
     order = None if order is None else order.to(device)

@@ -15,12 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import ENGINES, Call, Engine, from_torch, unroll, zero_state
+from throughtime.engine import ENGINES, Call, Engine, from_torch, unroll, watched, zero_state
 from throughtime.engine.reference import ReferenceEngine
 from throughtime.engine.torch_kernels import TorchEngine
 
@@ -43,7 +42,7 @@ class _Accelerated(nn.Module):
             # One node of a symbolic trace, which is what a module of torch.nn is.
             tracer: Any = input.tracer
             return tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), {})
-        given = None if watched() else self._given(input, hx)
+        given = None if _ruled() else self._given(input, hx)
         return super().forward(input, hx) if given is None else self._run(given)
 
     def _given(self, inputs: Any, hx: Any) -> _Given | None:
@@ -116,17 +115,9 @@ def give_back(module: nn.Module) -> nn.Module:
     return module
 
 
-def watched() -> bool:
-    """Whether somebody traces, transforms or rules the operations, and so must see PyTorch's own."""
-    return (
-        torch.compiler.is_compiling()  # torch.compile, torch.export and what builds on them
-        or torch._C._is_tracing()  # torch.jit.trace, and the export to ONNX by it
-        or torch._C._functorch.peek_interpreter_stack() is not None  # vmap, grad, jvp, … of torch.func
-        or torch._C._len_torch_dispatch_stack() > 0  # fake tensors, counters of operations
-        or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
-        or torch.are_deterministic_algorithms_enabled()
-    )
+def _ruled() -> bool:
+    """Whether PyTorch's own operations must be seen, or rules apply that only they know."""
+    return watched() or torch.is_autocast_enabled("cpu") or torch.are_deterministic_algorithms_enabled()
 
 
 def _plain(tensors: Sequence[Any]) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.autograd import forward_ad
 
 from throughtime.cells import CELLS, Cell, Parameter, bias, input_matrix, recurrent_matrix
 from throughtime.engine import ENGINES, EngineError, Noise, unroll
@@ -152,3 +154,48 @@ def test_without_llvmlite_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 def test_every_built_in_cell_but_one_is_served() -> None:
     refused = [name for name, factory in CELLS.items() if ENGINE.refuses(call_of(factory(2, 3))) is not None]
     assert refused == ["lstm-layernorm"]
+
+
+# Where somebody watches operations, they must be PyTorch's own.
+
+
+def small_loss(engine: str) -> Callable[[Tensor], Tensor]:
+    cell = CELLS["gru-full"](2, 3)
+    call = call_of(cell)
+
+    def loss(x: Tensor) -> Tensor:
+        return unroll(cell, call.parameters, x, engine=engine)[0].square().sum()
+
+    return loss
+
+
+def test_function_transforms_go_to_the_reference() -> None:
+    x = torch.randn(4, 3, 2, requires_grad=True)
+    expected = torch.autograd.grad(small_loss("compiled")(x), x)[0]
+    torch.testing.assert_close(torch.func.grad(small_loss("auto"))(x.detach()), expected)
+    with pytest.raises(EngineError, match="traced, transformed or replaced"):
+        torch.func.grad(small_loss("compiled"))(x.detach())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch scripts its own decompositions
+def test_forward_mode_derivatives_go_to_the_reference() -> None:
+    x, direction = torch.randn(4, 3, 2), torch.randn(4, 3, 2)
+    expected = torch.func.jvp(small_loss("reference"), (x,), (direction,))[1]
+    with forward_ad.dual_level():
+        slope = forward_ad.unpack_dual(small_loss("auto")(forward_ad.make_dual(x, direction))).tangent
+    assert slope is not None
+    torch.testing.assert_close(slope, expected)
+
+
+def test_another_default_device_changes_nothing() -> None:
+    x, lengths = torch.randn(4, 3, 2), torch.tensor([3, 0, 2, 1])
+    cell = CELLS["gru-full"](2, 3)
+    call = call_of(cell)
+    for ragged in (None, lengths):
+        for reverse in (False, True):
+            options = {"lengths": ragged, "reverse": reverse, "engine": "compiled"}
+            expected = unroll(cell, call.parameters, x, **options)[0]
+            with torch.device("meta"):
+                got = unroll(cell, call.parameters, x, state=dict(call.state), **options)[0]
+            torch.testing.assert_close(got, unroll(cell, call.parameters, x, state=dict(call.state), **options)[0])
+            assert got.shape == expected.shape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from throughtime.engine.call import Call, Result
+from throughtime.engine.call import Call, Result, watched
 
 
 class CompiledEngine:
@@ -20,6 +20,8 @@ class CompiledEngine:
         """Cells that cannot be traced, other devices and other number types."""
         from throughtime.engine.compiled import build, cellcode, loop, vocabulary
 
+        if watched():
+            return "its operations cannot be traced, transformed or replaced, as something does here"
         tensors = [call.inputs, *call.state.values(), *call.parameters.values(), *call.noise.products.values()]
         tensors += [keep for keep in call.noise.keep.values() if isinstance(keep, Tensor)]
         if any(value.device.type != "cpu" for value in tensors):

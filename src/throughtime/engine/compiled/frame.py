@@ -64,7 +64,7 @@ class Run:
                 frame[vector.field] = value.data_ptr()
             else:
                 frame[vector.field] = value.data_ptr() + vector.start * size
-        packs = torch.empty(self.side.room, dtype=torch.float32 if size == 4 else torch.float64)
+        packs = torch.empty(self.side.room, dtype=torch.float32 if size == 4 else torch.float64, device="cpu")
         self.alive.append(packs)
         room = packs.data_ptr()
         for weights in self.side.weights:
@@ -107,7 +107,7 @@ class Run:
 def blocks(batch: int, most: int) -> Tensor:
     """Where blocks of rows begin, and the end: as few as there may be, of even size."""
     count = -(-batch // most)
-    return torch.arange(count + 1) * batch // max(count, 1)
+    return torch.arange(count + 1, device="cpu") * batch // max(count, 1)
 
 
 def grid(side: Side, layout: Layout, threads: int) -> tuple[int, int]:

@@ -144,7 +144,7 @@ class Window:
 @functools.lru_cache(maxsize=1024)
 def whole(batch: int, time: int, reverse: bool) -> Layout:
     """Rows of one length."""
-    first = torch.arange(time) * batch
+    first = torch.arange(time, device="cpu") * batch
     if reverse:
         first = first.flip(0)
     before, after = (first + batch, first) if reverse else (first, first + batch)
@@ -156,18 +156,22 @@ def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
     batch = len(lengths)
     sorted_lengths, order = lengths.sort(descending=True, stable=True)
     steps = int(sorted_lengths[0]) if batch else 0
-    step = torch.arange(steps)
+    step = torch.arange(steps, device="cpu")
     active = (sorted_lengths.unsqueeze(0) > step.unsqueeze(1)).sum(1)
     first = active.cumsum(0) - active
     after = first + batch
     before = torch.cat([after.new_zeros(min(steps, 1)), after[:-1]])
     # the row of the batch and the step that each row of a sequence buffer holds
-    which = torch.arange(int(active.sum())) - first.repeat_interleave(active)
+    which = torch.arange(int(active.sum()), device="cpu") - first.repeat_interleave(active)
     when = step.repeat_interleave(active)
     place = (sorted_lengths[which] - 1 - when) if reverse else when
     ended = sorted_lengths - 1
     last = (
-        torch.where(ended < 0, torch.arange(batch), after[ended.clamp(min=0)] + torch.arange(batch)) if steps else order
+        torch.where(
+            ended < 0, torch.arange(batch, device="cpu"), after[ended.clamp(min=0)] + torch.arange(batch, device="cpu")
+        )
+        if steps
+        else order
     )
     table = torch.stack([active, first, before, after], 1)
     return Layout(
@@ -181,5 +185,5 @@ def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
         order,
         order[which] * time + place,
         before.repeat_interleave(active) + which,
-        last if steps else torch.arange(batch),
+        last if steps else torch.arange(batch, device="cpu"),
     )

@@ -30,7 +30,7 @@ class CompiledStream:
         shares = tuple(sorted(keep.items()))
         compiled = compile_cell(Use(cell, TYPES[like.dtype], trains=False, keep=shares, outer=False))
         side = compiled.forward
-        run = Run(side, whole(batch, 1, False), torch.tensor([[batch, 0, 0, batch]]))
+        run = Run(side, whole(batch, 1, False), torch.tensor([[batch, 0, 0, batch]], device="cpu"))
         # A state that a product reads has two places, and every step goes from one to the other
         self.held = {
             name: like.new_zeros((2 if name in compiled.histories else 1) * batch, width)
@@ -45,7 +45,7 @@ class CompiledStream:
         self.frame = run.frame
         if "packed" in side.index:
             self.frame[side.index["packed"]] = 1
-        self.tables = [torch.tensor([[batch, 0, *places]]) for places in ((0, batch), (batch, 0))]
+        self.tables = [torch.tensor([[batch, 0, *places]], device="cpu") for places in ((0, batch), (batch, 0))]
         self.addresses = [table.data_ptr() for table in self.tables]
         self.x, self.table, self.parity = side.index["x"], side.index["table"], side.index["turn"]
         self.alive = (run, values)
