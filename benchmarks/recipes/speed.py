@@ -45,9 +45,12 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 
 
-def measure_part(part: str, threads: tuple[int, ...], seconds: float, engine: str, again: bool) -> Path:
-    """Measures the rows that are missing, and writes after each."""
-    plan = Plan(**PARTS[part], threads=threads, seconds=seconds, engine=engine)
+def measure_part(
+    part: str, threads: tuple[int, ...], seconds: float, engine: str, again: bool, narrow: dict[str, tuple[int, ...]]
+) -> Path:
+    """Measures the rows that are missing, and writes after each; ``narrow`` replaces sizes of the grid."""
+    sizes = {name: given for name, given in narrow.items() if name in PARTS[part]}
+    plan = Plan(**{**PARTS[part], **sizes}, threads=threads, seconds=seconds, engine=engine)
     plan.check()
     path = ROOT / "benchmarks" / "results" / f"speed-{part}.json"
     result: dict[str, Any] = {} if again or not path.exists() else json.loads(path.read_text(encoding="utf-8"))
@@ -88,6 +91,11 @@ def measure_part(part: str, threads: tuple[int, ...], seconds: float, engine: st
     return write() if missing or not path.exists() else path
 
 
+def numbers(text: str) -> tuple[int, ...]:
+    """Integers separated by commas."""
+    return tuple(int(number) for number in text.split(","))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The full grid of speed measurements, part by part.")
     parser.add_argument("--part", choices=PARTS, action="append", help="May be repeated; default: all.")
@@ -96,10 +104,13 @@ def main() -> None:
     parser.add_argument("--engine", default="auto", help="What runs our side.")
     parser.add_argument("--plot", action="store_true", help="Draw what is recorded.")
     parser.add_argument("--again", action="store_true", help="Forget the rows that were recorded.")
+    for name in ("batch", "time", "hidden"):
+        parser.add_argument(f"--{name}", help="Sizes separated by commas, instead of the whole grid's.")
     given = parser.parse_args()
-    threads = tuple(int(number) for number in given.threads.split(","))
+    threads = numbers(given.threads)
+    narrow = {name: numbers(getattr(given, name)) for name in ("batch", "time", "hidden") if getattr(given, name)}
     for part in given.part or PARTS:
-        path = measure_part(part, threads, given.seconds, given.engine, given.again)
+        path = measure_part(part, threads, given.seconds, given.engine, given.again, narrow)
         result = json.loads(path.read_text(encoding="utf-8"))
         for table in tables({**result, "rows": []}):  # the rows were printed as they came
             for words in (table.columns, *table.rows):
