@@ -42,20 +42,20 @@ def test_a_run_that_was_cut_off_goes_on(recipe: Any, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(recipe, "measure_cases", cut)
     with pytest.raises(KeyboardInterrupt):
-        recipe.measure_part("torch", (1,), 0.001, "auto", again=False)
-    path = recipe.measure_part("torch", (1,), 0.001, "auto", again=False)
+        recipe.measure_part("torch", (1,), 0.001, "auto", again=False, narrow={})
+    path = recipe.measure_part("torch", (1,), 0.001, "auto", again=False, narrow={})
     assert measured == ["gru 1", "gru 2", "mgu 1", "mgu 2"]
     result = json.loads(path.read_text())
     assert [(row["cell"], row["batch"]) for row in result["rows"]] == [("gru", 1), ("gru", 2), ("mgu", 1), ("mgu", 2)]
     assert all(row["share_of_peak"] > 0 for row in result["rows"])
     assert [line["rows"] for line in result["summary"]] == [2, 2, 2]
     before = path.read_text()
-    recipe.measure_part("torch", (1,), 0.001, "auto", again=False)
+    recipe.measure_part("torch", (1,), 0.001, "auto", again=False, narrow={})
     assert (path.read_text(), len(measured)) == (before, 4)
     path.write_text(json.dumps({**result, "rows": []}))
     monkeypatch.setattr(recipe, "commit", lambda root: "abc1234")
     with pytest.raises(SystemExit, match=r"speed-torch.json is of commit None, this is abc1234; pass --again"):
-        recipe.measure_part("torch", (1,), 0.001, "auto", again=False)
+        recipe.measure_part("torch", (1,), 0.001, "auto", again=False, narrow={})
 
 
 def test_the_grid_is_the_whole_grid(recipe: Any) -> None:
@@ -64,3 +64,10 @@ def test_the_grid_is_the_whole_grid(recipe: Any) -> None:
     assert {case.shape.input - case.shape.hidden for case in cases} == {0}
     for part in recipe.PARTS:
         recipe.Plan(**recipe.PARTS[part]).check()
+
+
+def test_a_part_of_the_grid_goes_before_the_rest(recipe: Any) -> None:
+    path = recipe.measure_part("torch", (1,), 0.001, "auto", again=False, narrow={"batch": (2,), "unknown": (7,)})
+    assert {row["batch"] for row in json.loads(path.read_text())["rows"]} == {2}
+    recipe.measure_part("torch", (1,), 0.001, "auto", again=False, narrow={})
+    assert [row["batch"] for row in json.loads(path.read_text())["rows"]] == [2, 2, 1, 1]
