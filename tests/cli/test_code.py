@@ -1,0 +1,71 @@
+"""What ``throughtime code`` prints: the plan, LLVM's text, and this processor's instructions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OWN = """
+import torch
+from throughtime.cells import Cell, input_matrix, recurrent_matrix
+
+class Leaky(Cell):
+    def parameters(self):
+        n, k = self.hidden_size, self.input_size
+        return {"W": input_matrix(n, k), "U": recurrent_matrix(n, n)}
+
+    def step(self, x, s, p):
+        new = torch.tanh(p.W @ x + p.U @ s.h)
+        return {"h": 0.9 * s.h + 0.1 * new, "new": new}
+"""
+
+
+def test_the_plan_of_a_cell_with_two_stages(call: Any) -> None:
+    answer = call("code", "gru-full", "--hidden", 5, "--input", 3)
+    assert answer.code == 0
+    forward, backward = answer.out.split("FullGRUCell, backward")
+    lines = [line.strip() for line in forward.splitlines()]
+    assert "slot 1 = W_x[5:10, 0:3] @ x" in lines
+    stage = lines.index("stage 1, when all units of the stage before are there")
+    (product,) = [i for i, line in enumerate(lines) if "W_hc[0:5, 0:5] @" in line]
+    assert lines.index("stage 0, when all units of the stage before are there") < stage < product
+    assert any("W_h[0:10, 0:5]ᵀ @ [" in line for line in backward.splitlines())
+    assert sum("gradient of b" in line for line in backward.splitlines()) == 3
+
+
+def test_a_cell_of_ones_own_has_its_own_names(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaky_cell.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    answer = call("code", "leaky_cell:Leaky", "--inference")
+    assert "new = tanh(" in answer.out
+    assert "backward" not in answer.out
+
+
+@pytest.mark.parametrize(("options", "number"), [([], "float"), (["--float64"], "double")])
+def test_llvms_text(call: Any, options: list[str], number: str) -> None:
+    text = call("code", "lstm", "--llvm", *options).out
+    assert text.count("define void @run(") == 2
+    assert f"x {number}> @tt.tanh(" in text
+    # sizes are read when it runs: another cell of the kind has the same text
+    assert text == call("code", "lstm", "--llvm", "--hidden", 32, "--input", 7, *options).out
+
+
+def test_instructions(call: Any) -> None:
+    assert "member:" in call("code", "rnn", "--assembly", "--inference").out.replace("_member:", "member:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ltsm"], "unknown cell 'ltsm' (did you mean 'lstm'?)"),
+        (["lstm", "--hidden", "0"], "expected --input and --hidden of at least 1, got 16 and 0"),
+        (["lstm-layernorm"], "LayerNormLSTMCell cannot be compiled: the step calls layer_norm"),
+    ],
+)
+def test_bad_input_is_one_line(call: Any, arguments: list[str], message: str) -> None:
+    answer = call("code", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"throughtime: {message}")
