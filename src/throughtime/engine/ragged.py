@@ -46,9 +46,8 @@ def arrange(call: Call) -> Arranged:
     if call.lengths is None:
         steps, active, order = time, [batch] * time, None
     else:
-        lengths, order = call.lengths.sort(descending=True, stable=True)
-        steps = int(lengths[0]) if batch else 0
-        active = (lengths.unsqueeze(0) > torch.arange(steps, device="cpu").unsqueeze(1)).sum(1).tolist()
+        lengths, order, running = by_length(call.lengths)
+        steps, active = len(running), running.tolist()
         if torch.equal(order, torch.arange(batch, device="cpu")):
             order = None
     turn = None
@@ -71,6 +70,13 @@ def arrange(call: Call) -> Arranged:
     )
     state = {name: rows(value) for name, value in call.state.items()}
     return Arranged(in_time(call.inputs), state, noise, active, order, turn, time)
+
+
+def by_length(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Lengths falling, where each stood, both ``[B]``, and the rows still running at each step that runs."""
+    lengths, order = lengths.sort(descending=True, stable=True)
+    steps = torch.arange(int(lengths[0]) if len(lengths) else 0, device="cpu")
+    return lengths, order, (lengths.unsqueeze(0) > steps.unsqueeze(1)).sum(1)
 
 
 def restore(arranged: Arranged, outputs: Tensor, finals: Mapping[str, Tensor]) -> Result:

@@ -41,7 +41,7 @@ class ReferenceEngine:
             new = cell.step(x[:active], SimpleNamespace(**state), parameters)
             if t == 0:
                 check_step(cell, new, active)
-            state = {name: _zone_out(new[name], state[name], noise.keep.get(name), t) for name in state}
+            state = {name: zone_out(new[name], state[name], noise.keep.get(name), t) for name in state}
             outputs.append(F.pad(state[cell.state[0]], (0, 0, 0, batch - active)))
         finals = {
             name: torch.cat([state[name], *(part[name] for part in reversed(finished))]) if finished else state[name]
@@ -88,7 +88,8 @@ def check_step(cell: Cell, new: Mapping[str, Tensor], rows: int) -> None:
             )
 
 
-def _zone_out(new: Tensor, old: Tensor, keep: Tensor | float | None, t: int) -> Tensor:
+def zone_out(new: Tensor, old: Tensor, keep: Tensor | float | None, t: int) -> Tensor:
+    """The state after a step's zoneout: ``keep`` drawn for every step, a number, or None where there is none."""
     if keep is None:
         return new
     if isinstance(keep, Tensor):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from throughtime.cells import Cell
-from throughtime.engine.reference import bind
+from throughtime.engine.reference import bind, zone_out
 
 
 class ReferenceStream:
@@ -27,8 +27,8 @@ class ReferenceStream:
         with torch.no_grad():
             new = self.cell.step(inputs, SimpleNamespace(**self.state), self.bound)
             for name, old in self.state.items():
-                share = self.keep.get(name, 0.0)
-                self.state[name] = share * old + (1 - share) * new[name] if share else new[name].clone()
+                # a step may hand on its input, which the caller goes on using
+                self.state[name] = zone_out(new[name], old, self.keep.get(name), 0).clone()
         return self.state[self.cell.state[0]]
 
     def read(self) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from throughtime.cells import Cell
@@ -81,7 +80,8 @@ class Side:
         vectors, weights: What a call fills in of the parameters.
         room: Numbers in the packed matrices.
         outers: Products before the loop, in the order of their fields.
-        work: Multiply-adds of a row and a step in the loop.
+        work, outer_work: Multiply-adds of a row and a step, in the loop and before it.
+        outer_width: Features of the products before the loop.
         panels: Panels of the narrowest product.
         meetings: Barriers of a step.
     """
@@ -110,6 +110,8 @@ class Side:
             if name.startswith("vector ")
         ]
         self.work = sum(block.rows * block.columns for block in inner)
+        self.outer_work = sum(block.rows * block.columns for block in self.outers)
+        self.outer_width = sum(block.rows for block in self.outers)
         self.panels = min((-(-_units(block) // kind.panel) for block in inner), default=1)
         self.meetings = len(plan.barriers())
         self.room = 0
@@ -155,6 +157,7 @@ class Compiled:
         backward: Its derivative, where it trains.
         derived: Which value is the gradient of which.
         widths: Features of the tape's slots.
+        offsets: Features before each slot.
         histories: States that are held for every step.
     """
 
@@ -163,16 +166,8 @@ class Compiled:
     backward: Side | None
     derived: Derived | None
     widths: tuple[int, ...]
+    offsets: list[int]
     histories: tuple[str, ...]
-
-    @functools.cached_property
-    def offsets(self) -> list[int]:
-        """Features before each slot of the tape."""
-        return _offsets(self.widths)
-
-
-def _offsets(widths: Sequence[int]) -> list[int]:
-    return [sum(widths[:slot]) for slot in range(len(widths))]
 
 
 @functools.lru_cache(maxsize=256)
@@ -194,9 +189,9 @@ def compile_cell(use: Use) -> Compiled:
     kind = target(use.type)
     plan = lay_out(program, tape, given, in_place)
     if derived is None:
-        return Compiled(
-            use, Side(plan, use.cell, _offsets(tape.widths), kind), None, None, tuple(tape.widths), histories
-        )
+        offsets = tape.offsets()
+        forward = Side(plan, use.cell, offsets, kind)
+        return Compiled(use, forward, None, None, tuple(tape.widths), offsets, histories)
     back = Tape(tape.widths, [-1.0] * len(tape.widths))
     for node in (program.nodes[p] for p in program.reachable() if program.nodes[p].op == "product"):
         for arg in node.args:
@@ -204,8 +199,9 @@ def compile_cell(use: Use) -> Compiled:
                 back.last_read[plan.operands[arg,]] = float("inf")
     kept = {name: plan.slots[place] for name, place in derived.kept.items()}
     laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state))
-    sides = [Side(each, use.cell, _offsets(back.widths), kind) for each in (plan, laid)]
-    return Compiled(use, sides[0], sides[1], derived, tuple(back.widths), histories)
+    offsets = back.offsets()
+    forward, backward = (Side(each, use.cell, offsets, kind) for each in (plan, laid))
+    return Compiled(use, forward, backward, derived, tuple(back.widths), offsets, histories)
 
 
 def _outers(program: Program) -> list[Block]:

@@ -86,7 +86,7 @@ class Run:
         that weights are not read for a few alone.
         """
         kernel = self.side.target
-        width = sum(block.rows for block in self.side.outers) * kernel.bytes
+        width = self.side.outer_width * kernel.bytes
         rows = max(CACHE * parts * groups // max(width, 1), 4 * kernel.rows)
         return max(1, rows // max(self.layout.batch, 1))
 
@@ -94,8 +94,7 @@ class Run:
         """Whether each step multiplies its own inputs: if there are rows enough, and the cache holds all weights."""
         if self.layout.batch < ROWS * groups:
             return False
-        weights = self.side.work + sum(block.rows * block.columns for block in self.side.outers)
-        return weights * self.side.target.bytes <= 2 * CACHE * parts
+        return (self.side.work + self.side.outer_work) * self.side.target.bytes <= 2 * CACHE * parts
 
     def _set(self, name: str, value: int) -> None:
         index = self.side.index.get(name)
@@ -112,9 +111,8 @@ def blocks(batch: int, most: int) -> Tensor:
 
 def grid(side: Side, layout: Layout, threads: int) -> tuple[int, int]:
     """Groups of rows, and parties in each that share the units: what takes the shortest, as far as can be told."""
-    step = side.work
-    outer = sum(block.rows * block.columns for block in side.outers)
-    if layout.rows * (step + outer) < SERIAL:
+    work = side.work + side.outer_work
+    if layout.rows * work < SERIAL:
         return 1, 1
     count = -(-layout.batch // side.target.rows)
     running = layout.rows / max(layout.steps, 1)
@@ -126,5 +124,5 @@ def grid(side: Side, layout: Layout, threads: int) -> tuple[int, int]:
         # Rows of ragged batches end one group after the other: the first works longest
         rows = running if groups == 1 else -(-count // groups) * layout.batch / count
         meetings = MEETING * side.meetings if parts > 1 else 0.0
-        best = min(best, (rows * (step + outer) * -(-side.panels // parts) / side.panels + meetings, groups, parts))
+        best = min(best, (rows * work * -(-side.panels // parts) / side.panels + meetings, groups, parts))
     return best[1:]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.call import Call
+from throughtime.engine.ragged import by_length
 
 
 @dataclass(frozen=True)
@@ -154,10 +155,9 @@ def whole(batch: int, time: int, reverse: bool) -> Layout:
 
 def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
     batch = len(lengths)
-    sorted_lengths, order = lengths.sort(descending=True, stable=True)
-    steps = int(sorted_lengths[0]) if batch else 0
-    step = torch.arange(steps, device="cpu")
-    active = (sorted_lengths.unsqueeze(0) > step.unsqueeze(1)).sum(1)
+    sorted_lengths, order, active = by_length(lengths)
+    steps = len(active)
+    rows, step = torch.arange(batch, device="cpu"), torch.arange(steps, device="cpu")
     first = active.cumsum(0) - active
     after = first + batch
     before = torch.cat([after.new_zeros(min(steps, 1)), after[:-1]])
@@ -166,13 +166,7 @@ def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
     when = step.repeat_interleave(active)
     place = (sorted_lengths[which] - 1 - when) if reverse else when
     ended = sorted_lengths - 1
-    last = (
-        torch.where(
-            ended < 0, torch.arange(batch, device="cpu"), after[ended.clamp(min=0)] + torch.arange(batch, device="cpu")
-        )
-        if steps
-        else order
-    )
+    last = torch.where(ended < 0, rows, after[ended.clamp(min=0)] + rows) if steps else rows
     table = torch.stack([active, first, before, after], 1)
     return Layout(
         batch,
@@ -185,5 +179,5 @@ def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
         order,
         order[which] * time + place,
         before.repeat_interleave(active) + which,
-        last if steps else torch.arange(batch, device="cpu"),
+        last,
     )

@@ -109,7 +109,8 @@ class Job:
         starts = []
         tape = self._tape(self.forth, x)
         for window in self.windows:
-            starts.append({name: value.clone() for name, value in others.items()})
+            if self.compiled.use.trains:
+                starts.append({name: value.clone() for name, value in others.items()})
             held = {name: window.of_states(value) for name, value in histories.items()} | others
             self._forward(self.forth, window, window.of_rows(x), tape, held, parameters)
         finals = [

@@ -57,6 +57,10 @@ class Tape:
         """Features before a slot."""
         return sum(self.widths[:slot])
 
+    def offsets(self) -> list[int]:
+        """Features before each slot."""
+        return [self.offset(slot) for slot in range(len(self.widths))]
+
     def take(self, widths: list[int], stage: int) -> int:
         """The first of slots side by side of these widths that are free in a stage, new ones where there are none."""
         for first in range(len(self.widths) - len(widths) + 1):

@@ -14,7 +14,7 @@ LEAVES = ("state", "sequence", "outer", "rowwise", "vector", "constant")
 sequence, a row for all, a number for all."""
 
 TRANSCENDENTAL = ("tanh", "sigmoid", "exp", "log", "log1p", "sin", "cos", "erf", "sqrt")
-ARITHMETIC = ("add", "sub", "mul", "div", "neg", "abs", "max", "min", "gt", "ge", "eq", "where", *TRANSCENDENTAL)
+"""Arithmetic that costs much more than a multiplication."""
 
 
 @dataclass(frozen=True)
