@@ -13,7 +13,7 @@ from throughtime.engine.compiled.kernels import kernels
 from throughtime.engine.compiled.plan import Plan, Sweep
 from throughtime.engine.compiled.sweep import SweepWriter
 from throughtime.engine.compiled.vectors import Body, Target, functions
-from throughtime.engine.compiled.writer import STEP, Access, Writer
+from throughtime.engine.compiled.writer import STEP, Writer, accesses
 
 JOB = ("frame", "blocks", "groups", "parts", "barriers", "thread", "threads")
 """What the function is handed, 64 bits each: the frame, blocks of rows, groups of parties that share rows, parties in a
@@ -294,8 +294,6 @@ def _copy(t: Target) -> str:
         with body.loop("0", inside, str(t.lanes)) as unit:
             value = body.let(f"load {t.vector}, ptr {body.at(source, unit)}, align {t.bytes}")
             left = body.let(f"sub i64 {inside}, {unit}")
-            with body.when(body.let(f"icmp sge i64 {left}, {t.lanes}")):
-                Access(body, unit, None).store(value, goal)
-            with body.when(body.let(f"icmp slt i64 {left}, {t.lanes}")):
-                Access(body, unit, body.first(left)).store(value, goal)
+            for access in accesses(body, unit, left):
+                access.store(value, goal)
     return body.function("@copy(ptr %from, i64 %rows, i64 %room, ptr %to, i64 %stride)")

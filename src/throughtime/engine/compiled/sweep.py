@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from throughtime.engine.compiled.plan import Sweep
 from throughtime.engine.compiled.vectors import Body, arithmetic
-from throughtime.engine.compiled.writer import STEP, Access, Writer
+from throughtime.engine.compiled.writer import STEP, Access, Writer, accesses
 
 
 class SweepWriter:
@@ -52,12 +52,8 @@ class SweepWriter:
                 unit = body.let(f"add i64 {units}, {within}")
                 left = body.let(f"sub i64 {inside}, {within}")
                 in_scratch = body.let(f"add i64 {scratch}, {within}")
-                full = body.let(f"icmp sge i64 {left}, {t.lanes}")
-                with body.when(full):
-                    self._arithmetic(body, Access(body, unit, None), reads, writes, in_scratch)
-                cut = body.let(f"icmp slt i64 {left}, {t.lanes}")
-                with body.when(cut):
-                    self._arithmetic(body, Access(body, unit, body.first(left)), reads, writes, in_scratch)
+                for access in accesses(body, unit, left):
+                    self._arithmetic(body, access, reads, writes, in_scratch)
         head = "ptr %frame, ptr %step, i64 %block, i64 %row0, i64 %rows.count, i64 %panel, ptr %scratch"
         return body.function(f"@sweep.{self.number}({head})")
 

@@ -7,6 +7,8 @@ the same for every shape.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from throughtime.engine.compiled.plan import Plan
 from throughtime.engine.compiled.vectors import Body, Target
 
@@ -83,6 +85,17 @@ class Writer:
         after = body.let(f"add i64 {index}, 1")
         low, high = body.let(f"mul i64 {total}, {index}"), body.let(f"mul i64 {total}, {after}")
         return body.let(f"udiv i64 {low}, {parties}"), body.let(f"udiv i64 {high}, {parties}")
+
+
+def accesses(body: Body, unit: str, left: str) -> Iterator[Access]:
+    """Accesses to the vector at ``unit`` where ``left`` units are left: whole, and under a mask. What is written for
+    each runs where it is the one that fits.
+    """
+    lanes = body.target.lanes
+    with body.when(body.let(f"icmp sge i64 {left}, {lanes}")):
+        yield Access(body, unit, None)
+    with body.when(body.let(f"icmp slt i64 {left}, {lanes}")):
+        yield Access(body, unit, body.first(left))
 
 
 class Access:
