@@ -16,6 +16,19 @@ from torch import Tensor
 from throughtime.engine.call import Call
 from throughtime.engine.ragged import by_length
 
+SETS = 4096
+"""Bytes after which addresses fall into the same set of a first-level cache."""
+
+LINE = 64
+"""Bytes of a cache line."""
+
+
+def apart(like: Tensor, rows: int, width: int) -> Tensor:
+    """Room for rows ``[rows, width]`` of which no few neighbours push each other out of the cache."""
+    size = like.element_size()
+    spare = LINE // size if width * size % (SETS // 2) == 0 else 0
+    return like.new_empty(rows, width + spare)[:, :width]
+
 
 @dataclass(frozen=True)
 class Layout:

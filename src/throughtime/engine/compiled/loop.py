@@ -14,7 +14,7 @@ from throughtime.engine.call import Call, EngineError, Result
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
 from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, total, vectors
-from throughtime.engine.compiled.layout import Layout, Window
+from throughtime.engine.compiled.layout import Layout, Window, apart
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
 
@@ -97,12 +97,13 @@ class Job:
     ) -> tuple[Tensor, list[Tensor], Kept]:
         """Outputs ``[B, T, width]``, final states, and what the backward step needs."""
         layout = self.layout
-        x = layout.pack(inputs.detach()).contiguous()
+        x = layout.pack(inputs.detach())
+        x = x if x.stride(1) == 1 else x.contiguous()
         histories: dict[str, Tensor] = {}
         others: dict[str, Tensor] = {}
         for name, value in initial.items():
             if name in self.forth.histories:
-                histories[name] = x.new_empty(layout.rows + layout.batch, self.widths[name])
+                histories[name] = apart(x, layout.rows + layout.batch, self.widths[name])
                 layout.initial(histories[name]).copy_(layout.sort(value.detach()))
             else:
                 others[name] = layout.sort(value.detach()).clone()
@@ -122,7 +123,7 @@ class Job:
 
     def _tape(self, code: Compiled, x: Tensor) -> Tensor:
         """A tape that every window uses after the other."""
-        return x.new_empty(max(window.layout.rows for window in self.windows), sum(code.widths))
+        return apart(x, max(window.layout.rows for window in self.windows), sum(code.widths))
 
     def _forward(
         self,
