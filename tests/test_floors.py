@@ -28,7 +28,7 @@ FLOORS = [
     "serving",
     "cli",
 ]
-GROUND = ["errors", "files", "_version"]
+GROUND = ["errors", "files", "own", "_version"]
 TOP = ["__init__", "__main__"]
 LONGEST = 420
 
@@ -100,7 +100,7 @@ def test_no_floor_imports_from_above() -> None:
 def test_the_house_is_seen_at_all() -> None:
     """A reader that finds no imports would find no violation either."""
     text = set(imported(parse(ROOT / "tasks" / "text.py"), "throughtime.tasks"))
-    assert {"throughtime.cells", "throughtime.data", "throughtime.training", "throughtime.tasks.base"} <= text
+    assert {"throughtime.models", "throughtime.data", "throughtime.training", "throughtime.tasks.base"} <= text
     assert "throughtime.cli." in set(imported(parse(ROOT / "cli" / "__init__.py"), "throughtime.cli"))
     assert {"cells", "engine", "layers", "data", "models", "decoding", "training", "tasks", "cli"} <= {
         file.relative_to(ROOT).parts[0] for file in modules(ROOT)

@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ def test_public_names_say_what_they_take(name: str) -> None:
     assert parameters
     # Every argument is described by name, under Args, or Attributes for a dataclass.
     assert "Args:" in text or "Attributes:" in text
+    if is_dataclass(made):  # what it inherits is described where it is declared
+        text = "\n".join(inspect.getdoc(kind) or "" for kind in made.__mro__[:-1])
     assert [p for p in parameters if not re.search(rf"^ *{p}(, \w+)*:|^ *(\w+, )+{p}:", text, re.MULTILINE)] == []
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from throughtime.data import NOTHING, TokenBatch, WholeTexts
 from throughtime.data.batches import _ends
+from throughtime.data.examples import POOL
 
 EOS = 1
 
@@ -49,7 +50,7 @@ def test_every_text_once(texts: list[list[int]], rows: int, seed: int | None, ep
 
 
 def of_lengths(seed: int | None, rows: int = 4) -> WholeTexts:
-    lengths = np.random.default_rng(7).integers(1, 30, 4 * WholeTexts.POOL * 3)
+    lengths = np.random.default_rng(7).integers(1, 30, 4 * POOL * 3)
     ids = np.concatenate([[*np.full(length, 2 + number % 7), EOS] for number, length in enumerate(lengths)])
     return WholeTexts(ids, rows, EOS, seed)
 

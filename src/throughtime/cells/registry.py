@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -19,6 +17,7 @@ from throughtime.cells.lstm_peephole import PeepholeLSTMCell
 from throughtime.cells.lstm_projected import ProjectedLSTMCell
 from throughtime.cells.rnn import RNNCell
 from throughtime.errors import UserError, nearest
+from throughtime.own import import_class
 
 CellFactory = Callable[..., Cell]
 """Makes a cell from ``(input_size, hidden_size, **options)``: a cell's class, as a rule."""
@@ -69,14 +68,4 @@ def find_cell(name: str) -> CellFactory:
             f"unknown cell {name!r}{nearest(name, CELLS)}; built-in cells: {', '.join(CELLS)}; "
             "a cell of your own is written module:Class"
         )
-    module_name, _, class_name = name.partition(":")
-    if not module_name or module_name.startswith("."):
-        raise UserError(f"cell {name!r}: expected module:Class with the module's full dotted name")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise UserError(f"cell {name!r}: {error}; is the module's folder on PYTHONPATH?") from error
-    found = getattr(module, class_name, None)
-    if not (inspect.isclass(found) and issubclass(found, Cell)):
-        raise UserError(f"cell {name!r}: module {module_name} has no Cell subclass named {class_name!r}")
-    return found
+    return import_class("cell", name, Cell)

@@ -17,6 +17,7 @@ from throughtime.errors import UserError, nearest
 COMMANDS = {
     "train": "Train a model of a task, and resume a run.",
     "evaluate": "Judge a trained model.",
+    "predict": "What a trained model makes of lines of text.",
     "sample": "Draw text from a language model.",
     "score": "The probability of lines of text.",
     "tasks": "What can be trained.",

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,11 +15,35 @@ from rich.text import Text
 
 from throughtime.errors import UserError
 
+if TYPE_CHECKING:
+    from throughtime.tasks.base import Report, Task
+
 run_argument: Callable[[Any], Any] = click.argument("run", type=click.Path(path_type=Path))
 cell_option: Callable[[Any], Any] = click.option(
     "--cell", help="Allow the user's own cell that the model was trained with."
 )
+task_option: Callable[[Any], Any] = click.option("--task", help="Allow the user's own task that made the model.")
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def open_task(run: Path, own: str | None) -> Task:
+    """The task that made a model folder; code of the user's own only where the user names it.
+
+    Raises:
+        UserError: If the folder is damaged, or its task is ``module:Class`` and ``own`` is not the same.
+    """
+    from throughtime.tasks import find_task
+    from throughtime.tasks.run import Run
+
+    name = Run.open(run).task
+    if own is not None and own != name:
+        raise UserError(f"{run}: expected --task {name}, which made this model, got {own}")
+    if ":" in name and own is None:
+        raise UserError(
+            f"{run}: its task {name} is code outside of the folder, which is not run unasked; "
+            f"pass --task {name} if you trust it"
+        )
+    return find_task(name)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
@@ -44,6 +68,23 @@ def print_figures(figures: Mapping[str, Any], as_json: bool) -> None:
     shown = {float: "{:,.4f}", int: "{:,}"}
     rows = [[name.replace("_", " "), shown.get(type(value), "{}").format(value)] for name, value in figures.items()]
     print_table(["figure", "value"], rows, right=["value"])
+
+
+def print_report(report: Report, as_json: bool) -> None:
+    """A report's figures and tables, or all of it as one JSON object."""
+    if as_json:
+        tables = {t.title: [dict(zip(t.columns, row, strict=True)) for row in t.rows] for t in report.tables}
+        click.echo(json.dumps({**report.figures, **({"tables": tables} if tables else {})}, ensure_ascii=False))
+        return
+    print_figures(report.figures, as_json=False)
+    for table in report.tables:
+        click.echo(f"\n{table.title}")
+        numbers = [c for i, c in enumerate(table.columns) if any(isinstance(row[i], int | float) for row in table.rows)]
+        print_table(table.columns, [[_shown(cell) for cell in row] for row in table.rows], right=numbers)
+
+
+def _shown(cell: str | int | float) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:,.2f}" if isinstance(cell, float) else cell
 
 
 def read_lines(file: str) -> list[str]:

@@ -34,6 +34,7 @@ class TrainGroup(click.Group):
         task = find_task(name)
         parameters: list[click.Parameter] = [
             click.Argument(["paths"], nargs=-1, metavar="PATHS..."),
+            click.Option(["--data"], multiple=True, metavar="PATH", help="The same as PATHS; may be repeated."),
             *settings_options(task.settings),
             click.Option(["--out"], required=True, type=click.Path(path_type=Path), help="The model folder to make."),
             click.Option(["--resume"], is_flag=True, help="Go on with the run in --out; PATHS are not needed."),
@@ -54,12 +55,14 @@ command = TrainGroup("train", help="Train a model of a task, and resume a run.")
 def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     """Trains, shows progress, and prints where the run ended."""
     out: Path = values["out"]
-    if not (values["resume"] or values["paths"]):
-        raise UserError(f"expected text to train on; e.g.: throughtime train {task.name} FILE --out {out}")
+    paths = [*values["paths"], *values["data"]]
+    if not (values["resume"] or paths):
+        raise UserError(f"expected data to train on; e.g.: throughtime train {task.name} FILE --out {out}")
     if values["tensorboard"] and find_spec("tensorboard") is None:  # before anything is written
         raise UserError("TensorBoard is not installed; run: pip install 'throughtime[track]'")
-    trainer = task.resume(out, options) if values["resume"] else task.start(values["paths"], out, options)
-    click.echo(f"{out}: {task.describe(trainer)}", err=True)
+    trainer = task.resume(out, options) if values["resume"] else task.start(paths, out, options)
+    for line in task.describe(trainer).splitlines():
+        click.echo(f"{out}: {line}", err=True)
     if values["resume"]:
         click.echo(f"resumed at step {trainer.progress.step}", err=True)
     observers: list[Observer] = [ProgressObserver(Console(stderr=True))]

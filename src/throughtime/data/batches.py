@@ -17,6 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from throughtime.data.examples import in_batches
+
 NOTHING = -1
 """The input before a text's first token; a model shows its network a vector of zeros there."""
 
@@ -147,9 +149,6 @@ class WholeTexts:
         seed: Of the shuffling; None: not shuffled, only sorted by length.
     """
 
-    POOL = 50
-    """Batches whose texts are sorted by length together."""
-
     def __init__(self, ids: Ids, rows: int, eos: int, seed: int | None = None) -> None:
         self.ids, self.rows, self.seed = ids, rows, seed
         ends = _ends(ids, eos)
@@ -167,22 +166,9 @@ class WholeTexts:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[TokenBatch]:
         """The batches of an epoch; the order depends on the seed and the epoch alone."""
-        order, numbers = np.arange(self.texts), np.arange(len(self))
-        if self.seed is not None:
-            random = np.random.default_rng([self.seed, epoch])
-            random.shuffle(order)
-            random.shuffle(numbers)
-        order = self._pooled(order)
-        for number in numbers[start:]:
-            chosen = order[number * self.rows : (number + 1) * self.rows]
+        for chosen in in_batches(np.diff(self.bounds), self.rows, self.seed, epoch, start):
             pieces = [np.asarray(self.ids[self.bounds[i] : self.bounds[i + 1]]) for i in chosen]
             yield _pad(pieces, [NOTHING] * len(pieces))
-
-    def _pooled(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        lengths = np.diff(self.bounds)
-        size = self.rows * self.POOL
-        pools = [order[i : i + size] for i in range(0, len(order), size)]
-        return np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
 
 
 def _ends(ids: Ids, eos: int, block: int = 1 << 24) -> npt.NDArray[np.int64]:

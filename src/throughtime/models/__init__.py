@@ -2,5 +2,6 @@
 
 from throughtime.models.base import Model, State
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
+from throughtime.models.stack import StackConfig
 
-__all__ = ["LanguageModel", "LanguageModelConfig", "Model", "State"]
+__all__ = ["LanguageModel", "LanguageModelConfig", "Model", "StackConfig", "State"]

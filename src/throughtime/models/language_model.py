@@ -8,7 +8,7 @@ Shapes::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,51 +17,27 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import TokenBatch
-from throughtime.layers import Recurrent
 from throughtime.models.base import Model, State
+from throughtime.models.stack import StackConfig
 
 
-@dataclass(frozen=True)
-class LanguageModelConfig:
-    """What a language model is built from, as plain data.
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelConfig(StackConfig):
+    """What a language model is built from, as plain data: the fields of :class:`StackConfig`, and its own.
 
     Attributes:
         vocabulary: Tokens, V.
-        cell: Name of a cell.
-        hidden: Units of a layer.
-        layers: Depth.
         embedding: Features of an embedding, E.
         tied: The softmax uses the embedding's weights (Press and Wolf 2017; Inan et al. 2017); where the stack's
             output has another size than E, a matrix without bias leads there.
         adaptive: Ids at which an adaptive softmax begins a new, narrower cluster (Grave et al. 2017); ids must be
             ordered by falling frequency. Empty: one full softmax.
-        dropout: Share of features dropped between layers and before the softmax.
-        input_dropout: Variational, as in :class:`throughtime.Recurrent`.
-        recurrent_dropout: As in :class:`throughtime.Recurrent`.
-        zoneout: As in :class:`throughtime.Recurrent`.
-        weight_drop: As in :class:`throughtime.Recurrent`.
-        residual: As in :class:`throughtime.Recurrent`.
-        options: The cell's own options.
     """
 
     vocabulary: int
-    cell: str = "lstm"
-    hidden: int = 256
-    layers: int = 1
     embedding: int = 128
     tied: bool = False
     adaptive: tuple[int, ...] = ()
-    dropout: float = 0.0
-    input_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    zoneout: float = 0.0
-    weight_drop: float = 0.0
-    residual: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> LanguageModelConfig:
@@ -96,25 +72,14 @@ class LanguageModel(Model):
         super().__init__()
         if config.tied and config.adaptive:
             raise ValueError("tied weights need the full softmax; pass tied or adaptive, not both")
+        if config.bidirectional:
+            raise ValueError("a language model reads in one direction: the words to come are what it predicts")
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.embedding)
         # Inputs of variance one either way; tied, the same numbers are a softmax matrix and must be small.
         self.scale = config.embedding**0.5 if config.tied else 1.0
         nn.init.normal_(self.embedding.weight, std=1.0 / self.scale)
-        self.stack = Recurrent(
-            cell or config.cell,
-            config.embedding,
-            config.hidden,
-            config.layers,
-            dropout=config.dropout,
-            input_dropout=config.input_dropout,
-            recurrent_dropout=config.recurrent_dropout,
-            zoneout=config.zoneout,
-            weight_drop=config.weight_drop,
-            residual=config.residual,
-            engine=engine,
-            **config.options,
-        )
+        self.stack = config.build(config.embedding, cell=cell, engine=engine)
         width = self.stack.output_size
         self.bridge: nn.Module = nn.Identity()
         if config.tied:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from throughtime.errors import UserError, nearest
+from throughtime.own import import_class
+from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
+from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 
-TASKS: dict[str, Task] = {task.name: task for task in (TextTask(),)}
+APPLICATIONS: tuple[type[Application[Any]], ...] = ()
+
+TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
 """Every task by name."""
 
 
 def find_task(name: str) -> Task:
-    """The task of that name.
+    """The task of that name: a built-in one, or ``module:Class``, an :class:`Application` whose module is imported.
 
     Raises:
         UserError: If there is none; names the nearest one.
     """
-    if name not in TASKS:
-        raise UserError(f"unknown task {name!r}{nearest(name, TASKS)}; tasks: {', '.join(TASKS)}")
-    return TASKS[name]
+    if name in TASKS:
+        return TASKS[name]
+    if ":" not in name:
+        raise UserError(
+            f"unknown task {name!r}{nearest(name, TASKS)}; tasks: {', '.join(TASKS)}; "
+            "a task of your own is written module:Class"
+        )
+    return Supervised(import_class("task", name, Application), name)
 
 
-__all__ = ["TASKS", "Task", "find_task"]
+__all__ = ["TASKS", "Application", "Task", "find_task"]

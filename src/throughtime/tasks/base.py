@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from rich.text import Text
 
-from throughtime.errors import UserError
+from throughtime.cells import CELLS, cell_options, find_cell
+from throughtime.engine import ENGINES, check_engine
+from throughtime.errors import UserError, nearest
+from throughtime.models import StackConfig
 from throughtime.training import OptimiserName, Plan, Schedule, Trainer
 
 SettingsT = TypeVar("SettingsT", bound="TrainSettings")
@@ -64,6 +69,63 @@ class TrainSettings(BaseModel):
         )
 
 
+class ModelSettings(TrainSettings):
+    """What every model that is built around a recurrent stack takes."""
+
+    cell: str = option("lstm", f"{', '.join(CELLS)}, or module:Class.", "Model")
+    cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
+    hidden: int = option(256, "Units of a layer.", "Model", ge=1)
+    layers: int = option(1, "Depth.", "Model", ge=1)
+    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
+    dropout: float = option(0.2, "Between layers and before the output.", "Model", ge=0, lt=1)
+    input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
+    recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
+    zoneout: float = option(0.0, "Units that keep their old state at a step.", "Model", ge=0, lt=1)
+    weight_drop: float = option(0.0, "Recurrent weights dropped.", "Model", ge=0, lt=1)
+    residual: bool = option(False, "Add a layer's input to its output.", "Model")
+    engine: str = option("auto", f"auto, {', '.join(engine.name for engine in ENGINES)}.", "Model")
+
+    @field_validator("cell_option")
+    @classmethod
+    def _named(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not value.partition("=")[0].isidentifier() or "=" not in value:
+                raise ValueError("expected name=value")
+        return values
+
+    def cell_options(self) -> dict[str, Any]:
+        """The cell's options, numbers as numbers."""
+        pairs = (value.partition("=") for value in self.cell_option)
+        return {name: _number(value) for name, _, value in pairs}
+
+    def stack(self) -> dict[str, Any]:
+        """The fields of :class:`throughtime.models.StackConfig` that are settings."""
+        own = {field.name for field in fields(StackConfig)} & set(type(self).model_fields)
+        return {**{name: getattr(self, name) for name in own}, "options": self.cell_options()}
+
+    def check_model(self) -> None:
+        """Refuses what no model can be built from.
+
+        Raises:
+            UserError: If there is no such engine, cell or option of the cell.
+        """
+        check_engine(self.engine)
+        known = cell_options(find_cell(self.cell))
+        for name in self.cell_options():
+            if name not in known:
+                has = f"options: {', '.join(known)}" if known else "it has none"
+                raise UserError(f"--cell-option: cell {self.cell} has no option {name!r}{nearest(name, known)}; {has}")
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 EXTENDABLE = frozenset({"epochs", "steps", "minutes", "checkpoint_seconds", "evaluate_every", "patience", "device"})
 """Settings that a resumed run may be given anew; all others stay as they were."""
 
@@ -71,9 +133,9 @@ EXTENDABLE = frozenset({"epochs", "steps", "minutes", "checkpoint_seconds", "eva
 class Task:
     """An application: its data, model, metric, and how a result is shown."""
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    settings: ClassVar[type[TrainSettings]]
+    name: str
+    summary: str
+    settings: type[TrainSettings]
 
     def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[Any]:
         """Reads the data, makes the run's folder, and returns what trains; nothing is left behind on bad input."""
@@ -87,9 +149,85 @@ class Task:
         """A line on what is about to be trained."""
         raise NotImplementedError
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None) -> dict[str, Any]:
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None) -> Report:
         """The metrics of a trained model on other data."""
         raise NotImplementedError
+
+    def predictor(self, run: Path, cell: str | None) -> Predictor:
+        """A trained model that predicts.
+
+        Raises:
+            UserError: If the task has nothing to predict.
+        """
+        raise UserError(f"{run}: a model of task {self.name!r} has nothing to predict; see: throughtime --help")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a report.
+
+    Attributes:
+        title: What it shows.
+        columns: Headings.
+        rows: Cells; numbers stand on the right.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | int | float]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How good a model is.
+
+    Attributes:
+        figures: The field's metrics by name, the baseline beside them.
+        tables: Counts per class, the hardest errors.
+    """
+
+    figures: dict[str, Any]
+    tables: Sequence[Table] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a prediction beside itself.
+
+    Attributes:
+        nbest: Results for each input, the best first.
+        beam: Hypotheses that a search keeps; None: as many as are wanted, and the task's own least.
+        explain: Show what in the input the result rests on.
+        picture: Draw that to this file.
+    """
+
+    nbest: int = 1
+    beam: int | None = None
+    explain: bool = False
+    picture: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model makes of an input.
+
+    Attributes:
+        shown: For people.
+        data: For programs: plain data.
+        warnings: What the user should know of the input.
+    """
+
+    shown: Text
+    data: dict[str, Any]
+    warnings: Sequence[str] = ()
+
+
+class Predictor(Protocol):
+    """A trained model that predicts."""
+
+    def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """A prediction for every line."""
+        ...
 
 
 def check_settings(kind: type[SettingsT], options: dict[str, Any]) -> SettingsT:

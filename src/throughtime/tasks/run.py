@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from throughtime._version import __version__
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
+from throughtime.tasks.base import EXTENDABLE, SettingsT, check_settings
 
 FORMAT = 1
 
@@ -119,6 +120,39 @@ def staged(out: Path) -> Iterator[Path]:
         for parent in made:
             parent.rmdir()
         raise
+
+
+def stored(run: Run, kind: type[SettingsT]) -> SettingsT:
+    """The settings that a model folder was made with.
+
+    Raises:
+        UserError: If the folder's file is damaged.
+    """
+    try:
+        return check_settings(kind, run.settings)
+    except UserError as error:
+        raise UserError(f"{run.folder / 'config.json'}: {error}") from error
+
+
+def extend(run: Run, kind: type[SettingsT], options: dict[str, Any]) -> Run:
+    """A run with the settings that may change when it goes on.
+
+    Raises:
+        UserError: If an option would change what was trained.
+    """
+    run.allow_cell(options.get("cell"))
+    settings = check_settings(kind, {**run.settings, **options})
+    kept = stored(run, kind)
+    for name in options:
+        if name not in EXTENDABLE and getattr(settings, name) != getattr(kept, name):
+            raise UserError(
+                f"--{name.replace('_', '-')}: a resumed run keeps {getattr(kept, name)!r}, got {options[name]!r}; "
+                "leave the option out, or train into another --out"
+            )
+    for bound in ("steps", "minutes"):
+        if "epochs" in options and getattr(settings, bound) is not None:
+            raise UserError(f"--epochs: this run ends by --{bound} {getattr(settings, bound):g}; pass --{bound}")
+    return replace(run, settings=settings.model_dump(mode="json"))
 
 
 def choose_device(name: str) -> torch.device:

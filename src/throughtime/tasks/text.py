@@ -8,23 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import TypeAdapter, ValidationError, model_validator
 
-from throughtime.cells import CELLS, cell_options, find_cell
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
 from throughtime.data.text import open_texts
 from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
-from throughtime.engine import check_engine
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError
 from throughtime.models import LanguageModel, LanguageModelConfig
-from throughtime.tasks.base import EXTENDABLE, Task, TrainSettings, check_settings, option
-from throughtime.tasks.run import Run, choose_device, staged
+from throughtime.tasks.base import ModelSettings, Report, Task, TrainSettings, check_settings, option
+from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
 STREAM_TOKENS = 2000
@@ -32,7 +30,7 @@ STREAM_TOKENS = 2000
 STREAMS = 64
 
 
-class TextSettings(TrainSettings):
+class TextSettings(ModelSettings):
     """What a language model is trained from."""
 
     unit: Literal["characters", "words", "bytepairs"] = option(
@@ -46,31 +44,11 @@ class TextSettings(TrainSettings):
     lowercase: bool = option(False, "Read everything in lower case.", "Data")
     min_count: int = option(1, "Rarer tokens become UNK.", "Data", ge=1)
     max_vocab: int | None = option(None, "Most tokens of the vocabulary.", "Data", ge=4)
-    cell: str = option("lstm", f"{', '.join(CELLS)}, or module:Class.", "Model")
-    cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
-    hidden: int = option(256, "Units of a layer.", "Model", ge=1)
-    layers: int = option(1, "Depth.", "Model", ge=1)
-    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
     tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
     adaptive: bool = option(False, "Adaptive softmax, for large vocabularies.", "Model")
-    dropout: float = option(0.2, "Between layers and before the softmax.", "Model", ge=0, lt=1)
-    input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
-    recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
-    zoneout: float = option(0.0, "Units that keep their old state at a step.", "Model", ge=0, lt=1)
-    weight_drop: float = option(0.0, "Recurrent weights dropped.", "Model", ge=0, lt=1)
-    residual: bool = option(False, "Add a layer's input to its output.", "Model")
-    engine: str = option("auto", "auto, torch, reference.", "Model")
     bptt: int | None = option(
         None, "Steps of truncated back-propagation; 0: whole texts. Default: 100, for sentences 0.", "Training", ge=0
     )
-
-    @field_validator("cell_option")
-    @classmethod
-    def _named(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not value.partition("=")[0].isidentifier() or "=" not in value:
-                raise ValueError("expected name=value")
-        return values
 
     @model_validator(mode="after")
     def _together(self) -> TextSettings:
@@ -82,20 +60,6 @@ class TextSettings(TrainSettings):
     def cut(self) -> int:
         """Steps of truncated back-propagation; 0: whole texts."""
         return (0 if self.sentences else 100) if self.bptt is None else self.bptt
-
-    def cell_options(self) -> dict[str, Any]:
-        """The cell's options, numbers as numbers."""
-        pairs = (value.partition("=") for value in self.cell_option)
-        return {name: _number(value) for name, _, value in pairs}
-
-
-def _number(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 @dataclass(frozen=True)
@@ -132,7 +96,7 @@ class TextModel:
     def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto") -> None:
         self.run = Run.open(Path(run), TextTask.name)
         self.run.allow_cell(cell)
-        self.settings = _settings(self.run)
+        self.settings = stored(self.run, TextSettings)
         self.sentences = self.settings.sentences
         self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
         self.model = _build(self.run, self.settings, self.tokenizer)
@@ -170,9 +134,9 @@ class TextModel:
 class TextTask(Task):
     """The language model."""
 
-    name: ClassVar[str] = "text"
-    summary: ClassVar[str] = "language model of running text or sentences: sample, score, evaluate"
-    settings: ClassVar[type[TrainSettings]] = TextSettings
+    name = "text"
+    summary = "language model of running text or sentences: sample, score, evaluate"
+    settings: type[TrainSettings] = TextSettings
 
     def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
         """Tokenises the texts into the run's folder and returns what trains.
@@ -181,8 +145,7 @@ class TextTask(Task):
             UserError: If the input or an option is bad; nothing is left behind.
         """
         settings = check_settings(TextSettings, options)
-        check_engine(settings.engine)
-        _check_cell(settings)
+        settings.check_model()
         texts = open_texts(paths)
         valid = None if settings.valid is None else open_texts([settings.valid])
         split = Split(settings.sentences, settings.held_out, whole_lines=settings.unit != "characters")
@@ -203,19 +166,10 @@ class TextTask(Task):
             _check_size(data, settings, tokenizer.eos)
             model = LanguageModelConfig(
                 vocabulary=len(tokenizer),
-                cell=settings.cell,
-                hidden=settings.hidden,
-                layers=settings.layers,
                 embedding=settings.embedding,
                 tied=settings.tied,
                 adaptive=_cutoffs(len(tokenizer)) if settings.adaptive else (),
-                dropout=settings.dropout,
-                input_dropout=settings.input_dropout,
-                recurrent_dropout=settings.recurrent_dropout,
-                zoneout=settings.zoneout,
-                weight_drop=settings.weight_drop,
-                residual=settings.residual,
-                options=settings.cell_options(),
+                **settings.stack(),
             )
             run = Run(
                 folder,
@@ -235,20 +189,7 @@ class TextTask(Task):
         Raises:
             UserError: If there is nothing to resume, or an option would change the run.
         """
-        run = Run.open(out, self.name)
-        run.allow_cell(options.get("cell"))
-        settings = check_settings(TextSettings, {**run.settings, **options})
-        kept = _settings(run)
-        for name in options:
-            if name not in EXTENDABLE and getattr(settings, name) != getattr(kept, name):
-                raise UserError(
-                    f"--{name.replace('_', '-')}: a resumed run keeps {getattr(kept, name)!r}, got {options[name]!r}; "
-                    "leave the option out, or train into another --out"
-                )
-        for bound in ("steps", "minutes"):
-            if "epochs" in options and getattr(settings, bound) is not None:
-                raise UserError(f"--epochs: this run ends by --{bound} {getattr(settings, bound):g}; pass --{bound}")
-        extended = Run(out, run.task, settings.model_dump(mode="json"), run.model, run.data)
+        extended = extend(Run.open(out, self.name), TextSettings, options)
         trainer = _trainer(extended)
         trainer.resume()
         extended.save()
@@ -265,7 +206,7 @@ class TextTask(Task):
             f"vocabulary {config.vocabulary:,}, {len(trainer.source):,} batches an epoch"
         )
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> dict[str, Any]:
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.
 
         Raises:
@@ -275,14 +216,14 @@ class TextTask(Task):
         if not paths:
             if "valid" not in model.run.data:
                 raise UserError(f"{run}: holds no validation text; name a text file")
-            return model.evaluate(_token_files(model.run)["valid"])
+            return Report(model.evaluate(_token_files(model.run)["valid"]))
         split = Split(model.sentences, 0.0, whole_lines=False)
         with tempfile.TemporaryDirectory() as folder:
             pieces = parts(open_texts(paths), None, split)[0]
             tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
             if not tokens.tokens:
                 raise UserError("expected text, got none: the files are empty")
-            return model.evaluate(tokens)
+            return Report(model.evaluate(tokens))
 
 
 def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:
@@ -303,13 +244,6 @@ def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dic
         "characters": tokens.characters,
         "unknown_share": tokens.unknown / count,
     }
-
-
-def _settings(run: Run) -> TextSettings:
-    try:
-        return check_settings(TextSettings, run.settings)
-    except UserError as error:
-        raise UserError(f"{run.folder / 'config.json'}: {error}") from error
 
 
 def _token_files(run: Run) -> dict[str, TokenFile]:
@@ -334,16 +268,8 @@ def _build(run: Run, settings: TextSettings, tokenizer: Tokenizer) -> LanguageMo
         raise UserError(f"the model cannot be built: {error}") from error
 
 
-def _check_cell(settings: TextSettings) -> None:
-    known = cell_options(find_cell(settings.cell))
-    for name in settings.cell_options():
-        if name not in known:
-            has = f"options: {', '.join(known)}" if known else "it has none"
-            raise UserError(f"--cell-option: cell {settings.cell} has no option {name!r}{nearest(name, known)}; {has}")
-
-
 def _trainer(run: Run) -> Trainer[TokenBatch]:
-    settings = _settings(run)
+    settings = stored(run, TextSettings)
     tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
     tokens = _token_files(run)
     torch.manual_seed(settings.seed)

@@ -1,0 +1,114 @@
+"""Which files are for training, validation and test; and a split where nobody made one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from throughtime.errors import UserError, nearest
+
+ExampleT = TypeVar("ExampleT")
+
+PARTS = ("train", "valid", "test")
+"""What data is divided into."""
+
+# The names that people give; testa and testb are those of CoNLL-2003.
+_NAMES = {
+    "valid": re.compile(r"(?:^|[^a-z])(?:dev|val|valid|validation|development|testa)(?:$|[^a-z])"),
+    "test": re.compile(r"(?:^|[^a-z])(?:test|tst|testing|testb)(?:$|[^a-z])"),
+    "train": re.compile(r"train"),
+}
+
+
+def part_of(name: str) -> str | None:
+    """The part that a file or folder of that name holds; None where the name does not tell.
+
+    Example:
+        >>> [part_of(name) for name in ("wnut17train.conll", "emerging.dev.conll", "eng.testa", "reviews.csv")]
+        ['train', 'valid', 'valid', None]
+    """
+    return next((part for part, pattern in _NAMES.items() if pattern.search(name.lower())), None)
+
+
+def find_parts(paths: Sequence[Path], is_data: Callable[[Path], bool]) -> dict[str, list[Path]]:
+    """The files of each part, among the files named and those in the folders named.
+
+    Args:
+        paths: Files, and folders that are searched, not deeper than one folder that itself is named after a part.
+        is_data: Whether a file, or a folder, in a folder searched is data.
+
+    Returns:
+        Paths by part; what no name tells apart is for training.
+
+    Raises:
+        UserError: If a path is missing, nothing is found, or there is nothing to train on.
+    """
+    found: dict[str, list[Path]] = {part: [] for part in PARTS}
+    for path in paths:
+        check_there(path)
+        for file in _inside(path, is_data) if path.is_dir() and not is_data(path) else [path]:
+            part = part_of(file.name) or (part_of(file.parent.name) if path.is_dir() else None)
+            found[part or "train"].append(file)
+    if not any(found.values()):
+        raise UserError(f"expected data in {', '.join(map(str, paths))}, found no file of a known kind there")
+    if not found["train"]:
+        names = ", ".join(file.name for files in found.values() for file in files)
+        raise UserError(f"expected a file to train on, found only {names}; put 'train' in its name, or pass it alone")
+    return {part: files for part, files in found.items() if files}
+
+
+def check_there(path: Path) -> None:
+    """Refuses a path that does not exist; names the nearest one.
+
+    Raises:
+        UserError: If it does not exist.
+    """
+    if not path.exists():
+        beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f"{path}: no such file or folder{nearest(path.name, beside)}")
+
+
+def _inside(folder: Path, is_data: Callable[[Path], bool]) -> list[Path]:
+    files: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if is_data(path):
+            files.append(path)
+        elif path.is_dir() and part_of(path.name):
+            files += [file for file in sorted(path.iterdir()) if is_data(file)]
+    return files
+
+
+def split(
+    examples: Iterable[ExampleT], shares: Sequence[float], seed: int, key: Callable[[ExampleT], Hashable]
+) -> list[list[ExampleT]]:
+    """Divides examples at random into parts; those of one key stay together, so that no part knows another's.
+
+    Args:
+        examples: The examples.
+        shares: Of every part but the first, which takes the rest.
+        seed: Of the draw.
+        key: What makes two examples the same.
+
+    Example:
+        >>> train, held_out = split("aabbccddee", [0.2], seed=0, key=str)
+        >>> len(train), len(held_out), set(train) & set(held_out)
+        (8, 2, set())
+    """
+    examples = list(examples)
+    groups: dict[Hashable, list[int]] = {}
+    for number, example in enumerate(examples):
+        groups.setdefault(key(example), []).append(number)
+    waiting = list(groups.values())
+    np.random.default_rng(seed).shuffle(waiting)
+    parts: list[list[ExampleT]] = []
+    for share in shares:
+        chosen: list[int] = []
+        while waiting and len(chosen) < round(share * len(examples)):
+            chosen += waiting.pop()
+        parts.append([examples[number] for number in sorted(chosen)])
+    rest = sorted(number for group in waiting for number in group)
+    return [[examples[number] for number in rest], *parts]

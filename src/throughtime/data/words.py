@@ -1,0 +1,126 @@
+"""Words of sentences, as batches of ids and of spellings.
+
+Shapes::
+
+    B  sentences        T  words of the longest        S  different words of the batch        L  letters of the longest
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from throughtime.data.vocabulary import Vocabulary
+
+LONGEST_WORD = 40
+"""Letters of a word that are read; a longer one is an address or noise."""
+
+# English clitics stand apart, as in most annotated corpora ("is n't", "John 's"); addresses, names of users and tags
+# stay whole; dots, dashes and marks repeated stay together.
+_TOKEN = re.compile(
+    r"""
+      https?://\S+ | www\.\S+ | [@\#]\w+
+    | \w+(?=n['’]t\b) | n['’]t\b
+    | ['’](?:s|m|d|re|ve|ll)\b
+    | \d+(?:[.,:/]\d+)*\w*
+    | (?:[^\W\d_]\.){2,}
+    | \w+(?:[-&]\w+)*
+    | ([^\w\s])\1*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+class Word(NamedTuple):
+    """A word in its text: ``text[start:end] == word.text``."""
+
+    text: str
+    start: int
+    end: int
+
+
+def find_words(text: str) -> list[Word]:
+    """The words of a text and where they stand.
+
+    Example:
+        >>> [word.text for word in find_words("It's fine, isn't it?! See www.a.org")]
+        ['It', "'s", 'fine', ',', 'is', "n't", 'it', '?', '!', 'See', 'www.a.org']
+    """
+    return [Word(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text alone."""
+    return [word.text for word in find_words(text)]
+
+
+@dataclass(frozen=True)
+class WordBatch:
+    """Sentences as ids.
+
+    Attributes:
+        words: ``[B, T]``, 0 past the length; T is at least 1.
+        lengths: ``[B]``; an empty sentence is legal.
+        spellings: Ids of the letters of every different word, 0 past its end, ``[S, L]``; None where no model reads
+            letters.
+        spelled: The row of ``spellings`` for each word, ``[B, T]``; 0 past the length.
+        letters: Letters of each row of ``spellings``, ``[S]``.
+    """
+
+    words: Tensor
+    lengths: Tensor
+    spellings: Tensor | None = None
+    spelled: Tensor | None = None
+    letters: Tensor | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Words in all."""
+        return int(self.lengths.sum())
+
+
+@dataclass(frozen=True)
+class WordReader:
+    """Makes batches of sentences.
+
+    Attributes:
+        words: The words that are known.
+        characters: The letters that are known; None: words have no spelling.
+        lowercase: Words are looked up in lower case; their letters stay as they are.
+    """
+
+    words: Vocabulary
+    characters: Vocabulary | None = None
+    lowercase: bool = False
+
+    def ids(self, sentence: Iterable[str]) -> list[int]:
+        """The ids of a sentence's words."""
+        return self.words.ids(word.lower() if self.lowercase else word for word in sentence)
+
+    def batch(self, sentences: Sequence[Sequence[str]]) -> WordBatch:
+        """Sentences as a batch."""
+        lengths = torch.tensor([len(sentence) for sentence in sentences])
+        words = pad([self.ids(sentence) for sentence in sentences])
+        if self.characters is None:
+            return WordBatch(words, lengths)
+        rows: dict[str, int] = {}
+        spelled = pad([[rows.setdefault(word, len(rows)) for word in sentence] for sentence in sentences])
+        # 0 is what stands past a word's end
+        letters = [[1 + i for i in self.characters.ids(word[:LONGEST_WORD])] for word in rows or ("",)]
+        return WordBatch(words, lengths, pad(letters), spelled, torch.tensor([len(row) for row in letters]))
+
+
+def pad(rows: Sequence[Sequence[int]], filling: int = 0) -> Tensor:
+    """Rows of ids as a matrix, ``filling`` past their ends; at least one column.
+
+    Example:
+        >>> pad([[5, 6], []]).tolist()
+        [[5, 6], [0, 0]]
+    """
+    width = max([1, *map(len, rows)])
+    return torch.tensor([[*row, *[filling] * (width - len(row))] for row in rows]).reshape(len(rows), width)

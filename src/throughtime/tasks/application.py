@@ -1,0 +1,174 @@
+"""What a task on labelled examples declares; everything else follows in :mod:`throughtime.tasks.supervised`.
+
+A task of your own is one class in one file: what its files hold, what it learns of them, its model, how good a result
+is and how one is shown. See "A task of your own" in the guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import torch
+
+from throughtime.data.examples import Examples
+from throughtime.data.parts import find_parts
+from throughtime.errors import UserError
+from throughtime.models import Model
+from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, option
+from throughtime.training import Evaluation
+
+ROWS = 64
+"""Examples of a batch where nothing is trained."""
+
+
+class ExampleSettings(ModelSettings):
+    """What training on labelled examples takes."""
+
+    valid: str | None = option(None, "Validation data: a file or folder.", "Data")
+    test: str | None = option(None, "Test data: a file or folder.", "Data")
+    held_out: float = option(
+        0.1, "Share of the training data held out for each part that is missing.", "Data", gt=0, le=0.4
+    )
+
+
+class Where(Protocol):
+    """An example knows where it comes from: ``"train.csv:17"``."""
+
+    @property
+    def where(self) -> str:
+        """File and line."""
+        ...
+
+
+ExampleT = TypeVar("ExampleT", bound=Where)
+
+
+class Application(Generic[ExampleT]):
+    """A task on labelled examples.
+
+    Args:
+        settings: Of the run.
+        vocabulary: What :meth:`learn` found in the training data.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    settings_type: ClassVar[type[ExampleSettings]] = ExampleSettings
+    example_type: ClassVar[type[Any]]
+    """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Of the files that are looked for in a folder."""
+
+    def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.vocabulary = vocabulary
+
+    # Data.
+
+    @classmethod
+    def find(cls, paths: Sequence[Path], settings: Any) -> dict[str, list[Path]]:
+        """The files of each part, ``train``, ``valid``, ``test``."""
+        return find_parts(paths, cls.is_data)
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """Whether what lies in a searched folder is data."""
+        return path.is_file() and path.suffix.lower() in cls.suffixes
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: Any) -> Iterator[ExampleT]:
+        """The examples of a part.
+
+        Raises:
+            UserError: If a file is not as it should be; names the line.
+        """
+        raise NotImplementedError(f"{cls.__name__} reads nothing: define read(cls, paths, settings)")
+
+    @classmethod
+    def key(cls, example: ExampleT) -> Hashable:
+        """What makes two examples the same, so that a split keeps them together."""
+        raise NotImplementedError(f"{cls.__name__}: define key(cls, example)")
+
+    @classmethod
+    def learn(cls, train: Sequence[ExampleT], settings: Any) -> dict[str, Any]:
+        """Vocabularies and whatever else is learnt of the training data before training, as plain data.
+
+        Raises:
+            UserError: If there is too little of it.
+        """
+        raise NotImplementedError(f"{cls.__name__} learns nothing: define learn(cls, train, settings)")
+
+    # Model.
+
+    def build(self) -> Model:
+        """The model, its weights drawn at random."""
+        raise NotImplementedError(f"{type(self).__name__} has no model: define build(self)")
+
+    def size(self, example: ExampleT) -> int:
+        """Steps of an example; those of similar size share a batch."""
+        raise NotImplementedError(f"{type(self).__name__}: define size(self, example)")
+
+    def batch(self, examples: Sequence[ExampleT]) -> Any:
+        """Examples as what the model's loss takes.
+
+        Raises:
+            UserError: If an example has a label that training did not see; names its file and line.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define batch(self, examples)")
+
+    # Judgement and use.
+
+    def validate(self, model: Any, examples: Sequence[ExampleT]) -> Evaluation:
+        """What training lowers and selects by, and figures beside it. By default the mean loss a batch member."""
+        return Evaluation(loss := self.mean_loss(model, examples), {"loss": loss})
+
+    def evaluate(self, model: Any, examples: Sequence[ExampleT]) -> Report:
+        """The field's metrics, the majority or copy baseline beside them, counts per class, the hardest errors."""
+        raise NotImplementedError(f"{type(self).__name__} has no metric: define evaluate(self, model, examples)")
+
+    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """What the model makes of lines of text; an empty line is legal.
+
+        Raises:
+            UserError: If something is asked that the task does not have.
+        """
+        raise UserError(f"a model of task {self.name!r} has nothing to predict")
+
+    def summarise(self, model: Model) -> str:
+        """The model in a line."""
+        parameters = sum(p.numel() for p in model.parameters())
+        return f"{self.settings.cell} {self.settings.layers} × {self.settings.hidden}, {parameters:,} parameters"
+
+    # For use in the methods above.
+
+    def in_batches(self, examples: Sequence[ExampleT]) -> Examples[ExampleT, Any]:
+        """Examples of similar size together, for judging; ``chosen()`` says which stand where."""
+        return Examples(examples, self.batch, self.size, ROWS)
+
+    @torch.no_grad()
+    def mean_loss(self, model: Model, examples: Sequence[ExampleT]) -> float:
+        """The model's loss averaged over batches, each by its number of examples."""
+        total = 0.0
+        batches = self.in_batches(examples)
+        for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
+            total += float(model.loss(batch, None)[0]) * len(chosen)
+        return total / max(1, len(examples))
+
+
+def counts(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]) -> list[list[str | int | float]]:
+    """Precision, recall and F1 of every label, in percent, and how often it stands in the data.
+
+    Example:
+        >>> counts(["no", "yes"], [0, 1, 1], [0, 0, 1])
+        [['no', 50.0, 100.0, 66.67, 1], ['yes', 100.0, 50.0, 66.67, 2]]
+    """
+    rows: list[list[str | int | float]] = []
+    for number, label in enumerate(labels):
+        hits = sum(g == n == number for g, n in zip(gold, guessed, strict=True))
+        said, there = guessed.count(number), gold.count(number)
+        precision, recall = hits / max(1, said), hits / max(1, there)
+        f1 = 2 * precision * recall / max(precision + recall, 1e-9)
+        rows.append([label, *(round(100 * value, 2) for value in (precision, recall, f1)), there])
+    return rows

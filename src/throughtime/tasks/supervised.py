@@ -1,0 +1,205 @@
+"""From labelled examples to a model folder and back: what every :class:`Application` has in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from throughtime.data.examples import Examples
+from throughtime.data.parts import PARTS, check_there, split
+from throughtime.errors import UserError
+from throughtime.files import read_json, write_json
+from throughtime.tasks.application import Application, ExampleSettings
+from throughtime.tasks.base import Asked, Prediction, Report, Task, check_settings
+from throughtime.tasks.run import Run, choose_device, extend, staged, stored
+from throughtime.training import Evaluation, Trainer, load_weights
+
+TOO_LONG = 5000
+"""Steps of an example from which on the user is told that it takes a while."""
+
+
+class Supervised(Task):
+    """A task on labelled examples.
+
+    Args:
+        application: What the task declares.
+        name: Where it is not the application's own: ``module:Class``.
+    """
+
+    def __init__(self, application: type[Application[Any]], name: str | None = None) -> None:
+        self.application = application
+        self.name = name or application.name
+        self.summary = application.summary
+        self.settings = application.settings_type
+
+    def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[Any]:
+        """Reads the data into the run's folder and returns what trains.
+
+        Raises:
+            UserError: If the input or an option is bad; nothing is left behind.
+        """
+        settings = check_settings(self.application.settings_type, options)
+        settings.check_model()
+        examples, found = self._read(paths, settings)
+        vocabulary = self.application.learn(examples["train"], settings)
+        with staged(out) as folder:
+            write_json(folder / "vocabulary.json", vocabulary)
+            for part, members in examples.items():
+                _write(folder / f"{part}.jsonl", members)
+            data = {"found": found, "examples": {part: len(members) for part, members in examples.items()}}
+            run = Run(folder, self.name, settings.model_dump(mode="json"), {"cell": settings.cell}, data)
+            run.save()
+            # What is wrong with the model, its engine, or the labels of held-out data, shows before the folder stands.
+            opened = Opened(run, self.application)
+            opened.model.loss(opened.bound.batch(examples["train"][:2]), None)
+            for part in PARTS[1:]:
+                for begin in range(0, len(examples.get(part, ())), settings.batch):
+                    opened.bound.batch(examples[part][begin : begin + settings.batch])
+        return self._trainer(Run.open(out))
+
+    def resume(self, out: Path, options: dict[str, Any]) -> Trainer[Any]:
+        """What goes on with a run from its checkpoint; options may lengthen it.
+
+        Raises:
+            UserError: If there is nothing to resume, or an option would change the run.
+        """
+        extended = extend(Run.open(out, self.name), self.application.settings_type, options)
+        trainer = self._trainer(extended)
+        trainer.resume()
+        extended.save()
+        return trainer
+
+    def describe(self, trainer: Trainer[Any]) -> str:
+        """What was found, the model, and the batches of an epoch."""
+        run = Run.open(trainer.folder)
+        counts = ", ".join(f"{part} {count:,}" for part, count in run.data["examples"].items())
+        bound = _bind(run, self.application)
+        lines = [*run.data["found"], f"{counts} examples"]
+        return "\n".join([*lines, f"{bound.summarise(trainer.model)}, {len(trainer.source):,} batches an epoch"])
+
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> Report:
+        """The field's metrics on other data; where none is named on the run's test data, or its validation data.
+
+        Raises:
+            UserError: If the data is bad, or there is none.
+        """
+        opened = Opened.load(run, self, cell)
+        if paths:
+            files = [Path(path) for path in paths]
+            for path in files:
+                check_there(path)
+            examples = list(self.application.read(files, opened.bound.settings))
+        else:
+            part = next(part for part in ("test", "valid") if part in opened.run.data["examples"])
+            examples = _load(opened.run.folder / f"{part}.jsonl", self.application)
+        if not examples:
+            raise UserError(f"expected examples to judge by, got none in {', '.join(map(str, paths))}")
+        return opened.bound.evaluate(opened.model, examples)
+
+    def predictor(self, run: Path, cell: str | None = None) -> Opened:
+        """The trained model of a folder."""
+        return Opened.load(run, self, cell)
+
+    def _read(self, paths: Sequence[str], settings: ExampleSettings) -> tuple[dict[str, list[Any]], list[str]]:
+        """The examples of each part, and what to tell of them."""
+        named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
+        for path in map(Path, named.values()):
+            check_there(path)
+        files = self.application.find([Path(path) for path in paths], settings)
+        files |= {part: [Path(path)] for part, path in named.items()}
+        examples = {part: list(self.application.read(files[part], settings)) for part in PARTS if part in files}
+        told = [f"{part}: {', '.join(str(path) for path in files[part])}" for part in PARTS if part in files]
+        for part, members in examples.items():
+            if not members:
+                raise UserError(f"expected examples in {', '.join(map(str, files[part]))}, got none")
+        missing = ["valid"] if "test" in files else ["valid", "test"]
+        missing = [] if "valid" in files else missing
+        if missing:
+            shares = [settings.held_out] * len(missing)
+            parts = split(examples["train"], shares, settings.seed, self.application.key)
+            examples |= dict(zip(("train", *missing), parts, strict=True))
+            told.append(f"{' and '.join(missing)}: {settings.held_out:g} of train each, seed {settings.seed}")
+            for part in ("train", *missing):
+                if not examples[part]:
+                    raise UserError(
+                        f"expected enough different examples to hold some out for {part}, got {sum(map(len, parts))}; "
+                        "give more data, or --valid"
+                    )
+        return {part: examples[part] for part in PARTS if part in examples}, told
+
+    def _trainer(self, run: Run) -> Trainer[Any]:
+        settings = stored(run, self.application.settings_type)
+        torch.manual_seed(settings.seed)
+        opened = Opened(run, self.application)
+        bound, model = opened.bound, opened.model
+        train, valid = (_load(run.folder / f"{part}.jsonl", self.application) for part in ("train", "valid"))
+        source: Examples[Any, Any] = Examples(train, bound.batch, bound.size, settings.batch, settings.seed)
+
+        def evaluate() -> Evaluation:
+            return bound.validate(model, valid)
+
+        return Trainer(model, source, settings.plan(), run.folder, evaluate)
+
+
+class Opened:
+    """A model folder's model, with its settings and vocabulary.
+
+    Args:
+        run: The folder.
+        application: What the task declares.
+    """
+
+    def __init__(self, run: Run, application: type[Application[Any]]) -> None:
+        self.run = run
+        self.bound = _bind(run, application)
+        try:
+            self.model = self.bound.build().to(choose_device(self.bound.settings.device))
+        except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more memory than there is
+            raise UserError(f"the model cannot be built: {error}") from error
+
+    @classmethod
+    def load(cls, folder: Path, task: Supervised, cell: str | None) -> Opened:
+        """The trained model, in evaluation mode.
+
+        Raises:
+            UserError: If the folder is none of this task, or damaged.
+        """
+        run = Run.open(folder, task.name)
+        run.allow_cell(cell)
+        opened = cls(replace(run, settings={**run.settings, "device": "auto"}), task.application)
+        load_weights(folder / "model.safetensors", opened.model)
+        opened.model.eval()
+        return opened
+
+    def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """A prediction for every line."""
+        with torch.no_grad():
+            return self.bound.predict(self.model, lines, asked)
+
+
+def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:
+    return application(stored(run, application.settings_type), read_json(run.folder / "vocabulary.json"))
+
+
+def _write(path: Path, examples: Sequence[Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for example in examples:
+            file.write(json.dumps(asdict(example), ensure_ascii=False) + "\n")
+
+
+def _load(path: Path, application: type[Application[Any]]) -> list[Any]:
+    """Examples that :func:`_write` wrote.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            return [application.example_type(**json.loads(line)) for line in file]
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: expected the run's examples; the file is missing or damaged ({error})") from error
