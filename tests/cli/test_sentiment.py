@@ -147,6 +147,15 @@ def test_bad_data_to_judge_by_is_named(call: Any, model: Path, tmp_path: Path, t
     assert len(answer.err.splitlines()) == 1
 
 
+def test_what_is_on_can_be_turned_off(call: Any, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    given = ["--no-lowercase", "--no-bidirectional", "--steps", "1"]
+    assert call("train", "sentiment", data, "--out", out, *TINY, *given).code == 0
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    assert (settings["lowercase"], settings["bidirectional"]) == (False, False)
+    assert "The" in json.loads((out / "vocabulary.json").read_text())["words"]
+
+
 def test_one_label_is_nothing_to_learn(call: Any, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "one.csv", [(text, "same") for text, _ in rows(30, 0)])
     answer = call("train", "sentiment", path, "--out", tmp_path / "run")
