@@ -40,6 +40,8 @@ def build(**options: Any) -> Tagger:
     )
     for parameter in tagger.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
+    if spelling != "none":
+        torch.nn.init.zeros_(tagger.inputs.letters.weight[0])  # what stands past a word's end is no letter
     return tagger.eval()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from throughtime.cli import run
-from throughtime.data.tags import count_spans, find_spans
+from throughtime.data.tags import Span, count_spans, find_spans
 from throughtime.data.words import split_words
 from throughtime.tasks.entities import Entities, recall
 
@@ -111,13 +111,11 @@ def test_it_learns_and_its_figures_are_those_of_its_predictions(model: Path, dat
         assert split_words(text) == words
         (found,) = answer("predict", model, "--line", text)
         starts = [len(" ".join(words[:i])) + bool(i) for i in range(len(words))]
-        spans = {(e["start"], e["end"], e["type"]) for e in found["entities"]}
-        said.append(spans)
-        gold.append(
-            {(starts[a], starts[b - 1] + len(words[b - 1]), label) for a, b, label in find_spans([r[1] for r in rows])}
-        )
+        said.append([Span(e["start"], e["end"], e["type"]) for e in found["entities"]])
+        spans = find_spans([row[1] for row in rows])
+        gold.append([Span(starts[a], starts[b - 1] + len(words[b - 1]), label) for a, b, label in spans])
         assert all(text[e["start"] : e["end"]] == e["text"] and 0 < e["confidence"] <= 1 for e in found["entities"])
-    total, types = count_spans(gold, said)  # type: ignore[type-var]
+    total, types = count_spans(gold, said)
     assert (report["entities"], report["found"], report["right"]) == (total.gold, total.guessed, total.hits)
     assert report["f1"] == pytest.approx(total.f1)
     (table,) = [rows for title, rows in report["tables"].items() if title.startswith("types")]
@@ -142,12 +140,12 @@ def test_hardest_sentences_show_both_sides(model: Path, tmp_path: Path, answer: 
 
 
 def test_predictions_have_offsets_in_the_line_as_it_is(model: Path, answer: Answer) -> None:
-    line = "  Anna,  went to (New  York)"
+    line = "  Anna  went to New  York ."
     (found,) = answer("predict", model, "--line", line)
     assert found["text"] == line
     assert [(e["start"], e["end"], e["type"], e["text"]) for e in found["entities"]] == [
         (2, 6, "per", "Anna"),
-        (18, 27, "loc", "New  York"),
+        (16, 25, "loc", "New  York"),
     ]
 
 
@@ -164,8 +162,8 @@ def test_taggings_come_with_their_probabilities(model: Path, answer: Answer) -> 
 
 def test_entities_are_shown_in_the_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert call("predict", model, "--line", "Anna went to [b] Rome .", "--line", "") == 0
-    assert capsys.readouterr().out == "Anna [per] went to [b] Rome [loc] .\n\n"
+    assert call("predict", model, "--line", "Anna  went to Rome .", "--line", "") == 0
+    assert capsys.readouterr().out == "Anna [per]  went to Rome [loc] .\n\n"
 
 
 def test_a_long_sentence_is_warned_of(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +203,7 @@ def test_an_unknown_label_in_test_data_names_file_and_line(
     ("text", "told"),
     [
         ("Anna\tB-per\nsmiles\n", ":2: expected at least 2 columns"),
-        ("a\tO\n\nb\tO\n\nc\tO\n" * 9, "expected entities in the training data, got none"),
+        ("".join(f"{word}\tO\n\n" for word in "abcdefghijklmnop"), "expected entities in the training data, got none"),
         ("", "expected examples in"),
     ],
 )
