@@ -97,7 +97,7 @@ def test_it_finds_the_files_and_says_what_it_found(
         assert re.search(rf"{part}: \S*{re.escape(name)}\n", told)
     assert "notes.txt" not in told
     assert "train 120, valid 30, test 30 examples" in told
-    assert "tags: IOB2, learnt as IOBES: loc, per" in told
+    assert "tags: IOB2, learnt as IOB2: loc, per" in told
 
 
 def test_it_learns_and_its_figures_are_those_of_its_predictions(model: Path, data: Path, answer: Answer) -> None:

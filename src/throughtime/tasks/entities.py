@@ -59,7 +59,7 @@ class EntitySettings(ExampleSettings):
     letter: int = option(32, "Features of a letter's embedding.", "Model", ge=1)
     spelled: int = option(64, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2)
     tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
-    scheme: Literal["iob2", "iobes"] = option("iobes", "Of the tags that are learnt; files may have any.", "Model")
+    scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")
     min_count: int = option(2, "Rarer words are unknown.", "Data", ge=1)
     cased: bool = option(False, "Look words up as they are written, not in lower case.", "Data")
     vectors: str | None = option(None, "Pretrained vectors: a text file of GloVe, word2vec or fastText.", "Data")
