@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from throughtime.data.tags import Span, is_tag, tag_spans
-from throughtime.data.text import read_file
+from throughtime.data.text import file_lines
 from throughtime.data.words import Word, find_words
 from throughtime.errors import UserError
 
@@ -60,7 +61,7 @@ def read_columns(path: Path) -> Iterator[TaggedSentence]:
     words: list[str] = []
     tags: list[str] = []
     begin = columns = 0
-    for number, line in enumerate([*_lines(path), ""], 1):
+    for number, line in enumerate(chain(file_lines(path), [""]), 1):
         row = _row(line)
         if row and row[0] != DOCUMENT:
             columns = columns or len(row)
@@ -83,7 +84,7 @@ def read_spans(path: Path) -> Iterator[TaggedSentence]:
     Raises:
         UserError: If a line is not as it should be; names it.
     """
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(file_lines(path), 1):
         if line.strip():
             where = f"{path}:{number}"
             text, spans = _texts_spans(where, line)
@@ -94,12 +95,8 @@ def read_spans(path: Path) -> Iterator[TaggedSentence]:
             )
 
 
-def _lines(path: Path) -> list[str]:
-    return "".join(read_file(path)).split("\n")
-
-
 def _row(line: str) -> list[str]:
-    line = line.rstrip(" \t")
+    line = line.rstrip(" \t\n")
     return line.split("\t") if "\t" in line else [column for column in line.split(" ") if column]
 
 

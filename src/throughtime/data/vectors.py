@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from throughtime.data.text import read_file
+from throughtime.data.text import file_lines
 from throughtime.errors import UserError
 
 
@@ -43,7 +43,8 @@ def read_vectors(path: Path, wanted: Callable[[str], bool] = lambda word: True, 
         UserError: If a line has other than a word and as many numbers as the first; names it.
     """
     size, vectors = 0, dict[str, Tensor]()
-    for number, line in enumerate(islice(_lines(path), most), 1):
+    for number, line in enumerate(islice(file_lines(path), most), 1):
+        line = line.rstrip(" \n")
         if number == 1 and _is_header(line):
             size = int(line.split(" ")[1])
             continue
@@ -52,17 +53,6 @@ def read_vectors(path: Path, wanted: Callable[[str], bool] = lambda word: True, 
     if not size:
         raise UserError(f"{path}: expected vectors, a word and its numbers a line, got an empty file; name another")
     return WordVectors(size, vectors)
-
-
-def _lines(path: Path) -> Iterator[str]:
-    begun = ""
-    for piece in read_file(path):
-        begun += piece
-        if piece.endswith("\n"):
-            yield begun.rstrip(" \n")
-            begun = ""
-    if begun:
-        yield begun.rstrip(" ")
 
 
 def _take(

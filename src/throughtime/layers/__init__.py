@@ -1,9 +1,24 @@
 """Layers: many cells, deep, in one or both directions, over ragged batches."""
 
 from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
+from throughtime.layers.crf import CRF
 from throughtime.layers.directed import Directed
+from throughtime.layers.pooling import Pooling, PoolingName
 from throughtime.layers.recurrent import Recurrent
 from throughtime.layers.stream import Stream
 from throughtime.layers.torch_like import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Acceleration", "Directed", "Recurrent", "Stream", "accelerate", "decelerate"]
+__all__ = [
+    "CRF",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Acceleration",
+    "Directed",
+    "Pooling",
+    "PoolingName",
+    "Recurrent",
+    "Stream",
+    "accelerate",
+    "decelerate",
+]

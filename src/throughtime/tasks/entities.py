@@ -27,11 +27,10 @@ from throughtime.data.vocabulary import UNKNOWN, Vocabulary
 from throughtime.data.words import Word, WordReader, find_words, pad
 from throughtime.errors import UserError, nearest
 from throughtime.layers.crf import Labelling
-from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
-from throughtime.models.word_input import Spelling, WordInputConfig
-from throughtime.tasks.application import ROWS, Application, ExampleSettings
+from throughtime.models import TagBatch, Tagger, TaggerConfig, WordInputConfig
+from throughtime.models.word_input import Spelling
+from throughtime.tasks.application import ROWS, TOO_LONG, Application, ExampleSettings, long_input
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
-from throughtime.tasks.supervised import TOO_LONG
 from throughtime.training import Evaluation
 
 HARDEST = 10
@@ -55,13 +54,13 @@ class EntitySettings(ExampleSettings):
     embedding: int = option(64, "Features of a word's embedding.", "Model", ge=1)
     dropout: float = option(0.5, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
     word_dropout: float = option(0.1, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
-    characters: Spelling = option("rnn", "What reads a word's letters: rnn, cnn, or none.", "Model")
+    spelling: Spelling = option("rnn", "Reads the letters of words: rnn, cnn, none.", "Model")
     letter: int = option(32, "Features of a letter's embedding.", "Model", ge=1)
     spelled: int = option(64, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2)
     tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
     scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")
-    min_count: int = option(2, "Rarer words are unknown.", "Data", ge=1)
-    cased: bool = option(False, "Look words up as they are written, not in lower case.", "Data")
+    min_count: int = option(2, "Rarer words become UNK.", "Data", ge=1)
+    lowercase: bool = option(True, "Look words up in lower case; their letters stay as they are.", "Data")
     vectors: str | None = option(None, "Pretrained vectors: a text file of GloVe, word2vec or fastText.", "Data")
 
 
@@ -81,8 +80,8 @@ class Entities(Application[TaggedSentence]):
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
-        characters = Vocabulary(vocabulary["characters"]) if settings.characters != "none" else None
-        self.reader = WordReader(Vocabulary(vocabulary["words"]), characters, lowercase=not settings.cased)
+        characters = Vocabulary(vocabulary["characters"]) if settings.spelling != "none" else None
+        self.reader = WordReader(Vocabulary(vocabulary["words"]), characters, lowercase=settings.lowercase)
         self.tags = Vocabulary(scheme_tags(vocabulary["types"], settings.scheme))
 
     @classmethod
@@ -110,7 +109,7 @@ class Entities(Application[TaggedSentence]):
             raise UserError(
                 "expected entities in the training data, got none: every tag is O; name a file that has some"
             )
-        counts = Counter(word if settings.cased else word.lower() for sentence in train for word in sentence.words)
+        counts = Counter(word.lower() if settings.lowercase else word for sentence in train for word in sentence.words)
         vectors = _vectors_of(settings, counts)
         known = Vocabulary.learn(counts.elements(), min_count=settings.min_count).symbols
         return {
@@ -131,7 +130,7 @@ class Entities(Application[TaggedSentence]):
             words=len(self.reader.words),
             embedding=self.vocabulary["embedding"],
             characters=len(self.vocabulary["characters"]),
-            spelling=settings.characters,
+            spelling=settings.spelling,
             letter=settings.letter,
             spelled=settings.spelled,
             cell=settings.cell,
@@ -266,8 +265,7 @@ class Entities(Application[TaggedSentence]):
             shown.append(self._coloured(line, tagging["entities"])).append("\n")
         shown.rstrip()
         data = {"text": line, **taggings[0], **({"nbest": taggings} if all_of_them else {})}
-        long = f"{len(words):,} words in a sentence: it takes a while; cut the text into sentences"
-        return Prediction(shown, data, [long] if len(words) > TOO_LONG else [])
+        return Prediction(shown, data, long_input(len(words)))
 
     def _coloured(self, line: str, entities: Sequence[Mapping[str, Any]]) -> Text:
         """The line, every entity in its type's colour with its type behind it."""
