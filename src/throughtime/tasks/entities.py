@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,29 +21,26 @@ from throughtime.data.tags import (
     guess_scheme,
     scheme_tags,
 )
-from throughtime.data.vectors import WordVectors, read_vectors
-from throughtime.data.vocabulary import UNKNOWN, Vocabulary
-from throughtime.data.words import Word, WordReader, find_words, pad
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.data.words import Word, find_words, pad
 from throughtime.errors import UserError, nearest
 from throughtime.layers.crf import Labelling
-from throughtime.models import TagBatch, Tagger, TaggerConfig, WordInputConfig
+from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.word_input import Spelling
-from throughtime.tasks.application import ROWS, TOO_LONG, Application, ExampleSettings, long_input
+from throughtime.tasks.application import ROWS, TOO_LONG, ExampleSettings, long_input
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation
 
 HARDEST = 10
 """Sentences that a report shows."""
-
-UNSEEN = 50_000
-"""First words of a file of vectors that are known even where the training data does not have them."""
 
 COLOURS = ("green", "cyan", "magenta", "yellow", "blue", "red")
 
 Row = list[str | int | float]
 
 
-class EntitySettings(ExampleSettings):
+class EntitySettings(WordSettings):
     """What training of an entity tagger takes."""
 
     batch: int = option(16, "Sentences side by side in a batch.", "Training", ge=1)
@@ -52,19 +48,12 @@ class EntitySettings(ExampleSettings):
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     hidden: int = option(128, "Units of a layer, in each direction.", "Model", ge=1)
     embedding: int = option(64, "Features of a word's embedding.", "Model", ge=1)
-    dropout: float = option(0.5, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
-    word_dropout: float = option(0.1, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
     spelling: Spelling = option("rnn", "Reads the letters of words: rnn, cnn, none.", "Model")
-    letter: int = option(32, "Features of a letter's embedding.", "Model", ge=1)
-    spelled: int = option(64, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2)
     tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
     scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")
-    min_count: int = option(2, "Rarer words become UNK.", "Data", ge=1)
-    lowercase: bool = option(True, "Look words up in lower case; their letters stay as they are.", "Data")
-    vectors: str | None = option(None, "Pretrained vectors: a text file of GloVe, word2vec or fastText.", "Data")
 
 
-class Entities(Application[TaggedSentence]):
+class Entities(WordApplication[TaggedSentence]):
     """Finds entities: a bidirectional tagger over words and their letters."""
 
     name = "entities"
@@ -80,8 +69,6 @@ class Entities(Application[TaggedSentence]):
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
-        characters = Vocabulary(vocabulary["characters"]) if settings.spelling != "none" else None
-        self.reader = WordReader(Vocabulary(vocabulary["words"]), characters, lowercase=settings.lowercase)
         self.tags = Vocabulary(scheme_tags(vocabulary["types"], settings.scheme))
 
     @classmethod
@@ -109,56 +96,27 @@ class Entities(Application[TaggedSentence]):
             raise UserError(
                 "expected entities in the training data, got none: every tag is O; name a file that has some"
             )
-        counts = Counter(word.lower() if settings.lowercase else word for sentence in train for word in sentence.words)
-        vectors = _vectors_of(settings, counts)
-        known = Vocabulary.learn(counts.elements(), min_count=settings.min_count).symbols
         return {
-            "words": [*known, *sorted(vectors.vectors.keys() - set(known))],
-            "characters": Vocabulary.learn(letter for word in _spellings(train) for letter in word).symbols,
+            **cls.learn_words([sentence.words for sentence in train], settings),
             "types": types,
             "scheme": guess_scheme(sentence.tags for sentence in train),
-            "embedding": vectors.size,
-            "covered": [sum(word in vectors.vectors for word in words) for words in (counts, counts.elements())],
-            "seen": [len(counts), counts.total()],
             "entities": _memorise(train),
         }
 
     def build(self) -> Tagger:
         """The tagger."""
         settings = self.settings
-        inputs = WordInputConfig(
-            words=len(self.reader.words),
-            embedding=self.vocabulary["embedding"],
-            characters=len(self.vocabulary["characters"]),
-            spelling=settings.spelling,
-            letter=settings.letter,
-            spelled=settings.spelled,
-            cell=settings.cell,
-            dropout=settings.dropout,
-            word_dropout=settings.word_dropout,
-        )
         crf = settings.tags == "crf"
-        config = TaggerConfig(**settings.stack(), bidirectional=True, labels=len(self.tags), inputs=inputs, crf=crf)
+        config = TaggerConfig(
+            **settings.stack(), bidirectional=True, labels=len(self.tags), inputs=self.word_input(), crf=crf
+        )
         allowed = torch.tensor(allowed_transitions(self.tags.symbols, settings.scheme)) if crf else None
         return Tagger(config, allowed, engine=settings.engine)
 
-    def initialise(self, model: Tagger) -> None:
-        """Words that the file of vectors has start from there."""
-        if self.settings.vectors is not None:
-            words = self.reader.words
-            found = read_vectors(Path(self.settings.vectors), words.__contains__).vectors
-            model.inputs.start_from({words.ids([word])[0]: vector for word, vector in found.items()})
-
     def summarise(self, model: Any) -> str:
-        """The model, what it knows, and the share of words that have pretrained vectors."""
-        learnt = self.vocabulary
-        lines = [
-            f"tags: {learnt['scheme'].upper()}, learnt as {self.settings.scheme.upper()}: {', '.join(learnt['types'])}"
-        ]
-        if self.settings.vectors is not None:
-            words, running = (100 * c / max(1, n) for c, n in zip(learnt["covered"], learnt["seen"], strict=True))
-            lines.append(f"vectors: {words:.1f} % of the different words, {running:.1f} % of the running words covered")
-        return "\n".join([*lines, f"{len(self.reader.words):,} words, {super().summarise(model)}"])
+        """The tags that are learnt, and the model."""
+        scheme, types = self.vocabulary["scheme"].upper(), ", ".join(self.vocabulary["types"])
+        return f"tags: {scheme}, learnt as {self.settings.scheme.upper()}: {types}\n{super().summarise(model)}"
 
     def size(self, example: TaggedSentence) -> int:
         """Words."""
@@ -310,22 +268,6 @@ def _memorise(train: Sequence[TaggedSentence]) -> dict[str, str]:
         for start, end, label in find_spans(sentence.tags):
             types.setdefault(" ".join(sentence.words[start:end]), set()).add(label)
     return {words: labels.pop() for words, labels in types.items() if len(labels) == 1}
-
-
-def _vectors_of(settings: Any, seen: Mapping[str, int]) -> WordVectors:
-    """Vectors of the words seen, and of the commonest others."""
-    if settings.vectors is None:
-        return WordVectors(settings.embedding, {})
-    path = Path(settings.vectors)
-    common = read_vectors(path, most=UNSEEN)
-    found = common.vectors | read_vectors(path, seen.__contains__).vectors
-    found.pop(UNKNOWN, None)
-    return WordVectors(common.size, found)
-
-
-def _spellings(train: Sequence[TaggedSentence]) -> Iterator[str]:
-    for sentence in train:
-        yield from sentence.words
 
 
 def _gold(examples: Sequence[TaggedSentence]) -> list[list[Span]]:
