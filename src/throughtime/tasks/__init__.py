@@ -9,10 +9,11 @@ from throughtime.own import import_class
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.sentiment import Sentiment
+from throughtime.tasks.sentiment_trees import SentimentTrees
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 
-APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment,)
+APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment, SentimentTrees)
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
 """Every task by name."""
