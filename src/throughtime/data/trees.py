@@ -153,8 +153,8 @@ def right_branching(words: Sequence[str], where: str = "") -> Tree:
 class _Brackets:
     """Builds trees from tokens; what is wrong is told without its place."""
 
-    def __init__(self, line: int) -> None:
-        self.line = line  # where the tree begins
+    def __init__(self, where: str) -> None:
+        self.where = where  # where the tree begins
         self.words: list[str] = []
         self.labels: list[str] = []
         self.parents: list[int] = []
@@ -225,7 +225,7 @@ def read_brackets(path: Path) -> Iterator[Tree]:
     Raises:
         UserError: If brackets are unbalanced or empty; names the line.
     """
-    return _read_brackets(file_lines(path), str(path))
+    return _read_brackets((f"{path}:{number}", line) for number, line in enumerate(file_lines(path), 1))
 
 
 def parse_brackets(line: str, where: str = "the line") -> Tree:
@@ -236,30 +236,30 @@ def parse_brackets(line: str, where: str = "the line") -> Tree:
 
     Example:
         >>> parse_brackets("(3 (2 very) (4 good))")
-        Tree(words=['very', 'good', ''], labels=['2', '4', '3'], parents=[2, 2, -1], where='the line:1')
+        Tree(words=['very', 'good', ''], labels=['2', '4', '3'], parents=[2, 2, -1], where='the line')
     """
-    trees = list(_read_brackets([line], where))
+    trees = list(_read_brackets([(where, line)]))
     if len(trees) != 1:
         raise UserError(f"{where}: expected one tree in brackets, got {len(trees)}")
     return trees[0]
 
 
-def _read_brackets(lines: Iterable[str], name: str) -> Iterator[Tree]:
+def _read_brackets(lines: Iterable[tuple[str, str]]) -> Iterator[Tree]:
     building: _Brackets | None = None
-    for number, line in enumerate(lines, 1):
+    for where, line in lines:
         if building is not None and line.startswith("("):
             break
         for token in _TOKEN.findall(line):
-            building = building or _Brackets(number)
+            building = building or _Brackets(where)
             try:
                 complete = building.take(token)
             except ValueError as error:
-                raise UserError(f"{name}:{number}: {error}") from error
+                raise UserError(f"{where}: {error}") from error
             if complete:
-                yield Tree(building.words, building.labels, building.parents, f"{name}:{building.line}")
+                yield Tree(building.words, building.labels, building.parents, building.where)
                 building = None
     if building is not None:
-        raise UserError(f"{name}:{building.line}: unbalanced brackets: {len(building.open)} left open")
+        raise UserError(f"{building.where}: unbalanced brackets: {len(building.open)} left open")
 
 
 def to_brackets(tree: Tree) -> str:
@@ -418,12 +418,12 @@ def drawn(tree: Tree) -> Iterator[tuple[str, int, bool]]:
     Example:
         >>> tree = parse_brackets("(3 (2 not) (1 (2 so) (1 bad)))")
         >>> for branches, node, _ in drawn(tree):
-        ...     print(branches + tree.labels[node], tree.words[node])
+        ...     print(branches + tree.labels[node] + tree.words[node])
         3
-        ├─ 2 not
+        ├─ 2not
         └─ 1
-           ├─ 2 so
-           └─ 1 bad
+           ├─ 2so
+           └─ 1bad
     """
     waiting: list[tuple[str, str, int, int]] = [("", "", tree.root, 0)]
     while waiting:

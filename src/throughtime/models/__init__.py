@@ -4,6 +4,7 @@ from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
+from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.models.word_input import WordInput, WordInputConfig
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "Model",
     "StackConfig",
     "State",
+    "TreeClassifier",
+    "TreeClassifierConfig",
     "WordInput",
     "WordInputConfig",
 ]
