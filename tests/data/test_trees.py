@@ -9,19 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.trees import (
-    DEEPEST,
-    Tree,
-    batch_trees,
-    binarised,
-    drawn,
-    parse_brackets,
-    parse_heads,
-    read_brackets,
-    read_heads,
-    right_branching,
-    to_brackets,
-)
+from throughtime.data.treebank import parse_brackets, parse_heads, read_brackets, read_heads
+from throughtime.data.trees import DEEPEST, Tree, batch_trees, binarised, drawn, right_branching, to_brackets
 from throughtime.errors import UserError
 
 Nested = tuple[str, "str | list[Nested]"]

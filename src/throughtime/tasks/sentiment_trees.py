@@ -12,19 +12,8 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from throughtime.data.trees import (
-    Tree,
-    TreeBatch,
-    batch_trees,
-    binarised,
-    drawn,
-    parse_brackets,
-    parse_heads,
-    read_brackets,
-    read_heads,
-    right_branching,
-    to_brackets,
-)
+from throughtime.data.treebank import parse_brackets, parse_heads, read_brackets, read_heads
+from throughtime.data.trees import Tree, TreeBatch, batch_trees, binarised, drawn, right_branching, to_brackets
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.data.words import split_words
 from throughtime.errors import UserError
