@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,10 @@ def read_labelled(path: Path, text: str | None = None, label: str | None = None)
     kind = path.suffix.lower()
     if kind not in TABLES:
         raise UserError(f"{path}: expected {', '.join(TABLES)}, or a folder that holds a folder for every class")
-    rows = _read_json(path) if kind in (".jsonl", ".ndjson") else _read_table(path, "," if kind == ".csv" else "\t")
+    if kind in (".jsonl", ".ndjson"):
+        return _pick(path, _read_json(path), text, label)
+    asked = {name.lower() for name in (text, label) if name is not None}
+    rows = _read_table(path, "," if kind == ".csv" else "\t", {*TEXT_NAMES, *LABEL_NAMES, *asked})
     return _pick(path, rows, text, label)
 
 
@@ -102,7 +105,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _read_table(path: Path, separator: str) -> Iterator[Row]:
+def _read_table(path: Path, separator: str, headings: Set[str]) -> Iterator[Row]:
     lines = file_lines(path)
     first = next(lines, "")
     if separator == "," and first.count(";") > first.count(","):
@@ -118,7 +121,7 @@ def _read_table(path: Path, separator: str) -> Iterator[Row]:
                 continue
             if names is None:
                 lowered = [cell.strip().lower() for cell in row]
-                if set(lowered) & {*TEXT_NAMES, *LABEL_NAMES}:
+                if headings & set(lowered):
                     names = [cell.strip() for cell in row]
                     continue
                 names = [str(number) for number in range(1, len(row) + 1)]

@@ -20,6 +20,9 @@ from throughtime.models import Model
 from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, TrainSettings, option
 from throughtime.training import Evaluation
 
+TOO_LONG = 2000
+"""Steps of an input from which on the user is told that it takes a while."""
+
 ROWS = 64
 """Examples of a batch where nothing is trained."""
 
@@ -170,6 +173,13 @@ class Application(Generic[ExampleT]):
         for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
             total += float(model.loss(batch, None)[0]) * len(chosen)
         return total / max(1, len(examples))
+
+
+def long_input(steps: int, what: str = "words") -> list[str]:
+    """A warning where an input is much longer than what a model is made for."""
+    if steps <= TOO_LONG:
+        return []
+    return [f"{steps:,} {what} in one line: this takes a while, and is far from what was trained on"]
 
 
 def counts(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]) -> list[list[str | int | float]]:

@@ -19,7 +19,7 @@ from throughtime.data.words import WordReader, find_words, split_words
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
-from throughtime.tasks.application import ROWS, Application, ExampleSettings, confusion, counts
+from throughtime.tasks.application import ROWS, Application, ExampleSettings, confusion, counts, long_input
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.training import Evaluation
 
@@ -215,7 +215,7 @@ class Sentiment(Application[SentimentExample]):
             shown.append_text(coloured(line, moved))
         else:
             shown.append(line)
-        return Prediction(shown, data)
+        return Prediction(shown, data, long_input(len(find_words(line))))
 
     def _moves(self, model: Classifier, line: str, label: int) -> list[tuple[str, int, int, float]]:
         """How much each word adds to the log-probability of a label: what is lost when it becomes UNK."""
