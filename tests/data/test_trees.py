@@ -94,6 +94,7 @@ def test_escapes_are_read_as_what_they_stand_for() -> None:
     [
         ("(2 a)\n(3 (2 a) (2 b)\n(2 c)\n", "train.txt:2: unbalanced brackets: 1 left open"),
         ("(2 a)\n(3 (2 a) (2 (1 b)", "train.txt:2: unbalanced brackets: 2 left open"),
+        ("(3 (2 a) (2 b)\n(2 c))\n", "train.txt:1: unbalanced brackets: 1 left open"),
         ("(2 a)\n(2 b))\n", "train.txt:2: unbalanced brackets: 1 closed too many"),
         ("(2 a)\nnothing\n", "train.txt:2: expected (, got 'nothing'"),
         ("(2)\n", "train.txt:1: expected a word or brackets inside of (2)"),

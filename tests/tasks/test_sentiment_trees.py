@@ -146,6 +146,14 @@ def test_the_figures_of_a_case_by_hand() -> None:
     assert evaluation.figures["root_loss"] == pytest.approx(-0.5 * (torch.tensor([0.2, 0.5]).log().sum().item()))
 
 
+def test_every_node_is_judged_as_itself() -> None:
+    """In brackets a node stands before its right neighbour's words, in a batch after all words."""
+    tree = parse_brackets("(3 (1 (2 a) (0 b)) (4 c))")
+    by_level = [2, 0, 4, 1, 3]
+    chances = [[0.96 if label == said else 0.01 for label in range(5)] for said in by_level]
+    assert bound().evaluate(Fixed(chances), [tree]).figures["node_accuracy"] == 100.0  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("labels", "there"), [("01234", True), ("01", False), ("0123", False), ("xyz", False)])
 def test_two_sides_are_told_where_labels_are_grades_around_a_middle(labels: str, there: bool) -> None:
     trees = [Tree(["a"], [labels[0]], [-1], "x:1"), Tree(["a"], [labels[-1]], [-1], "x:2")]

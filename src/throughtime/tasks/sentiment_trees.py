@@ -45,6 +45,7 @@ class SentimentTreesSettings(DataSettings):
     min_count: int = option(1, "Rarer words are unknown.", "Model", ge=1)
     cased: bool = option(False, "Keep capital letters apart.", "Model")
     batch: int = option(25, "Trees side by side in a batch.", "Training", ge=1)
+    epochs: float = option(5.0, "Passes over the data.", "Training", gt=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     weight_decay: float = option(0.01, "Of the optimiser.", "Training", ge=0)
