@@ -60,6 +60,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "sentiment": Recipe(sst_sentences, "--seed 0", "sentences of sst_trees as CSV"),
+    "entities": Recipe(named("wnut17"), "--seed 0", "wnut17"),
     "sentiment-trees": Recipe(named("sst_trees"), "--seed 0", "sst_trees"),
 }
 

@@ -172,7 +172,7 @@ def test_labels_that_are_numbers_stand_in_their_order() -> None:
 def test_capitals_are_kept_where_asked() -> None:
     trees = [Tree(["Film", "film"], ["0", "1"], [1, -1], "x:1")]
     assert SentimentTrees.learn(trees, SentimentTreesSettings())["words"] == ["<unk>", "film"]
-    assert SentimentTrees.learn(trees, SentimentTreesSettings(cased=True))["words"] == ["<unk>", "Film", "film"]
+    assert SentimentTrees.learn(trees, SentimentTreesSettings(lowercase=False))["words"] == ["<unk>", "Film", "film"]
     assert SentimentTrees.learn(trees, SentimentTreesSettings(min_count=2))["words"] == ["<unk>", "film"]
 
 

@@ -1,6 +1,7 @@
 """Layers: many cells, deep, in one or both directions, over ragged batches."""
 
 from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
+from throughtime.layers.crf import CRF
 from throughtime.layers.directed import Directed
 from throughtime.layers.pooling import Pooling, PoolingName
 from throughtime.layers.recurrent import Recurrent
@@ -8,6 +9,7 @@ from throughtime.layers.stream import Stream
 from throughtime.layers.torch_like import GRU, LSTM, RNN
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",

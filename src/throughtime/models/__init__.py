@@ -4,6 +4,7 @@ from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
+from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.models.word_input import WordInput, WordInputConfig
 
@@ -15,6 +16,9 @@ __all__ = [
     "Model",
     "StackConfig",
     "State",
+    "TagBatch",
+    "Tagger",
+    "TaggerConfig",
     "TreeClassifier",
     "TreeClassifierConfig",
     "WordInput",

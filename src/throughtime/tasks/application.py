@@ -123,6 +123,13 @@ class Application(Generic[ExampleT]):
         """The model, its weights drawn at random."""
         raise NotImplementedError(f"{type(self).__name__} has no model: define build(self)")
 
+    def initialise(self, model: Any) -> None:
+        """Sets weights that do not start at random, such as pretrained vectors; called before the first step.
+
+        Raises:
+            UserError: If a file that they come from is not as it should be.
+        """
+
     def size(self, example: ExampleT) -> int:
         """Steps of an example; those of similar size share a batch."""
         raise NotImplementedError(f"{type(self).__name__}: define size(self, example)")

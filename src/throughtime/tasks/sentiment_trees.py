@@ -36,14 +36,14 @@ COLOURS = ("bold red", "red", "default", "green", "bold green")
 class SentimentTreesSettings(DataSettings):
     """What training on labelled trees takes."""
 
+    lowercase: bool = option(True, "Look words up in lower case.", "Data")
+    min_count: int = option(1, "Rarer words become UNK.", "Data", ge=1)
     cell: str = option("tree-lstm", f"{', '.join(TREE_CELLS)}, or module:Class.", "Model")
     hidden: int = option(150, "Units of the cell.", "Model", ge=1)
     embedding: int = option(150, "Features of a word's embedding.", "Model", ge=1)
     dropout: float = option(0.5, "Of embeddings, and before the output.", "Model", ge=0, lt=1)
-    word_dropout: float = option(0.02, "Words read as unknown while training.", "Model", ge=0, lt=1)
+    word_dropout: float = option(0.02, "Words read as UNK while training.", "Model", ge=0, lt=1)
     root_weight: float = option(1.0, "A root's share in the loss against another node's.", "Model", gt=0)
-    min_count: int = option(1, "Rarer words are unknown.", "Model", ge=1)
-    cased: bool = option(False, "Keep capital letters apart.", "Model")
     batch: int = option(25, "Trees side by side in a batch.", "Training", ge=1)
     epochs: float = option(5.0, "Passes over the data.", "Training", gt=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
@@ -63,7 +63,7 @@ class SentimentTrees(Application[Tree]):
     """Sentiment, or any other label, of every node of a tree: constituents in brackets, or dependency heads."""
 
     name = "sentiment-trees"
-    summary = "label of every node of a parsed sentence: sentiment trees"
+    summary = "classifier of every node of a parsed sentence, such as its sentiment: labels, drawn as a tree"
     settings_type: ClassVar[type[DataSettings]] = SentimentTreesSettings
     example_type = Tree
     suffixes = (".txt", ".ptb", ".trees", ".mrg", ".conllu")
@@ -291,7 +291,7 @@ class SentimentTrees(Application[Tree]):
 
 
 def _folded(word: str, settings: SentimentTreesSettings) -> str:
-    return word if settings.cased else word.lower()
+    return word.lower() if settings.lowercase else word
 
 
 def _is_number(symbol: str) -> bool:

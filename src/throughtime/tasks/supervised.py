@@ -134,6 +134,8 @@ class Supervised(Task):
         torch.manual_seed(settings.seed)
         opened = Opened(run, self.application)
         bound, model = opened.bound, opened.model
+        if not (run.folder / "checkpoint.safetensors").exists():
+            bound.initialise(model)
         train, valid = (_load(run.folder / f"{part}.jsonl", self.application) for part in ("train", "valid"))
         source: Examples[Any, Any] = Examples(train, bound.batch, bound.size, settings.batch, settings.seed)
 
