@@ -5,6 +5,7 @@ from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
+from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.models.word_input import WordInput, WordInputConfig
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "TagBatch",
     "Tagger",
     "TaggerConfig",
+    "TreeClassifier",
+    "TreeClassifierConfig",
     "WordInput",
     "WordInputConfig",
 ]

@@ -10,10 +10,11 @@ from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.entities import Entities
 from throughtime.tasks.sentiment import Sentiment
+from throughtime.tasks.sentiment_trees import SentimentTrees
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 
-APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment, Entities)
+APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment, SentimentTrees, Entities)
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
 """Every task by name."""

@@ -17,7 +17,7 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError
 from throughtime.models import Model
-from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, option
+from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, TrainSettings, option
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000
@@ -27,14 +27,27 @@ ROWS = 64
 """Examples of a batch where nothing is trained."""
 
 
-class ExampleSettings(ModelSettings):
-    """What training on labelled examples takes."""
+class DataSettings(TrainSettings):
+    """What training on labelled examples takes, whatever the model."""
 
+    cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
     valid: str | None = option(None, "Validation data: a file or folder.", "Data")
     test: str | None = option(None, "Test data: a file or folder.", "Data")
     held_out: float = option(
         0.1, "Share of the training data held out for each part that is missing.", "Data", gt=0, le=0.4
     )
+
+    def check_model(self) -> None:
+        """Refuses what no model can be built from.
+
+        Raises:
+            UserError: If there is no such cell, say.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define check_model(self)")
+
+
+class ExampleSettings(ModelSettings, DataSettings):
+    """What training a recurrent stack on labelled examples takes."""
 
 
 class Where(Protocol):
@@ -59,7 +72,7 @@ class Application(Generic[ExampleT]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    settings_type: ClassVar[type[ExampleSettings]] = ExampleSettings
+    settings_type: ClassVar[type[DataSettings]] = ExampleSettings
     example_type: ClassVar[type[Any]]
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -150,7 +163,8 @@ class Application(Generic[ExampleT]):
     def summarise(self, model: Model) -> str:
         """The model in a line."""
         parameters = sum(p.numel() for p in model.parameters())
-        return f"{self.settings.cell} {self.settings.layers} × {self.settings.hidden}, {parameters:,} parameters"
+        layers = f"{self.settings.layers} × " if isinstance(self.settings, ModelSettings) else ""
+        return f"{self.settings.cell} {layers}{self.settings.hidden}, {parameters:,} parameters"
 
     # For use in the methods above.
 
