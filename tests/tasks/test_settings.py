@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from throughtime.data.parts import PARTS
 from throughtime.errors import UserError
 from throughtime.models import StackConfig
-from throughtime.tasks import TASKS, base, find_task, run
+from throughtime.tasks import TASKS, base, find_task, run, supervised
 from throughtime.tasks.base import EXTENDABLE, Task, TrainSettings, check_settings
 from throughtime.tasks.text import TextSettings
 from throughtime.training import Plan
@@ -50,12 +51,13 @@ def test_every_setting_is_read(kind: type[TrainSettings]) -> None:
     """An option that nothing reads is a promise that nobody keeps."""
     read = {
         node.attr
-        for module in {base, run, inspect.getmodule(kind)}
+        for module in {base, run, supervised, *map(inspect.getmodule, kind.__mro__)}
+        if module is not None and module.__name__.startswith("throughtime.tasks")
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
-    # The stack takes its fields by name.
-    assert set(kind.model_fields) - read - {field.name for field in fields(StackConfig)} == set()
+    # The stack takes its fields by name, and so do the parts of the data.
+    assert set(kind.model_fields) - read - {field.name for field in fields(StackConfig)} - {*PARTS} == set()
     assert kind.model_fields.keys() >= EXTENDABLE
 
 

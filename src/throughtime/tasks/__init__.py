@@ -8,10 +8,11 @@ from throughtime.errors import UserError, nearest
 from throughtime.own import import_class
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
+from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 
-APPLICATIONS: tuple[type[Application[Any]], ...] = ()
+APPLICATIONS: tuple[type[Application[Any]], ...] = (Pronunciation,)
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
 """Every task by name."""
