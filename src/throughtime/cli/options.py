@@ -59,7 +59,8 @@ class SettingsOption(click.Option):
         self.group = str(extra["group"]) if isinstance(extra, dict) else "Other"
         common: dict[str, Any] = {"help": field.description, "default": field.default}
         if kind is bool:
-            super().__init__([flag], is_flag=True, **common)
+            both = f"{flag}/--no-{flag[2:]}" if field.default else flag
+            super().__init__([both], show_default=bool(field.default), is_flag=True, **common)
         elif get_origin(kind) is tuple:
             super().__init__([flag], multiple=True, metavar="NAME=VALUE", **common)
         else:

@@ -106,6 +106,22 @@ def read_file(path: Path) -> Iterator[str]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def file_lines(path: Path) -> Iterator[str]:
+    """A file's lines, however long, with their line breaks.
+
+    Raises:
+        UserError: As :func:`read_file`.
+    """
+    begun: list[str] = []
+    for piece in read_file(path):
+        begun.append(piece)
+        if piece.endswith("\n"):
+            yield "".join(begun)
+            begun = []
+    if begun:
+        yield "".join(begun)
+
+
 def lines(pieces: Iterable[str | None]) -> Pieces:
     r"""Every line a text of its own; blank lines are left out.
 

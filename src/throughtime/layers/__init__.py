@@ -1,9 +1,25 @@
 """Layers: many cells, deep, in one or both directions, over ragged batches."""
 
 from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
+from throughtime.layers.attention import Attention, AttentionName
 from throughtime.layers.directed import Directed
+from throughtime.layers.pooling import Pooling, PoolingName
 from throughtime.layers.recurrent import Recurrent
 from throughtime.layers.stream import Stream
 from throughtime.layers.torch_like import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Acceleration", "Directed", "Recurrent", "Stream", "accelerate", "decelerate"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Acceleration",
+    "Attention",
+    "AttentionName",
+    "Directed",
+    "Pooling",
+    "PoolingName",
+    "Recurrent",
+    "Stream",
+    "accelerate",
+    "decelerate",
+]

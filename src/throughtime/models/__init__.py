@@ -1,7 +1,22 @@
 """Models: the shapes that recurrent networks take."""
 
 from throughtime.models.base import Model, State
+from throughtime.models.classifier import ClassBatch, Classifier
+from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
+from throughtime.models.word_input import WordInput, WordInputConfig
 
-__all__ = ["LanguageModel", "LanguageModelConfig", "Model", "StackConfig", "State"]
+__all__ = [
+    "ClassBatch",
+    "Classifier",
+    "EncoderDecoder",
+    "EncoderDecoderConfig",
+    "LanguageModel",
+    "LanguageModelConfig",
+    "Model",
+    "StackConfig",
+    "State",
+    "WordInput",
+    "WordInputConfig",
+]

@@ -9,10 +9,11 @@ from throughtime.own import import_class
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.pronunciation import Pronunciation
+from throughtime.tasks.sentiment import Sentiment
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 
-APPLICATIONS: tuple[type[Application[Any]], ...] = (Pronunciation,)
+APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment, Pronunciation)
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
 """Every task by name."""

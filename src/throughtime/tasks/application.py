@@ -6,6 +6,7 @@ is and how one is shown. See "A task of your own" in the guide.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -16,8 +17,11 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError
 from throughtime.models import Model
-from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, option
+from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, option
 from throughtime.training import Evaluation
+
+TOO_LONG = 2000
+"""Steps of an input from which on the user is told that it takes a while."""
 
 ROWS = 64
 """Examples of a batch where nothing is trained."""
@@ -157,6 +161,13 @@ class Application(Generic[ExampleT]):
         return total / max(1, len(examples))
 
 
+def long_input(steps: int, what: str = "words") -> list[str]:
+    """A warning where an input is much longer than what a model is made for."""
+    if steps <= TOO_LONG:
+        return []
+    return [f"{steps:,} {what} in one line: this takes a while, and is far from what was trained on"]
+
+
 def counts(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]) -> list[list[str | int | float]]:
     """Precision, recall and F1 of every label, in percent, and how often it stands in the data.
 
@@ -172,3 +183,16 @@ def counts(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]) -
         f1 = 2 * precision * recall / max(precision + recall, 1e-9)
         rows.append([label, *(round(100 * value, 2) for value in (precision, recall, f1)), there])
     return rows
+
+
+def confusion(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]) -> Table:
+    """How often each label, a row, was taken for each other, a column.
+
+    Example:
+        >>> confusion(["no", "yes"], [0, 1, 1], [0, 0, 1]).rows
+        [['no', 1, 0], ['yes', 1, 1]]
+    """
+    pairs = Counter(zip(gold, guessed, strict=True))
+    numbers = range(len(labels))
+    rows: list[list[str | int]] = [[labels[row], *(pairs[row, column] for column in numbers)] for row in numbers]
+    return Table("confusions (rows: label, columns: said)", ["", *labels], rows)

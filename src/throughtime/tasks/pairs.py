@@ -15,8 +15,8 @@ from throughtime.data.pairs import PairBatch
 from throughtime.data.words import pad
 from throughtime.decoding import Beam, Hypothesis, beam_search, greedy
 from throughtime.errors import UserError
-from throughtime.layers.attention import AttentionName
-from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from throughtime.layers import AttentionName
+from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 from throughtime.tasks.application import Application, ExampleSettings, Where
 from throughtime.tasks.base import option
 

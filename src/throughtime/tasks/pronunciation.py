@@ -13,10 +13,10 @@ from rapidfuzz.distance import Levenshtein
 from rich.text import Text
 
 from throughtime.data.pairs import PairBatch
-from throughtime.data.text import read_file
+from throughtime.data.text import file_lines
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
-from throughtime.models.encoder_decoder import EncoderDecoder
+from throughtime.models import EncoderDecoder
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.pairs import (
     LONGEST,
@@ -94,7 +94,7 @@ class Pronunciation(PairApplication[Pronounced]):
         """
         words: dict[str, Pronounced] = {}
         for path in paths:
-            for number, line in enumerate(read_file(path), 1):
+            for number, line in enumerate(file_lines(path), 1):
                 entry = _parse(line, f"{path}:{number}", settings.stress)
                 if entry is None:
                     continue

@@ -19,9 +19,6 @@ from throughtime.tasks.base import Asked, Prediction, Report, Task, check_settin
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
-TOO_LONG = 5000
-"""Steps of an example from which on the user is told that it takes a while."""
-
 
 class Supervised(Task):
     """A task on labelled examples.

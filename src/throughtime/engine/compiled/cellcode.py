@@ -99,11 +99,11 @@ class Side:
         self.masks = [(mask.name, mask.parameter, mask.start) for mask in masks]
         self.blank = (ctypes.c_int64 * len(self.emitted.fields))()
         nodes = plan.program.nodes
-        reachable = [nodes[place] for place in plan.program.reachable()]
-        self.outers = [node.block for node in reachable if node.op == "outer" and node.block is not None]
+        outers = [nodes[place].block for place in plan.program.places("outer")]
+        self.outers = [block for block in outers if block is not None]
         products = [nodes[place].block for sweep in plan.sweeps for place in sweep.products]
         inner = [block for block in products if block is not None]
-        widths = {node.name: node.width for node in reachable if node.op == "vector"}
+        widths = {nodes[place].name: nodes[place].width for place in plan.program.places("vector")}
         self.vectors = [
             Vector.of(name.removeprefix("vector "), widths[name.removeprefix("vector ")], field)
             for name, field in self.index.items()
@@ -193,8 +193,8 @@ def compile_cell(use: Use) -> Compiled:
         forward = Side(plan, use.cell, offsets, kind)
         return Compiled(use, forward, None, None, tuple(tape.widths), offsets, histories)
     back = Tape(tape.widths, [-1.0] * len(tape.widths))
-    for node in (program.nodes[p] for p in program.reachable() if program.nodes[p].op == "product"):
-        for arg in node.args:
+    for place in program.places("product"):
+        for arg in program.nodes[place].args:
             if (arg,) in plan.operands:  # the gradient of the matrix is taken from it after the loop
                 back.last_read[plan.operands[arg,]] = float("inf")
     kept = {name: plan.slots[place] for name, place in derived.kept.items()}
@@ -206,20 +206,18 @@ def compile_cell(use: Use) -> Compiled:
 
 def _outers(program: Program) -> list[Block]:
     """In the order of the matrices' rows, so that gradients side by side on the tape belong to rows side by side."""
-    nodes = [program.nodes[place] for place in program.reachable()]
-    blocks = [node.block for node in nodes if node.op == "outer" and node.block is not None]
-    return sorted(blocks, key=lambda block: (block.matrix, block.row, block.column))
+    blocks = [program.nodes[place].block for place in program.places("outer")]
+    return sorted(
+        (block for block in blocks if block is not None), key=lambda block: (block.matrix, block.row, block.column)
+    )
 
 
 def _histories(program: Program, derived: Derived | None, output: str) -> tuple[str, ...]:
     """States whose every value is needed: the output, operands of products, what the backward step reads."""
-    nodes = [program.nodes[place] for place in program.reachable()]
-    names = {output}
-    for node in nodes:
-        if node.op == "product":
-            names |= {program.nodes[arg].name for arg in node.args if program.nodes[arg].op == "state"}
+    operands = [program.nodes[arg] for place in program.places("product") for arg in program.nodes[place].args]
+    names = {output, *(node.name for node in operands if node.op == "state")}
     if derived is not None:
         back = derived.backward
-        read = {back.nodes[place].name for place in back.reachable() if back.nodes[place].op == "sequence"}
+        read = {back.nodes[place].name for place in back.places("sequence")}
         names |= {name for name in program.state if {f"{name}<t>", f"{name}<t-1>"} & read}
     return tuple(name for name in program.state if name in names)

@@ -100,12 +100,11 @@ class Plan:
     def fuses(self) -> bool:
         """Whether each product with the inputs serves the arithmetic of one sweep alone, which then may compute it."""
         program = self.program
-        for place in program.reachable():
-            if program.nodes[place].op == "outer":
-                users = [sweep for sweep in self.sweeps if any(place in program.nodes[v].args for v in sweep.values)]
-                elsewhere = [*program.state.values(), *program.stores, *(p for group in self.operands for p in group)]
-                if len(users) != 1 or place in elsewhere:
-                    return False
+        elsewhere = {*program.state.values(), *program.stores, *(p for group in self.operands for p in group)}
+        for place in program.places("outer"):
+            users = [sweep for sweep in self.sweeps if any(place in program.nodes[v].args for v in sweep.values)]
+            if len(users) != 1 or place in elsewhere:
+                return False
         return True
 
 

@@ -134,6 +134,10 @@ class Program:
                 waiting.extend(self.nodes[place].args)
         return sorted(seen)
 
+    def places(self, op: str) -> list[int]:
+        """The reachable values of one operation, in order."""
+        return [place for place in self.reachable() if self.nodes[place].op == op]
+
     def lines(self) -> Iterator[str]:
         """The step as a person reads it, a value a line."""
         for place in self.reachable():

@@ -54,7 +54,7 @@ def generated_code(
 
 def _plan(compiled: Compiled, side: Side) -> Iterator[str]:
     program, slots = side.plan.program, side.plan.slots
-    outers = [place for place in program.reachable() if program.nodes[place].op == "outer"]
+    outers = program.places("outer")
     if outers:
         yield "products with the inputs, for many steps at once"
         for place in sorted(outers, key=lambda place: slots[place]):

@@ -38,7 +38,7 @@ class Writer:
         self.frame = Frame()
         self.nodes = plan.program.nodes
         self.products = [place for sweep in plan.sweeps for place in sweep.products]
-        self.outers = [place for place in plan.program.reachable() if self.nodes[place].op == "outer"]
+        self.outers = plan.program.places("outer")
         self.fuses = plan.fuses()
         self._sizes: dict[int, str] = {}
 

@@ -1,0 +1,113 @@
+"""The applications on real data: train one, judge it on its test data, record it.
+
+    python benchmarks/recipes/tasks.py sentiment
+
+The model goes to ``runs/<task>`` unless ``--run`` names a folder; one that is trained already is only judged
+(``--trained-at`` names the commit that it was trained with). Training options stand in :data:`RECIPES`; they were
+chosen on validation data alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from record import ROOT, commit, curve, data, machine, record
+
+
+def sst_sentences(folder: Path) -> list[str]:
+    """The sentences of the Stanford Sentiment Treebank as tables, negative or positive; neutral ones are left out."""
+    from throughtime.data.trees import read_trees
+
+    for part in ("train", "dev", "test"):
+        with (folder / f"{part}.csv").open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(("text", "label"))
+            for tree in read_trees(data(f"sst_trees/{part}.txt")):
+                label = int(tree.label)
+                if label != 2:
+                    table.writerow((" ".join(tree.words), "positive" if label > 2 else "negative"))
+    return [str(folder)]
+
+
+def named(*paths: str) -> Callable[[Path], list[str]]:
+    """Data that is read as it is."""
+    return lambda folder: [str(data(path)) for path in paths]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a task is trained and judged.
+
+    Attributes:
+        paths: Makes the data in a folder, if need be, and names it.
+        options: Of training.
+        shown: The command as a reader would give it.
+    """
+
+    paths: Callable[[Path], list[str]]
+    options: str
+    shown: str
+
+
+RECIPES: dict[str, Recipe] = {
+    "sentiment": Recipe(sst_sentences, "--seed 0", "sentences of sst_trees as CSV"),
+}
+
+
+def train(task: str, recipe: Recipe, run: Path) -> float:
+    """Trains, in a process of its own; gives the most memory that it held, in MiB."""
+    prepared = run.parent / f"{run.name}-data"
+    prepared.mkdir(parents=True, exist_ok=True)
+    paths = [part for path in recipe.paths(prepared) for part in ("--data", path)]
+    command = ["train", task, *paths, *recipe.options.split(), "--out", str(run)]
+    subprocess.run([sys.executable, "-m", "throughtime", *command], check=True)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def judge(run: Path) -> dict[str, Any]:
+    """The report on the run's test data."""
+    command = [sys.executable, "-m", "throughtime", "evaluate", str(run), "--json"]
+    report: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # The hardest errors are texts of the data.
+    report["tables"] = {title: rows for title, rows in report.get("tables", {}).items() if title.startswith("by ")}
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=RECIPES)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--trained-at", help="The commit, where the model was not trained with this one.")
+    given = parser.parse_args()
+    task, recipe = given.task, RECIPES[given.task]
+    run = given.run or ROOT / "runs" / task
+    before = machine()
+    trained = (run / "model.safetensors").exists()
+    memory = None if trained else train(task, recipe, run)
+    points = curve(run)
+    result = {
+        "command": f"throughtime train {task} --data {recipe.shown} {recipe.options}",
+        "trained_at": given.trained_at or commit(ROOT),
+        "machine": before,
+        "training_seconds": points[-1]["seconds"],
+        "steps": points[-1]["step"],
+        "memory_mib": None if memory is None else round(memory),
+        "validation": min((p for p in points if p["best"]), key=lambda p: -p["step"]),
+        "test": judge(run),
+        "curve": points,
+    }
+    print(json.dumps({name: value for name, value in result["test"].items() if name != "tables"}, indent=1))
+    print(f"recorded in {record(f'task-{task}', result)}")
+
+
+if __name__ == "__main__":
+    main()

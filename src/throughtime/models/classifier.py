@@ -1,0 +1,94 @@
+"""Many-to-one: a class for a whole sequence.
+
+Shapes::
+
+    B  sequences        T  steps        F  features of a step        K  classes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from throughtime.layers import Pooling, PoolingName, Recurrent
+from throughtime.models.base import Model, State
+
+
+class Steps(Protocol):
+    """A ragged batch of whatever the steps are."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """``[B]``."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Steps in all."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClassBatch:
+    """Sequences with their classes.
+
+    Attributes:
+        steps: The sequences.
+        classes: ``[B]``.
+    """
+
+    steps: Steps
+    classes: Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Steps in all."""
+        return self.steps.tokens
+
+
+class Classifier(Model):
+    """Reads a sequence step by step, pools what it has read, and gives every class a probability.
+
+    ``P(class) = softmax(W pool(a<1>, …, a<T>) + b)``.
+
+    Args:
+        reader: Makes features ``[B, T, F]`` of the steps of a batch.
+        stack: Reads the features.
+        pooling: What stands for the whole sequence.
+        classes: K.
+        dropout: Share of the pooled features dropped.
+
+    Raises:
+        ValueError: If there is no such pooling.
+    """
+
+    def __init__(
+        self,
+        reader: Callable[[Any], Tensor],
+        stack: Recurrent,
+        classes: int,
+        *,
+        pooling: PoolingName = "max",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.reader = reader
+        self.stack = stack
+        self.pool = Pooling(pooling, stack.output_size, bidirectional=stack.bidirectional)
+        self.dropout = dropout
+        self.softmax = nn.Linear(stack.output_size, classes)
+
+    def log_probs(self, steps: Steps) -> Tensor:
+        """The log-probability of every class, ``[B, K]``."""
+        outputs, _ = self.stack(self.reader(steps), lengths=steps.lengths)
+        pooled = F.dropout(self.pool(outputs, steps.lengths), self.dropout, self.training)
+        return F.log_softmax(self.softmax(pooled), 1)
+
+    def loss(self, batch: ClassBatch, carried: State | None) -> tuple[Tensor, State | None]:
+        """Cross-entropy in nats, averaged over the sequences."""
+        log_probs = self.log_probs(batch.steps)
+        return F.nll_loss(log_probs, batch.classes.to(log_probs.device)), None

@@ -1,0 +1,242 @@
+"""Sentiment, or any other class of a text: many-to-one."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from rich.text import Text
+from torch import Tensor
+
+from throughtime.data.labelled import is_labelled, read_labelled
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.data.words import WordReader, find_words, split_words
+from throughtime.errors import UserError
+from throughtime.layers import PoolingName
+from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
+from throughtime.tasks.application import ROWS, Application, ExampleSettings, confusion, counts, long_input
+from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.training import Evaluation
+
+HARDEST = 10
+"""Errors that a report shows."""
+
+
+class SentimentSettings(ExampleSettings):
+    """What a classifier of texts is trained from."""
+
+    text_column: str | None = option(None, "Column of the texts: its name, or number from 1.", "Data")
+    label_column: str | None = option(None, "Column of the labels: its name, or number from 1.", "Data")
+    lowercase: bool = option(True, "Look words up in lower case.", "Data")
+    min_count: int = option(2, "Rarer words become UNK.", "Data", ge=1)
+    bidirectional: bool = option(True, "Read in both directions.", "Model")
+    pooling: PoolingName = option("max", "Of the steps: last, mean, max, attention.", "Model")
+    spelling: Literal["none", "rnn", "cnn"] = option("none", "Reads the letters of words: none, rnn, cnn.", "Model")
+    hidden: int = option(128, "Units of a layer.", "Model", ge=1)
+    dropout: float = option(0.5, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
+    word_dropout: float = option(0.1, "Words read as UNK while training.", "Model", ge=0, lt=1)
+    epochs: float = option(12.0, "Passes over the data.", "Training", gt=0)
+    lr: float = option(1e-3, "Peak learning rate.", "Training", gt=0)
+
+
+@dataclass(frozen=True)
+class SentimentExample:
+    """A text, its words, its label, and where it stands."""
+
+    text: str
+    words: list[str]
+    label: str
+    where: str
+
+
+class Sentiment(Application[SentimentExample]):
+    """The sentiment of a text."""
+
+    name: ClassVar[str] = "sentiment"
+    summary: ClassVar[str] = "class of a text, such as its sentiment: label, probabilities, which words moved it"
+    settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
+    example_type: ClassVar[type[Any]] = SentimentExample
+
+    def __init__(self, settings: SentimentSettings, vocabulary: dict[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.labels = Vocabulary(vocabulary["labels"])
+        letters = Vocabulary(vocabulary["characters"]) if settings.spelling != "none" else None
+        self.reader = WordReader(Vocabulary(vocabulary["words"]), letters, settings.lowercase)
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """A file with columns, or a folder of classes."""
+        return is_labelled(path)
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: SentimentSettings) -> Iterator[SentimentExample]:
+        """The texts of files and folders."""
+        for path in paths:
+            for found in read_labelled(path, settings.text_column, settings.label_column):
+                yield SentimentExample(found.text, split_words(found.text), found.label, found.where)
+
+    @classmethod
+    def key(cls, example: SentimentExample) -> Hashable:
+        """Texts of the same words are the same."""
+        return tuple(example.words)
+
+    @classmethod
+    def learn(cls, train: Sequence[SentimentExample], settings: SentimentSettings) -> dict[str, Any]:
+        """Labels, words and letters."""
+        labels = Vocabulary.closed(example.label for example in train)
+        if len(labels) < 2:
+            raise UserError(f"expected at least two labels, got only {labels.symbols[0]!r} ({train[0].where})")
+        words = [word for example in train for word in example.words]
+        looked_up = (word.lower() for word in words) if settings.lowercase else words
+        return {
+            "labels": labels.symbols,
+            "words": Vocabulary.learn(looked_up, min_count=settings.min_count).symbols,
+            "characters": Vocabulary.learn(letter for word in words for letter in word).symbols,
+        }
+
+    def build(self) -> Model:
+        """Words, a recurrent stack, pooling, softmax."""
+        settings = self.settings
+        inputs = WordInput(
+            WordInputConfig(
+                words=len(self.reader.words),
+                embedding=settings.embedding,
+                characters=len(self.reader.characters or ()),
+                spelling=settings.spelling,
+                cell=settings.cell,
+                dropout=settings.dropout,
+                word_dropout=settings.word_dropout,
+            ),
+            engine=settings.engine,
+        )
+        stack = StackConfig(**settings.stack()).build(inputs.output_size, engine=settings.engine)
+        return Classifier(inputs, stack, len(self.labels), pooling=settings.pooling, dropout=settings.dropout)
+
+    def size(self, example: SentimentExample) -> int:
+        """Words."""
+        return len(example.words)
+
+    def batch(self, examples: Sequence[SentimentExample]) -> ClassBatch:
+        """Texts with their labels.
+
+        Raises:
+            UserError: If a label was not seen in training.
+        """
+        for example in examples:
+            if example.label not in self.labels:
+                known = ", ".join(self.labels.symbols)
+                raise UserError(
+                    f"{example.where}: expected a label of the training data ({known}), got {example.label!r}"
+                )
+        classes = torch.tensor(self.labels.ids(example.label for example in examples))
+        return ClassBatch(self.reader.batch([example.words for example in examples]), classes)
+
+    def validate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Evaluation:
+        """Accuracy, and the loss, which selects: it still tells models apart where accuracies are the same."""
+        log_probs, gold = self._judge(model, examples)
+        loss = -float(log_probs.gather(1, gold.unsqueeze(1)).mean())
+        accuracy = 100 * float((log_probs.argmax(1) == gold).double().mean())
+        return Evaluation(100 - accuracy, {"accuracy": accuracy, "loss": loss})
+
+    def evaluate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Report:
+        """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors."""
+        log_probs, gold = self._judge(model, examples)
+        guessed = log_probs.argmax(1)
+        labels = self.labels.symbols
+        rows = counts(labels, gold.tolist(), guessed.tolist())
+        majority = Counter(gold.tolist()).most_common(1)[0][1] / len(gold)
+        wrong = [n for n in range(len(gold)) if guessed[n] != gold[n]]
+        wrong.sort(key=lambda n: -float(log_probs[n].max()))
+        return Report(
+            {
+                "accuracy": 100 * float((guessed == gold).double().mean()),
+                "majority_accuracy": 100 * majority,
+                "macro_f1": sum(float(row[3]) for row in rows) / len(rows),
+                "nats": -float(log_probs.gather(1, gold.unsqueeze(1)).mean()),
+                "examples": len(gold),
+            },
+            [
+                Table("by label", ["label", "precision", "recall", "F1", "texts"], rows),
+                confusion(labels, gold.tolist(), guessed.tolist()),
+                Table(
+                    "surest errors",
+                    ["label", "said", "%", "text"],
+                    [
+                        [
+                            examples[n].label,
+                            labels[guessed[n]],
+                            100 * math.exp(float(log_probs[n].max())),
+                            examples[n].text,
+                        ]
+                        for n in wrong[:HARDEST]
+                    ],
+                ),
+            ],
+        )
+
+    def _judge(self, model: Classifier, examples: Sequence[SentimentExample]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities ``[N, K]`` and classes ``[N]``, in the order of the examples."""
+        log_probs = torch.empty(len(examples), len(self.labels), dtype=torch.float64)
+        gold = torch.empty(len(examples), dtype=torch.int64)
+        batches = self.in_batches(examples)
+        with torch.no_grad():
+            for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
+                log_probs[chosen] = model.log_probs(batch.steps).double().cpu()
+                gold[chosen] = batch.classes
+        return log_probs, gold
+
+    def predict(self, model: Classifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """The label of every line; with ``explain``, how far each word moved it.
+
+        Raises:
+            UserError: If a picture or a beam is asked for.
+        """
+        if asked.beam is not None or asked.picture is not None:
+            raise UserError("a class has no beam and no picture; leave out --beam and --picture")
+        log_probs = model.log_probs(self.reader.batch([split_words(line) for line in lines]))
+        return [self._show(model, line, row, asked) for line, row in zip(lines, log_probs.double().cpu(), strict=True)]
+
+    def _show(self, model: Classifier, line: str, log_probs: Tensor, asked: Asked) -> Prediction:
+        order = log_probs.argsort(descending=True, stable=True).tolist()
+        chances = {self.labels.symbols[n]: math.exp(float(log_probs[n])) for n in order}
+        label = self.labels.symbols[order[0]]
+        data: dict[str, Any] = {"text": line, "label": label, "probabilities": chances}
+        shown = Text()
+        shown.append("  ".join(f"{name} {100 * chance:.1f} %" for name, chance in [*chances.items()][: asked.nbest]))
+        shown.append("  ")
+        if asked.explain:
+            moved = self._moves(model, line, order[0])
+            data["words"] = [{"word": word, "start": start, "end": end, "moved": by} for word, start, end, by in moved]
+            shown.append_text(coloured(line, moved))
+        else:
+            shown.append(line)
+        return Prediction(shown, data, long_input(len(find_words(line))))
+
+    def _moves(self, model: Classifier, line: str, label: int) -> list[tuple[str, int, int, float]]:
+        """How much each word adds to the log-probability of a label: what is lost when it becomes UNK."""
+        words = find_words(line)
+        whole = self.reader.batch([[word.text for word in words]])
+        before = float(model.log_probs(whole)[0, label])
+        lost: list[float] = []
+        for begin in range(0, len(words), ROWS):
+            hidden = [
+                [w.text if n != at else "" for n, w in enumerate(words)]
+                for at in range(len(words))[begin : begin + ROWS]
+            ]
+            lost += [before - after for after in model.log_probs(self.reader.batch(hidden))[:, label].tolist()]
+        return [(*word, by) for word, by in zip(words, lost, strict=True)]
+
+
+def coloured(line: str, moved: Sequence[tuple[str, int, int, float]]) -> Text:
+    """The line, words that speak for the label in green, those against it in red, the strongest bold."""
+    text = Text(line)
+    most = max((abs(by) for *_, by in moved), default=0.0)
+    for _, start, end, by in moved:
+        if abs(by) > most / 4:
+            text.stylize(("bold " if abs(by) > most / 2 else "") + ("green" if by > 0 else "red"), start, end)
+    return text
