@@ -12,8 +12,9 @@ from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
+from throughtime.tasks.translation import Translation
 
-APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment, Pronunciation)
+APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment, Pronunciation, Translation)
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
 """Every task by name."""
