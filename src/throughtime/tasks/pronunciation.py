@@ -17,6 +17,7 @@ from throughtime.data.text import file_lines
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import EncoderDecoder
+from throughtime.tasks.application import long_input
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.pairs import (
     LONGEST,
@@ -191,7 +192,7 @@ class Pronunciation(PairApplication[Pronounced]):
         return Prediction(shown, data, self._warnings(word, best[0].ended))
 
     def _warnings(self, word: str, ended: bool) -> list[str]:
-        warnings = []
+        warnings = long_input(len(word), "letters")
         unknown = sorted({letter for letter in word if letter not in self.letters})
         if unknown:
             warnings.append(f"the model has never seen {', '.join(map(repr, unknown))}")
