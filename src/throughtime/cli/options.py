@@ -53,19 +53,19 @@ class SettingsOption(click.Option):
     """An option of a settings field."""
 
     def __init__(self, name: str, field: FieldInfo) -> None:
-        flag = f"--{name.replace('_', '-')}"
+        flag = f"--{name.rstrip('_').replace('_', '-')}"  # from_: without the sign it is a word of Python's own
         kind = _plain(field.annotation)
         extra = field.json_schema_extra
         self.group = str(extra["group"]) if isinstance(extra, dict) else "Other"
         common: dict[str, Any] = {"help": field.description, "default": field.default}
         if kind is bool:
             both = f"{flag}/--no-{flag[2:]}" if field.default else flag
-            super().__init__([both], show_default=bool(field.default), is_flag=True, **common)
+            super().__init__([name, both], show_default=bool(field.default), is_flag=True, **common)
         elif get_origin(kind) is tuple:
-            super().__init__([flag], multiple=True, metavar="NAME=VALUE", **common)
+            super().__init__([name, flag], multiple=True, metavar="NAME=VALUE", **common)
         else:
             shown = field.default is not None
-            super().__init__([flag], type=_type(flag, kind), show_default=shown, **common)
+            super().__init__([name, flag], type=_type(flag, kind), show_default=shown, **common)
 
 
 def settings_options(settings: type[BaseModel]) -> list[click.Parameter]:

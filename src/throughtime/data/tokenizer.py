@@ -88,14 +88,31 @@ class Tokenizer:
             UserError: If it is missing, damaged, or not one of this class.
         """
         try:
-            inner = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise UserError(f"expected the file {path}, which does not exist") from error
-        except Exception as error:  # the library raises bare Exception for anything it cannot parse
+        except UnicodeDecodeError as error:
             raise UserError(f"{path}: expected a tokenizer.json, which this is not ({error})") from error
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> Tokenizer:
+        """Reads the text of a ``tokenizer.json``.
+
+        Args:
+            text: The JSON.
+            where: What it is called in an error.
+
+        Raises:
+            UserError: If it is damaged, or not one of this class.
+        """
+        try:
+            inner = tokenizers.Tokenizer.from_str(text)
+        except Exception as error:  # the library raises bare Exception for anything it cannot parse
+            raise UserError(f"{where}: expected a tokenizer.json, which this is not ({error})") from error
         first = [inner.id_to_token(i) for i in (cls.unk, cls.eos)]
         if first != [UNK, EOS]:
-            raise UserError(f"{path}: expected {UNK} and {EOS} as its ids 0 and 1, got {first[0]!r} and {first[1]!r}")
+            raise UserError(f"{where}: expected {UNK} and {EOS} as its ids 0 and 1, got {first[0]!r} and {first[1]!r}")
         return cls(inner)
 
     def save(self, path: Path) -> None:

@@ -1,6 +1,24 @@
 """Decoding: over a protocol, never over one model."""
 
-from throughtime.decoding.sampling import NextTokenModel, Sampling, draw, sample
+from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, TextDecoder
+from throughtime.decoding.sampling import Sampling, draw, greedy, sample, sample_many
 from throughtime.decoding.scoring import TokenScorer, sequence_log_probs, stream_log_prob
+from throughtime.decoding.search import Beam, beam_search, forced_log_probs
 
-__all__ = ["NextTokenModel", "Sampling", "TokenScorer", "draw", "sample", "sequence_log_probs", "stream_log_prob"]
+__all__ = [
+    "Beam",
+    "Decoder",
+    "Hypothesis",
+    "NextTokenModel",
+    "Sampling",
+    "TextDecoder",
+    "TokenScorer",
+    "beam_search",
+    "draw",
+    "forced_log_probs",
+    "greedy",
+    "sample",
+    "sample_many",
+    "sequence_log_probs",
+    "stream_log_prob",
+]

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from throughtime.data import NOTHING
-
-
-class NextTokenModel(Protocol):
-    """What sampling needs of a model."""
-
-    def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
-        """Reads ``[B, T]`` tokens; gives the next one's log-probabilities ``[B, V]`` and the state."""
-        ...
+from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, StateT, TextDecoder, limits
 
 
 @dataclass(frozen=True)
@@ -73,24 +64,62 @@ def sample(
     Yields:
         Token ids, each as soon as it is drawn.
     """
-    generator = torch.Generator()
-    if settings.seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(settings.seed)
-    tokens = torch.tensor([[NOTHING, *prompt]])
-    state = None
+    decoder, generator = TextDecoder(model, prompt), _generator(settings)
+    log_probs, state = decoder.begin()
+    token = eos
     for drawn in range(settings.length):
-        log_probs, state = model.next_log_probs(tokens, state)
-        scores = log_probs[0].cpu().clone()
-        scores[list(never)] = -torch.inf
-        if eos is not None and drawn < settings.min_length:
-            scores[eos] = -torch.inf
-        token = draw(scores, settings, generator)
+        if drawn:
+            log_probs, state = decoder.step(torch.tensor([token]), state)
+        (token,) = _draw_rows(log_probs, settings, generator, eos if drawn < settings.min_length else None, never)
         if token == eos:
             return
         yield token
-        tokens = torch.tensor([[token]])
+
+
+@torch.no_grad()
+def sample_many(
+    decoder: Decoder[StateT],
+    settings: Sampling,
+    *,
+    eos: int,
+    never: Sequence[int] = (),
+    length: int | Sequence[int] | None = None,
+) -> list[Hypothesis]:
+    """Draws sequences side by side, each to its end.
+
+    Args:
+        decoder: Gives the next tokens' probabilities.
+        settings: How to draw.
+        eos: The token that ends a sequence.
+        never: Tokens that are never drawn.
+        length: Most tokens of each, EOS counted, in place of ``settings.length``.
+    """
+    generator = _generator(settings)
+    log_probs, state = decoder.begin()
+    most = limits(settings.length if length is None else length, len(log_probs))
+    found = [Hypothesis((), 0.0, 0.0, ended=False)] * len(log_probs)
+    alive = list(range(len(found)))
+    drawn = 0
+    while alive:
+        tokens = _draw_rows(log_probs, settings, generator, eos if drawn < settings.min_length else None, never)
+        drawn += 1
+        for row, (i, token) in enumerate(zip(alive, tokens, strict=True)):
+            before, log_prob = found[i], found[i].log_prob + float(log_probs[row, token])
+            added = () if token == eos else (token,)
+            found[i] = Hypothesis((*before.tokens, *added), log_prob, log_prob, ended=token == eos)
+        going = [row for row, i in enumerate(alive) if not found[i].ended and drawn < most[i]]
+        if len(going) < len(alive):
+            alive, state = [alive[row] for row in going], decoder.reorder(state, torch.tensor(going, dtype=torch.long))
+        if alive:
+            log_probs, state = decoder.step(torch.tensor([tokens[row] for row in going]), state)
+    return found
+
+
+def greedy(
+    decoder: Decoder[StateT], *, eos: int, never: Sequence[int] = (), length: int | Sequence[int] = 300
+) -> list[Hypothesis]:
+    """The likeliest token at every step; arguments as of :func:`sample_many`."""
+    return sample_many(decoder, Sampling(temperature=0.0), eos=eos, never=never, length=length)
 
 
 def draw(scores: Tensor, settings: Sampling, generator: torch.Generator) -> int:
@@ -111,3 +140,25 @@ def draw(scores: Tensor, settings: Sampling, generator: torch.Generator) -> int:
     # A token stays while the likelier ones before it hold less than top_p.
     keep = probabilities.cumsum(0) - probabilities < settings.top_p
     return int(ids[torch.multinomial(probabilities * keep, 1, generator=generator)])
+
+
+def _generator(settings: Sampling) -> torch.Generator:
+    generator = torch.Generator()
+    if settings.seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(settings.seed)
+    return generator
+
+
+def _draw_rows(
+    log_probs: Tensor, settings: Sampling, generator: torch.Generator, not_yet: int | None, never: Sequence[int]
+) -> list[int]:
+    """A token for each row of ``[N, V]``, neither one of ``never`` nor ``not_yet``."""
+    scores = log_probs.cpu().clone()
+    scores[:, list(never)] = -torch.inf
+    if not_yet is not None:
+        scores[:, not_yet] = -torch.inf
+    if settings.temperature == 0.0:
+        return [int(token) for token in scores.argmax(1)]
+    return [draw(row, settings, generator) for row in scores]

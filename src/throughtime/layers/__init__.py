@@ -1,6 +1,7 @@
 """Layers: many cells, deep, in one or both directions, over ragged batches."""
 
 from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
+from throughtime.layers.attention import Attention, AttentionName
 from throughtime.layers.crf import CRF
 from throughtime.layers.directed import Directed
 from throughtime.layers.pooling import Pooling, PoolingName
@@ -14,6 +15,8 @@ __all__ = [
     "LSTM",
     "RNN",
     "Acceleration",
+    "Attention",
+    "AttentionName",
     "Directed",
     "Pooling",
     "PoolingName",

@@ -2,6 +2,7 @@
 
 from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
+from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
@@ -11,6 +12,8 @@ from throughtime.models.word_input import WordInput, WordInputConfig
 __all__ = [
     "ClassBatch",
     "Classifier",
+    "EncoderDecoder",
+    "EncoderDecoderConfig",
     "LanguageModel",
     "LanguageModelConfig",
     "Model",

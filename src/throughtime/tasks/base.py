@@ -243,5 +243,5 @@ def check_settings(kind: type[SettingsT], options: dict[str, Any]) -> SettingsT:
         message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # options that do not go together: the message names them
             raise UserError(message) from error
-        name = str(first["loc"][0]).replace("_", "-")
+        name = str(first["loc"][0]).rstrip("_").replace("_", "-")
         raise UserError(f"--{name}: {message[:1].lower()}{message[1:]}, got {first['input']!r}") from error

@@ -110,7 +110,7 @@ class Supervised(Task):
         files = self.application.find([Path(path) for path in paths], settings)
         files |= {part: [Path(path)] for part, path in named.items()}
         examples = {part: list(self.application.read(files[part], settings)) for part in PARTS if part in files}
-        told = [f"{part}: {', '.join(str(path) for path in files[part])}" for part in PARTS if part in files]
+        told = [f"{part}: {', '.join(str(path) for path in files[part])}" for part in files]
         for part, members in examples.items():
             if not members:
                 raise UserError(f"expected examples in {', '.join(map(str, files[part]))}, got none")

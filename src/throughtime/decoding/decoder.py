@@ -1,0 +1,97 @@
+"""What every search asks of a model, and what it finds.
+
+Shapes::
+
+    B  sequences that are sought        N  rows that are decoded side by side        V  tokens of the vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from throughtime.data import NOTHING
+
+StateT = TypeVar("StateT")
+
+
+class Decoder(Protocol[StateT]):
+    """A model that gives the next token's probabilities for rows of unfinished sequences."""
+
+    def begin(self) -> tuple[Tensor, StateT]:
+        """The first tokens' log-probabilities ``[B, V]``, and the state after whatever stands before."""
+        ...
+
+    def step(self, tokens: Tensor, state: StateT) -> tuple[Tensor, StateT]:
+        """Reads a token a row, ``[N]``; gives the next ones' log-probabilities ``[N, V]`` and the state."""
+        ...
+
+    def reorder(self, state: StateT, rows: Tensor) -> StateT:
+        """The state of some rows, ``rows [N]``, in that order; one may come more than once."""
+        ...
+
+
+class NextTokenModel(Protocol):
+    """A language model."""
+
+    def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """Reads ``[B, T]`` tokens; gives the next one's log-probabilities ``[B, V]`` and the state."""
+        ...
+
+
+class TextDecoder:
+    """A language model as a :class:`Decoder`.
+
+    Args:
+        model: In evaluation mode.
+        prompt: Token ids to read first.
+        rows: Sequences that are sought, B.
+    """
+
+    def __init__(self, model: NextTokenModel, prompt: Sequence[int] = (), rows: int = 1) -> None:
+        self.model, self.prompt, self.rows = model, prompt, rows
+
+    def begin(self) -> tuple[Tensor, Any]:
+        """Reads the prompt, as if nothing stood before it."""
+        return self.model.next_log_probs(torch.tensor([[NOTHING, *self.prompt]] * self.rows), None)
+
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """See :class:`Decoder`."""
+        return self.model.next_log_probs(tokens.unsqueeze(1), state)
+
+    def reorder(self, state: Mapping[str, Tensor], rows: Tensor) -> Any:
+        """See :class:`Decoder`."""
+        return {name: value[:, rows.to(value.device)] for name, value in state.items()}
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A sequence that a search found.
+
+    Attributes:
+        tokens: Its tokens, EOS not among them.
+        log_prob: Of all tokens and of EOS, in nats.
+        score: What hypotheses are ordered by: the log-probability, made up for the length.
+        ended: Whether it ends in EOS; else the limit cut it.
+    """
+
+    tokens: tuple[int, ...]
+    log_prob: float
+    score: float
+    ended: bool
+
+
+def limits(length: int | Sequence[int], rows: int) -> list[int]:
+    """Most steps of every row, EOS counted.
+
+    Raises:
+        ValueError: If there are not as many limits as rows, or one is below 1.
+    """
+    found = [length] * rows if isinstance(length, int) else list(length)
+    if len(found) != rows or min(found, default=1) < 1:
+        raise ValueError(f"expected a limit of at least 1 for each of {rows} sequences, got {found}")
+    return found
