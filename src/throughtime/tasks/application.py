@@ -15,7 +15,7 @@ import torch
 
 from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
-from throughtime.errors import UserError
+from throughtime.errors import UserError, nearest
 from throughtime.models import Model
 from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, TrainSettings, option
 from throughtime.training import Evaluation
@@ -180,6 +180,14 @@ class Application(Generic[ExampleT]):
         for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
             total += float(model.loss(batch, None)[0]) * len(chosen)
         return total / max(1, len(examples))
+
+
+def unknown_label(where: str, label: str, known: Sequence[str]) -> UserError:
+    """What to raise where held-out data has a label that training did not see."""
+    return UserError(
+        f"{where}: unknown label {label!r}{nearest(label, known)}; the training data has {', '.join(known)}: "
+        "mend the line, or train on data that has it"
+    )
 
 
 def long_input(steps: int, what: str = "words") -> list[str]:

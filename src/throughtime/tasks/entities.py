@@ -23,11 +23,11 @@ from throughtime.data.tags import (
 )
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.data.words import Word, find_words, pad
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.word_input import Spelling
-from throughtime.tasks.application import ROWS, TOO_LONG, ExampleSettings, long_input
+from throughtime.tasks.application import ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation
@@ -133,11 +133,7 @@ class Entities(WordApplication[TaggedSentence]):
         tags = convert(example.tags, self.settings.scheme)
         for number, tag in enumerate(tags):
             if tag not in self.tags:
-                types = self.vocabulary["types"]
-                raise UserError(
-                    f"{example.where_is(number)}: unknown label {tag[2:]!r}{nearest(tag[2:], types)}; "
-                    f"the training data has {', '.join(types)}: mend the line, or train on data that has it"
-                )
+                raise unknown_label(example.where_is(number), tag[2:], self.vocabulary["types"])
         return self.tags.ids(tags)
 
     # Judgement.

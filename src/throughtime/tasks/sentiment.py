@@ -19,7 +19,7 @@ from throughtime.data.words import find_words, split_words
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
-from throughtime.tasks.application import ROWS, ExampleSettings, confusion, counts, long_input
+from throughtime.tasks.application import ROWS, ExampleSettings, confusion, counts, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation, OptimiserName
@@ -109,10 +109,7 @@ class Sentiment(WordApplication[SentimentExample]):
         """
         for example in examples:
             if example.label not in self.labels:
-                known = ", ".join(self.labels.symbols)
-                raise UserError(
-                    f"{example.where}: expected a label of the training data ({known}), got {example.label!r}"
-                )
+                raise unknown_label(example.where, example.label, self.labels.symbols)
         classes = torch.tensor(self.labels.ids(example.label for example in examples))
         return ClassBatch(self.reader.batch([example.words for example in examples]), classes)
 

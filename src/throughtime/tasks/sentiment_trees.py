@@ -19,15 +19,12 @@ from throughtime.data.words import split_words
 from throughtime.errors import UserError
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
-from throughtime.tasks.application import Application, DataSettings, confusion, counts
+from throughtime.tasks.application import Application, DataSettings, confusion, counts, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.training import Evaluation, OptimiserName
 
 HARDEST = 10
 """Errors that a report shows."""
-
-TOO_LONG = 5000
-"""Words of a sentence from which on the user is told that it takes a while."""
 
 COLOURS = ("bold red", "red", "default", "green", "bold green")
 """From the first label to the last."""
@@ -154,8 +151,7 @@ class SentimentTrees(Application[Tree]):
     def _labels(self, tree: Tree) -> list[int]:
         for label in tree.labels:
             if label and label not in self.labels:
-                known = ", ".join(self.labels.symbols)
-                raise UserError(f"{tree.where}: label {label!r} is none of the training data's: {known}")
+                raise unknown_label(tree.where, label, self.labels.symbols)
         return [self.labels.ids([label])[0] if label else -1 for label in tree.labels]
 
     # Judgement.
@@ -254,8 +250,7 @@ class SentimentTrees(Application[Tree]):
             warnings.append(
                 "no tree is given: the sentence is read as a right-branching one; parse it for better labels"
             )
-        if len(tree.sentence) > TOO_LONG:
-            warnings.append(f"a tree of {len(tree.sentence):,} words takes a while")
+        warnings += long_input(len(tree.sentence))
         tree = self._fitted(tree)
         batch = batch_trees([tree], self._words, lambda tree: [-1] * len(tree))
         scores = model(batch).double().cpu()[torch.from_numpy(batch.order[0])]
