@@ -206,6 +206,20 @@ def test_a_sentence_without_a_tree_is_read_with_a_warning(trained: Path, call: C
     assert second["label"] is None
 
 
+def test_a_sentence_that_begins_with_a_bracket_is_a_sentence(trained: Path, call: Call) -> None:
+    code, out, err = call("predict", trained, "--json", "--line", "(well) it is awful")
+    assert code == 0
+    assert "no tree can be read (" in err
+    assert [node["word"] for node in json.loads(out)["nodes"] if node["word"]] == [
+        "(",
+        "well",
+        ")",
+        "it",
+        "is",
+        "awful",
+    ]
+
+
 def test_more_than_two_children_are_read(trained: Path, call: Call) -> None:
     value = read(call("predict", trained, "--json", "--line", "(2 (2 the) (2 film) (2 is) (2 fine))"))
     assert value["text"] == "the film is fine"
@@ -235,7 +249,9 @@ def test_dependency_heads(tmp_path: Path, call: Call) -> None:
     value = read(call("predict", out, "--json", "--line", "the|2 plot|4 is|4 awful|0"))
     assert value["label"] == "0"
     assert [node["parent"] for node in value["nodes"]] == [1, 3, 3, -1]
-    assert call("predict", out, "--line", "the|2 plot|x")[0] == 2
+    code, _, err = call("predict", out, "--line", "the|2 plot|x")
+    assert code == 0
+    assert "line 1: no tree can be read (" in err
 
 
 @pytest.mark.parametrize("cell", ["recursive", "rntn", "child-sum", "throughtime.layers.trees.rntn:RNTNCell"])

@@ -240,16 +240,7 @@ class SentimentTrees(Application[Tree]):
     def _predict(self, model: TreeClassifier, line: str) -> Prediction:
         if not line:
             return Prediction(Text(), {"text": "", "label": None, "probabilities": {}, "tree": "", "nodes": []})
-        warnings = []
-        if self.cell.arity is None and "|" in line:
-            tree = parse_heads(line)
-        elif line.startswith("("):
-            tree = parse_brackets(line)
-        else:
-            tree = right_branching(split_words(line))
-            warnings.append(
-                "no tree is given: the sentence is read as a right-branching one; parse it for better labels"
-            )
+        tree, warnings = self._tree_of(line)
         warnings += long_input(len(tree.sentence))
         tree = self._fitted(tree)
         batch = batch_trees([tree], self._words, lambda tree: [-1] * len(tree))
@@ -271,6 +262,18 @@ class SentimentTrees(Application[Tree]):
             ],
         }
         return Prediction(self._draw(said, guessed), data, warnings)
+
+    def _tree_of(self, line: str) -> tuple[Tree, list[str]]:
+        """The tree that a line writes down, or a right-branching one of its words, with a warning."""
+        reason = "no tree is given"
+        if line.startswith("(") or (self.cell.arity is None and "|" in line):
+            try:
+                return parse_brackets(line) if line.startswith("(") else parse_heads(line), []
+            except UserError as error:
+                reason = f"no tree can be read ({error})"
+        return right_branching(split_words(line)), [
+            f"{reason}: the sentence is taken for a right-branching one; parse it for better labels"
+        ]
 
     def _draw(self, tree: Tree, guessed: Sequence[int]) -> Text:
         text = Text()
