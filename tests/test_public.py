@@ -135,7 +135,7 @@ def test_every_public_function_class_and_module_is_documented() -> None:
                 bare.append(f"{inside}: {node.name}")
         for name, function in definitions(tree):
             # A cell's step, parameters and widths are told by the equations in the docstring of its class.
-            equations = inside.startswith("cells/") and "." in name
+            equations = inside.startswith(("cells/", "layers/trees/")) and "." in name
             if not (any(part.startswith("_") for part in name.split(".")) or equations or ast.get_docstring(function)):
                 bare.append(f"{inside}: {name}")
     assert bare == []

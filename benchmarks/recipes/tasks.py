@@ -25,16 +25,16 @@ from record import ROOT, commit, curve, data, machine, record
 
 def sst_sentences(folder: Path) -> list[str]:
     """The sentences of the Stanford Sentiment Treebank as tables, negative or positive; neutral ones are left out."""
-    from throughtime.data.trees import read_trees
+    from throughtime.data.treebank import read_brackets
 
     for part in ("train", "dev", "test"):
         with (folder / f"{part}.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("text", "label"))
-            for tree in read_trees(data(f"sst_trees/{part}.txt")):
-                label = int(tree.label)
+            for tree in read_brackets(data(f"sst_trees/{part}.txt")):
+                label = int(tree.labels[tree.root])
                 if label != 2:
-                    table.writerow((" ".join(tree.words), "positive" if label > 2 else "negative"))
+                    table.writerow((" ".join(tree.sentence), "positive" if label > 2 else "negative"))
     return [str(folder)]
 
 
@@ -60,6 +60,8 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "sentiment": Recipe(sst_sentences, "--seed 0", "sentences of sst_trees as CSV"),
+    "entities": Recipe(named("wnut17"), "--seed 0", "wnut17"),
+    "sentiment-trees": Recipe(named("sst_trees"), "--seed 0", "sst_trees"),
 }
 
 

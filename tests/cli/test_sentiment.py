@@ -134,7 +134,7 @@ def test_a_long_text_works(call: Any, model: Path) -> None:
     [
         (
             "text,label\nfine,good\nmeh,middling\n",
-            "bad.csv:3: expected a label of the training data (good, poor), got",
+            "bad.csv:3: unknown label 'middling'; the training data has good, poor",
         ),
         ("text,label\nfine\n", "bad.csv:2: expected 2 columns, got 1"),
     ],

@@ -2,6 +2,7 @@
 
 from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
 from throughtime.layers.attention import Attention, AttentionName
+from throughtime.layers.crf import CRF
 from throughtime.layers.directed import Directed
 from throughtime.layers.pooling import Pooling, PoolingName
 from throughtime.layers.recurrent import Recurrent
@@ -9,6 +10,7 @@ from throughtime.layers.stream import Stream
 from throughtime.layers.torch_like import GRU, LSTM, RNN
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",

@@ -5,6 +5,8 @@ from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
+from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
+from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.models.word_input import WordInput, WordInputConfig
 
 __all__ = [
@@ -17,6 +19,11 @@ __all__ = [
     "Model",
     "StackConfig",
     "State",
+    "TagBatch",
+    "Tagger",
+    "TaggerConfig",
+    "TreeClassifier",
+    "TreeClassifierConfig",
     "WordInput",
     "WordInputConfig",
 ]

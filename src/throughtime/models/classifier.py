@@ -56,7 +56,7 @@ class Classifier(Model):
     ``P(class) = softmax(W pool(a<1>, …, a<T>) + b)``.
 
     Args:
-        reader: Makes features ``[B, T, F]`` of the steps of a batch.
+        inputs: Makes features ``[B, T, F]`` of the steps of a batch.
         stack: Reads the features.
         pooling: What stands for the whole sequence.
         classes: K.
@@ -68,7 +68,7 @@ class Classifier(Model):
 
     def __init__(
         self,
-        reader: Callable[[Any], Tensor],
+        inputs: Callable[[Any], Tensor],
         stack: Recurrent,
         classes: int,
         *,
@@ -76,7 +76,7 @@ class Classifier(Model):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.reader = reader
+        self.inputs = inputs
         self.stack = stack
         self.pool = Pooling(pooling, stack.output_size, bidirectional=stack.bidirectional)
         self.dropout = dropout
@@ -84,7 +84,7 @@ class Classifier(Model):
 
     def log_probs(self, steps: Steps) -> Tensor:
         """The log-probability of every class, ``[B, K]``."""
-        outputs, _ = self.stack(self.reader(steps), lengths=steps.lengths)
+        outputs, _ = self.stack(self.inputs(steps), lengths=steps.lengths)
         pooled = F.dropout(self.pool(outputs, steps.lengths), self.dropout, self.training)
         return F.log_softmax(self.softmax(pooled), 1)
 

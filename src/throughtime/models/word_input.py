@@ -7,6 +7,7 @@ Shapes::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -74,17 +75,23 @@ class WordInput(nn.Module):
         if not config.characters:
             raise ValueError(f"spelling {config.spelling!r} needs characters; got a vocabulary of none")
         self.letters = nn.Embedding(config.characters + 1, config.letter, padding_idx=0)
-        self.output_size += config.spelled
         if config.spelling == "rnn":
             if config.spelled % 2:
                 raise ValueError(
                     f"expected an even number of spelled features, half for each way, got {config.spelled}"
                 )
-            self.reader: nn.Module = Recurrent(
-                config.cell, config.letter, config.spelled // 2, bidirectional=True, engine=engine
-            )
+            reader = Recurrent(config.cell, config.letter, config.spelled // 2, bidirectional=True, engine=engine)
+            self.reader: nn.Module = reader
+            self.output_size += reader.output_size  # fewer than asked for where the cell's output is narrower
         else:
             self.reader = nn.Conv1d(config.letter, config.spelled, 3, padding=1)
+            self.output_size += config.spelled
+
+    @torch.no_grad()
+    def start_from(self, vectors: Mapping[int, Tensor]) -> None:
+        """Sets the embeddings of some words, by their ids, to ``[embedding]`` vectors that were trained elsewhere."""
+        for word, vector in vectors.items():
+            self.embedding.weight[word] = vector
 
     def forward(self, batch: WordBatch) -> Tensor:
         """``[B, T, output_size]``; what stands past a sentence's length is not zero."""

@@ -8,13 +8,21 @@ from throughtime.errors import UserError, nearest
 from throughtime.own import import_class
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
+from throughtime.tasks.entities import Entities
 from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
+from throughtime.tasks.sentiment_trees import SentimentTrees
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 from throughtime.tasks.translation import Translation
 
-APPLICATIONS: tuple[type[Application[Any]], ...] = (Sentiment, Pronunciation, Translation)
+APPLICATIONS: tuple[type[Application[Any]], ...] = (
+    Sentiment,
+    SentimentTrees,
+    Entities,
+    Translation,
+    Pronunciation,
+)
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
 """Every task by name."""

@@ -15,9 +15,9 @@ import torch
 
 from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
-from throughtime.errors import UserError
+from throughtime.errors import UserError, nearest
 from throughtime.models import Model
-from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, option
+from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, TrainSettings, option
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000
@@ -27,14 +27,27 @@ ROWS = 64
 """Examples of a batch where nothing is trained."""
 
 
-class ExampleSettings(ModelSettings):
-    """What training on labelled examples takes."""
+class DataSettings(TrainSettings):
+    """What training on labelled examples takes, whatever the model."""
 
+    cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
     valid: str | None = option(None, "Validation data: a file or folder.", "Data")
     test: str | None = option(None, "Test data: a file or folder.", "Data")
     held_out: float = option(
         0.1, "Share of the training data held out for each part that is missing.", "Data", gt=0, le=0.4
     )
+
+    def check_model(self) -> None:
+        """Refuses what no model can be built from.
+
+        Raises:
+            UserError: If there is no such cell, say.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define check_model(self)")
+
+
+class ExampleSettings(ModelSettings, DataSettings):
+    """What training a recurrent stack on labelled examples takes."""
 
 
 class Where(Protocol):
@@ -59,7 +72,7 @@ class Application(Generic[ExampleT]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    settings_type: ClassVar[type[ExampleSettings]] = ExampleSettings
+    settings_type: ClassVar[type[DataSettings]] = ExampleSettings
     example_type: ClassVar[type[Any]]
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -110,6 +123,13 @@ class Application(Generic[ExampleT]):
         """The model, its weights drawn at random."""
         raise NotImplementedError(f"{type(self).__name__} has no model: define build(self)")
 
+    def initialise(self, model: Any) -> None:
+        """Sets weights that do not start at random, such as pretrained vectors; called before the first step.
+
+        Raises:
+            UserError: If a file that they come from is not as it should be.
+        """
+
     def size(self, example: ExampleT) -> int:
         """Steps of an example; those of similar size share a batch."""
         raise NotImplementedError(f"{type(self).__name__}: define size(self, example)")
@@ -143,7 +163,8 @@ class Application(Generic[ExampleT]):
     def summarise(self, model: Model) -> str:
         """The model in a line."""
         parameters = sum(p.numel() for p in model.parameters())
-        return f"{self.settings.cell} {self.settings.layers} × {self.settings.hidden}, {parameters:,} parameters"
+        layers = f"{self.settings.layers} × " if isinstance(self.settings, ModelSettings) else ""
+        return f"{self.settings.cell} {layers}{self.settings.hidden}, {parameters:,} parameters"
 
     # For use in the methods above.
 
@@ -159,6 +180,14 @@ class Application(Generic[ExampleT]):
         for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
             total += float(model.loss(batch, None)[0]) * len(chosen)
         return total / max(1, len(examples))
+
+
+def unknown_label(where: str, label: str, known: Sequence[str]) -> UserError:
+    """What to raise where held-out data has a label that training did not see."""
+    return UserError(
+        f"{where}: unknown label {label!r}{nearest(label, known)}; the training data has {', '.join(known)}: "
+        "mend the line, or train on data that has it"
+    )
 
 
 def long_input(steps: int, what: str = "words") -> list[str]:

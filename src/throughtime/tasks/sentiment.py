@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from rich.text import Text
@@ -15,33 +15,32 @@ from torch import Tensor
 
 from throughtime.data.labelled import is_labelled, read_labelled
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.data.words import WordReader, find_words, split_words
+from throughtime.data.words import find_words, split_words
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
-from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
-from throughtime.tasks.application import ROWS, Application, ExampleSettings, confusion, counts, long_input
+from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
+from throughtime.tasks.application import ROWS, ExampleSettings, confusion, counts, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
-from throughtime.training import Evaluation
+from throughtime.tasks.words import WordApplication, WordSettings
+from throughtime.training import Evaluation, OptimiserName
 
 HARDEST = 10
 """Errors that a report shows."""
 
 
-class SentimentSettings(ExampleSettings):
+class SentimentSettings(WordSettings):
     """What a classifier of texts is trained from."""
 
     text_column: str | None = option(None, "Column of the texts: its name, or number from 1.", "Data")
     label_column: str | None = option(None, "Column of the labels: its name, or number from 1.", "Data")
-    lowercase: bool = option(True, "Look words up in lower case.", "Data")
-    min_count: int = option(2, "Rarer words become UNK.", "Data", ge=1)
     bidirectional: bool = option(True, "Read in both directions.", "Model")
     pooling: PoolingName = option("max", "Of the steps: last, mean, max, attention.", "Model")
-    spelling: Literal["none", "rnn", "cnn"] = option("none", "Reads the letters of words: none, rnn, cnn.", "Model")
     hidden: int = option(128, "Units of a layer.", "Model", ge=1)
-    dropout: float = option(0.5, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
-    word_dropout: float = option(0.1, "Words read as UNK while training.", "Model", ge=0, lt=1)
     epochs: float = option(12.0, "Passes over the data.", "Training", gt=0)
     lr: float = option(1e-3, "Peak learning rate.", "Training", gt=0)
+    optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
+    weight_decay: float = option(0.1, "Of the optimiser.", "Training", ge=0)
+    word_dropout: float = option(0.3, "Words read as UNK while training.", "Model", ge=0, lt=1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class SentimentExample:
     where: str
 
 
-class Sentiment(Application[SentimentExample]):
+class Sentiment(WordApplication[SentimentExample]):
     """The sentiment of a text."""
 
     name: ClassVar[str] = "sentiment"
@@ -62,11 +61,9 @@ class Sentiment(Application[SentimentExample]):
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
     example_type: ClassVar[type[Any]] = SentimentExample
 
-    def __init__(self, settings: SentimentSettings, vocabulary: dict[str, Any]) -> None:
+    def __init__(self, settings: SentimentSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
         self.labels = Vocabulary(vocabulary["labels"])
-        letters = Vocabulary(vocabulary["characters"]) if settings.spelling != "none" else None
-        self.reader = WordReader(Vocabulary(vocabulary["words"]), letters, settings.lowercase)
 
     @classmethod
     def is_data(cls, path: Path) -> bool:
@@ -91,29 +88,12 @@ class Sentiment(Application[SentimentExample]):
         labels = Vocabulary.closed(example.label for example in train)
         if len(labels) < 2:
             raise UserError(f"expected at least two labels, got only {labels.symbols[0]!r} ({train[0].where})")
-        words = [word for example in train for word in example.words]
-        looked_up = (word.lower() for word in words) if settings.lowercase else words
-        return {
-            "labels": labels.symbols,
-            "words": Vocabulary.learn(looked_up, min_count=settings.min_count).symbols,
-            "characters": Vocabulary.learn(letter for word in words for letter in word).symbols,
-        }
+        return {"labels": labels.symbols, **cls.learn_words([example.words for example in train], settings)}
 
     def build(self) -> Model:
         """Words, a recurrent stack, pooling, softmax."""
         settings = self.settings
-        inputs = WordInput(
-            WordInputConfig(
-                words=len(self.reader.words),
-                embedding=settings.embedding,
-                characters=len(self.reader.characters or ()),
-                spelling=settings.spelling,
-                cell=settings.cell,
-                dropout=settings.dropout,
-                word_dropout=settings.word_dropout,
-            ),
-            engine=settings.engine,
-        )
+        inputs = WordInput(self.word_input(), engine=settings.engine)
         stack = StackConfig(**settings.stack()).build(inputs.output_size, engine=settings.engine)
         return Classifier(inputs, stack, len(self.labels), pooling=settings.pooling, dropout=settings.dropout)
 
@@ -129,10 +109,7 @@ class Sentiment(Application[SentimentExample]):
         """
         for example in examples:
             if example.label not in self.labels:
-                known = ", ".join(self.labels.symbols)
-                raise UserError(
-                    f"{example.where}: expected a label of the training data ({known}), got {example.label!r}"
-                )
+                raise unknown_label(example.where, example.label, self.labels.symbols)
         classes = torch.tensor(self.labels.ids(example.label for example in examples))
         return ClassBatch(self.reader.batch([example.words for example in examples]), classes)
 

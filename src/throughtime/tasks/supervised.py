@@ -14,7 +14,7 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
-from throughtime.tasks.application import Application, ExampleSettings
+from throughtime.tasks.application import Application, DataSettings
 from throughtime.tasks.base import Asked, Prediction, Report, Task, check_settings
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
@@ -102,7 +102,7 @@ class Supervised(Task):
         """The trained model of a folder."""
         return Opened.load(run, self, cell)
 
-    def _read(self, paths: Sequence[str], settings: ExampleSettings) -> tuple[dict[str, list[Any]], list[str]]:
+    def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
         """The examples of each part, and what to tell of them."""
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
         for path in map(Path, named.values()):
@@ -134,6 +134,8 @@ class Supervised(Task):
         torch.manual_seed(settings.seed)
         opened = Opened(run, self.application)
         bound, model = opened.bound, opened.model
+        if not (run.folder / "checkpoint.safetensors").exists():
+            bound.initialise(model)
         train, valid = (_load(run.folder / f"{part}.jsonl", self.application) for part in ("train", "valid"))
         source: Examples[Any, Any] = Examples(train, bound.batch, bound.size, settings.batch, settings.seed)
 

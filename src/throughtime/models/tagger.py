@@ -1,0 +1,120 @@
+"""The tagger: a label for every word (T_x = T_y), by a softmax each or by a conditional random field over all of them.
+
+Shapes::
+
+    B  sentences        T  words of the longest        K  labels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from throughtime.cells import Cell
+from throughtime.data.words import WordBatch
+from throughtime.layers.crf import CRF, Labelling
+from throughtime.models.base import Model, State
+from throughtime.models.stack import StackConfig
+from throughtime.models.word_input import WordInput, WordInputConfig
+
+
+@dataclass(frozen=True)
+class TagBatch:
+    """Sentences and their labels.
+
+    Attributes:
+        words: The sentences.
+        tags: The labels' ids, ``[B, T]``; what stands past a length does not matter.
+    """
+
+    words: WordBatch
+    tags: Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Words in all."""
+        return self.words.tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggerConfig(StackConfig):
+    """What a tagger is built from, as plain data: the fields of :class:`StackConfig`, and its own.
+
+    Attributes:
+        labels: K.
+        inputs: What the stack reads of a word.
+        crf: Labels depend on their neighbours; else each is a softmax of its own.
+    """
+
+    labels: int
+    inputs: WordInputConfig
+    crf: bool = True
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TaggerConfig:
+        """The inverse of :meth:`to_json`."""
+        return cls(**{**value, "inputs": WordInputConfig(**value["inputs"])})
+
+
+class Tagger(Model):
+    """Word inputs, deep recurrent stack, linear layer, CRF over its scores (Huang et al. 2015; Lample et al. 2016).
+
+    Args:
+        config: Sizes and options.
+        allowed: Which labels may follow which: see :class:`throughtime.layers.crf.CRF`.
+        cell: The cell itself, where it is not a built-in one; by default the one that the config names.
+        engine: As in :class:`throughtime.Recurrent`.
+
+    Raises:
+        ValueError: If options exclude each other.
+
+    Example:
+        >>> import torch
+        >>> inputs = WordInputConfig(words=10, embedding=4)
+        >>> model = Tagger(TaggerConfig(labels=3, inputs=inputs, hidden=8, bidirectional=True)).eval()
+        >>> batch = WordBatch(torch.tensor([[4, 2], [5, 0]]), torch.tensor([2, 1]))
+        >>> [len(labels) for labels in model.decode(batch)]
+        [2, 1]
+    """
+
+    def __init__(
+        self,
+        config: TaggerConfig,
+        allowed: Tensor | None = None,
+        *,
+        cell: Callable[..., Cell] | None = None,
+        engine: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.inputs = WordInput(config.inputs, engine=engine)
+        self.stack = config.build(self.inputs.output_size, cell=cell, engine=engine)
+        self.linear = nn.Linear(self.stack.output_size, config.labels)
+        self.crf = CRF(config.labels, allowed, trained=config.crf)
+
+    def scores(self, words: WordBatch) -> Tensor:
+        """The score of every label of every word, ``[B, T, K]``; what stands past a length does not matter."""
+        outputs, _ = self.stack(self.inputs(words), lengths=words.lengths)
+        scores: Tensor = self.linear(F.dropout(outputs, self.config.dropout, self.training))
+        return scores
+
+    def loss(self, batch: TagBatch, carried: State | None) -> tuple[Tensor, State | None]:
+        """The negative log-likelihood of the labels in nats, averaged over the batch's words."""
+        log_likelihood = self.crf.log_likelihood(self.scores(batch.words), batch.tags, batch.words.lengths)
+        return -log_likelihood.sum() / max(1, batch.tokens), None
+
+    def decode(self, words: WordBatch) -> list[list[int]]:
+        """The likeliest labels of every sentence."""
+        return self.crf.viterbi(self.scores(words), words.lengths)
+
+    def nbest(self, words: WordBatch, n: int) -> list[list[Labelling]]:
+        """The n likeliest labellings of every sentence, the best first."""
+        return self.crf.nbest(self.scores(words), words.lengths, n)
+
+    def marginals(self, words: WordBatch) -> Tensor:
+        """The probability of every label of every word, ``[B, T, K]``, 0 past a length."""
+        return self.crf.marginals(self.scores(words), words.lengths)
