@@ -62,6 +62,10 @@ RECIPES: dict[str, Recipe] = {
     "sentiment": Recipe(sst_sentences, "--seed 0", "sentences of sst_trees as CSV"),
     "entities": Recipe(named("wnut17"), "--seed 0", "wnut17"),
     "sentiment-trees": Recipe(named("sst_trees"), "--seed 0", "sst_trees"),
+    "pronunciation": Recipe(named("cmudict/cmudict.dict"), "--minutes 30 --seed 0", "cmudict/cmudict.dict"),
+    "translation": Recipe(
+        named("multi30k/raw"), "--from de --to en --lowercase --vocab 6000 --minutes 60 --seed 0", "multi30k/raw"
+    ),
 }
 
 

@@ -63,7 +63,7 @@ def test_it_has_learnt_the_language(call: Any, trained: Path) -> None:
     assert figures["phoneme_error"] <= figures["word_error"]
     assert figures["letterwise_word_error"] > 40
     tables = figures["tables"]
-    assert {row["phoneme"] for row in tables["phonemes"]} >= {"B", "AA"}
+    assert {row["phoneme"] for row in tables["by phoneme"]} >= {"B", "AA"}
     assert call("evaluate", trained).out.startswith("figure")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -34,15 +34,19 @@ PENALTIES: tuple[Penalty, ...] = ("none", "average", "gnmt")
 class Table:
     """Probabilities drawn at random for every beginning of every sequence; the state is the beginning itself."""
 
-    def __init__(self, sources: list[int], vocabulary: int = 4) -> None:
-        self.sources, self.vocabulary = sources, vocabulary
+    def __init__(
+        self, sources: list[int], vocabulary: int = 4, *, eos: int = EOS, ends: float = 0.0, spread: float = 2.0
+    ) -> None:
+        self.sources, self.vocabulary, self.eos, self.ends, self.spread = sources, vocabulary, eos, ends, spread
 
     def of(self, source: int, read: tuple[int, ...]) -> Tensor:
         seed = source
         for token in read:
             seed = seed * 7 + token + 1
         generator = torch.Generator().manual_seed(seed % 2**31)
-        return (2.0 * torch.randn(self.vocabulary, generator=generator)).log_softmax(0)
+        logits = self.spread * torch.randn(self.vocabulary, generator=generator)
+        logits[self.eos] += self.ends
+        return logits.log_softmax(0)
 
     def begin(self) -> tuple[Tensor, Any]:
         state = [(source, ()) for source in self.sources]
@@ -68,11 +72,12 @@ def everything(
     table: Table, source: int, length: int, beam: Beam, never: tuple[int, ...] = ()
 ) -> list[tuple[tuple[int, ...], float]]:
     """All sequences up to a length and their scores, the best first."""
-    others = [token for token in range(table.vocabulary) if token != EOS and token not in never]
-    ended = [(*read, EOS) for size in range(length) for read in product(others, repeat=size)]
+    eos = table.eos
+    others = [token for token in range(table.vocabulary) if token != eos and token not in never]
+    ended = [(*read, eos) for size in range(length) for read in product(others, repeat=size)]
     cut = list(product(others, repeat=length))
     scored = [
-        (tuple(t for t in tokens if t != EOS), beam.score(log_prob(table, source, tokens), len(tokens)))
+        (tuple(t for t in tokens if t != eos), beam.score(log_prob(table, source, tokens), len(tokens)))
         for tokens in [*ended, *cut]
     ]
     return sorted(scored, key=lambda pair: -pair[1])
@@ -89,11 +94,14 @@ def same(found: list[Hypothesis], expected: list[tuple[tuple[int, ...], float]])
     st.integers(2, 4),
     st.integers(1, 3),
     st.sampled_from(PENALTIES),
+    st.sampled_from([0, 1]),
 )
-def test_a_beam_wide_enough_is_brute_force(sources: list[int], vocabulary: int, length: int, penalty: Penalty) -> None:
-    table = Table(sources, vocabulary)
+def test_a_beam_wide_enough_is_brute_force(
+    sources: list[int], vocabulary: int, length: int, penalty: Penalty, eos: int
+) -> None:
+    table = Table(sources, vocabulary, eos=eos)
     beam = Beam(sum((vocabulary - 1) ** n for n in range(length + 1)), penalty)
-    for source, found in zip(sources, beam_search(table, beam, eos=EOS, length=length), strict=True):
+    for source, found in zip(sources, beam_search(table, beam, eos=eos, length=length), strict=True):
         same(found, everything(table, source, length, beam))
 
 
@@ -160,12 +168,23 @@ def textbook(table: Table, source: int, beam: Beam, length: int) -> list[Hypothe
     return sorted(found, key=lambda h: -h.score)[: beam.width]
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
-@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 6), st.sampled_from(PENALTIES))
-def test_a_narrow_beam_is_the_textbook_search(source: int, width: int, length: int, penalty: Penalty) -> None:
-    beam = Beam(width, penalty)
-    (found,) = beam_search(Table([source]), beam, eos=EOS, length=length)
-    expected = textbook(Table([source]), source, beam, length)
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.sampled_from(PENALTIES),
+    st.sampled_from([(0.0, 2.0), (2.0, 2.0), (0.3, 0.3)]),
+)
+@example(40, 2, 6, "none", (0.0, 2.0))  # two ends right behind the best: the fourth continuation goes on
+@example(52, 4, 6, "none", (0.0, 2.0))
+def test_a_narrow_beam_is_the_textbook_search(
+    source: int, width: int, length: int, penalty: Penalty, shape: tuple[float, float]
+) -> None:
+    """Also where ends are likely and take places that others then fill."""
+    beam, table = Beam(width, penalty), Table([source], ends=shape[0], spread=shape[1])
+    (found,) = beam_search(table, beam, eos=EOS, length=length)
+    expected = textbook(table, source, beam, length)
     assert [h.tokens for h in found] == [h.tokens for h in expected]
     assert [h.score for h in found] == pytest.approx([h.score for h in expected], abs=1e-5)
 

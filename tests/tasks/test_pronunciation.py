@@ -78,7 +78,7 @@ def test_a_word_without_sounds_is_named(tmp_path: Path, line: str) -> None:
 
 def test_a_sound_that_training_did_not_see_is_named() -> None:
     task = Pronunciation(PronunciationSettings(), {"letters": ["<unk>", "a"], "sounds": ["<eos>", "AH"]})
-    with pytest.raises(UserError, match="x:3: expected the sounds of the training data, got 'OY'"):
+    with pytest.raises(UserError, match="x:3: unknown label 'OY'; the training data has AH: mend the line"):
         task.batch([Pronounced("a", [["AH", "OY"]], "x:3")])
 
 

@@ -17,7 +17,7 @@ from throughtime.data.text import file_lines
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import EncoderDecoder
-from throughtime.tasks.application import long_input
+from throughtime.tasks.application import long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.pairs import (
     LONGEST,
@@ -51,9 +51,9 @@ class PronunciationSettings(PairSettings):
 
     stress: bool = option(False, "Keep the digits of stress: AH0 and AH1 are two sounds.", "Data")
     held_out: float = option(0.05, "Share of the words held out for each part that is missing.", "Data", gt=0, le=0.4)
-    batch: int = option(128, "Words side by side in a batch.", "Training", ge=1)
-    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
-    layers: int = option(2, "Depth.", "Model", ge=1)
+    batch: int = option(64, "Words side by side in a batch.", "Training", ge=1)
+    lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
+    dropout: float = option(0.1, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
 
 
 @dataclass(frozen=True)
@@ -204,10 +204,7 @@ class Pronunciation(PairApplication[Pronounced]):
         try:
             return self.sounds.ids(sounds)
         except KeyError as error:
-            sound = str(error.args[0])
-            raise UserError(
-                f"{example.where}: expected the sounds of the training data, got {sound!r}; mend it, or train with it"
-            ) from error
+            raise unknown_label(example.where, str(error.args[0]), self.sounds.symbols[1:]) from error
 
     def _sounds(self, tokens: Sequence[int]) -> list[str]:
         return [self.sounds.symbols[token] for token in tokens]
@@ -283,7 +280,7 @@ def _sound_tables(results: Sequence[tuple[list[str], list[str], int]]) -> list[T
     rows: Rows = [[s, count, wrong[s], round(100.0 * wrong[s] / count, 2)] for s, count in there.most_common()]
     pairs: Rows = [[meant, heard, count] for (meant, heard), count in confused.most_common(LISTED)]
     return [
-        Table("phonemes", ["phoneme", "there", "wrong", "percent"], rows),
+        Table("by phoneme", ["phoneme", "there", "wrong", "percent"], rows),
         Table("confusions", ["right", "said", "times"], pairs),
     ]
 
