@@ -177,3 +177,17 @@ def test_words_past_a_length_do_not_matter() -> None:
     noise = WordBatch(words.words.clone(), words.lengths, words.spellings, words.spelled, words.letters)
     noise.words[0, 3:] = 4
     assert model.decode(noise) == model.decode(words)
+
+
+def test_a_lift_raises_all_but_the_outside_where_labels_are_sought_and_nowhere_else() -> None:
+    tagger, given = build(outside=TAGS.index("O")), batch()
+    plain, loss = tagger.decode(given.words), tagger.loss(given, None)[0]
+    tagger.lift.fill_(100.0)
+    scores = tagger.scores(given.words)
+    raised = scores + 100.0
+    raised[:, :, TAGS.index("O")] -= 100.0
+    assert tagger.decode(given.words) == tagger.crf.viterbi(raised, given.words.lengths) != plain
+    assert all(TAGS[label] != "O" for row in tagger.decode(given.words) for label in row)
+    torch.testing.assert_close(tagger.marginals(given.words), tagger.crf.marginals(raised, given.words.lengths))
+    torch.testing.assert_close(tagger.loss(given, None)[0], loss)
+    assert "lift" in tagger.state_dict()  # it is kept with the weights

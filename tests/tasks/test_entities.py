@@ -18,7 +18,8 @@ import torch
 from throughtime.cli import run
 from throughtime.data.tags import Span, count_spans, find_spans
 from throughtime.data.words import split_words
-from throughtime.tasks.entities import Entities, recall
+from throughtime.tasks.entities import LIFTS, Entities, recall
+from throughtime.tasks.supervised import Supervised
 from throughtime.training import load_tensors
 
 DATA = Path(os.environ.get("THROUGHTIME_DATA", Path(__file__).parents[2].parent / "shared" / "data")) / "wnut17"
@@ -276,6 +277,24 @@ def test_pretrained_vectors_start_the_words(data: Path, tmp_path: Path, capsys: 
         assert weights[vocabulary["words"].index(word)].tolist() == pytest.approx(vector)
     vectors.unlink()  # the trained model no longer needs the file
     assert call("predict", out, "--line", "Anna") == 0
+
+
+def test_validation_keeps_the_lift_with_the_best_f1(data: Path, model: Path) -> None:
+    opened = Supervised(Entities).predictor(model, None)
+    bound, tagger = opened.bound, opened.model
+    examples = list(Entities.read([data / "own.dev.conll"], None))
+    torch.manual_seed(0)
+    for parameter in tagger.linear.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)  # a model that is wrong often enough for lifts to matter
+    best = bound.validate(tagger, examples)
+    kept, found = float(tagger.lift), {}
+    for lift in LIFTS:
+        tagger.lift.fill_(lift)
+        tags = [[bound.tags.symbols[n] for n in tagger.decode(bound.batch([e]).words)[0]] for e in examples]
+        found[lift] = count_spans([find_spans(e.tags) for e in examples], map(find_spans, tags))[0].f1
+    assert len(set(found.values())) > 1
+    assert best.figures["f1"] == found[kept] == max(found.values())
+    assert best.objective == 100 - found[kept]
 
 
 def test_a_run_goes_on(data: Path, tmp_path: Path) -> None:
