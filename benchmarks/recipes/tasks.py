@@ -3,7 +3,7 @@
     python benchmarks/recipes/tasks.py sentiment
 
 The model goes to ``runs/<task>`` unless ``--run`` names a folder; one that is trained already is only judged
-(``--trained-at`` names the commit that it was trained with). Training options stand in :data:`RECIPES`; they were
+(``--trained-at`` names the commit that it was trained with, ``--options`` how). Training options stand in :data:`RECIPES`; they were
 chosen on validation data alone.
 """
 
@@ -93,6 +93,8 @@ def main() -> None:
     parser.add_argument("task", choices=RECIPES)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--trained-at", help="The commit, where the model was not trained with this one.")
+    parser.add_argument("--options", help="Of training, where they were not the recipe's.")
+    parser.add_argument("--note", help="On how it was trained.")
     given = parser.parse_args()
     task, recipe = given.task, RECIPES[given.task]
     run = given.run or ROOT / "runs" / task
@@ -101,7 +103,8 @@ def main() -> None:
     memory = None if trained else train(task, recipe, run)
     points = curve(run)
     result = {
-        "command": f"throughtime train {task} --data {recipe.shown} {recipe.options}",
+        "command": f"throughtime train {task} --data {recipe.shown} {given.options or recipe.options}",
+        **({"note": given.note} if given.note else {}),
         "trained_at": given.trained_at or commit(ROOT),
         "machine": before,
         "training_seconds": points[-1]["seconds"],
