@@ -3,8 +3,8 @@
     python benchmarks/recipes/tasks.py sentiment
 
 The model goes to ``runs/<task>`` unless ``--run`` names a folder; one that is trained already is only judged
-(``--trained-at`` names the commit that it was trained with, ``--options`` how). Training options stand in :data:`RECIPES`; they were
-chosen on validation data alone.
+(``--trained-at`` names the commit that it was trained with, ``--options`` how). Training options stand in
+:data:`RECIPES`; they were chosen on validation data alone.
 """
 
 from __future__ import annotations
