@@ -114,7 +114,10 @@ def test_the_word_that_moved_it_is_shown(call: Any, model: Path) -> None:
     assert all(line[word["start"] : word["end"]] == word["word"] for word in found["words"])
     strongest = max(found["words"], key=lambda word: word["moved"])
     assert strongest["word"] == "tender"
-    assert line in call("predict", model, "--line", line, "--explain").out
+    shown = call("predict", model, "--line", line, "--explain").out.splitlines()
+    assert shown[0].endswith(line)
+    assert shown[1].split() == [f"{strongest['moved']:+.2f}", "tender"]
+    assert len(shown) == 4
 
 
 def test_nbest_shows_as_many_labels(call: Any, model: Path) -> None:

@@ -27,6 +27,9 @@ from throughtime.training import Evaluation, OptimiserName
 HARDEST = 10
 """Errors that a report shows."""
 
+MOVERS = 3
+"""Words that a prediction names beside their colours."""
+
 
 class SentimentSettings(WordSettings):
     """What a classifier of texts is trained from."""
@@ -190,6 +193,8 @@ class Sentiment(WordApplication[SentimentExample]):
             moved = self._moves(model, line, order[0])
             data["words"] = [{"word": word, "start": start, "end": end, "moved": by} for word, start, end, by in moved]
             shown.append_text(coloured(line, moved))
+            strongest = sorted(moved, key=lambda word: -abs(word[3]))[:MOVERS]
+            shown.append("".join(f"\n  {by:+.2f}  {word}" for word, _, _, by in strongest), "dim")
         else:
             shown.append(line)
         return Prediction(shown, data, long_input(len(find_words(line))))
