@@ -200,18 +200,30 @@ class Sentiment(WordApplication[SentimentExample]):
         return Prediction(shown, data, long_input(len(find_words(line))))
 
     def _moves(self, model: Classifier, line: str, label: int) -> list[tuple[str, int, int, float]]:
-        """How much each word adds to the log-probability of a label: what is lost when it becomes UNK."""
+        """How much each word adds to the logarithm of a label's odds: what is lost when it becomes UNK."""
         words = find_words(line)
         whole = self.reader.batch([[word.text for word in words]])
-        before = float(model.log_probs(whole)[0, label])
+        before = float(log_odds(model.log_probs(whole), label))
         lost: list[float] = []
         for begin in range(0, len(words), ROWS):
             hidden = [
                 [w.text if n != at else "" for n, w in enumerate(words)]
                 for at in range(len(words))[begin : begin + ROWS]
             ]
-            lost += [before - after for after in model.log_probs(self.reader.batch(hidden))[:, label].tolist()]
+            lost += [before - after for after in log_odds(model.log_probs(self.reader.batch(hidden)), label).tolist()]
         return [(*word, by) for word, by in zip(words, lost, strict=True)]
+
+
+def log_odds(log_probs: Tensor, label: int) -> Tensor:
+    """``log(p / (1 - p))`` of one label, of ``[N, K]``: it still tells apart what is nearly sure.
+
+    Example:
+        >>> chances = torch.tensor([[0.5, 0.25, 0.25], [0.8, 0.1, 0.1]])
+        >>> [round(odds, 4) for odds in log_odds(chances.log(), 0).exp().tolist()]
+        [1.0, 4.0]
+    """
+    others = [number for number in range(log_probs.shape[1]) if number != label]
+    return log_probs[:, label] - log_probs[:, others].logsumexp(1)
 
 
 def coloured(line: str, moved: Sequence[tuple[str, int, int, float]]) -> Text:
