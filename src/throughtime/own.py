@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from typing import TypeVar
 
-from throughtime.errors import UserError
+from throughtime.errors import UserError, nearest
 
+K = TypeVar("K")
 T = TypeVar("T")
+
+
+def find_class(what: str, name: str, known: Mapping[str, K], base: type[T]) -> K | type[T]:
+    """What has a name of its own, or a class named as ``module:Class``, which imports the module.
+
+    Args:
+        what: What it is, for messages: "cell", "task".
+        name: The name.
+        known: What has names.
+        base: What a class must be a subclass of.
+
+    Raises:
+        UserError: If there is none; names the nearest one.
+    """
+    if name in known:
+        return known[name]
+    if ":" not in name:
+        raise UserError(
+            f"unknown {what} {name!r}{nearest(name, known)}; built-in {what}s: {', '.join(known)}; "
+            f"a {what} of your own is written module:Class"
+        )
+    return import_class(what, name, base)
 
 
 def import_class(what: str, name: str, base: type[T]) -> type[T]:

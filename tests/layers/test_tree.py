@@ -283,7 +283,7 @@ def test_cells_are_found_by_name() -> None:
     assert find_tree_cell("rntn") is TREE_CELLS["rntn"]
     assert find_tree_cell("throughtime.layers.trees.rntn:RNTNCell") is TREE_CELLS["rntn"]
     with pytest.raises(
-        UserError, match=r"unknown tree cell 'tree-lst' \(did you mean 'tree-lstm'\?\); built-in ones: "
+        UserError, match=r"unknown tree cell 'tree-lst' \(did you mean 'tree-lstm'\?\); built-in tree cells: "
     ):
         find_tree_cell("tree-lst")
     with pytest.raises(UserError, match="no TreeCell subclass named 'LSTMCell'"):

@@ -115,7 +115,7 @@ def test_settings_do_not_change() -> None:
 def test_tasks_are_found_by_name() -> None:
     assert find_task("text") is TASKS["text"]
     assert all(name == task.name and task.summary for name, task in TASKS.items())
-    with pytest.raises(UserError, match=r"unknown task 'txt' \(did you mean 'text'\?\); tasks: text"):
+    with pytest.raises(UserError, match=r"unknown task 'txt' \(did you mean 'text'\?\); built-in tasks: text"):
         find_task("txt")
 
 

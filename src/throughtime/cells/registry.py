@@ -16,8 +16,7 @@ from throughtime.cells.lstm_layernorm import LayerNormLSTMCell
 from throughtime.cells.lstm_peephole import PeepholeLSTMCell
 from throughtime.cells.lstm_projected import ProjectedLSTMCell
 from throughtime.cells.rnn import RNNCell
-from throughtime.errors import UserError, nearest
-from throughtime.own import import_class
+from throughtime.own import find_class
 
 CellFactory = Callable[..., Cell]
 """Makes a cell from ``(input_size, hidden_size, **options)``: a cell's class, as a rule."""
@@ -61,11 +60,4 @@ def find_cell(name: str) -> CellFactory:
         >>> find_cell("gru")(3, 5)
         GRUCell(input_size=3, hidden_size=5)
     """
-    if name in CELLS:
-        return CELLS[name]
-    if ":" not in name:
-        raise UserError(
-            f"unknown cell {name!r}{nearest(name, CELLS)}; built-in cells: {', '.join(CELLS)}; "
-            "a cell of your own is written module:Class"
-        )
-    return import_class("cell", name, Cell)
+    return find_class("cell", name, CELLS, Cell)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from throughtime.errors import UserError, nearest
-from throughtime.own import import_class
+from throughtime.own import find_class
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.entities import Entities
@@ -34,14 +33,8 @@ def find_task(name: str) -> Task:
     Raises:
         UserError: If there is none; names the nearest one.
     """
-    if name in TASKS:
-        return TASKS[name]
-    if ":" not in name:
-        raise UserError(
-            f"unknown task {name!r}{nearest(name, TASKS)}; tasks: {', '.join(TASKS)}; "
-            "a task of your own is written module:Class"
-        )
-    return Supervised(import_class("task", name, Application), name)
+    found = find_class("task", name, TASKS, Application)
+    return found if isinstance(found, Task) else Supervised(found, name)
 
 
 __all__ = ["TASKS", "Application", "Task", "find_task"]

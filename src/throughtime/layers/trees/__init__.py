@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from throughtime.errors import UserError, nearest
 from throughtime.layers.trees.base import Children, Levels, TreeCell
 from throughtime.layers.trees.layer import Recursive
 from throughtime.layers.trees.recursive import RecursiveCell
 from throughtime.layers.trees.rntn import RNTNCell
 from throughtime.layers.trees.tree_lstm import BinaryTreeLSTMCell, ChildSumTreeLSTMCell
-from throughtime.own import import_class
+from throughtime.own import find_class
 
 TREE_CELLS: dict[str, type[TreeCell]] = {
     "recursive": RecursiveCell,
@@ -25,14 +24,7 @@ def find_tree_cell(name: str) -> type[TreeCell]:
     Raises:
         UserError: If there is none; names the nearest one.
     """
-    if name in TREE_CELLS:
-        return TREE_CELLS[name]
-    if ":" not in name:
-        raise UserError(
-            f"unknown tree cell {name!r}{nearest(name, TREE_CELLS)}; built-in ones: {', '.join(TREE_CELLS)}; "
-            "a cell of your own is written module:Class"
-        )
-    return import_class("tree cell", name, TreeCell)
+    return find_class("tree cell", name, TREE_CELLS, TreeCell)
 
 
 __all__ = [
