@@ -18,7 +18,7 @@ from throughtime.errors import UserError
 from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 from throughtime.tasks.application import Application, ExampleSettings, Where
-from throughtime.tasks.base import option
+from throughtime.tasks.base import Asked, option
 
 STEPS = 16384
 """Steps of sources that are decoded together, filling counted."""
@@ -41,6 +41,9 @@ class PairSettings(ExampleSettings):
 
 
 ExampleT = TypeVar("ExampleT", bound=Where)
+
+Written = tuple[Sequence[int], Sequence[str]]
+"""The ids of a sequence, and how a person reads each of them."""
 
 
 class PairApplication(Application[ExampleT]):
@@ -104,6 +107,28 @@ class PairApplication(Application[ExampleT]):
         _, weights = model.log_probs(PairBatch.of([source], [target], self.eos))
         return weights[0, : len(target), : len(source)].cpu()
 
+    def explain(
+        self, model: EncoderDecoder, source: Written, target: Written, asked: Asked
+    ) -> tuple[Text, dict[str, Any]]:
+        """What is asked of the attention, for people and for programs; draws the picture that is asked for.
+
+        Args:
+            model: In evaluation mode.
+            source: What was read.
+            target: What was said.
+            asked: By the user.
+        """
+        if not asked.explain and asked.picture is None:
+            return Text(), {}
+        weights = self.attended(model, source[0], target[0])
+        if asked.picture is not None:
+            draw_attention(asked.picture, source[1], target[1], weights)
+        if not asked.explain:
+            return Text(), {}
+        shares = [[round(share, 4) for share in row] for row in weights.tolist()]
+        data = {"attention": shares, "source_tokens": list(source[1]), "target_tokens": list(target[1])}
+        return show_attention(source[1], target[1], weights), data
+
 
 def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Indices of sources of similar length, few enough for memory."""
@@ -155,6 +180,12 @@ def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], wei
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:  # ValueError: a format that it does not know
         raise UserError(f"{path}: the picture cannot be written: {error}") from error
+
+
+def list_results(results: Sequence[str], hypotheses: Sequence[Hypothesis], asked: Asked) -> Text:
+    """A line for each result with its score, where more than one is asked for."""
+    pairs = zip(results, hypotheses, strict=True) if asked.nbest > 1 else ()
+    return Text("".join(f"\n  {hypothesis.score:8.3f}  {result}" for result, hypothesis in pairs))
 
 
 def hypotheses_data(hypotheses: Sequence[tuple[Any, Hypothesis]]) -> list[dict[str, Any]]:

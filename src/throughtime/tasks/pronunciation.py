@@ -23,9 +23,8 @@ from throughtime.tasks.pairs import (
     LONGEST,
     PairApplication,
     PairSettings,
-    draw_attention,
     hypotheses_data,
-    show_attention,
+    list_results,
 )
 from throughtime.training import Evaluation
 
@@ -179,17 +178,10 @@ class Pronunciation(PairApplication[Pronounced]):
     ) -> Prediction:
         said = [self._sounds(hypothesis.tokens) for hypothesis in best]
         shown = Text(word, style="bold").append("  ").append(" ".join(said[0]))
-        for sounds, hypothesis in list(zip(said, best, strict=True)) if asked.nbest > 1 else ():
-            shown.append(f"\n  {hypothesis.score:8.3f}  {' '.join(sounds)}")
-        data: dict[str, Any] = {"word": word, "nbest": hypotheses_data(list(zip(said, best, strict=True)))}
-        if asked.explain or asked.picture is not None:
-            weights = self.attended(model, source, best[0].tokens)
-            if asked.explain:
-                shown.append(show_attention(word, said[0], weights))
-                data["attention"] = [[round(share, 4) for share in row] for row in weights.tolist()]
-            if asked.picture is not None:
-                draw_attention(asked.picture, word, said[0], weights)
-        return Prediction(shown, data, self._warnings(word, best[0].ended))
+        shown.append(list_results([" ".join(sounds) for sounds in said], best, asked))
+        attention, shares = self.explain(model, (source, word), (best[0].tokens, said[0]), asked)
+        data = {"word": word, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
+        return Prediction(shown.append(attention), data, self._warnings(word, best[0].ended))
 
     def _warnings(self, word: str, ended: bool) -> list[str]:
         warnings = long_input(len(word), "letters")

@@ -23,9 +23,8 @@ from throughtime.tasks.pairs import (
     LONGEST,
     PairApplication,
     PairSettings,
-    draw_attention,
     hypotheses_data,
-    show_attention,
+    list_results,
 )
 from throughtime.training import Evaluation
 
@@ -166,19 +165,11 @@ class Translation(PairApplication[Sentences]):
         self, model: EncoderDecoder, line: str, source: Sequence[int], best: Sequence[Hypothesis], asked: Asked
     ) -> Prediction:
         said = [self._text(hypothesis) for hypothesis in best]
-        shown = Text(said[0])
-        for text, hypothesis in list(zip(said, best, strict=True)) if asked.nbest > 1 else ():
-            shown.append(f"\n  {hypothesis.score:8.3f}  {text}")
-        data: dict[str, Any] = {"source": line, "nbest": hypotheses_data(list(zip(said, best, strict=True)))}
-        if asked.explain or asked.picture is not None:
-            weights = self.attended(model, source, best[0].tokens)
-            across, down = _pieces(self.source, source), _pieces(self.target, best[0].tokens)
-            if asked.explain:
-                shown.append(show_attention(across, down, weights))
-                data["attention"] = [[round(share, 4) for share in row] for row in weights.tolist()]
-                data |= {"source_tokens": across, "target_tokens": down}
-            if asked.picture is not None:
-                draw_attention(asked.picture, across, down, weights)
+        target = best[0].tokens
+        across, down = (source, _pieces(self.source, source)), (target, _pieces(self.target, target))
+        attention, shares = self.explain(model, across, down, asked)
+        shown = Text(said[0]).append(list_results(said, best, asked)).append(attention)
+        data = {"source": line, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
         warnings = long_input(len(line.split()))
         if unknown := source.count(self.source.unk):
             warnings.append(f"the model does not know {unknown} of {len(source)} tokens")
