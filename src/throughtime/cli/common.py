@@ -78,6 +78,8 @@ def print_report(report: Report, as_json: bool) -> None:
         return
     print_figures(report.figures, as_json=False)
     for table in report.tables:
+        if not table.rows:
+            continue
         click.echo(f"\n{table.title}")
         numbers = [c for i, c in enumerate(table.columns) if any(isinstance(row[i], int | float) for row in table.rows)]
         print_table(table.columns, [[_shown(cell) for cell in row] for row in table.rows], right=numbers)
