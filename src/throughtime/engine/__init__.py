@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,12 +11,9 @@ from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
-from throughtime.engine.stream import ReferenceStream
+from throughtime.engine.stream import CellStream, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
 from throughtime.errors import nearest
-
-if TYPE_CHECKING:
-    from throughtime.engine.compiled.stream import CompiledStream
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
 """Every engine, fastest first: the order in which ``engine="auto"`` asks. The last one serves every call."""
@@ -25,6 +21,7 @@ ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine(
 __all__ = [
     "ENGINES",
     "Call",
+    "CellStream",
     "Engine",
     "EngineError",
     "Noise",
@@ -102,7 +99,7 @@ def unroll(
 
 def open_stream(
     cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float], engine: str = "auto"
-) -> CompiledStream | ReferenceStream:
+) -> CellStream:
     """One cell over a stream, for inference: packed and compiled where the compiled engine serves it.
 
     Args:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from throughtime.cells import Cell
 from throughtime.engine.reference import bind, zone_out
+
+
+class CellStream(Protocol):
+    """One cell over a stream: what :func:`throughtime.engine.open_stream` gives."""
+
+    def step(self, inputs: Tensor) -> Tensor:
+        """``[B, k]`` to ``[B, width]``."""
+        ...
+
+    def read(self) -> dict[str, Tensor]:
+        """The state by name, ``[B, width]`` each; writing to it sets it."""
+        ...
 
 
 class ReferenceStream:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from throughtime.engine import open_stream
+from throughtime.engine import CellStream, open_stream
 
 if TYPE_CHECKING:
     from throughtime.layers.recurrent import Recurrent
-
-
-class CellStream(Protocol):
-    """What :func:`throughtime.engine.open_stream` gives for one cell."""
-
-    def step(self, inputs: Tensor) -> Tensor:
-        """``[B, k]`` to ``[B, width]``."""
-        ...
-
-    def read(self) -> dict[str, Tensor]:
-        """The state by name, ``[B, width]`` each; writing to it sets it."""
-        ...
 
 
 class Stream:
