@@ -131,7 +131,10 @@ def test_no_text_named(refuse: Callable[..., str]) -> None:
     [
         (["trian"], "unknown command 'trian' (did you mean 'train'?); commands: train, evaluate, sample, score"),
         (["sampel", "run"], "did you mean 'sample'?"),
-        (["train", "tetx", "text.txt", "--out", "out"], "unknown task 'tetx' (did you mean 'text'?); built-in tasks: text"),
+        (
+            ["train", "tetx", "text.txt", "--out", "out"],
+            "unknown task 'tetx' (did you mean 'text'?); built-in tasks:",
+        ),
         (["train", "text", "txet.txt", "--out", "out"], "no such file or folder (did you mean 'text.txt'?)"),
         (["train", "text", "builtin:python-manal", "--out", "out"], "did you mean 'builtin:python-manual'?"),
         (["train", "text", "text.txt", "--out", "out", "--cell", "ltsm"], "unknown cell 'ltsm' (did you mean 'lstm'?)"),

@@ -67,6 +67,13 @@ def test_a_batch_reads_as_its_sentences(sentences: list[list[str]]) -> None:
     assert len(batch.spellings) == max(1, len(different))  # each word is spelled once
 
 
+def test_shapes_are_those_of_the_words_as_they_are_written() -> None:
+    shapes = Vocabulary(["<unk>", "x", "Xx", "d.d"])
+    batch = WordReader(Vocabulary.learn(["a"]), lowercase=True, shapes=shapes).batch([["Oslo", "is", "NATO"], ["3.50"]])
+    assert batch.shapes is not None
+    assert batch.shapes.tolist() == [[2, 1, 0], [3, 0, 0]]
+
+
 def test_an_endless_word_is_cut() -> None:
     reader = WordReader(Vocabulary.learn(["a"]), Vocabulary.learn("a"))
     batch = reader.batch([["a" * 5000]])

@@ -13,7 +13,8 @@ from throughtime.models import ClassBatch, Classifier, StackConfig, WordInput, W
 SENTENCES = [["so", "very", "good"], ["bad"], [], ["good", "bad", "so", "so", "very"]]
 WORDS = Vocabulary.learn(word for sentence in SENTENCES for word in sentence)
 LETTERS = Vocabulary.learn("sovergdba")
-READER = WordReader(WORDS, LETTERS)
+SHAPES = Vocabulary(["<unk>", "x"])
+READER = WordReader(WORDS, LETTERS, shapes=SHAPES)
 
 
 def words(spelling: str, **options: float) -> WordInput:
@@ -38,6 +39,14 @@ def test_a_word_reads_the_same_whatever_stands_beside_it(spelling: str) -> None:
     for row, sentence in enumerate(SENTENCES):
         for at, word in enumerate(sentence):
             torch.testing.assert_close(together[row, at], model(READER.batch([[word]]))[0, 0])
+
+
+def test_a_word_reads_its_shape_between_its_embedding_and_its_spelling() -> None:
+    model = words("rnn", shapes=2, shape=3)
+    plain, capitals = (model(READER.batch([[word]]))[0, 0] for word in ("so", "SO"))
+    torch.testing.assert_close(plain[:4], model.embedding.weight[WORDS.ids(["so"])[0]])
+    torch.testing.assert_close(torch.stack([plain[4:7], capitals[4:7]]), model.shapes.weight[[1, 0]])
+    assert plain.shape == (4 + 3 + 6,)
 
 
 def test_a_spelling_is_the_final_state_of_either_direction() -> None:

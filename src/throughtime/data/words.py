@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -59,6 +60,17 @@ def split_words(text: str) -> list[str]:
     return [word.text for word in find_words(text)]
 
 
+def shape_of(word: str) -> str:
+    """How a word is written: X for capitals, x for small letters, d for digits, each run once; at most five signs.
+
+    Example:
+        >>> [shape_of(word) for word in ("Anna", "NATO", "iPhone6", "#one", "3.50", "...")]
+        ['Xx', 'X', 'xXxd', '#x', 'd.d', '.']
+    """
+    signs = ("X" if s.isupper() else "x" if s.isalpha() else "d" if s.isdigit() else s for s in word[:LONGEST_WORD])
+    return "".join(sign for sign, _ in groupby(signs))[:5]
+
+
 @dataclass(frozen=True)
 class WordBatch:
     """Sentences as ids.
@@ -70,6 +82,7 @@ class WordBatch:
             letters.
         spelled: The row of ``spellings`` for each word, ``[B, T]``; 0 past the length.
         letters: Letters of each row of ``spellings``, ``[S]``.
+        shapes: How each word is written, ``[B, T]``, see :func:`shape_of`; None where no model reads it.
     """
 
     words: Tensor
@@ -77,6 +90,7 @@ class WordBatch:
     spellings: Tensor | None = None
     spelled: Tensor | None = None
     letters: Tensor | None = None
+    shapes: Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -91,12 +105,14 @@ class WordReader:
     Attributes:
         words: The words that are known.
         characters: The letters that are known; None: words have no spelling.
-        lowercase: Words are looked up in lower case; their letters stay as they are.
+        lowercase: Words are looked up in lower case; their letters and shapes stay as they are.
+        shapes: The shapes that are known; None: they are not read.
     """
 
     words: Vocabulary
     characters: Vocabulary | None = None
     lowercase: bool = False
+    shapes: Vocabulary | None = None
 
     def ids(self, sentence: Iterable[str]) -> list[int]:
         """The ids of a sentence's words."""
@@ -106,13 +122,14 @@ class WordReader:
         """Sentences as a batch."""
         lengths = torch.tensor([len(sentence) for sentence in sentences])
         words = pad([self.ids(sentence) for sentence in sentences])
+        shapes = None if self.shapes is None else pad([self.shapes.ids(map(shape_of, s)) for s in sentences])
         if self.characters is None:
-            return WordBatch(words, lengths)
+            return WordBatch(words, lengths, shapes=shapes)
         rows: dict[str, int] = {}
         spelled = pad([[rows.setdefault(word, len(rows)) for word in sentence] for sentence in sentences])
         # 0 is what stands past a word's end
         letters = [[1 + i for i in self.characters.ids(word[:LONGEST_WORD])] for word in rows or ("",)]
-        return WordBatch(words, lengths, pad(letters), spelled, torch.tensor([len(row) for row in letters]))
+        return WordBatch(words, lengths, pad(letters), spelled, torch.tensor([len(row) for row in letters]), shapes)
 
 
 def pad(rows: Sequence[Sequence[int]], filling: int = 0) -> Tensor:

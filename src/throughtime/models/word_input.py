@@ -34,6 +34,8 @@ class WordInputConfig:
         letter: Features of a letter's embedding.
         spelled: Features of a spelling.
         cell: Of the recurrent layer.
+        shapes: Known shapes of words (capitals, digits, signs); 0: they are not read.
+        shape: Features of a shape's embedding.
         dropout: Share of all features dropped.
         word_dropout: Share of words read as unknown while training: the unknown word's embedding learns from them.
     """
@@ -45,6 +47,8 @@ class WordInputConfig:
     letter: int = 25
     spelled: int = 50
     cell: str = "lstm"
+    shapes: int = 0
+    shape: int = 16
     dropout: float = 0.0
     word_dropout: float = 0.0
 
@@ -70,6 +74,9 @@ class WordInput(nn.Module):
         self.embedding = nn.Embedding(config.words, config.embedding)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.output_size = config.embedding
+        if config.shapes:
+            self.shapes = nn.Embedding(config.shapes, config.shape)
+            self.output_size += config.shape
         if config.spelling == "none":
             return
         if not config.characters:
@@ -98,12 +105,14 @@ class WordInput(nn.Module):
         words = batch.words.to(self.embedding.weight.device)
         if self.training and self.config.word_dropout:
             words = words.masked_fill(torch.rand(words.shape, device=words.device) < self.config.word_dropout, 0)
-        read = self.embedding(words)
+        read = [self.embedding(words)]
+        if self.config.shapes:
+            assert batch.shapes is not None
+            read.append(self.shapes(batch.shapes.to(words.device)))
         if self.config.spelling != "none":
             assert batch.spelled is not None
-            spellings = self._spell(batch)
-            read = torch.cat([read, spellings[batch.spelled.to(words.device)]], -1)
-        return F.dropout(read, self.config.dropout, self.training)
+            read.append(self._spell(batch)[batch.spelled.to(words.device)])
+        return F.dropout(torch.cat(read, -1), self.config.dropout, self.training)
 
     def _spell(self, batch: WordBatch) -> Tensor:
         """``[S, spelled]``."""

@@ -54,6 +54,7 @@ class EntitySettings(WordSettings):
     embedding: int = option(64, "Features of a word's embedding.", "Model", ge=1)
     dropout: float = option(0.3, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
     word_dropout: float = option(0.3, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
+    shapes: bool = option(True, "Read how words are written: capitals, digits, signs.", "Model")
     spelling: Spelling = option("rnn", "Reads the letters of words: rnn, cnn, none.", "Model")
     tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
     scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")

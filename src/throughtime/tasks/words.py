@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from throughtime.data.vectors import WordVectors, read_vectors
 from throughtime.data.vocabulary import UNKNOWN, Vocabulary
-from throughtime.data.words import WordReader
+from throughtime.data.words import WordReader, shape_of
 from throughtime.models.word_input import Spelling, WordInputConfig
 from throughtime.tasks.application import Application, ExampleSettings, Where
 from throughtime.tasks.base import option
@@ -26,6 +26,7 @@ class WordSettings(ExampleSettings):
     lowercase: bool = option(True, "Look words up in lower case; their letters stay as they are.", "Data")
     min_count: int = option(2, "Rarer words become UNK.", "Data", ge=1)
     vectors: str | None = option(None, "Pretrained vectors: a text file of GloVe, word2vec or fastText.", "Data")
+    shapes: bool = option(False, "Read how words are written: capitals, digits, signs.", "Model")
     spelling: Spelling = option("none", "Reads the letters of words: none, rnn, cnn.", "Model")
     letter: int = option(32, "Features of a letter's embedding.", "Model", ge=1)
     spelled: int = option(64, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2)
@@ -39,7 +40,8 @@ class WordApplication(Application[ExampleT]):
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
         letters = Vocabulary(vocabulary["characters"]) if settings.spelling != "none" else None
-        self.reader = WordReader(Vocabulary(vocabulary["words"]), letters, settings.lowercase)
+        shapes = Vocabulary(vocabulary["shapes"]) if settings.shapes else None
+        self.reader = WordReader(Vocabulary(vocabulary["words"]), letters, settings.lowercase, shapes)
 
     @staticmethod
     def learn_words(sentences: Sequence[Sequence[str]], settings: WordSettings) -> dict[str, Any]:
@@ -51,6 +53,7 @@ class WordApplication(Application[ExampleT]):
         return {
             "words": [*known, *sorted(vectors.vectors.keys() - set(known))],
             "characters": Vocabulary.learn(letter for word in words for letter in word).symbols,
+            "shapes": Vocabulary.learn(map(shape_of, words), min_count=settings.min_count).symbols,
             "embedding": vectors.size,
             "covered": [sum(word in vectors.vectors for word in words) for words in (counts, counts.elements())],
             "seen": [len(counts), counts.total()],
@@ -64,6 +67,7 @@ class WordApplication(Application[ExampleT]):
             embedding=self.vocabulary["embedding"],
             characters=len(self.vocabulary["characters"]),
             spelling=settings.spelling,
+            shapes=len(self.reader.shapes or ()),
             letter=settings.letter,
             spelled=settings.spelled,
             cell=settings.cell,
