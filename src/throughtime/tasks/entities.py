@@ -48,11 +48,11 @@ class EntitySettings(WordSettings):
     """What training of an entity tagger takes."""
 
     batch: int = option(16, "Sentences side by side in a batch.", "Training", ge=1)
-    epochs: float = option(40.0, "Passes over the data.", "Training", gt=0)
-    lr: float = option(5e-3, "Peak learning rate.", "Training", gt=0)
+    epochs: float = option(20.0, "Passes over the data.", "Training", gt=0)
+    lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     hidden: int = option(128, "Units of a layer, in each direction.", "Model", ge=1)
     embedding: int = option(64, "Features of a word's embedding.", "Model", ge=1)
-    dropout: float = option(0.3, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
+    dropout: float = option(0.5, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
     word_dropout: float = option(0.3, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
     shapes: bool = option(True, "Read how words are written: capitals, digits, signs.", "Model")
     spelling: Spelling = option("rnn", "Reads the letters of words: rnn, cnn, none.", "Model")
