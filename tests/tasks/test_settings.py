@@ -30,6 +30,7 @@ def test_every_training_setting_reaches_the_plan() -> None:
         "warmup": 7,
         "momentum": 0.3,
         "weight_decay": 0.01,
+        "average": 0.25,
         "clip_norm": 0.25,
         "clip_value": 0.1,
         "evaluate_every": 9,

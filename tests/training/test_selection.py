@@ -166,3 +166,37 @@ def test_averaging_starts_before_patience_ends_the_run(tmp_path: Path) -> None:
     # The first evaluation without improvement starts the average, the next one stops.
     assert progress.step == 8
     assert progress.finished == "no improvement in 1 evaluations"
+
+
+def test_weights_are_averaged_over_the_end_of_the_run(tmp_path: Path) -> None:
+    """After n steps the weight is -0.1 n: the mean over steps 6 to n is what evaluations see and the run keeps."""
+    script = Script(tmp_path, replace(PLAN, average=0.5), [5.0, 4.0, 3.0, 2.0, 1.0])
+    script.trainer.run()
+    assert script.seen == pytest.approx([-0.2, -0.4, -0.6, -0.7, -0.8])
+    assert script.weight == pytest.approx(-1.0)  # training goes on with its own
+    assert script.kept == pytest.approx(-0.8)
+
+
+def test_an_averaged_run_goes_on_with_its_average(tmp_path: Path) -> None:
+    plan = replace(PLAN, average=0.5)
+    first = Script(tmp_path, plan, [5.0, 4.0, 3.0, 2.0])
+    first.trainer.observers = [*first.trainer.observers, Stopper(first.trainer, 8)]
+    first.trainer.run()
+    second = Script(tmp_path, plan, [1.0])
+    second.trainer.resume()
+    second.trainer.run()
+    assert second.seen == pytest.approx([-0.8])
+
+
+class Stopper(Observer):
+    def __init__(self, trainer: Trainer[One], at: int) -> None:
+        self.trainer, self.at = trainer, at
+
+    def step(self, report: StepReport) -> None:
+        if report.step == self.at:
+            self.trainer.stop()
+
+
+def test_a_share_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected average to be at least 0 and less than 1, got 1"):
+        replace(PLAN, average=1.0)

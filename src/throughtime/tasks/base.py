@@ -41,6 +41,9 @@ class TrainSettings(BaseModel):
     warmup: int = option(0, "Steps over which the learning rate rises.", "Training", ge=0)
     momentum: float = option(0.0, "Of SGD.", "Training", ge=0, lt=1)
     weight_decay: float = option(0.0, "Of the optimiser.", "Training", ge=0)
+    average: float = option(
+        0.0, "Share of the run, at its end, over which weights are averaged.", "Training", ge=0, lt=1
+    )
     clip_norm: float = option(1.0, "Bound on the gradient's norm; 0: off.", "Training", ge=0)
     clip_value: float = option(0.0, "Bound on every component of the gradient; 0: off.", "Training", ge=0)
     evaluate_every: int | None = option(None, "Steps between evaluations; default: ten a run.", "Training", ge=1)
@@ -61,6 +64,7 @@ class TrainSettings(BaseModel):
             warmup=self.warmup,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
+            average=self.average,
             clip_norm=self.clip_norm or None,
             clip_value=self.clip_value or None,
             evaluate_every=self.evaluate_every,

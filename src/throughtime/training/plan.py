@@ -26,6 +26,7 @@ class Plan:
         warmup: Steps over which the learning rate rises.
         momentum: Of SGD.
         weight_decay: Of the optimiser.
+        average: Share of the run, at its end, over which weights are averaged (Polyak and Juditsky 1992).
         clip_norm: Bound on the gradients' norm.
         clip_value: Bound on every component of the gradients.
         evaluate_every: Steps between evaluations; None: ten evaluations a run.
@@ -46,6 +47,7 @@ class Plan:
     warmup: int = 0
     momentum: float = 0.0
     weight_decay: float = 0.0
+    average: float = 0.0
     clip_norm: float | None = 1.0
     clip_value: float | None = None
     evaluate_every: int | None = None
@@ -62,6 +64,8 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not 0.0 < value < math.inf:
                 raise ValueError(f"expected {name} to be above 0 and finite, got {value}")
+        if not 0.0 <= self.average < 1.0:
+            raise ValueError(f"expected average to be at least 0 and less than 1, got {self.average}")
         for name, least in {"steps": 1, "warmup": 0, "evaluate_every": 1, "patience": 1, "log_every": 1}.items():
             value = getattr(self, name)
             if value is not None and value < least:

@@ -151,7 +151,10 @@ class Trainer(Generic[BatchT]):
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise TrainingDivergedError(self._diagnosis(value, norm))
         self.optimiser.step()
-        self.averager.update()
+        if share < 1.0 - self.plan.average or self.averager.started:
+            self.averager.update()
+        else:
+            self.averager.start()
         progress.step += 1
         progress.tokens += batch.tokens
         progress.index += 1
