@@ -42,7 +42,7 @@ class TrainSettings(BaseModel):
     momentum: float = option(0.0, "Of SGD.", "Training", ge=0, lt=1)
     weight_decay: float = option(0.0, "Of the optimiser.", "Training", ge=0)
     average: float = option(
-        0.0, "Share of the run, at its end, over which weights are averaged.", "Training", ge=0, lt=1
+        0.0, "Share of the run, at its end, that weights are averaged over.", "Training", ge=0, lt=1
     )
     clip_norm: float = option(1.0, "Bound on the gradient's norm; 0: off.", "Training", ge=0)
     clip_value: float = option(0.0, "Bound on every component of the gradient; 0: off.", "Training", ge=0)
