@@ -129,7 +129,7 @@ def test_no_text_named(refuse: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["trian"], "unknown command 'trian' (did you mean 'train'?); commands: train, evaluate, sample, score"),
+        (["trian"], "unknown command 'trian' (did you mean 'train'?); commands: train, evaluate, predict, sample"),
         (["sampel", "run"], "did you mean 'sample'?"),
         (
             ["train", "tetx", "text.txt", "--out", "out"],
