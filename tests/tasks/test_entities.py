@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from throughtime.cli import run
+from throughtime.data.columns import TaggedSentence
 from throughtime.data.tags import Span, count_spans, find_spans
 from throughtime.data.words import split_words
 from throughtime.tasks.entities import LIFTS, Entities, recall
@@ -277,6 +278,20 @@ def test_pretrained_vectors_start_the_words(data: Path, tmp_path: Path, capsys: 
         assert weights[vocabulary["words"].index(word)].tolist() == pytest.approx(vector)
     vectors.unlink()  # the trained model no longer needs the file
     assert call("predict", out, "--line", "Anna") == 0
+
+
+def test_a_word_behind_a_lone_sign_is_read_as_one_with_it(model: Path) -> None:
+    bound = Supervised(Entities).predictor(model, None).bound
+    apart, joined = (
+        bound.batch([TaggedSentence(row, ["O"] * len(row), "x", 1)]).words for row in (["@", "Anna"], ["@Anna"])
+    )
+    assert apart.words[0, 1] == joined.words[0, 0]
+    assert apart.shapes is not None
+    assert joined.shapes is not None
+    assert apart.shapes[0, 1] == joined.shapes[0, 0]
+    spelled = [batch.spellings[batch.spelled[0, at]] for batch, at in ((apart, 1), (joined, 0))]
+    assert spelled[0].tolist() == spelled[1].tolist()
+    assert len(bound.batch([TaggedSentence(["@", "Anna"], ["O", "B-per"], "x", 1)]).tags[0]) == 2
 
 
 def test_validation_keeps_the_lift_with_the_best_f1(data: Path, model: Path) -> None:

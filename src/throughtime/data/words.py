@@ -60,6 +60,16 @@ def split_words(text: str) -> list[str]:
     return [word.text for word in find_words(text)]
 
 
+def join_signs(words: Sequence[str]) -> list[str]:
+    """Words with the lone @ or # before them, so that both ways to write names and tags are read alike.
+
+    Example:
+        >>> join_signs(["hi", "@", "ann", "#fun"])
+        ['hi', '@', '@ann', '#fun']
+    """
+    return [sign + word if sign in ("@", "#") else word for sign, word in zip(["", *words], words, strict=False)]
+
+
 def shape_of(word: str) -> str:
     """How a word is written: X for capitals, x for small letters, d for digits, each run once; at most five signs.
 

@@ -23,7 +23,7 @@ from throughtime.data.tags import (
     scheme_tags,
 )
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.data.words import Word, find_words, pad
+from throughtime.data.words import Word, find_words, join_signs, pad
 from throughtime.errors import UserError
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
@@ -31,7 +31,7 @@ from throughtime.models.word_input import Spelling
 from throughtime.tasks.application import ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.words import WordApplication, WordSettings
-from throughtime.training import Evaluation
+from throughtime.training import Evaluation, Schedule
 
 HARDEST = 10
 """Sentences that a report shows."""
@@ -49,10 +49,14 @@ class EntitySettings(WordSettings):
 
     batch: int = option(16, "Sentences side by side in a batch.", "Training", ge=1)
     epochs: float = option(20.0, "Passes over the data.", "Training", gt=0)
-    lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
-    hidden: int = option(128, "Units of a layer, in each direction.", "Model", ge=1)
-    embedding: int = option(64, "Features of a word's embedding.", "Model", ge=1)
-    dropout: float = option(0.5, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
+    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
+    schedule: Schedule = option("constant", "Of the learning rate: constant, linear, cosine, plateau.", "Training")
+    average: float = option(0.5, "Weights are averaged over this share at the end of the run.", "Training", ge=0, lt=1)
+    hidden: int = option(200, "Units of a layer, in each direction.", "Model", ge=1)
+    embedding: int = option(100, "Features of a word's embedding.", "Model", ge=1)
+    letter: int = option(50, "Features of a letter's embedding.", "Model", ge=1)
+    spelled: int = option(100, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2)
+    dropout: float = option(0.6, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
     word_dropout: float = option(0.3, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
     shapes: bool = option(True, "Read how words are written: capitals, digits, signs.", "Model")
     spelling: Spelling = option("rnn", "Reads the letters of words: rnn, cnn, none.", "Model")
@@ -105,7 +109,7 @@ class Entities(WordApplication[TaggedSentence]):
                 "expected entities in the training data, got none: every tag is O; name a file that has some"
             )
         return {
-            **cls.learn_words([sentence.words for sentence in train], settings),
+            **cls.learn_words([join_signs(sentence.words) for sentence in train], settings),
             "types": types,
             "scheme": guess_scheme(sentence.tags for sentence in train),
             "entities": _memorise(train),
@@ -137,7 +141,9 @@ class Entities(WordApplication[TaggedSentence]):
 
     def batch(self, examples: Sequence[TaggedSentence]) -> TagBatch:
         """Sentences and their tags' ids."""
-        return TagBatch(self.reader.batch([e.words for e in examples]), pad([self._ids(e) for e in examples]))
+        return TagBatch(
+            self.reader.batch([join_signs(e.words) for e in examples]), pad([self._ids(e) for e in examples])
+        )
 
     def _ids(self, example: TaggedSentence) -> list[int]:
         tags = convert(example.tags, self.settings.scheme)
@@ -226,7 +232,7 @@ class Entities(WordApplication[TaggedSentence]):
         return [found[number] for number in range(len(lines))]
 
     def _read(self, sentences: Sequence[Sequence[Word]]) -> Any:
-        return self.reader.batch([[word.text for word in sentence] for sentence in sentences])
+        return self.reader.batch([join_signs([word.text for word in sentence]) for sentence in sentences])
 
     def _prediction(
         self, line: str, words: Sequence[Word], best: Sequence[Labelling], sure: torch.Tensor, all_of_them: bool
