@@ -314,7 +314,7 @@ def test_validation_keeps_the_lift_with_the_best_f1(data: Path, model: Path) -> 
 
 def test_a_run_goes_on(data: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    options = [*TINY, "--schedule", "constant", "--evaluate-every", "2"]
+    options = [*TINY, "--schedule", "constant", "--average", "0", "--evaluate-every", "2"]
     assert call("train", "entities", data, "--out", whole, *options, "--steps", "6") == 0
     assert call("train", "entities", data, "--out", parts, *options, "--steps", "3") == 0
     assert call("train", "entities", "--resume", "--out", parts, "--steps", "6") == 0
