@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from throughtime.cli import run
-from throughtime.data.columns import TaggedSentence
 from throughtime.data.tags import Span, count_spans, find_spans
 from throughtime.data.words import split_words
 from throughtime.tasks.entities import LIFTS, Entities, recall
@@ -280,18 +279,13 @@ def test_pretrained_vectors_start_the_words(data: Path, tmp_path: Path, capsys: 
     assert call("predict", out, "--line", "Anna") == 0
 
 
-def test_a_word_behind_a_lone_sign_is_read_as_one_with_it(model: Path) -> None:
-    bound = Supervised(Entities).predictor(model, None).bound
-    apart, joined = (
-        bound.batch([TaggedSentence(row, ["O"] * len(row), "x", 1)]).words for row in (["@", "Anna"], ["@Anna"])
+def test_names_of_users_are_read_alike_however_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "joined.conll").write_text("hi O\n@Anna B-per\n# O\n#Rome B-loc\n@New B-loc\n@York I-loc\n")
+    (tmp_path / "apart.conll").write_text(
+        "hi O\n@ O\nAnna B-per\n# O\n# O\nRome B-loc\n@ O\nNew B-loc\n@ I-loc\nYork I-loc\n"
     )
-    assert apart.words[0, 1] == joined.words[0, 0]
-    assert apart.shapes is not None
-    assert joined.shapes is not None
-    assert apart.shapes[0, 1] == joined.shapes[0, 0]
-    spelled = [batch.spellings[batch.spelled[0, at]] for batch, at in ((apart, 1), (joined, 0))]
-    assert spelled[0].tolist() == spelled[1].tolist()
-    assert len(bound.batch([TaggedSentence(["@", "Anna"], ["O", "B-per"], "x", 1)]).tags[0]) == 2
+    joined, apart = (next(Entities.read([tmp_path / f"{name}.conll"], None)) for name in ("joined", "apart"))
+    assert (joined.words, joined.tags) == (apart.words, apart.tags)
 
 
 def test_validation_keeps_the_lift_with_the_best_f1(data: Path, model: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from throughtime.data.tags import Span, is_tag, tag_spans
 from throughtime.data.text import file_lines
-from throughtime.data.words import Word, find_words
+from throughtime.data.words import Word, find_words, split_sign
 from throughtime.errors import UserError
 
 DOCUMENT = "-DOCSTART-"
@@ -155,3 +155,22 @@ def _apart(spans: list[Span]) -> list[Span]:
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
     return kept
+
+
+def split_signs(sentence: TaggedSentence) -> TaggedSentence:
+    """A sentence with the signs of names and tags (@ann, #fun) as words of their own, outside of what they begin.
+
+    Example:
+        >>> split_signs(TaggedSentence(["hi", "@ann", "#bo"], ["O", "B-per", "I-per"], "x", 1)).tags
+        ['O', 'O', 'B-per', 'I-per', 'I-per']
+    """
+    words: list[str] = []
+    tags: list[str] = []
+    for word, tag in zip(sentence.words, sentence.tags, strict=True):
+        parts = [part.text for part in split_sign(Word(word, 0, len(word)))]
+        words += parts
+        before = "O" if tag[0] in "OBS" else f"I{tag[1:]}"  # an entity goes on through the sign
+        tags += [before] * (len(parts) - 1) + [tag]
+    if len(words) == len(sentence.words):
+        return sentence
+    return replace(sentence, words=words, tags=tags, row_a_word=False)

@@ -60,14 +60,17 @@ def split_words(text: str) -> list[str]:
     return [word.text for word in find_words(text)]
 
 
-def join_signs(words: Sequence[str]) -> list[str]:
-    """Words with the lone @ or # before them, so that both ways to write names and tags are read alike.
+def split_sign(word: Word) -> list[Word]:
+    """A name or a tag as two words, the sign before it the first: corpora write both ways.
 
     Example:
-        >>> join_signs(["hi", "@", "ann", "#fun"])
-        ['hi', '@', '@ann', '#fun']
+        >>> split_sign(Word("@ann", 3, 7)), split_sign(Word("#", 0, 1))
+        ([Word(text='@', start=3, end=4), Word(text='ann', start=4, end=7)], [Word(text='#', start=0, end=1)])
     """
-    return [sign + word if sign in ("@", "#") else word for sign, word in zip(["", *words], words, strict=False)]
+    text, start, end = word
+    if len(text) < 2 or text[0] not in "@#":
+        return [word]
+    return [Word(text[0], start, start + 1), Word(text[1:], start + 1, end)]
 
 
 def shape_of(word: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from throughtime.data.columns import TaggedSentence, read_columns, read_spans
+from throughtime.data.columns import TaggedSentence, read_columns, read_spans, split_signs
 from throughtime.data.examples import Examples
 from throughtime.data.parts import part_of
 from throughtime.data.tags import (
@@ -23,7 +23,7 @@ from throughtime.data.tags import (
     scheme_tags,
 )
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.data.words import Word, find_words, join_signs, pad
+from throughtime.data.words import Word, find_words, pad, split_sign
 from throughtime.errors import UserError
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
@@ -91,9 +91,13 @@ class Entities(WordApplication[TaggedSentence]):
 
     @classmethod
     def read(cls, paths: Sequence[Path], settings: Any) -> Iterator[TaggedSentence]:
-        """Tagged sentences: of JSON lines with spans where a file's name ends in ``.jsonl``, else of columns."""
+        """Tagged sentences: of JSON lines with spans where a file's name ends in ``.jsonl``, else of columns.
+
+        The sign of a name or a tag (@ann, #fun) is read as a word of its own.
+        """
         for path in paths:
-            yield from read_spans(path) if path.suffix.lower() == ".jsonl" else read_columns(path)
+            found = read_spans(path) if path.suffix.lower() == ".jsonl" else read_columns(path)
+            yield from map(split_signs, found)
 
     @classmethod
     def key(cls, example: TaggedSentence) -> Hashable:
@@ -109,7 +113,7 @@ class Entities(WordApplication[TaggedSentence]):
                 "expected entities in the training data, got none: every tag is O; name a file that has some"
             )
         return {
-            **cls.learn_words([join_signs(sentence.words) for sentence in train], settings),
+            **cls.learn_words([sentence.words for sentence in train], settings),
             "types": types,
             "scheme": guess_scheme(sentence.tags for sentence in train),
             "entities": _memorise(train),
@@ -141,9 +145,7 @@ class Entities(WordApplication[TaggedSentence]):
 
     def batch(self, examples: Sequence[TaggedSentence]) -> TagBatch:
         """Sentences and their tags' ids."""
-        return TagBatch(
-            self.reader.batch([join_signs(e.words) for e in examples]), pad([self._ids(e) for e in examples])
-        )
+        return TagBatch(self.reader.batch([e.words for e in examples]), pad([self._ids(e) for e in examples]))
 
     def _ids(self, example: TaggedSentence) -> list[int]:
         tags = convert(example.tags, self.settings.scheme)
@@ -216,7 +218,7 @@ class Entities(WordApplication[TaggedSentence]):
         for name in ("beam", "explain", "picture"):
             if getattr(asked, name):
                 raise UserError(f"--{name}: a model of task {self.name!r} has none; --nbest N gives more taggings")
-        sentences = [find_words(line) for line in lines]
+        sentences = [[part for word in find_words(line) for part in split_sign(word)] for line in lines]
         longest = max(map(len, sentences), default=0)
         # A long line does not make the others as long.
         batches = Examples(sentences, self._read, len, 1 if longest > TOO_LONG else ROWS)
@@ -232,7 +234,7 @@ class Entities(WordApplication[TaggedSentence]):
         return [found[number] for number in range(len(lines))]
 
     def _read(self, sentences: Sequence[Sequence[Word]]) -> Any:
-        return self.reader.batch([join_signs([word.text for word in sentence]) for sentence in sentences])
+        return self.reader.batch([[word.text for word in sentence] for sentence in sentences])
 
     def _prediction(
         self, line: str, words: Sequence[Word], best: Sequence[Labelling], sure: torch.Tensor, all_of_them: bool
