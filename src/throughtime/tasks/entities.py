@@ -69,7 +69,7 @@ class Entities(WordApplication[TaggedSentence]):
     """Finds entities: a bidirectional tagger over words and their letters."""
 
     name = "entities"
-    summary = "names of people, places, products, … in sentences (CoNLL columns, JSON spans)"
+    summary = "tagger of names of people, places, products, … in sentences (CoNLL columns, JSON spans)"
     settings_type: ClassVar[type[ExampleSettings]] = EntitySettings
     example_type = TaggedSentence
     # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.

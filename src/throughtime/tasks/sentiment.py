@@ -60,7 +60,7 @@ class Sentiment(WordApplication[SentimentExample]):
     """The sentiment of a text."""
 
     name: ClassVar[str] = "sentiment"
-    summary: ClassVar[str] = "class of a text, such as its sentiment: label, probabilities, which words moved it"
+    summary: ClassVar[str] = "classifier of texts, such as their sentiment: label, probabilities, which words moved it"
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
     example_type: ClassVar[type[Any]] = SentimentExample
 
