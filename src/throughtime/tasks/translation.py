@@ -67,7 +67,7 @@ class Translation(PairApplication[Sentences]):
     """One language to another."""
 
     name: ClassVar[str] = "translation"
-    summary: ClassVar[str] = "machine translation, from two line-aligned files or a table"
+    summary: ClassVar[str] = "translator, from two line-aligned files or a table"
     settings_type: ClassVar[type[TranslationSettings]] = TranslationSettings
     example_type: ClassVar[type[Any]] = Sentences
     eos = Tokenizer.eos
