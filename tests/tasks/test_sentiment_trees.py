@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import random
 import sys
@@ -144,6 +145,17 @@ def test_the_figures_of_a_case_by_hand() -> None:
     evaluation = bound().validate(Fixed(order), trees)  # type: ignore[arg-type]
     assert evaluation.objective == 50.0
     assert evaluation.figures["root_loss"] == pytest.approx(-0.5 * (torch.tensor([0.2, 0.5]).log().sum().item()))
+
+
+def test_the_root_of_a_tree_with_more_than_two_children_is_judged_as_itself() -> None:
+    """The node that the third child makes necessary stands before the root: the root's number is not the file's."""
+    wrong, right = [0.6, 0.1, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.6, 0.1]
+    rows = [wrong, wrong, wrong, wrong, right]  # three words, the node in between, the root
+    bind, trees = bound(), [parse_brackets("(3 (1 a) (2 b) (4 c))")]
+    assert bind.evaluate(Fixed(rows), trees).figures["root_accuracy"] == 100.0  # type: ignore[arg-type]
+    figures = bind.validate(Fixed(rows), trees).figures  # type: ignore[arg-type]
+    assert (figures["root_accuracy"], figures["node_accuracy"]) == (100.0, 25.0)
+    assert figures["root_loss"] == pytest.approx(-math.log(0.6))
 
 
 def test_every_node_is_judged_as_itself() -> None:

@@ -6,12 +6,14 @@ is and how one is shown. See "A task of your own" in the guide.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
 from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
@@ -25,6 +27,9 @@ TOO_LONG = 2000
 
 ROWS = 64
 """Examples of a batch where nothing is trained."""
+
+HARDEST = 10
+"""Errors that a report shows."""
 
 
 class DataSettings(TrainSettings):
@@ -225,3 +230,23 @@ def confusion(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]
     numbers = range(len(labels))
     rows: list[list[str | int]] = [[labels[row], *(pairs[row, column] for column in numbers)] for row in numbers]
     return Table("confusions (rows: label, columns: said)", ["", *labels], rows)
+
+
+def majority(gold: Sequence[int]) -> float:
+    """The accuracy of always saying the commonest label, in percent.
+
+    Example:
+        >>> majority([0, 1, 1, 2])
+        50.0
+    """
+    return 100 * Counter(gold).most_common(1)[0][1] / len(gold)
+
+
+def surest_errors(
+    labels: Sequence[str], gold: Sequence[int], log_probs: Tensor, texts: Sequence[str], column: str
+) -> Table:
+    """The wrong labels that a model gave the highest probability; ``log_probs`` are ``[N, K]``."""
+    sure, guessed = (found.tolist() for found in log_probs.max(1))
+    wrong = sorted((n for n in range(len(gold)) if guessed[n] != gold[n]), key=lambda n: -sure[n])[:HARDEST]
+    rows = [[labels[gold[n]], labels[guessed[n]], 100 * math.exp(sure[n]), texts[n]] for n in wrong]
+    return Table("surest errors", ["label", "said", "%", column], rows)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from rich.text import Text
@@ -19,12 +18,18 @@ from throughtime.data.words import split_words
 from throughtime.errors import UserError
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
-from throughtime.tasks.application import Application, DataSettings, confusion, counts, long_input, unknown_label
+from throughtime.tasks.application import (
+    Application,
+    DataSettings,
+    confusion,
+    counts,
+    long_input,
+    majority,
+    surest_errors,
+    unknown_label,
+)
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.training import Evaluation, OptimiserName
-
-HARDEST = 10
-"""Errors that a report shows."""
 
 COLOURS = ("bold red", "red", "default", "green", "bold green")
 """From the first label to the last."""
@@ -54,6 +59,22 @@ class SentimentTreesSettings(DataSettings):
             UserError: If there is none of that name.
         """
         find_tree_cell(self.cell)
+
+
+class _Judged(NamedTuple):
+    """Trees as the cell takes them, and what a model says of them.
+
+    Attributes:
+        trees: The trees.
+        nodes: Log-probabilities of their nodes, tree by tree, ``[nodes, C]``.
+        roots: Those of their roots, ``[trees, C]``.
+        gold: The labels of their roots, ``[trees]``.
+    """
+
+    trees: list[Tree]
+    nodes: Tensor
+    roots: Tensor
+    gold: Tensor
 
 
 class SentimentTrees(Application[Tree]):
@@ -159,65 +180,49 @@ class SentimentTrees(Application[Tree]):
     def validate(self, model: TreeClassifier, examples: Sequence[Tree]) -> Evaluation:
         """Accuracy at the roots, which selects, and at all nodes; the loss at the roots."""
         judged = self._judge(model, examples)
-        figures = self._figures(judged, examples)
-        gold = self._labels_of_roots(examples)
-        loss = -sum(float(scores[tree.root][label]) for scores, tree, label in zip(judged, examples, gold, strict=True))
-        return Evaluation(100 - figures["root_accuracy"], {**figures, "root_loss": loss / max(1, len(gold))})
+        figures = self._figures(judged)
+        loss = -float(judged.roots.gather(1, judged.gold.unsqueeze(1)).mean())
+        return Evaluation(100 - figures["root_accuracy"], {**figures, "root_loss": loss})
 
     def evaluate(self, model: TreeClassifier, examples: Sequence[Tree]) -> Report:
         """Accuracy at roots and all nodes, beside the majority's; counts and confusions; the surest errors."""
-        judged, gold = self._judge(model, examples), self._labels_of_roots(examples)
-        at_roots = [scores[tree.root] for scores, tree in zip(judged, examples, strict=True)]
-        guessed = [int(scores.argmax()) for scores in at_roots]
-        labels = self.labels.symbols
-        wrong = [n for n in range(len(gold)) if guessed[n] != gold[n]]
-        wrong.sort(key=lambda n: -float(at_roots[n].max()))
-        majority = 100 * Counter(gold).most_common(1)[0][1] / len(gold)
-        errors: list[list[str | float]] = [
-            [
-                labels[gold[n]],
-                labels[guessed[n]],
-                100 * math.exp(float(at_roots[n].max())),
-                " ".join(examples[n].sentence),
-            ]
-            for n in wrong[:HARDEST]
-        ]
+        judged = self._judge(model, examples)
+        labels, gold, guessed = self.labels.symbols, judged.gold.tolist(), judged.roots.argmax(1).tolist()
         return Report(
-            {**self._figures(judged, examples), "majority_accuracy": majority, "trees": len(examples)},
+            {**self._figures(judged), "majority_accuracy": majority(gold), "trees": len(examples)},
             [
                 Table(
                     "by label, roots", ["label", "precision", "recall", "F1", "trees"], counts(labels, gold, guessed)
                 ),
                 confusion(labels, gold, guessed),
-                Table("surest errors", ["label", "said", "%", "sentence"], errors),
+                surest_errors(labels, gold, judged.roots, [" ".join(t.sentence) for t in judged.trees], "sentence"),
             ],
         )
 
-    def _judge(self, model: TreeClassifier, examples: Sequence[Tree]) -> list[Tensor]:
-        """Log-probabilities of each tree's nodes, ``[nodes, C]``, the trees as :meth:`_fitted` made them."""
-        judged: list[Tensor] = [torch.empty(0)] * len(examples)
-        batches = self.in_batches(examples)
+    def _judge(self, model: TreeClassifier, examples: Sequence[Tree]) -> _Judged:
+        """What the model says of every node."""
+        trees = [self._fitted(tree) for tree in examples]
+        scores: list[Tensor] = [torch.empty(0)] * len(trees)
+        batches = self.in_batches(trees)
         with torch.no_grad():
             for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
-                scores = model(batch).double().cpu()
+                found = model(batch).double().cpu()
                 for number, places in zip(chosen, batch.order, strict=True):
-                    judged[number] = scores[torch.from_numpy(places)]
-        return judged
+                    scores[number] = found[torch.from_numpy(places)]
+        roots = torch.stack([rows[tree.root] for rows, tree in zip(scores, trees, strict=True)])
+        gold = torch.tensor(self.labels.ids(tree.labels[tree.root] for tree in trees))
+        return _Judged(trees, torch.cat(scores), roots, gold)
 
-    def _labels_of_roots(self, trees: Sequence[Tree]) -> list[int]:
-        return self.labels.ids(tree.labels[tree.root] for tree in trees)
-
-    def _figures(self, judged: Sequence[Tensor], examples: Sequence[Tree]) -> dict[str, float]:
+    def _figures(self, judged: _Judged) -> dict[str, float]:
         """Accuracies in percent."""
-        rows = torch.cat([scores[tree.root].unsqueeze(0) for scores, tree in zip(judged, examples, strict=True)])
-        gold = torch.tensor(self._labels_of_roots(examples))
+        rows, gold = judged.roots, judged.gold
         figures = {"root_accuracy": _percent(rows.argmax(1) == gold)}
         if (middle := self._middle()) is not None:
             sided = gold != middle
             positive = rows[:, middle + 1 :].logsumexp(1) > rows[:, :middle].logsumexp(1)
             figures["binary_accuracy"] = _percent((positive == (gold > middle))[sided])
-        labels = torch.tensor([label for tree in examples for label in self._labels(self._fitted(tree))])
-        figures["node_accuracy"] = _percent((torch.cat(list(judged)).argmax(1) == labels)[labels >= 0])
+        labels = torch.tensor([label for tree in judged.trees for label in self._labels(tree)])
+        figures["node_accuracy"] = _percent((judged.nodes.argmax(1) == labels)[labels >= 0])
         return figures
 
     def _middle(self) -> int | None:
