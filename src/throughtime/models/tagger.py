@@ -124,8 +124,12 @@ class Tagger(Model):
 
     def loss(self, batch: TagBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """The negative log-likelihood of the labels in nats, averaged over the batch's words."""
-        log_likelihood = self.crf.log_likelihood(self.scores(batch.words), batch.tags, batch.words.lengths)
-        return -log_likelihood.sum() / max(1, batch.tokens), None
+        return self.loss_of(self.scores(batch.words), batch), None
+
+    def loss_of(self, scores: Tensor, batch: TagBatch) -> Tensor:
+        """The loss of a batch whose :meth:`scores` are known."""
+        log_likelihood = self.crf.log_likelihood(scores, batch.tags, batch.words.lengths)
+        return -log_likelihood.sum() / max(1, batch.tokens)
 
     def decode(self, words: WordBatch) -> list[list[int]]:
         """The likeliest labels of every sentence."""

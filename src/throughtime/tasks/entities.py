@@ -28,13 +28,10 @@ from throughtime.errors import UserError
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.word_input import Spelling
-from throughtime.tasks.application import ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
+from throughtime.tasks.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation, Schedule
-
-HARDEST = 10
-"""Sentences that a report shows."""
 
 LIFTS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 """What entities may be raised by where labels are sought, in nats; validation chooses."""
@@ -166,7 +163,9 @@ class Entities(WordApplication[TaggedSentence]):
         total, lift = max(tried, key=lambda pair: pair[0].f1)
         model.lift.fill_(lift)
         figures = {"f1": total.f1, "precision": total.precision, "recall": total.recall, "lift": lift}
-        return Evaluation(100.0 - total.f1, {**figures, "loss": self.mean_loss(model, examples)})
+        with torch.no_grad():
+            loss = sum(float(model.loss_of(scores, batch)) * len(chosen) for chosen, batch, scores in scored)
+        return Evaluation(100.0 - total.f1, {**figures, "loss": loss / max(1, len(examples))})
 
     def evaluate(self, model: Tagger, examples: Sequence[TaggedSentence]) -> Report:
         """Entity F1 over all and of each type, right in words and type; beside it that of memory alone."""
@@ -195,19 +194,19 @@ class Entities(WordApplication[TaggedSentence]):
         return Report(figures, [*tables, _hardest(examples, gold, guessed)])
 
     @torch.no_grad()
-    def _scored(self, model: Tagger, examples: Sequence[TaggedSentence]) -> list[tuple[list[int], Tensor, Tensor]]:
-        """Batches of examples: which they are, their scores, their lengths."""
+    def _scored(self, model: Tagger, examples: Sequence[TaggedSentence]) -> list[tuple[list[int], TagBatch, Tensor]]:
+        """Examples in batches: which they are, the batch, its scores."""
         batches = self.in_batches(examples)
         return [
-            (chosen, model.scores(batch.words), batch.words.lengths)
+            (chosen, batch, model.scores(batch.words))
             for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True)
         ]
 
-    def _tags(self, model: Tagger, scored: Sequence[tuple[list[int], Tensor, Tensor]]) -> list[list[str]]:
+    def _tags(self, model: Tagger, scored: Sequence[tuple[list[int], TagBatch, Tensor]]) -> list[list[str]]:
         """The tags of every example."""
         found: dict[int, list[str]] = {}
-        for chosen, scores, lengths in scored:
-            best = model.crf.viterbi(model.lift_scores(scores), lengths)
+        for chosen, batch, scores in scored:
+            best = model.crf.viterbi(model.lift_scores(scores), batch.words.lengths)
             found |= {n: [self.tags.symbols[label] for label in labels] for n, labels in zip(chosen, best, strict=True)}
         return [found[number] for number in range(len(found))]
 

@@ -23,6 +23,9 @@ from throughtime.tasks.base import Asked, option
 STEPS = 16384
 """Steps of sources that are decoded together, filling counted."""
 
+BEAM = 5
+"""Hypotheses that are kept where the user does not say."""
+
 LONGEST = 400
 """Most steps of a target that is searched for."""
 

@@ -20,6 +20,7 @@ from throughtime.models import EncoderDecoder
 from throughtime.tasks.application import long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.pairs import (
+    BEAM,
     LONGEST,
     PairApplication,
     PairSettings,
@@ -29,9 +30,6 @@ from throughtime.tasks.pairs import (
 from throughtime.training import Evaluation
 
 END = "<eos>"
-
-BEAM = 5
-"""Hypotheses that are kept where the user does not say."""
 
 JUDGED = 1500
 """Validation words that are looked at during training."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,23 @@ from torch import Tensor
 
 from throughtime.data.labelled import is_labelled, read_labelled
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.data.words import find_words, split_words
+from throughtime.data.words import Word, WordBatch, find_words, split_words
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
-from throughtime.tasks.application import ROWS, ExampleSettings, confusion, counts, long_input, unknown_label
+from throughtime.tasks.application import (
+    ROWS,
+    ExampleSettings,
+    confusion,
+    counts,
+    long_input,
+    majority,
+    surest_errors,
+    unknown_label,
+)
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation, OptimiserName
-
-HARDEST = 10
-"""Errors that a report shows."""
 
 MOVERS = 3
 """Words that a prediction names beside their colours."""
@@ -117,45 +122,29 @@ class Sentiment(WordApplication[SentimentExample]):
         return ClassBatch(self.reader.batch([example.words for example in examples]), classes)
 
     def validate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Evaluation:
-        """Accuracy, and the loss, which selects: it still tells models apart where accuracies are the same."""
+        """Accuracy, which selects, and the loss."""
         log_probs, gold = self._judge(model, examples)
-        loss = -float(log_probs.gather(1, gold.unsqueeze(1)).mean())
-        accuracy = 100 * float((log_probs.argmax(1) == gold).double().mean())
+        accuracy, loss = _figures(log_probs, gold)
         return Evaluation(100 - accuracy, {"accuracy": accuracy, "loss": loss})
 
     def evaluate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Report:
         """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors."""
-        log_probs, gold = self._judge(model, examples)
-        guessed = log_probs.argmax(1)
-        labels = self.labels.symbols
-        rows = counts(labels, gold.tolist(), guessed.tolist())
-        majority = Counter(gold.tolist()).most_common(1)[0][1] / len(gold)
-        wrong = [n for n in range(len(gold)) if guessed[n] != gold[n]]
-        wrong.sort(key=lambda n: -float(log_probs[n].max()))
+        log_probs, classes = self._judge(model, examples)
+        accuracy, nats = _figures(log_probs, classes)
+        labels, gold, guessed = self.labels.symbols, classes.tolist(), log_probs.argmax(1).tolist()
+        rows = counts(labels, gold, guessed)
         return Report(
             {
-                "accuracy": 100 * float((guessed == gold).double().mean()),
-                "majority_accuracy": 100 * majority,
+                "accuracy": accuracy,
+                "majority_accuracy": majority(gold),
                 "macro_f1": sum(float(row[3]) for row in rows) / len(rows),
-                "nats": -float(log_probs.gather(1, gold.unsqueeze(1)).mean()),
+                "nats": nats,
                 "examples": len(gold),
             },
             [
                 Table("by label", ["label", "precision", "recall", "F1", "texts"], rows),
-                confusion(labels, gold.tolist(), guessed.tolist()),
-                Table(
-                    "surest errors",
-                    ["label", "said", "%", "text"],
-                    [
-                        [
-                            examples[n].label,
-                            labels[guessed[n]],
-                            100 * math.exp(float(log_probs[n].max())),
-                            examples[n].text,
-                        ]
-                        for n in wrong[:HARDEST]
-                    ],
-                ),
+                confusion(labels, gold, guessed),
+                surest_errors(labels, gold, log_probs, [example.text for example in examples], "text"),
             ],
         )
 
@@ -178,10 +167,14 @@ class Sentiment(WordApplication[SentimentExample]):
         """
         if asked.beam is not None or asked.picture is not None:
             raise UserError("a class has no beam and no picture; leave out --beam and --picture")
-        log_probs = model.log_probs(self.reader.batch([split_words(line) for line in lines]))
-        return [self._show(model, line, row, asked) for line, row in zip(lines, log_probs.double().cpu(), strict=True)]
+        words = [find_words(line) for line in lines]
+        log_probs = model.log_probs(self._read(words)).double().cpu()
+        return [self._show(model, *given, asked) for given in zip(lines, words, log_probs, strict=True)]
 
-    def _show(self, model: Classifier, line: str, log_probs: Tensor, asked: Asked) -> Prediction:
+    def _read(self, sentences: Sequence[Sequence[Word]]) -> WordBatch:
+        return self.reader.batch([[word.text for word in sentence] for sentence in sentences])
+
+    def _show(self, model: Classifier, line: str, words: Sequence[Word], log_probs: Tensor, asked: Asked) -> Prediction:
         order = log_probs.argsort(descending=True, stable=True).tolist()
         chances = {self.labels.symbols[n]: math.exp(float(log_probs[n])) for n in order}
         label = self.labels.symbols[order[0]]
@@ -190,20 +183,20 @@ class Sentiment(WordApplication[SentimentExample]):
         shown.append("  ".join(f"{name} {100 * chance:.1f} %" for name, chance in [*chances.items()][: asked.nbest]))
         shown.append("  ")
         if asked.explain:
-            moved = self._moves(model, line, order[0])
+            moved = self._moves(model, words, log_probs, order[0])
             data["words"] = [{"word": word, "start": start, "end": end, "moved": by} for word, start, end, by in moved]
             shown.append_text(coloured(line, moved))
             strongest = sorted(moved, key=lambda word: -abs(word[3]))[:MOVERS]
             shown.append("".join(f"\n  {by:+.2f}  {word}" for word, _, _, by in strongest), "dim")
         else:
             shown.append(line)
-        return Prediction(shown, data, long_input(len(find_words(line))))
+        return Prediction(shown, data, long_input(len(words)))
 
-    def _moves(self, model: Classifier, line: str, label: int) -> list[tuple[str, int, int, float]]:
+    def _moves(
+        self, model: Classifier, words: Sequence[Word], log_probs: Tensor, label: int
+    ) -> list[tuple[str, int, int, float]]:
         """How much each word adds to the logarithm of a label's odds: what is lost when it becomes UNK."""
-        words = find_words(line)
-        whole = self.reader.batch([[word.text for word in words]])
-        before = float(log_odds(model.log_probs(whole), label))
+        before = float(log_odds(log_probs.unsqueeze(0), label))
         lost: list[float] = []
         for begin in range(0, len(words), ROWS):
             hidden = [
@@ -212,6 +205,12 @@ class Sentiment(WordApplication[SentimentExample]):
             ]
             lost += [before - after for after in log_odds(model.log_probs(self.reader.batch(hidden)), label).tolist()]
         return [(*word, by) for word, by in zip(words, lost, strict=True)]
+
+
+def _figures(log_probs: Tensor, gold: Tensor) -> tuple[float, float]:
+    """Accuracy in percent, and cross-entropy in nats."""
+    hits = (log_probs.argmax(1) == gold).double().mean()
+    return 100 * float(hits), -float(log_probs.gather(1, gold.unsqueeze(1)).mean())
 
 
 def log_odds(log_probs: Tensor, label: int) -> Tensor:

@@ -17,9 +17,10 @@ from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Hypothesis
 from throughtime.errors import UserError
 from throughtime.models import EncoderDecoder
-from throughtime.tasks.application import long_input
+from throughtime.tasks.application import HARDEST, long_input
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
 from throughtime.tasks.pairs import (
+    BEAM,
     LONGEST,
     PairApplication,
     PairSettings,
@@ -27,12 +28,6 @@ from throughtime.tasks.pairs import (
     list_results,
 )
 from throughtime.training import Evaluation
-
-BEAM = 5
-"""Hypotheses that are kept where the user does not say."""
-
-HARDEST = 10
-"""Sentences that a report shows."""
 
 LENGTHS = (10, 15, 20, 30)
 """Words of a source at which a report's table begins a new row."""
