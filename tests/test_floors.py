@@ -28,7 +28,7 @@ FLOORS = [
     "serving",
     "cli",
 ]
-GROUND = ["errors", "files", "own", "_version"]
+GROUND = ["errors", "extras", "files", "own", "pictures", "_version"]
 TOP = ["__init__", "__main__"]
 LONGEST = 420
 

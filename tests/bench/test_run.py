@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from throughtime.bench import PARTS, Axes, Case, Plan, Shape, add_share_of_peak, heading, measure, summary, tables
 from throughtime.bench import run as run_module
 from throughtime.bench.machine import commit, installed, machine, peak_gflops
-from throughtime.bench.plot import check_plot, draw
+from throughtime.bench.plot import draw
 from throughtime.bench.probe import _mark, _reset_mark, memory
 from throughtime.bench.processes import ask
 from throughtime.bench.rows import make_row, shape_label
@@ -282,10 +283,10 @@ def test_the_picture_opens(result: Any, tmp_path: Path) -> None:
     draw({**result, "rows": []}, tmp_path / "none.png")
 
 
-def test_no_picture_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("throughtime.bench.plot.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"matplotlib is not installed; run: pip install 'throughtime\[plots\]'"):
-        check_plot(Path("ratios.png"))
+def test_no_picture_without_matplotlib(result: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UserError, match=r"--plot needs matplotlib; run: pip install 'throughtime\[plots\]'"):
+        draw(result, tmp_path / "ratios.png")
 
 
 def test_labels_name_what_varies() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -281,7 +282,7 @@ def test_a_device_that_is_not_there(refuse: Callable[..., str], monkeypatch: pyt
 
 
 def test_tensorboard_that_is_not_installed(refuse: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("throughtime.cli.train.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     message = refuse("train", "text", "text.txt", "--out", "out", *TINY, "--tensorboard")
     assert "pip install 'throughtime[track]'" in message
 

@@ -63,7 +63,7 @@ def test_json_is_one_object(call: Any) -> None:
             ["--engine", "torch", "--cells", "lstm,mgu"],
             "engine 'torch' cannot serve this call: PyTorch's kernels serve",
         ),
-        (["--plot", "ratios.pdf"], "--plot: expected a file that ends in .png, got ratios.pdf"),
+        (["--plot", "ratios.gif"], "--plot: expected a file that ends in .png, .svg, .pdf, got ratios.gif"),
         (["--plot", "none/ratios.png"], "--plot: expected a folder that exists, got none; make it first"),
     ],
 )

@@ -97,7 +97,7 @@ def test_attention_is_shown_and_drawn(call: Any, trained: Path, tmp_path: Path) 
     assert picture.read_bytes().startswith(b"\x89PNG")
     answer = call("predict", trained, "--line", "bida", "--picture", tmp_path / "attention.xyz")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
-    assert "the picture cannot be written" in answer.err
+    assert "--picture: expected a file that ends in .png, .svg, .pdf, got" in answer.err
 
 
 def test_strange_words_are_warned_of(call: Any, trained: Path) -> None:

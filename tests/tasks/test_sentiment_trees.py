@@ -18,8 +18,6 @@ import torch
 from throughtime.cli import run
 from throughtime.data.treebank import parse_brackets
 from throughtime.data.trees import Tree
-from throughtime.errors import UserError
-from throughtime.tasks.base import Asked
 from throughtime.tasks.sentiment_trees import SentimentTrees, SentimentTreesSettings
 
 DATA = Path(os.environ.get("THROUGHTIME_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -245,10 +243,10 @@ def test_a_sentence_of_ten_thousand_words_works(trained: Path, call: Call) -> No
     assert len(json.loads(out)["nodes"]) == 19_999
 
 
-@pytest.mark.parametrize("asked", [Asked(nbest=2), Asked(explain=True), Asked(beam=3), Asked(picture=Path("x"))])
-def test_what_trees_do_not_have_is_refused(asked: Asked) -> None:
-    with pytest.raises(UserError, match="leave out --nbest"):
-        bound().predict(None, ["a"], asked)  # type: ignore[arg-type]
+def test_what_trees_do_not_have_is_refused(trained: Path, call: Call) -> None:
+    code, _, err = call("predict", trained, "--line", "fine", "--nbest", "2", "--explain")
+    assert code == 2
+    assert "this task has no --nbest, --explain; leave it out" in err
 
 
 def test_dependency_heads(tmp_path: Path, call: Call) -> None:

@@ -45,6 +45,6 @@ def test_figures_are_shown_by_step_and_again_after_a_resume(tmp_path: Path) -> N
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(UserError, match=r"pip install 'throughtime\[track\]'"):
         TensorBoardObserver(tmp_path)

@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from throughtime.bench.rows import Row, shape_label
-from throughtime.errors import UserError
-from throughtime.files import write_atomically
-
-# Okabe and Ito's colours, which the colour-blind tell apart, dark and light in turn, each with a mark of its own.
-COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#8C8C8C")
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-
-
-def check_plot(path: Path) -> None:
-    """Refuses a picture that could not be written, before anything is measured.
-
-    Raises:
-        UserError: If matplotlib is not installed, or the file cannot be one.
-    """
-    if find_spec("matplotlib") is None:
-        raise UserError("--plot: matplotlib is not installed; run: pip install 'throughtime[plots]'")
-    if path.suffix.lower() != ".png":
-        raise UserError(f"--plot: expected a file that ends in .png, got {path}")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"--plot: expected a folder that exists, got {path.parent}; make it first")
-    if path.is_dir():
-        raise UserError(f"--plot: expected a file, got the folder {path}")
+from throughtime.pictures import COLOURS, MARKS, check_picture, new_figure, save_figure
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
     """Draws every ratio, a panel a part and peer, a line a shape, a mark a cell, and writes the PNG.
 
     Raises:
-        UserError: As :func:`check_plot` does.
+        UserError: As :func:`check_picture` does.
     """
-    check_plot(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    check_picture(path, "--plot")
     rows: Sequence[Row] = [row for row in result["rows"] if row["peers"]]
     panels: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -50,8 +25,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     shapes = [len({shape_label(row) for row in found}) for found in panels.values()] or [1]
     cells = list(dict.fromkeys(row["cell"] for row in rows))
     height = 1.1 + sum(0.28 * count + 0.95 for count in shapes)
-    figure = Figure(figsize=(9.0, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9.0, height)
     axes = figure.subplots(len(shapes), 1, squeeze=False, height_ratios=[count + 2 for count in shapes])[:, 0]
     for axis, ((what, peer), found) in zip(axes, panels.items(), strict=False):
         _panel(axis, what, peer, found, cells)
@@ -65,7 +39,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
         f"commit {result['commit'] or 'unknown'}",
         fontsize=10,
     )
-    write_atomically(path, lambda partial: figure.savefig(partial, dpi=120, format="png"))
+    save_figure(figure, path)
 
 
 def _panel(axis: Any, what: str, peer: str, rows: Sequence[Row], cells: Sequence[str]) -> None:

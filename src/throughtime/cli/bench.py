@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from throughtime.bench import PARTS, Plan, heading, measure, tables
-from throughtime.bench.plot import check_plot, draw
+from throughtime.bench.plot import draw
 from throughtime.cli.common import json_option, print_table
 from throughtime.errors import UserError
+from throughtime.pictures import check_picture
 
 
 class Words(click.ParamType[tuple[str, ...]]):
@@ -86,7 +87,7 @@ def command(
     plan = Plan(what=parts, input=None if inputs is None else inputs[0], **options)
     plan.check()
     if plot is not None:
-        check_plot(plot)
+        check_picture(plot, "--plot")
     shown = sys.stderr.isatty()
     result = measure(
         plan,

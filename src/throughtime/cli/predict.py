@@ -11,44 +11,102 @@ import click
 from rich.console import Console
 
 from throughtime.cli.common import cell_option, json_option, open_task, read_lines, run_argument, task_option
+from throughtime.cli.progress import ReadingBar
 from throughtime.errors import UserError
-from throughtime.tasks.base import Asked, Prediction
+from throughtime.pictures import check_picture
+from throughtime.tasks.base import Asked, Prediction, Predictor
 
 TOGETHER = 32
 """Lines of a file that are computed together; those of standard input are answered one by one, as they come."""
 
+CLEAR = "\r\x1b[K"
+"""Begins a terminal's line anew."""
+
 
 @click.command(name="predict")
 @run_argument
-@click.argument("file", default="-")
-@click.option("--line", "lines", multiple=True, help="A line instead of FILE; may be repeated.")
-@click.option("--nbest", default=1, show_default=True, type=click.IntRange(min=1), help="Results for each line.")
+@click.argument("files", nargs=-1)
+@click.option("--line", "lines", multiple=True, help="A line instead of FILES; may be repeated.")
+@click.option("--nbest", default=1, show_default=True, type=click.IntRange(min=1), help="Results for each input.")
 @click.option("--beam", type=click.IntRange(min=1), help="Hypotheses that a search keeps.")
 @click.option("--explain", is_flag=True, help="Show what in the input the result rests on.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw that into this PNG, of one line.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw the result into this PNG, of one input.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the result to this file, of one input.")
+@click.option("--stream", is_flag=True, help="Read a file or standard input as it comes.")
 @cell_option
 @task_option
 @json_option
 def command(
     run: Path,
-    file: str,
+    files: tuple[str, ...],
     lines: tuple[str, ...],
     nbest: int,
     beam: int | None,
     explain: bool,
     picture: Path | None,
+    out: Path | None,
+    stream: bool,
     cell: str | None,
     task: str | None,
     as_json: bool,
 ) -> None:
-    """What the model in RUN makes of every line of FILE, or of standard input; an empty line is legal."""
-    if picture is not None and len(lines) != 1:
-        raise UserError(f"--picture: expected one --line to draw, got {len(lines)}; pass --line TEXT")
+    """What the model in RUN makes of its inputs.
+
+    Models of text read every line of a file, or of standard input; an empty line is legal. Models of sound, pictures
+    or genomes read FILES, or the files of a folder.
+    """
+    if picture is not None:
+        check_picture(picture)
+    if out is not None and not out.absolute().parent.is_dir():
+        raise UserError(f"--out: expected a folder that exists, got {out.parent}; make it first")
     predictor = open_task(run, task).predictor(run, cell)
-    asked = Asked(nbest, beam, explain, picture)
-    for number, group in groups(file, lines):
-        for offset, prediction in enumerate(predictor.predict(group, asked)):
-            _print(prediction, number + offset, as_json)
+    bar = ReadingBar(Console(stderr=True))
+    asked = Asked(nbest, beam, explain, picture, out, bar)
+    for number, prediction in _answers(predictor, files, lines, asked, stream):
+        bar.close()
+        _print(prediction, number, as_json)
+
+
+def _answers(
+    predictor: Predictor, files: Sequence[str], lines: Sequence[str], asked: Asked, stream: bool
+) -> Iterator[tuple[str, Prediction]]:
+    """Predictions, each with the name of its input."""
+    one = next((name for name in ("picture", "out") if getattr(asked, name) is not None), None)
+    if stream:
+        if len(files) > 1 or lines:
+            raise UserError("--stream: expected one file, or none for standard input")
+        path = Path(files[0]) if files and files[0] != "-" else None
+        for prediction in predictor.stream(path, asked):
+            yield str(path or "standard input"), prediction
+    elif predictor.suffixes and not lines:
+        paths = list(_paths(files, predictor.suffixes))
+        if one and len(paths) != 1:
+            raise UserError(f"--{one}: expected one file to read, got {len(paths)}")
+        for path in paths:
+            for prediction in predictor.predict_file(path, asked):
+                yield str(path), prediction
+    else:
+        if len(files) > 1:
+            raise UserError(f"expected one file of lines, got {len(files)}: {', '.join(files)}")
+        if one and len(lines) != 1:
+            raise UserError(f"--{one}: expected one --line to draw, got {len(lines)}; pass --line TEXT")
+        for number, group in groups(files[0] if files else "-", lines):
+            for offset, prediction in enumerate(predictor.predict(group, asked)):
+                yield f"line {number + offset}", prediction
+
+
+def _paths(files: Sequence[str], suffixes: Sequence[str]) -> Iterator[Path]:
+    """The files named, and those of a known kind in the folders named."""
+    if not files:
+        raise UserError(f"expected files to read ({', '.join(suffixes)}), got none")
+    for path in map(Path, files):
+        if not path.is_dir():
+            yield path
+            continue
+        inside = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in suffixes and file.is_file()]
+        if not inside:
+            raise UserError(f"{path}: expected files of {', '.join(suffixes)} in it, found none")
+        yield from inside
 
 
 def groups(file: str, lines: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
@@ -74,14 +132,16 @@ def _batched(lines: Sequence[str]) -> Iterator[Sequence[str]]:
         yield lines[begin : begin + TOGETHER]
 
 
-def _print(prediction: Prediction, number: int, as_json: bool) -> None:
+def _print(prediction: Prediction, name: str, as_json: bool) -> None:
     for warning in prediction.warnings:
-        click.echo(f"throughtime: line {number}: {warning}", err=True)
+        click.echo(f"throughtime: {name}: {warning}", err=True)
     if as_json:
         click.echo(json.dumps(prediction.data, ensure_ascii=False))
     else:
+        terminal = sys.stdout.isatty()
         console = Console(highlight=False, soft_wrap=True)
         with console.capture() as printed:
-            console.print(prediction.shown)
-        click.echo(printed.get(), nl=False)
+            console.print(prediction.shown, end="" if terminal and not prediction.final else "\n")
+        # In a terminal what may change yet is written over by what comes after it.
+        click.echo((CLEAR if terminal else "") + printed.get(), nl=False)
     sys.stdout.flush()

@@ -7,6 +7,7 @@ import time
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from throughtime.training import Evaluation, Observer, StepReport
@@ -58,6 +59,34 @@ class ProgressObserver(Observer):
 
     def _print(self, line: str) -> None:
         self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+class ReadingBar:
+    """How far a long input is read, with rate and time left; nothing where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar: Progress | None = None
+
+    def __call__(self, done: float, total: float | None, unit: str) -> None:
+        """See :class:`throughtime.tasks.base.Progress`."""
+        if not self.console.is_terminal:
+            return
+        if self.bar is None:
+            self.begun = time.monotonic()
+            columns = (BarColumn(20), TextColumn("{task.description}"), TimeRemainingColumn())
+            self.bar = Progress(*columns, console=self.console, transient=True)
+            self.task = self.bar.add_task("", total=total)
+            self.bar.start()
+        rate = done / max(time.monotonic() - self.begun, 1e-3)
+        of = f" of {total:,.0f}" if total is not None else ""
+        self.bar.update(self.task, completed=done, total=total, description=f"{done:,.0f}{of} {unit}, {rate:,.0f}/s")
+
+    def close(self) -> None:
+        """Clears it; the next call begins anew."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
 
 
 def clock(seconds: float) -> str:

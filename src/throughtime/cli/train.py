@@ -6,7 +6,6 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from throughtime.cli.common import print_figures
 from throughtime.cli.options import SettingsCommand, given, settings_options
 from throughtime.cli.progress import ProgressObserver
 from throughtime.errors import UserError
+from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
 from throughtime.tasks.base import Task
 from throughtime.training import Observer, Trainer, TrainingDivergedError
@@ -58,8 +58,8 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     paths = [*values["paths"], *values["data"]]
     if not (values["resume"] or paths):
         raise UserError(f"expected data to train on; e.g.: throughtime train {task.name} FILE --out {out}")
-    if values["tensorboard"] and find_spec("tensorboard") is None:  # before anything is written
-        raise UserError("TensorBoard is not installed; run: pip install 'throughtime[track]'")
+    if values["tensorboard"]:  # before anything is written
+        extra("tensorboard", "track", "--tensorboard")
     trainer = task.resume(out, options) if values["resume"] else task.start(paths, out, options)
     for line in task.describe(trainer).splitlines():
         click.echo(f"{out}: {line}", err=True)

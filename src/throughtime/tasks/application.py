@@ -82,6 +82,10 @@ class Application(Generic[ExampleT]):
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Of the files that are looked for in a folder."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """What of ``nbest``, ``beam``, ``explain``, ``picture`` and ``out`` may be asked of a prediction."""
+    reads_files: ClassVar[bool] = False
+    """Whether ``predict`` takes files, each of them an input, rather than lines of text."""
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         self.settings = settings
@@ -161,9 +165,25 @@ class Application(Generic[ExampleT]):
         """What the model makes of lines of text; an empty line is legal.
 
         Raises:
-            UserError: If something is asked that the task does not have.
+            UserError: If a line is not as it should be.
         """
-        raise UserError(f"a model of task {self.name!r} has nothing to predict")
+        raise UserError(f"a model of task {self.name!r} does not read lines of text")
+
+    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """What the model makes of a file, where the task :attr:`reads_files`.
+
+        Raises:
+            UserError: If the file is not as it should be.
+        """
+        raise UserError(f"a model of task {self.name!r} does not read files")
+
+    def stream(self, model: Any, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+        """What a one-way model makes of a file, or of standard input, as it comes; the last prediction is final.
+
+        Raises:
+            UserError: As above, or if the model needs the whole input.
+        """
+        raise UserError(f"a model of task {self.name!r} does not read streams; leave out --stream")
 
     def summarise(self, model: Model) -> str:
         """The model in a line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -194,6 +194,18 @@ class Report:
     tables: Sequence[Table] = ()
 
 
+class Progress(Protocol):
+    """Is told how far a long piece of work has come."""
+
+    def __call__(self, done: float, total: float | None, unit: str) -> None:
+        """So many units are done, of so many, where that is known: ``(1000, 1800000, "bases")``."""
+        ...
+
+
+def no_progress(done: float, total: float | None, unit: str) -> None:
+    """Tells nobody."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is asked of a prediction beside itself.
@@ -202,13 +214,33 @@ class Asked:
         nbest: Results for each input, the best first.
         beam: Hypotheses that a search keeps; None: as many as are wanted, and the task's own least.
         explain: Show what in the input the result rests on.
-        picture: Draw that to this file.
+        picture: Draw the result, or that, to this file.
+        out: Write the result to this file, in a format of the field.
+        progress: Is told how far a long input is read.
     """
 
     nbest: int = 1
     beam: int | None = None
     explain: bool = False
     picture: Path | None = None
+    out: Path | None = None
+    progress: Progress = no_progress
+
+    def only(self, *names: str) -> None:
+        """Refuses what a task does not have.
+
+        Args:
+            names: What it has, of nbest, beam, explain, picture, out.
+
+        Raises:
+            UserError: If something else is asked for; names the options.
+        """
+        plain = Asked()
+        rest = [field.name for field in fields(self) if field.name not in (*names, "progress")]
+        wrong = [f"--{name}" for name in rest if getattr(self, name) != getattr(plain, name)]
+        if wrong:
+            has = ", ".join(f"--{name}" for name in names)
+            raise UserError(f"this task has no {', '.join(wrong)}; leave it out" + (f" (it has {has})" if has else ""))
 
 
 @dataclass(frozen=True)
@@ -219,18 +251,33 @@ class Prediction:
         shown: For people.
         data: For programs: plain data.
         warnings: What the user should know of the input.
+        final: False where more of the input is to come, and may change it.
     """
 
     shown: Text
     data: dict[str, Any]
     warnings: Sequence[str] = ()
+    final: bool = True
 
 
 class Predictor(Protocol):
     """A trained model that predicts."""
 
+    @property
+    def suffixes(self) -> Sequence[str]:
+        """Of the files that it reads, each of them an input; none: it reads lines of text."""
+        ...
+
     def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """A prediction for every line."""
+        ...
+
+    def predict_file(self, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """What the model makes of a file: one prediction, or one of each thing in it."""
+        ...
+
+    def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+        """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
         ...
 
 

@@ -69,6 +69,7 @@ class Entities(WordApplication[TaggedSentence]):
     summary = "tagger of names of people, places, products, … in sentences (CoNLL columns, JSON spans)"
     settings_type: ClassVar[type[ExampleSettings]] = EntitySettings
     example_type = TaggedSentence
+    takes = ("nbest",)
     # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.
     suffixes = tuple(
         ".conll .conll2003 .iob .iob1 .iob2 .iobes .bio .tsv .annotated .jsonl .train .dev .test .testa .testb".split()  # noqa: SIM905
@@ -214,9 +215,6 @@ class Entities(WordApplication[TaggedSentence]):
 
     def predict(self, model: Tagger, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """The entities of lines of text, cut into words by :func:`throughtime.data.words.find_words`."""
-        for name in ("beam", "explain", "picture"):
-            if getattr(asked, name):
-                raise UserError(f"--{name}: a model of task {self.name!r} has none; --nbest N gives more taggings")
         sentences = [[part for word in find_words(line) for part in split_sign(word)] for line in lines]
         longest = max(map(len, sentences), default=0)
         # A long line does not make the others as long.

@@ -17,6 +17,7 @@ from throughtime.decoding import Beam, Hypothesis, beam_search, greedy
 from throughtime.errors import UserError
 from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
+from throughtime.pictures import new_figure, save_figure
 from throughtime.tasks.application import Application, ExampleSettings, Where
 from throughtime.tasks.base import Asked, option
 
@@ -52,6 +53,7 @@ Written = tuple[Sequence[int], Sequence[str]]
 class PairApplication(Application[ExampleT]):
     """A task from one sequence to another, on an encoder–decoder."""
 
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture")
     eos: ClassVar[int]
     """Id of the end in the target's vocabulary."""
     never: ClassVar[Sequence[int]] = ()
@@ -165,24 +167,16 @@ def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], wei
     """A heat map of the attention, the source across and the target down.
 
     Raises:
-        UserError: If matplotlib is not installed, there is nothing to draw, or the file cannot be written.
+        UserError: If there is nothing to draw.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UserError("--picture needs matplotlib; run: pip install 'throughtime[plots]'") from error
     if not (source and target):
         raise UserError("--picture: expected a line with something to attend to, got an empty one")
-    width, height = 1.5 + 0.35 * len(source), 1.5 + 0.3 * len(target)
-    figure = Figure(figsize=(min(width, 60), min(height, 60)), layout="constrained")
+    figure = new_figure(1.5 + 0.35 * len(source), 1.5 + 0.3 * len(target))
     axes = figure.subplots()
     axes.imshow(weights.numpy(), cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     axes.set_xticks(range(len(source)), source, rotation=60, ha="right")
     axes.set_yticks(range(len(target)), target)
-    try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:  # ValueError: a format that it does not know
-        raise UserError(f"{path}: the picture cannot be written: {error}") from error
+    save_figure(figure, path)
 
 
 def list_results(results: Sequence[str], hypotheses: Sequence[Hypothesis], asked: Asked) -> Text:

@@ -67,6 +67,7 @@ class Sentiment(WordApplication[SentimentExample]):
     name: ClassVar[str] = "sentiment"
     summary: ClassVar[str] = "classifier of texts, such as their sentiment: label, probabilities, which words moved it"
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "explain")
     example_type: ClassVar[type[Any]] = SentimentExample
 
     def __init__(self, settings: SentimentSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -160,13 +161,7 @@ class Sentiment(WordApplication[SentimentExample]):
         return log_probs, gold
 
     def predict(self, model: Classifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
-        """The label of every line; with ``explain``, how far each word moved it.
-
-        Raises:
-            UserError: If a picture or a beam is asked for.
-        """
-        if asked.beam is not None or asked.picture is not None:
-            raise UserError("a class has no beam and no picture; leave out --beam and --picture")
+        """The label of every line; with ``explain``, how far each word moved it."""
         words = [find_words(line) for line in lines]
         log_probs = model.log_probs(self._read(words)).double().cpu()
         return [self._show(model, *given, asked) for given in zip(lines, words, log_probs, strict=True)]

@@ -236,10 +236,8 @@ class SentimentTrees(Application[Tree]):
         """The label of every node. A line is a tree, or a sentence, which is read as a right-branching one.
 
         Raises:
-            UserError: If brackets are unbalanced, or something is asked that trees do not have.
+            UserError: If brackets are unbalanced.
         """
-        if asked != Asked():
-            raise UserError("a tree has one reading; leave out --nbest, --beam, --explain and --picture")
         return [self._predict(model, line.strip()) for line in lines]
 
     def _predict(self, model: TreeClassifier, line: str) -> Prediction:

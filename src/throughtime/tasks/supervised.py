@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -175,10 +175,31 @@ class Opened:
         opened.model.eval()
         return opened
 
+    @property
+    def suffixes(self) -> Sequence[str]:
+        """Of the files that are inputs; none: inputs are lines of text."""
+        return self.bound.suffixes if self.bound.reads_files else ()
+
+    @torch.no_grad()
     def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """A prediction for every line."""
-        with torch.no_grad():
-            return self.bound.predict(self.model, lines, asked)
+        asked.only(*self.bound.takes)
+        return self.bound.predict(self.model, lines, asked)
+
+    @torch.no_grad()
+    def predict_file(self, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """The predictions for a file."""
+        asked.only(*self.bound.takes)
+        check_there(path)
+        yield from self.bound.predict_file(self.model, path, asked)
+
+    @torch.no_grad()
+    def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+        """Predictions for a file or standard input, as it comes."""
+        asked.only(*self.bound.takes)
+        if path is not None:
+            check_there(path)
+        yield from self.bound.stream(self.model, path, asked)
 
 
 def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:

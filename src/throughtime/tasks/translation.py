@@ -15,7 +15,7 @@ from throughtime.data.aligned import find_aligned, read_aligned
 from throughtime.data.pairs import PairBatch
 from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Hypothesis
-from throughtime.errors import UserError
+from throughtime.extras import extra
 from throughtime.models import EncoderDecoder
 from throughtime.tasks.application import HARDEST, long_input
 from throughtime.tasks.base import Asked, Prediction, Report, Table, option
@@ -189,14 +189,8 @@ def _pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
 
 
 def _metrics(lowercase: bool) -> dict[str, Any]:
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-        from sacrebleu.metrics.chrf import CHRF
-    except ImportError as error:
-        raise UserError(
-            "evaluating a translation needs sacrebleu; run: pip install 'throughtime[translation]'"
-        ) from error
-    return {"bleu": BLEU(lowercase=lowercase), "chrf": CHRF(lowercase=lowercase)}
+    metrics = extra("sacrebleu.metrics", "translation", "evaluating a translation")
+    return {"bleu": metrics.BLEU(lowercase=lowercase), "chrf": metrics.CHRF(lowercase=lowercase)}
 
 
 def _by_length(metrics: Mapping[str, Any], sources: Sequence[str], said: Sequence[str], right: Sequence[str]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from throughtime.errors import UserError
+from throughtime.extras import extra
 from throughtime.training.plan import Evaluation, Observer, StepReport
 
 
@@ -20,10 +20,9 @@ class TensorBoardObserver(Observer):
     """
 
     def __init__(self, folder: Path, from_step: int = 0) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise UserError("TensorBoard is not installed; run: pip install 'throughtime[track]'") from error
+        extra("tensorboard", "track", "writing TensorBoard events")
+        from torch.utils.tensorboard import SummaryWriter
+
         self.writer = SummaryWriter(str(folder), purge_step=from_step + 1 if from_step else None)
 
     def step(self, report: StepReport) -> None:
