@@ -21,7 +21,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Moves: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
+Ids: TypeAlias = npt.NDArray[np.int64]
 
 
 def as_floats(log_probs: Tensor) -> Floats:
@@ -131,7 +131,7 @@ def ctc_align(log_probs: Tensor, symbols: Sequence[int], blank: int = 0) -> list
     return [(span[-1], span[0]) for span in spans]
 
 
-def _states(symbols: Sequence[int], blank: int, size: int) -> Moves:
+def _states(symbols: Sequence[int], blank: int, size: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
     """The symbol of every state ``[2 U + 1]``, and whether it may be reached over the blank before it."""
     wrong = [symbol for symbol in symbols if symbol == blank or not 0 <= symbol < size]
     if wrong:
