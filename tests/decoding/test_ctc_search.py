@@ -6,6 +6,7 @@ import gc
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby, product
 from typing import Any
 
@@ -29,7 +30,8 @@ from throughtime.decoding.fusion import Reading
 
 Labelling = tuple[int, ...]
 
-WIDE = 5000
+ALL = CTCBeam(5000, prune=math.inf, drop=math.inf)
+"""Keeps everything."""
 
 
 def random_log_probs(frames: int, symbols: int, seed: int, spread: float = 2.0) -> Tensor:
@@ -87,7 +89,7 @@ cases = st.tuples(st.integers(0, 5), st.integers(2, 4), st.integers(0, 1000))
 @settings(derandomize=True, deadline=None, max_examples=50)
 def test_a_wide_beam_finds_every_labelling(case: tuple[int, int, int]) -> None:
     log_probs = random_log_probs(*case)
-    found = ctc_beam_search(log_probs, CTCBeam(WIDE, prune=math.inf))
+    found = ctc_beam_search(log_probs, ALL)
     truth = exhaustive(log_probs)
     assert {h.symbols for h in found} == set(truth)
     for hypothesis in found:
@@ -103,7 +105,7 @@ def test_a_wide_beam_finds_every_labelling(case: tuple[int, int, int]) -> None:
 @settings(derandomize=True, deadline=None, max_examples=50)
 def test_fusion_finds_the_best_of_all_labellings(case: tuple[int, int, int], alpha: float, beta: float) -> None:
     log_probs, lm = random_log_probs(*case), TableModel(case[2])
-    found = ctc_beam_search(log_probs, CTCBeam(WIDE, alpha, beta, math.inf), lm)
+    found = ctc_beam_search(log_probs, replace(ALL, alpha=alpha, beta=beta), lm)
     assert {h.symbols for h in found} == set(exhaustive(log_probs))
     for hypothesis in found:
         language, units = lm.whole(hypothesis.symbols)
@@ -115,7 +117,7 @@ def test_fusion_finds_the_best_of_all_labellings(case: tuple[int, int, int], alp
 
 def test_no_question_is_asked_twice() -> None:
     lm = TableModel(0)
-    ctc_beam_search(random_log_probs(5, 4, 1), CTCBeam(WIDE, prune=math.inf), lm)
+    ctc_beam_search(random_log_probs(5, 4, 1), ALL, lm)
     assert len(lm.asked) == len(set(lm.asked)) > 100
 
 
@@ -142,6 +144,47 @@ def test_a_narrow_beam_keeps_paths_that_are_there(frames: int, size: int, seed: 
         assert hypothesis.acoustic <= ctc_log_prob(log_probs, hypothesis.symbols) + 1e-9
 
 
+def textbook(log_probs: Tensor, beam: CTCBeam, lm: TableModel) -> list[CTCHypothesis]:
+    """Prefix beam search as it is printed (Hannun et al. 2014), over whole prefixes and plain probabilities."""
+    kept: dict[Labelling, tuple[float, float]] = {(): (1.0, 0.0)}
+
+    def score(prefix: Labelling, acoustic: float, ended: bool = False) -> float:
+        language, units = lm.whole(prefix)
+        if not ended:
+            language, units = language - lm.log_prob(prefix, -1), units - 1
+        return beam.score(math.log(acoustic) if acoustic else -math.inf, language, units)
+
+    for frame in log_probs.exp().tolist():
+        after: dict[Labelling, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for prefix, (blank, symbol) in kept.items():
+            after[prefix][0] += (blank + symbol) * frame[0]
+            if prefix:
+                after[prefix][1] += symbol * frame[prefix[-1]]
+            for new, chance in list(enumerate(frame))[1:]:
+                after[*prefix, new][1] += chance * (blank if prefix[-1:] == (new,) else blank + symbol)
+        best = sorted(after, key=lambda prefix: -score(prefix, sum(after[prefix])))[: beam.width]
+        kept = {prefix: (after[prefix][0], after[prefix][1]) for prefix in best if sum(after[prefix])}
+    found = [
+        CTCHypothesis(prefix, score(prefix, sum(masses), True), math.log(sum(masses)), *lm.whole(prefix))
+        for prefix, masses in kept.items()
+    ]
+    return sorted(found, key=lambda hypothesis: -hypothesis.score)
+
+
+@given(st.integers(1, 12), st.integers(2, 4), st.integers(0, 1000), st.integers(1, 6))
+@settings(derandomize=True, deadline=None, max_examples=50)
+def test_a_narrow_beam_keeps_what_the_textbook_keeps(frames: int, size: int, seed: int, width: int) -> None:
+    log_probs, lm, beam = (
+        random_log_probs(frames, size, seed),
+        TableModel(seed),
+        replace(ALL, width=width, alpha=0.8, beta=0.5),
+    )
+    ours, theirs = ctc_beam_search(log_probs, beam, lm), textbook(log_probs, beam, lm)
+    assert [h.symbols for h in ours] == [h.symbols for h in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.score, one.acoustic) == (pytest.approx(other.score), pytest.approx(other.acoustic))
+
+
 @given(st.integers(1, 40), st.integers(2, 8), st.integers(0, 1000))
 @settings(derandomize=True, deadline=None, max_examples=50)
 def test_pruning_keeps_the_best_where_the_model_is_sure(frames: int, size: int, seed: int) -> None:
@@ -158,6 +201,12 @@ def test_pruning_leaves_out_what_is_far_below_the_best() -> None:
     log_probs = torch.tensor([[0.5, 0.4, 0.1]]).log()
     assert [h.symbols for h in ctc_beam_search(log_probs, CTCBeam(prune=math.log(5.1)))] == [(), (1,), (2,)]
     assert [h.symbols for h in ctc_beam_search(log_probs, CTCBeam(prune=math.log(4.9)))] == [(), (1,)]
+
+
+def test_a_prefix_far_below_the_best_is_dropped() -> None:
+    log_probs = torch.tensor([[0.6, 0.3, 0.1], [0.8, 0.2, 1e-9]]).log()  # (): 0.48, (1,): 0.42, (2,): 0.08
+    assert [h.symbols for h in ctc_beam_search(log_probs, CTCBeam(drop=math.log(6.1)))] == [(), (1,), (2,)]
+    assert [h.symbols for h in ctc_beam_search(log_probs, CTCBeam(drop=math.log(5.9)))] == [(), (1,)]
 
 
 def test_the_likeliest_labelling_need_not_be_that_of_the_likeliest_path() -> None:
@@ -179,28 +228,32 @@ def test_another_symbol_can_be_blank() -> None:
     ]
 
 
-def speech(seed: int) -> Tensor:
-    """A thousand frames: now and then a symbol, always one that is sure, and blanks between."""
+def speech(seed: int, sure: float = 1.5) -> Tensor:
+    """A thousand frames: now and then a symbol, blanks between."""
     frames = random_log_probs(1000, 5, seed, 0.5)
     generator = torch.Generator().manual_seed(seed)
     peaks = torch.randint(5, (1000,), generator=generator)
     peaks[torch.rand(1000, generator=generator) < 0.8] = 0
-    frames[torch.arange(1000), peaks] += torch.where(torch.arange(1000) % 50 == 0, 6.0, 1.5)
+    frames[torch.arange(1000), peaks] += torch.where(torch.arange(1000) % 50 == 0, 6.0, sure)
     return frames.log_softmax(1)
 
 
 def test_memory_grows_with_the_text_alone() -> None:
-    stream = CTCStream(CTCBeam(8))
-    silence = torch.tensor([[0.97, 0.01, 0.01, 0.005, 0.005]]).log().expand(500, 5)
-    sizes = []
-    for piece in (speech(0), silence, silence, silence, silence):
-        stream.push(piece)
+    def alive() -> int:
         gc.collect()
-        alive = sum(type(thing).__name__ == "_Prefix" for thing in gc.get_objects())
-        assert alive <= len(stream._known) + 1  # the one that all begin with is known by no other
-        sizes.append(alive)
-    assert max(sizes[1:]) <= sizes[0] + 2 * SLACK
-    assert sizes[1] == sizes[2] == sizes[3] == sizes[4]
+        return sum(type(thing).__name__ == "_Prefix" for thing in gc.get_objects())
+
+    stream, before = CTCStream(CTCBeam(8, drop=4.0)), alive()
+    for _ in range(3):
+        stream.push(speech(0, sure=8.0))
+        assert alive() - before <= 2 * SLACK
+    assert len(stream._stem) > 300
+    stream.push(speech(0))
+    unsure = alive()
+    silence = torch.tensor([[0.97, 0.01, 0.01, 0.005, 0.005]]).log().expand(500, 5)
+    for _ in range(3):
+        stream.push(silence)
+        assert alive() <= unsure
 
 
 def test_a_stem_is_taken_off_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +285,7 @@ def test_frames_on_which_no_labelling_is_possible_are_refused() -> None:
         ({"alpha": -1.0}, "alpha of at least 0"),
         ({"beta": math.inf}, "finite bonus"),
         ({"prune": -1.0}, "at least 0 nats"),
-        ({"prune": math.nan}, "at least 0 nats"),
+        ({"drop": math.nan}, "expected drop to be a distance of at least 0 nats"),
     ],
 )
 def test_a_beam_that_cannot_be_is_refused(settings_: dict[str, Any], message: str) -> None:
@@ -244,8 +297,8 @@ def test_a_beam_that_cannot_be_is_refused(settings_: dict[str, Any], message: st
 @settings(derandomize=True, deadline=None, max_examples=30)
 def test_rescoring_a_wide_beam_is_fusion(case: tuple[int, int, int], alpha: float, beta: float) -> None:
     log_probs, lm = random_log_probs(*case), TableModel(case[2])
-    fused = ctc_beam_search(log_probs, CTCBeam(WIDE, alpha, beta, math.inf), lm)
-    plain = ctc_beam_search(log_probs, CTCBeam(WIDE, prune=math.inf))
+    fused = ctc_beam_search(log_probs, replace(ALL, alpha=alpha, beta=beta), lm)
+    plain = ctc_beam_search(log_probs, ALL)
     again = {hypothesis.symbols: hypothesis for hypothesis in rescore(plain, alpha, beta, lm)}
     assert len(again) == len(fused)
     for hypothesis in fused:

@@ -44,6 +44,8 @@ class CTCBeam:
             each further unit costs.
         prune: A symbol is considered at a frame where its log-probability is at most this much below the best one's,
             in nats.
+        drop: A prefix is kept where its score is at most this much below the best one's, in nats. Without it old
+            doubts are kept for ever while frames are sure.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -52,7 +54,8 @@ class CTCBeam:
     width: int = 16
     alpha: float = 0.5
     beta: float = 0.0
-    prune: float = 12.0
+    prune: float = 10.0
+    drop: float = 20.0
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -61,8 +64,9 @@ class CTCBeam:
             raise ValueError(f"expected a language weight alpha of at least 0, got {self.alpha}")
         if not math.isfinite(self.beta):
             raise ValueError(f"expected a finite bonus beta, got {self.beta}")
-        if not self.prune >= 0:
-            raise ValueError(f"expected prune to be a distance of at least 0 nats, got {self.prune}")
+        for name in ("prune", "drop"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"expected {name} to be a distance of at least 0 nats, got {getattr(self, name)}")
 
     def score(self, acoustic: float, language: float, units: int) -> float:
         """What hypotheses are ordered by."""
@@ -150,8 +154,8 @@ class CTCStream:
             self._added = np.full((1, frames.shape[1]), np.nan if self.lm else self.beam.beta)
         for frame in frames:
             self._read(frame)
-        if len(self._known) > self._most_known:
-            self._take_stem()
+            if len(self._known) > self._most_known:
+                self._take_stem()
 
     def best(self) -> list[CTCHypothesis]:
         """The labellings of all frames so far as whole ones, the best first; more frames may follow."""
@@ -207,7 +211,8 @@ class CTCStream:
         longer = grown + self._added[:, symbols] + weighted[:, None]
         scores = np.concatenate([stayed, longer.ravel()])
         order = np.argsort(-scores, kind="stable")[: self.beam.width]
-        order = order[scores[order] > -np.inf]
+        best = scores[order[0]]
+        order = order[(scores[order] > -np.inf) & (scores[order] >= best - self.beam.drop)]
         if not len(order):
             raise ValueError("expected log-probabilities, got a frame at which no labelling is possible")
         size = len(stayed)
