@@ -79,18 +79,19 @@ class Audio:
         Raises:
             UserError: If there is no sound in it at all.
         """
-        read = 0
         resampler = None
         if self.info.rate * speed != rate:
             library = extra("soxr", "speech", "reading audio at another rate")
             resampler = library.ResampleStream(self.info.rate * speed, rate, 1, dtype="float32")
-        for block in self._read(max(1, round(seconds * self.info.rate))):
-            read += len(block)
-            yield block if resampler is None else resampler.resample_chunk(block)
-        if resampler is not None and read:
-            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        read = 0
+        with self.file:
+            for block in self._read(max(1, round(seconds * self.info.rate))):
+                read += len(block)
+                yield block if resampler is None else resampler.resample_chunk(block)
         if not read:
-            raise UserError(f"{self.name}: expected sound, got none: the recording is empty")
+            raise _empty(self.name)
+        if resampler is not None:
+            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
         if not self.warnings and read / self.info.rate < self.info.seconds - 0.1 and np.isfinite(self.info.seconds):
             self.warnings.append(_cut(read / self.info.rate, self.info.seconds))
 
@@ -104,10 +105,6 @@ class Audio:
                 return
             yield block.mean(1) if block.shape[1] > 1 else block[:, 0]
 
-    def close(self) -> None:
-        """Closes the file."""
-        self.file.close()
-
 
 def audio_info(path: Path) -> AudioInfo:
     """What the head of a recording says.
@@ -116,9 +113,9 @@ def audio_info(path: Path) -> AudioInfo:
         UserError: If it is no recording, or an empty one.
     """
     audio = Audio(path)
-    audio.close()
+    audio.file.close()
     if not audio.info.seconds:
-        raise UserError(f"{path}: expected sound, got none: the recording is empty")
+        raise _empty(str(path))
     return audio.info
 
 
@@ -132,6 +129,10 @@ def _info(file: Any) -> AudioInfo:
     seconds = frames / file.samplerate
     warning = "" if said >= ENDLESS or said <= there else _cut(seconds, seconds * said / max(1, there))
     return AudioInfo(file.samplerate, seconds, warning)
+
+
+def _empty(name: str) -> UserError:
+    return UserError(f"{name}: expected sound, got none: the recording is empty; leave it out, or record it again")
 
 
 def _cut(got: float, said: float) -> str:

@@ -92,9 +92,7 @@ def _read_manifest(path: Path, audio: str | None, transcript: str | None) -> Ite
         return
     columns = [columns for _, columns in held]
     audio = find_column(path, columns, audio, AUDIO_NAMES, "--audio-column", _most_audio)
-    transcript = find_column(
-        path, columns, transcript, TRANSCRIPT_NAMES, "--transcript-column", longest, taken=audio
-    )
+    transcript = find_column(path, columns, transcript, TRANSCRIPT_NAMES, "--transcript-column", longest, taken=audio)
     for row in (*held, *rows):
         yield _recording(path, row, audio, transcript)
 
