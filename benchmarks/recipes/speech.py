@@ -2,9 +2,10 @@
 
     python benchmarks/recipes/speech.py strings
 
-``digits`` is the official split of the Free Spoken Digit Dataset (indices 0 to 4 test), ``strings`` are three to seven of its
-recordings of one speaker joined with pauses (test strings of indices 0 to 4 alone), ``yesno`` trains on the first thirty
-recordings of waves_yesno by name and judges by the last thirty, ``speakers`` leaves out one speaker after the other.
+``digits`` is the official split of the Free Spoken Digit Dataset (indices 0 to 4 test), ``strings`` are three to seven
+of its recordings of one speaker joined with pauses (test strings of indices 0 to 4 alone), ``yesno`` trains on the
+first thirty recordings of waves_yesno by name and judges by the last thirty, ``speakers`` leaves out one speaker after
+the other.
 Options were chosen on validation data alone.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from record import ROOT, commit, curve, data, machine, record
+
 from tasks import judge
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -108,11 +110,13 @@ def strings(folder: Path, seed: int = 0) -> None:
 
     for number, (part, (indices, count)) in enumerate(STRINGS.items()):
         draw = np.random.default_rng([seed, number])
+        speakers = all_speakers()
         (folder / part).mkdir(exist_ok=True)
         rows: list[tuple[Path, str]] = []
         for name in range(count):
-            who = draw.choice(all_speakers())
-            files = draw.choice(np.array(recordings([who], indices)), draw.integers(3, 8))
+            who = speakers[draw.integers(len(speakers))]
+            choices = recordings([who], indices)
+            files = [choices[n] for n in draw.integers(len(choices), size=draw.integers(3, 8))]
             audio = folder / part / f"{name:04}.wav"
             soundfile.write(audio, joined(files, draw), RATE, subtype="PCM_16")
             rows.append((audio.relative_to(folder), " ".join(map(digit, files))))

@@ -26,7 +26,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
 Samples = npt.NDArray[np.float32]
 
 ENDLESS = 0x7FFF0000
-"""Bytes from which on a wav file's length is what programs write who do not know it yet: the sound comes from a pipe."""
+"""Bytes from which on a wav head's length is what programs write that do not know it yet: they write to a pipe."""
 
 _DATA = re.compile(r"^data\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 

@@ -37,7 +37,7 @@ def is_recordings(path: Path) -> bool:
     if path.is_file():
         return path.suffix.lower() in TABLES
     inside = list(path.iterdir()) if path.is_dir() else []
-    if any(file.is_dir() and part_of(file.name) or file.suffix.lower() in TABLES for file in inside):
+    if any((file.is_dir() and part_of(file.name)) or file.suffix.lower() in TABLES for file in inside):
         return False
     return any(audio.with_suffix(".txt").exists() for audio in _audio_in(path))
 

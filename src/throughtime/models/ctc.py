@@ -139,7 +139,7 @@ class CTCModel(Model):
         return losses.sum() / max(1, int(batch.symbol_lengths.sum())), None
 
     def losses(self, batch: FrameBatch, log_probs: Tensor) -> Tensor:
-        """The negative log-likelihood of every transcript in nats, ``[B]``, by its :meth:`log_probs`; 0 if none fits."""
+        """The negative log-likelihood of every transcript in nats, ``[B]``, by :meth:`log_probs`; 0 without a path."""
         return F.ctc_loss(
             log_probs.transpose(0, 1),
             batch.symbols.to(log_probs.device),

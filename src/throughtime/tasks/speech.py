@@ -19,7 +19,7 @@ from throughtime.data.remembered import Remembered
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import ctc_greedy, frames_needed
 from throughtime.errors import UserError
-from throughtime.models import CTCConfig, CTCModel, FrameBatch
+from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.tasks.application import Application, SignalSettings
 from throughtime.tasks.base import Report, Table, option
 from throughtime.tasks.word_errors import by_length, by_word, error_figures, hardest, word_error
@@ -173,7 +173,7 @@ class Speech(Application[SpeechExample]):
         )
         return CTCModel(config, engine=settings.engine)
 
-    def summarise(self, model: CTCModel) -> str:
+    def summarise(self, model: Model) -> str:
         """The sound, the units and the model; recordings that are broken."""
         learnt = self.vocabulary
         lines = [f"{path}; what there is of it is used" for path in learnt["broken"][:TELL]]
@@ -306,8 +306,8 @@ def add_noise(samples: Samples, least: float, span: float) -> Samples:
     """
     ratio = least + span * float(torch.rand(()))
     loudness = float(np.sqrt(np.mean(np.square(samples))))
-    noise = torch.randn(len(samples)).numpy()
-    return samples + np.float32(loudness * 10 ** (-ratio / 20)) * noise
+    noise: Samples = torch.randn(len(samples)).numpy()
+    return samples + noise * np.float32(loudness * 10 ** (-ratio / 20))
 
 
 def _check_length(example: SpeechExample, units: Vocabulary, settings: SpeechSettings) -> None:
