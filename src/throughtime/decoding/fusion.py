@@ -59,11 +59,11 @@ class Spelling(Protocol):
         """The state before the first symbol."""
         ...
 
-    def read(self, state: Any, symbol: int) -> tuple[list[int], int, Any]:
+    def read(self, state: Any, symbol: int) -> tuple[Sequence[int], int, Any]:
         """The tokens that a symbol adds, which may be none yet; units that are whole with it; the state."""
         ...
 
-    def end(self, state: Any) -> tuple[list[int], int]:
+    def end(self, state: Any) -> tuple[Sequence[int], int]:
         """The tokens that the end adds, and the units that are whole with it."""
         ...
 
@@ -80,7 +80,7 @@ class Aloud:
     """
 
     texts: Sequence[str]
-    encode: Callable[[str], list[int]]
+    encode: Callable[[str], Sequence[int]]
     between: str = ""
     eos: int | None = None
 
@@ -88,11 +88,11 @@ class Aloud:
         """Nothing was read."""
         return False
 
-    def read(self, state: bool, symbol: int) -> tuple[list[int], int, bool]:
+    def read(self, state: bool, symbol: int) -> tuple[Sequence[int], int, bool]:
         """See :class:`Spelling`; every symbol is a unit."""
         return self.encode((self.between if state else "") + self.texts[symbol]), 1, True
 
-    def end(self, state: bool) -> tuple[list[int], int]:
+    def end(self, state: bool) -> tuple[Sequence[int], int]:
         """See :class:`Spelling`."""
         return [] if self.eos is None else [self.eos], 0
 
@@ -110,14 +110,14 @@ class ByWord:
     """
 
     texts: Sequence[str]
-    encode: Callable[[str], list[int]]
+    encode: Callable[[str], Sequence[int]]
     eos: int | None = None
 
     def start(self) -> str:
         """No character was read."""
         return ""
 
-    def read(self, state: str, symbol: int) -> tuple[list[int], int, str]:
+    def read(self, state: str, symbol: int) -> tuple[Sequence[int], int, str]:
         """See :class:`Spelling`; every word is a unit."""
         text = self.texts[symbol]
         if not text.isspace():
@@ -126,10 +126,10 @@ class ByWord:
             return [], 0, state
         return self.encode(state), 1, " "
 
-    def end(self, state: str) -> tuple[list[int], int]:
+    def end(self, state: str) -> tuple[Sequence[int], int]:
         """See :class:`Spelling`."""
-        tokens, units = (self.encode(state), 1) if state.strip() else ([], 0)
-        return tokens + ([] if self.eos is None else [self.eos]), units
+        tokens, units = (self.encode(state), 1) if state.strip() else ((), 0)
+        return [*tokens, *(() if self.eos is None else (self.eos,))], units
 
 
 class Joining(Decoder[Any], Protocol):
