@@ -264,6 +264,9 @@ def test_a_stem_is_taken_off_and_changes_nothing(monkeypatch: pytest.MonkeyPatch
         stream.push(log_probs[begin : begin + 10])
         untouched.push(log_probs[begin : begin + 10])
         assert stream.best() == untouched.best()
+        leads = list(untouched.best()[0].symbols)
+        for count in (0, 1, 5, 1000):
+            assert stream.latest(count) == leads[max(0, len(leads) - count) :]
     assert len(stream.best()[0].symbols) > 100
     assert len(stream._stem) > 50
     assert len(untouched._stem) == 0

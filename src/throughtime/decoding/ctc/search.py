@@ -176,6 +176,16 @@ class CTCStream:
         ]
         return sorted(found, key=lambda hypothesis: -hypothesis.score)
 
+    def latest(self, count: int) -> list[int]:
+        """The last symbols, at most so many, of the prefix that leads; what its end would add is not asked."""
+        found: list[int] = []
+        at: _Prefix | None = self._kept[0].prefix
+        while len(found) < count and at is not None and at.before is not None:
+            found.append(at.symbol)
+            at = at.before
+        rest = count - len(found)
+        return [*self._stem[max(0, len(self._stem) - rest) :], *found[::-1]] if rest else found[::-1]
+
     def _read(self, frame: Floats) -> None:
         """One more frame, ``[V]``."""
         symbols = self._considered(frame)
