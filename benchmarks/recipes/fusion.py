@@ -94,7 +94,7 @@ def prepare_strings(folder: Path, seed: int) -> None:
 
 def prepare_dates(folder: Path, seed: int, snr: float) -> None:
     """Spoken and written dates; no date is in two parts."""
-    order = [dates()[n] for n in np.random.default_rng(seed).permutation(len(dates())).tolist()]
+    order: list[str] = np.random.default_rng(seed).permutation(dates()).tolist()
     for part, (indices, count) in DATES.items():
         speak(folder, part, order[:count], indices, (snr, snr), seed)
         order = order[count:]

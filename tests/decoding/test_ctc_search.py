@@ -244,14 +244,14 @@ def test_memory_grows_with_the_text_alone() -> None:
         return sum(type(thing).__name__ == "_Prefix" for thing in gc.get_objects())
 
     stream, before = CTCStream(CTCBeam(8, drop=4.0)), alive()
-    for _ in range(3):
+    for _ in range(2):
         stream.push(speech(0, sure=8.0))
         assert alive() - before <= 2 * SLACK
-    assert len(stream._stem) > 300
+    assert len(stream._stem) > 200
     stream.push(speech(0))
     unsure = alive()
     silence = torch.tensor([[0.97, 0.01, 0.01, 0.005, 0.005]]).log().expand(500, 5)
-    for _ in range(3):
+    for _ in range(2):
         stream.push(silence)
         assert alive() <= unsure
 

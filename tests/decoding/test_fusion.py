@@ -159,6 +159,13 @@ def test_all_prefixes_of_a_call_are_computed_together_and_once() -> None:
     assert decoder.rows_of_steps == [4]
 
 
+def test_words_that_begin_alike_share_what_they_begin_with() -> None:
+    decoder = Counting(language_model(6))
+    fusion = TokenFusion(decoder, Aloud(["", "ab", "acd", "b"], spelt, " "))
+    fusion.extend([fusion.start()] * 3, [1, 2, 3])
+    assert decoder.rows_of_steps == [1, 1]  # a; then c, since nothing is asked of what follows b
+
+
 def every_labelling(symbols: Sequence[int], longest: int) -> list[tuple[int, ...]]:
     return [each for length in range(longest + 1) for each in product(symbols, repeat=length)]
 
