@@ -128,6 +128,7 @@ class Speech(Application[SpeechExample]):
         config = CTCConfig(
             **settings.stack(),
             features=settings.mels,
+            frames=settings.frames,
             symbols=len(self.units),
             time_masks=settings.time_masks,
             time_width=settings.time_width,
