@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from throughtime.data.audio import Samples
 from throughtime.extras import extra
 
 SHIFT = 0.01
-"""Seconds from a frame to the next; a frame sees 25 ms."""
+"""Seconds from a frame to the next, up to a sample; a frame sees 25 ms."""
 
 Frames = npt.NDArray[np.float32]
 
@@ -29,10 +29,20 @@ class FilterBank:
     rate: int
     mels: int = 40
 
+    @property
+    def shift(self) -> float:
+        """Seconds from a frame to the next, which are whole samples."""
+        return int(self.rate * SHIFT) / self.rate
+
+    def stream(self, blocks: Iterable[Samples]) -> Iterator[Frames]:
+        """The features of a recording as its samples come: ``[t, mels]`` for every block, and what is left."""
+        stream = FrameStream(self)
+        yield from map(stream.push, blocks)
+        yield stream.finish()
+
     def frames(self, blocks: Iterable[Samples]) -> Frames:
         """The features of a whole recording, ``[T, mels]``."""
-        stream = FrameStream(self)
-        return np.concatenate([*map(stream.push, blocks), stream.finish()])
+        return np.concatenate(list(self.stream(blocks)))
 
 
 class FrameStream:

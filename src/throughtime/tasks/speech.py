@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from rich.text import Text
 from torch import Tensor
 
 from throughtime.data.audio import SUFFIXES, Audio, Samples, audio_info
@@ -17,77 +18,37 @@ from throughtime.data.filterbank import SHIFT, FilterBank, Frames
 from throughtime.data.recordings import is_recordings, read_recordings
 from throughtime.data.remembered import Remembered
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.decoding.ctc import ctc_greedy, frames_needed
+from throughtime.decoding.ctc import CTCBeam, ctc_greedy
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.tasks.application import Application, SignalSettings
-from throughtime.tasks.base import Report, Table, option
+from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Table
+from throughtime.tasks.hearing import BeamSearch, GreedySearch, Heard, Listener, Search
+from throughtime.tasks.speech_data import (
+    SpeechExample,
+    SpeechSettings,
+    add_noise,
+    check_length,
+    join_units,
+    low_rate,
+    split_units,
+    statistics,
+)
+from throughtime.tasks.speech_shown import Said, draw, seconds_of, show_hypotheses, show_times, words_of
 from throughtime.tasks.word_errors import by_length, by_word, error_figures, hardest, word_error
 from throughtime.training import Evaluation
-
-LEARNT = 2 * 3600.0
-"""Seconds of sound, drawn evenly from the training data, that say how loud each band is."""
-
-NOISE_SPAN = 30.0
-"""Decibels from the loudest noise of training to the faintest."""
 
 TELL = 5
 """Broken recordings that are named."""
 
+WIDTH = 16
+"""Hypotheses that a search keeps at the least, where --beam does not say so."""
 
-class SpeechSettings(SignalSettings):
-    """What a recogniser of speech is trained from."""
+FILE_BLOCK, STREAM_BLOCK = 1.0, 0.1
+"""Seconds of sound that are read at once."""
 
-    audio_column: str | None = option(None, "Manifest's column of recordings: its name, or number from 1.", "Data")
-    transcript_column: str | None = option(None, "The same of transcripts.", "Data")
-    unit: Literal["characters", "words"] = option(
-        "characters", "What is recognised: characters, or words (whatever stands between spaces).", "Data"
-    )
-    rate: int | None = option(
-        None, "Samples a second; default: those of the first recording.", "Data", ge=4000, le=192_000
-    )
-    mels: int = option(40, "Bands of the spectrogram.", "Data", ge=4, le=128)
-    frames: int = option(3, "Frames, of 10 ms each, that are read as one step.", "Model", ge=1)
-    bidirectional: bool = option(True, "Read in both directions; without it, --stream works.", "Model")
-    hidden: int = option(128, "Units of a layer.", "Model", ge=1)
-    layers: int = option(2, "Depth.", "Model", ge=1)
-    batch: int = option(16, "Recordings side by side in a batch.", "Training", ge=1)
-    epochs: float = option(30.0, "Passes over the data.", "Training", gt=0)
-    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
-    time_masks: int = option(2, "SpecAugment: masks over time.", "Training", ge=0)
-    time_width: int = option(20, "SpecAugment: most frames of a mask.", "Training", ge=0)
-    band_masks: int = option(2, "SpecAugment: masks over bands.", "Training", ge=0)
-    band_width: int = option(8, "SpecAugment: most bands of a mask.", "Training", ge=0)
-    speed: float = option(
-        0.1, "Sound is faster or slower by this share, or as it is, while training.", "Training", ge=0, lt=1
-    )
-    noise: float | None = option(
-        None, "Add noise while training: decibels of the sound above the loudest noise.", "Training"
-    )
-
-    @property
-    def fastest(self) -> float:
-        """The fastest that sound is in training."""
-        return 1.0 + self.speed
-
-
-@dataclass(frozen=True)
-class SpeechExample:
-    """A recording and what is said in it.
-
-    Attributes:
-        audio: The file.
-        transcript: Words, one space apart.
-        seconds: Its length.
-        warning: What is wrong with the file; empty where nothing is.
-        where: Manifest and line, or the transcript's file.
-    """
-
-    audio: str
-    transcript: str
-    seconds: float
-    warning: str
-    where: str
+LATEST = 60
+"""Symbols that are shown of a stream while more is to come."""
 
 
 class Speech(Application[SpeechExample]):
@@ -99,6 +60,8 @@ class Speech(Application[SpeechExample]):
     example_type: ClassVar[type[Any]] = SpeechExample
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture")
+    judged_with: ClassVar[tuple[str, ...]] = ("beam",)
 
     def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -144,9 +107,9 @@ class Speech(Application[SpeechExample]):
         if not len(units):
             raise UserError(f"expected transcripts, got only empty ones ({train[0].where})")
         for example in train:
-            _check_length(example, units, settings)
+            check_length(example, units, settings)
         rate = settings.rate or audio_info(Path(train[0].audio)).rate
-        mean, deviation = _statistics(train, FilterBank(rate, settings.mels))
+        mean, deviation = statistics(train, FilterBank(rate, settings.mels))
         return {
             "rate": rate,
             "units": units.symbols,
@@ -165,6 +128,7 @@ class Speech(Application[SpeechExample]):
         config = CTCConfig(
             **settings.stack(),
             features=settings.mels,
+            frames=settings.frames,
             symbols=len(self.units),
             time_masks=settings.time_masks,
             time_width=settings.time_width,
@@ -177,8 +141,8 @@ class Speech(Application[SpeechExample]):
         """The sound, the units and the model; recordings that are broken."""
         learnt = self.vocabulary
         lines = [f"{path}; what there is of it is used" for path in learnt["broken"][:TELL]]
-        if more := len(learnt["broken"]) - TELL:
-            lines += [f"and {more} more broken recordings"] if more > 0 else []
+        if (more := len(learnt["broken"]) - TELL) > 0:
+            lines.append(f"and {more} more broken recordings")
         hours = learnt["seconds"] / 3600
         lines.append(
             f"{hours:.2f} h of sound at {learnt['rate']:,} Hz, {len(learnt['units'])} {self.settings.unit}, "
@@ -200,7 +164,7 @@ class Speech(Application[SpeechExample]):
         keys = [(example.audio, round(speed, 3)) for example, speed in zip(examples, speeds, strict=True)]
         if self.settings.noise is None:
             return self._batch([self.frames(key) for key in keys], examples)
-        noisy = (add_noise(self.samples(key), self.settings.noise, NOISE_SPAN) for key in keys)
+        noisy = (add_noise(self.samples(key), self.settings.noise) for key in keys)
         return self._batch([self.bank.frames([samples]) for samples in noisy], examples)
 
     def _batch(self, frames: Sequence[Frames], examples: Sequence[SpeechExample]) -> FrameBatch:
@@ -270,67 +234,95 @@ class Speech(Application[SpeechExample]):
         batches = self.in_batches(examples)
         for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
             log_probs = model.log_probs(batch.features, batch.lengths)
-            for number, found in zip(chosen, ctc_greedy(log_probs, model.steps(batch.lengths)), strict=True):
+            for number, found in zip(chosen, self._find(log_probs, model.steps(batch.lengths)), strict=True):
                 heard[number] = self.text(found)
             nats += float(model.losses(batch, log_probs).sum())
             symbols += int(batch.symbol_lengths.sum())
         return heard, nats / max(1, symbols)
 
+    def _find(self, log_probs: Tensor, lengths: Tensor) -> Sequence[Sequence[int]]:
+        """The labelling of every row of ``log_probs [B, S, V]``, as it is asked for."""
+        if self.asked == PLAIN:
+            return ctc_greedy(log_probs, lengths)
+        found: list[Sequence[int]] = []
+        for row, length in zip(log_probs, lengths.tolist(), strict=True):
+            search = self._search(self.asked)
+            search.push(row[:length])
+            found.append(search.best()[0].symbols)
+        return found
+
+    # Use.
+
+    def predict_file(self, model: CTCModel, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """What is said in a recording."""
+        audio = Audio(path)
+        *_, heard = self._hear(model, audio, asked, FILE_BLOCK)
+        yield self._show(audio, heard, asked)
+
+    def stream(self, model: CTCModel, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+        """The last words of what is said so far, whenever they change; then what :meth:`predict_file` finds."""
+        if self.settings.bidirectional:
+            raise UserError(
+                "--stream: this model reads in both directions, and so needs the whole recording; "
+                "leave out --stream, or train one with --no-bidirectional"
+            )
+        audio, before = Audio(path), ""
+        for heard in self._hear(model, audio, asked, STREAM_BLOCK):
+            text = self.text(heard.search.latest(LATEST))
+            if text != before:
+                yield Prediction(Text(text), {"partial": text, "seconds": round(heard.seconds, 2)}, final=False)
+            before = text
+        yield self._show(audio, heard, asked)
+
+    def _hear(self, model: CTCModel, audio: Audio, asked: Asked, block: float) -> Iterator[Heard]:
+        search = self._search(asked)
+        keep = asked.picture is not None or (asked.explain and not isinstance(search, GreedySearch))
+        listener = Listener(model, self.bank, self.normalise)
+        return listener.hear(audio, search, block=block, progress=asked.progress, keep=keep)
+
+    def _search(self, asked: Asked) -> Search:
+        if asked.beam is None and asked.nbest == 1:
+            return GreedySearch()
+        return BeamSearch(CTCBeam(width=max(asked.beam or WIDTH, asked.nbest)))
+
+    def _show(self, audio: Audio, heard: Heard, asked: Asked) -> Prediction:
+        hypotheses = heard.search.best()[: asked.nbest]
+        texts = [self.text(found.symbols) for found in hypotheses]
+        data: dict[str, Any] = {"file": audio.name, "text": texts[0], "seconds": round(heard.seconds, 2)}
+        shown = Text(texts[0]) if texts[0] else Text("(nothing)", "dim")
+        if asked.nbest > 1:
+            data["hypotheses"] = [
+                {"text": text, "score": found.score, "acoustic": found.acoustic, "language": found.language}
+                for text, found in zip(texts, hypotheses, strict=True)
+            ]
+            show_hypotheses(shown, texts, hypotheses, language=asked.lm is not None)
+        if asked.explain or asked.picture:
+            said = self._said(audio, heard, hypotheses[0].symbols)
+            words = words_of(said) if self.settings.unit == "characters" else said
+            if asked.explain:
+                data["symbols"] = [asdict(one) for one in said]
+                show_times(shown, words)
+            if asked.picture:
+                draw(asked.picture, heard, said, self.bank.shift, self._step, self.units.symbols)
+        warnings = [*audio.warnings, *low_rate(audio.info.rate, self.bank.rate)]
+        return Prediction(shown, data, warnings)
+
+    @property
+    def _step(self) -> float:
+        """Seconds of a step of the model."""
+        step: float = self.bank.shift * self.settings.frames
+        return step
+
+    def _said(self, audio: Audio, heard: Heard, symbols: Sequence[int]) -> list[Said]:
+        return [
+            Said(
+                self.units.symbols[one.symbol],
+                *seconds_of(one.first, one.last, self._step, heard.seconds),
+                round(one.probability, 4),
+            )
+            for one in heard.sounded(symbols, audio.name)
+        ]
+
     def text(self, symbols: Sequence[int]) -> str:
         """Symbols as a transcript."""
         return join_units([self.units.symbols[symbol] for symbol in symbols], self.settings.unit)
-
-
-def split_units(transcript: str, unit: str) -> list[str]:
-    """A transcript as characters or words."""
-    return list(transcript) if unit == "characters" else transcript.split()
-
-
-def join_units(units: Sequence[str], unit: str) -> str:
-    """Characters or words as a transcript.
-
-    Example:
-        >>> join_units([" ", "n", "o", " ", " ", "w"], "characters"), join_units(["no", "one"], "words")
-        ('no w', 'no one')
-    """
-    return " ".join(("" if unit == "characters" else " ").join(units).split())
-
-
-def add_noise(samples: Samples, least: float, span: float) -> Samples:
-    """White noise over sound, from ``least`` decibels below it to ``span`` below that, as torch's generator draws.
-
-    Args:
-        samples: The sound.
-        least: Decibels of the sound above the loudest noise.
-        span: Decibels from the loudest noise to the faintest.
-    """
-    ratio = least + span * float(torch.rand(()))
-    loudness = float(np.sqrt(np.mean(np.square(samples))))
-    noise: Samples = torch.randn(len(samples)).numpy()
-    return samples + noise * np.float32(loudness * 10 ** (-ratio / 20))
-
-
-def _check_length(example: SpeechExample, units: Vocabulary, settings: SpeechSettings) -> None:
-    """Refuses a transcript that no path of the model stands for.
-
-    Raises:
-        UserError: If the recording is too short for it, also where training makes it faster.
-    """
-    symbols = units.ids(split_units(example.transcript, settings.unit))
-    steps = int(example.seconds / settings.fastest / SHIFT) // settings.frames
-    if steps < frames_needed(symbols):
-        raise UserError(
-            f"{example.where}: expected at most {steps} {settings.unit} in {example.seconds:.2f} s of sound, got "
-            f"{len(symbols)}, {example.transcript[:40]!r}; mend the transcript, or pass a smaller --frames or --speed"
-        )
-
-
-def _statistics(train: Sequence[SpeechExample], bank: FilterBank) -> tuple[Frames, Frames]:
-    """Mean and deviation of every band over at most :data:`LEARNT` seconds of sound."""
-    every = max(1, round(sum(example.seconds for example in train) / LEARNT))
-    count, total, squares = 0, np.zeros(bank.mels), np.zeros(bank.mels)
-    for example in train[::every]:
-        frames = bank.frames(Audio(Path(example.audio)).blocks(bank.rate)).astype(np.float64)
-        count, total, squares = count + len(frames), total + frames.sum(0), squares + (frames**2).sum(0)
-    mean = total / count
-    return mean.astype(np.float32), np.sqrt(np.maximum(squares / count - mean**2, 1e-4)).astype(np.float32)

@@ -21,7 +21,8 @@ def word_error(said: Sequence[str], heard: Sequence[str]) -> float:
         >>> word_error(["one two three", "four"], ["one too", "four"])
         50.0
     """
-    return 100.0 * float(_jiwer().process_words(list(said), list(heard)).wer)
+    error: float = _jiwer().process_words(list(said), list(heard)).wer
+    return 100.0 * error
 
 
 def error_figures(said: Sequence[str], heard: Sequence[str]) -> dict[str, Any]:
