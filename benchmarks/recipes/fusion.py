@@ -33,12 +33,12 @@ DATES = {"valid": (VALID, 200), "test": (TEST, 400)}
 WRITTEN = {"train": 10_000, "valid": 1000}
 """Dates that the language model learns and is selected by."""
 
-SPEECH = "--unit words --hidden 96 --noise 5 --minutes 8"
-TEXT = "--sentences --unit words --hidden 128 --embedding 32 --epochs 12"
+SPEECH = "--unit words --hidden 96 --speed 0 --minutes 7"
+TEXT = "--sentences --unit words --hidden 64 --embedding 16 --dropout 0 --epochs 6 --lr 5e-3"
 SNR = 5.0
 """Decibels of the sound above the noise where dates are judged."""
-VALID_SNR = (0.0, 20.0)
-"""The same where the recogniser is selected: from, to."""
+STRINGS_SNR = (0.0, 25.0)
+"""The same where the recogniser learns and is selected: from, to."""
 
 
 def dates() -> list[str]:
@@ -48,9 +48,7 @@ def dates() -> list[str]:
     return [" ".join(DIGITS[int(sign)] for sign in day.strftime("%d%m%Y")) for day in days]
 
 
-def speak(
-    folder: Path, part: str, texts: Sequence[str], indices: range, snr: tuple[float, float] | None, seed: int
-) -> None:
+def speak(folder: Path, part: str, texts: Sequence[str], indices: range, snr: tuple[float, float], seed: int) -> None:
     """Recordings of texts, each of one speaker, and their manifest.
 
     Args:
@@ -58,7 +56,7 @@ def speak(
         part: Name of the manifest.
         texts: Digits in words.
         indices: Of the recordings that may be used.
-        snr: Decibels of the sound above the noise, drawn from this range; None: no noise.
+        snr: Decibels of the sound above the noise, drawn from this range.
         seed: Of speakers, recordings, pauses and noise.
     """
     import soundfile
@@ -72,9 +70,8 @@ def speak(
         own = files[speakers[draw.integers(len(speakers))]]
         chosen = [own[DIGITS.index(word), draw.integers(own.shape[1])] for word in text.split()]
         sound = joined(chosen, draw)
-        if snr is not None:
-            level = np.sqrt(np.mean(np.square(sound))) * 10 ** (-draw.uniform(*snr) / 20)
-            sound = sound + np.float32(level) * draw.standard_normal(len(sound), dtype=np.float32)
+        level = np.sqrt(np.mean(np.square(sound))) * 10 ** (-draw.uniform(*snr) / 20)
+        sound = sound + np.float32(level) * draw.standard_normal(len(sound), dtype=np.float32)
         audio = folder / part / f"{number:04}.wav"
         soundfile.write(audio, sound, RATE, subtype="PCM_16")
         rows.append((audio.relative_to(folder), text))
@@ -89,7 +86,7 @@ def at_random(count: int, draw: np.random.Generator) -> list[str]:
 def prepare_strings(folder: Path, seed: int) -> None:
     for part, (indices, count) in STRINGS.items():
         texts = at_random(count, np.random.default_rng([seed, count]))
-        speak(folder, part, texts, indices, VALID_SNR if part == "valid" else None, seed)
+        speak(folder, part, texts, indices, STRINGS_SNR, seed)
 
 
 def prepare_dates(folder: Path, seed: int, snr: float) -> None:
