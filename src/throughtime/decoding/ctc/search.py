@@ -19,6 +19,7 @@ Shapes::
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -176,7 +177,7 @@ class CTCStream:
         ]
         return sorted(found, key=lambda hypothesis: -hypothesis.score)
 
-    def latest(self, count: int) -> list[int]:
+    def latest(self, count: int) -> Sequence[int]:
         """The last symbols, at most so many, of the prefix that leads; what its end would add is not asked."""
         found: list[int] = []
         at: _Prefix | None = self._kept[0].prefix
