@@ -42,18 +42,18 @@ SEEDS = (0, 1, 2)
 TRAIN, VALID, TEST = range(10, 50), range(5, 10), range(5)
 """Indices of the recordings of a digit by a speaker."""
 
-STRINGS = {"train": (TRAIN, 2000), "valid": (VALID, 200)}
+STRINGS = {"train": (TRAIN, 1500), "valid": (VALID, 150)}
 """Of digits at random, which the recogniser learns and is selected by."""
 DATES = {"valid": (VALID, 200), "test": (TEST, 400)}
 """Spoken ones."""
 WRITTEN = {"train": 10_000, "valid": 1000}
 """Dates that the language model learns and is selected by."""
 
-SPEECH = "--unit words --hidden 96 --speed 0 --minutes 7"
+SPEECH = "--unit words --hidden 96 --speed 0 --lr 4e-3 --minutes 2.7"
 TEXT = "--sentences --unit words --hidden 64 --embedding 16 --dropout 0 --epochs 6 --lr 5e-3"
 SNR = 5.0
 """Decibels of the sound above the noise where dates are judged."""
-STRINGS_SNR = (0.0, 25.0)
+STRINGS_SNR = (15.0, 40.0)
 """The same where the recogniser learns and is selected: from, to."""
 WIDTH = 16
 ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.3)
@@ -99,8 +99,8 @@ def speak(folder: Path, part: str, texts: Sequence[str], indices: range, snr: tu
 
 
 def at_random(count: int, draw: np.random.Generator) -> list[str]:
-    """Strings of three to nine digits."""
-    return [" ".join(DIGITS[n] for n in draw.integers(10, size=draw.integers(3, 10))) for _ in range(count)]
+    """Strings of two to six digits."""
+    return [" ".join(DIGITS[n] for n in draw.integers(10, size=draw.integers(2, 7))) for _ in range(count)]
 
 
 def prepare_strings(folder: Path, seed: int) -> None:
