@@ -44,20 +44,20 @@ TRAIN, VALID, TEST = range(10, 50), range(5, 10), range(5)
 
 STRINGS = {"train": (TRAIN, 1500), "valid": (VALID, 150)}
 """Of digits at random, which the recogniser learns and is selected by."""
-DATES = {"valid": (VALID, 200), "test": (TEST, 400)}
+DATES = {"valid": (VALID, 120), "test": (TEST, 400)}
 """Spoken ones."""
 WRITTEN = {"train": 10_000, "valid": 1000}
 """Dates that the language model learns and is selected by."""
 
 SPEECH = "--unit words --hidden 96 --speed 0 --lr 4e-3 --minutes 2.7"
 TEXT = "--sentences --unit words --hidden 64 --embedding 16 --dropout 0 --epochs 6 --lr 5e-3"
-SNR = 5.0
+SNR = 14.0
 """Decibels of the sound above the noise where dates are judged."""
 STRINGS_SNR = (15.0, 40.0)
 """The same where the recogniser learns and is selected: from, to."""
 WIDTH = 16
-ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.3)
-BETAS = (-1.0, 0.0, 1.0, 2.0, 3.0)
+ALPHAS = (0.3, 0.6, 1.0, 1.4)
+BETAS = (0.0, 1.5, 3.0)
 """Weights that are tried."""
 
 
