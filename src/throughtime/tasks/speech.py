@@ -43,7 +43,7 @@ from throughtime.training import Evaluation
 TELL = 5
 """Broken recordings that are named."""
 
-FILE_BLOCK, STREAM_BLOCK = 1.0, 0.1
+FILE_BLOCK, STREAM_BLOCK = 0.25, 0.1
 """Seconds of sound that are read at once."""
 
 LATEST = 60
