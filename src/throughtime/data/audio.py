@@ -68,7 +68,7 @@ class Audio:
         self.info = _info(self.file)
         self.warnings = [self.info.warning] if self.info.warning else []
 
-    def blocks(self, rate: int, speed: float = 1.0, seconds: float = 1.0) -> Iterator[Samples]:
+    def blocks(self, rate: int, speed: float = 1.0, seconds: float = 0.25) -> Iterator[Samples]:
         """The samples, in [-1, 1], of one channel; :attr:`warnings` tells what was missing once they have been read.
 
         Args:

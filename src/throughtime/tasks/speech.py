@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,11 +18,13 @@ from throughtime.data.filterbank import SHIFT, FilterBank, Frames
 from throughtime.data.recordings import is_recordings, read_recordings
 from throughtime.data.remembered import Remembered
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.decoding.ctc import CTCBeam, ctc_greedy
+from throughtime.decoding.ctc import CTCBeam
+from throughtime.decoding.fusion import Fusion
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.tasks.application import Application, SignalSettings
-from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Table
+from throughtime.tasks.base import Asked, Prediction, Report, Table
+from throughtime.tasks.fusion import open_fusion
 from throughtime.tasks.hearing import BeamSearch, GreedySearch, Heard, Listener, Search
 from throughtime.tasks.speech_data import (
     SpeechExample,
@@ -41,10 +43,7 @@ from throughtime.training import Evaluation
 TELL = 5
 """Broken recordings that are named."""
 
-WIDTH = 16
-"""Hypotheses that a search keeps at the least, where --beam does not say so."""
-
-FILE_BLOCK, STREAM_BLOCK = 1.0, 0.1
+FILE_BLOCK, STREAM_BLOCK = 0.25, 0.1
 """Seconds of sound that are read at once."""
 
 LATEST = 60
@@ -60,8 +59,8 @@ class Speech(Application[SpeechExample]):
     example_type: ClassVar[type[Any]] = SpeechExample
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
-    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture")
-    judged_with: ClassVar[tuple[str, ...]] = ("beam",)
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture", "lm", "lm_weight", "word_bonus")
+    judged_with: ClassVar[tuple[str, ...]] = ("beam", "lm", "lm_weight", "word_bonus")
 
     def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -71,6 +70,7 @@ class Speech(Application[SpeechExample]):
         self.deviation = np.array(vocabulary["deviation"], dtype=np.float32)
         self.frames = Remembered(self._frames)
         self.samples = Remembered(self._samples)
+        self.fusions: dict[Path | None, Fusion] = {}
 
     # Data.
 
@@ -231,25 +231,17 @@ class Speech(Application[SpeechExample]):
         """What is heard in every recording, and the loss in nats a symbol."""
         heard = [""] * len(examples)
         nats, symbols = 0.0, 0
+        begin = self._searches(self.asked)
         batches = self.in_batches(examples)
         for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
             log_probs = model.log_probs(batch.features, batch.lengths)
-            for number, found in zip(chosen, self._find(log_probs, model.steps(batch.lengths)), strict=True):
-                heard[number] = self.text(found)
+            for number, row, length in zip(chosen, log_probs, model.steps(batch.lengths).tolist(), strict=True):
+                search = begin()
+                search.push(row[:length])
+                heard[number] = self.text(search.best()[0].symbols)
             nats += float(model.losses(batch, log_probs).sum())
             symbols += int(batch.symbol_lengths.sum())
         return heard, nats / max(1, symbols)
-
-    def _find(self, log_probs: Tensor, lengths: Tensor) -> Sequence[Sequence[int]]:
-        """The labelling of every row of ``log_probs [B, S, V]``, as it is asked for."""
-        if self.asked == PLAIN:
-            return ctc_greedy(log_probs, lengths)
-        found: list[Sequence[int]] = []
-        for row, length in zip(log_probs, lengths.tolist(), strict=True):
-            search = self._search(self.asked)
-            search.push(row[:length])
-            found.append(search.best()[0].symbols)
-        return found
 
     # Use.
 
@@ -257,7 +249,8 @@ class Speech(Application[SpeechExample]):
         """What is said in a recording."""
         audio = Audio(path)
         *_, heard = self._hear(model, audio, asked, FILE_BLOCK)
-        yield self._show(audio, heard, asked)
+        found = self._show(audio, heard, asked)
+        yield replace(found, shown=Text(f"{path}  ", "dim").append_text(found.shown))
 
     def stream(self, model: CTCModel, path: Path | None, asked: Asked) -> Iterator[Prediction]:
         """The last words of what is said so far, whenever they change; then what :meth:`predict_file` finds."""
@@ -275,15 +268,23 @@ class Speech(Application[SpeechExample]):
         yield self._show(audio, heard, asked)
 
     def _hear(self, model: CTCModel, audio: Audio, asked: Asked, block: float) -> Iterator[Heard]:
-        search = self._search(asked)
+        search = self._searches(asked)()
         keep = asked.picture is not None or (asked.explain and not isinstance(search, GreedySearch))
         listener = Listener(model, self.bank, self.normalise)
         return listener.hear(audio, search, block=block, progress=asked.progress, keep=keep)
 
-    def _search(self, asked: Asked) -> Search:
-        if asked.beam is None and asked.nbest == 1:
-            return GreedySearch()
-        return BeamSearch(CTCBeam(width=max(asked.beam or WIDTH, asked.nbest)))
+    def _searches(self, asked: Asked) -> Callable[[], Search]:
+        """What begins a search of the kind that is asked for: the best path, unless something else is."""
+        if asked.lm_weight is not None and asked.lm is None:
+            raise UserError("--lm-weight: expected a language model that it is the weight of; pass --lm RUN")
+        if asked.nbest == 1 and (asked.beam, asked.lm, asked.word_bonus) == (None, None, None):
+            return GreedySearch
+        given = {"alpha": asked.lm_weight, "beta": asked.word_bonus}
+        weights = {name: value for name, value in given.items() if value is not None}
+        beam = CTCBeam(width=max(asked.beam or CTCBeam.width, asked.nbest), **weights)
+        if asked.lm is not None and asked.lm not in self.fusions:
+            self.fusions[asked.lm] = open_fusion(asked.lm, self.units.symbols, self.settings.unit)
+        return lambda: BeamSearch(beam, self.fusions.get(asked.lm))
 
     def _show(self, audio: Audio, heard: Heard, asked: Asked) -> Prediction:
         hypotheses = heard.search.best()[: asked.nbest]

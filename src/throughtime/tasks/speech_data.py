@@ -43,11 +43,11 @@ class SpeechSettings(SignalSettings):
     layers: int = option(2, "Depth.", "Model", ge=1)
     batch: int = option(16, "Recordings side by side in a batch.", "Training", ge=1)
     epochs: float = option(30.0, "Passes over the data.", "Training", gt=0)
-    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
+    lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     time_masks: int = option(2, "SpecAugment: masks over time.", "Training", ge=0)
     time_width: int = option(20, "SpecAugment: most frames of a mask.", "Training", ge=0)
-    band_masks: int = option(2, "SpecAugment: masks over bands.", "Training", ge=0)
-    band_width: int = option(8, "SpecAugment: most bands of a mask.", "Training", ge=0)
+    band_masks: int = option(1, "SpecAugment: masks over bands.", "Training", ge=0)
+    band_width: int = option(6, "SpecAugment: most bands of a mask.", "Training", ge=0)
     speed: float = option(
         0.1, "Sound is faster or slower by this share, or as it is, while training.", "Training", ge=0, lt=1
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.text import Text
 
@@ -82,8 +83,8 @@ def draw(path: Path, heard: Heard, said: Sequence[Said], shift: float, step: flo
         step: Seconds of a step of the model.
         names: Of the symbols, blank first.
     """
-    frames = torch.cat([torch.from_numpy(part) for part in heard.frames])
-    chances = torch.cat(heard.log_probs).exp()
+    frames = np.concatenate(heard.frames)
+    chances = torch.cat(heard.log_probs).exp().numpy()
     seconds = len(frames) * shift
     figure = new_figure(max(6.0, INCHES * seconds), 5.0)
     top, low = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -95,7 +96,7 @@ def draw(path: Path, heard: Heard, said: Sequence[Said], shift: float, step: flo
         top.text(
             (one.start + one.end) / 2, 1.02, one.symbol, transform=top.get_xaxis_transform(), ha="center", va="bottom"
         )
-    times = (torch.arange(len(chances)) + 0.5) * step
+    times = (np.arange(len(chances)) + 0.5) * step
     for number, symbol in enumerate(sorted({one.symbol for one in said})):
         low.plot(times, chances[:, names.index(symbol)], color=COLOURS[number % len(COLOURS)], label=symbol)
     low.plot(times, chances[:, 0], color="#BBBBBB", linestyle=":", label="blank")
