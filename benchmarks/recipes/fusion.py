@@ -49,7 +49,7 @@ DATES = {"valid": (VALID, 120), "test": (TEST, 400)}
 WRITTEN = {"train": 10_000, "valid": 1000}
 """Dates that the language model learns and is selected by."""
 
-SPEECH = "--unit words --hidden 96 --speed 0 --lr 4e-3 --epochs 7"
+SPEECH = "--unit words --hidden 80 --speed 0 --lr 5e-3 --minutes 2.8 --evaluate-every 200"
 TEXT = "--sentences --unit words --hidden 64 --embedding 16 --dropout 0 --epochs 4 --lr 5e-3"
 SNR = 14.0
 """Decibels of the sound above the noise where dates are judged."""

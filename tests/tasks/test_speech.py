@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.decoding.ctc import ctc_greedy, ctc_log_prob
+from throughtime.decoding.ctc import CTCStream, ctc_greedy, ctc_log_prob
 from throughtime.errors import UserError
-from throughtime.tasks.hearing import BeamSearch, GreedySearch, Heard
+from throughtime.tasks.hearing import GreedySearch, Heard
 from throughtime.tasks.speech import Speech
 from throughtime.tasks.speech_data import SpeechExample, SpeechSettings, add_noise, check_length
 from throughtime.tasks.speech_shown import Said, seconds_of, words_of
@@ -81,7 +81,7 @@ def test_the_best_path_as_it_comes_is_that_of_the_whole(seed: int, cuts: list[in
 
 def test_times_of_a_hypothesis_that_is_not_the_best_path() -> None:
     log_probs = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()  # the path says nothing; all paths together say 1
-    search = BeamSearch.__new__(BeamSearch)
+    search = CTCStream.__new__(CTCStream)
     heard = Heard(search, log_probs=[log_probs[:1], log_probs[1:]])
     assert ctc_log_prob(log_probs, [1]) > ctc_log_prob(log_probs, [])
     (one,) = heard.sounded([1], "a.wav")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from throughtime.data.audio import Audio
 from throughtime.data.filterbank import FilterBank, Frames
-from throughtime.decoding.ctc import CTCHypothesis, CTCStream, ctc_align
+from throughtime.decoding.ctc import CTCHypothesis, ctc_align
 from throughtime.errors import UserError
 from throughtime.models import CTCModel
 from throughtime.models.ctc import BLANK
@@ -92,14 +92,6 @@ class GreedySearch:
     def latest(self, count: int) -> Sequence[int]:
         """The last symbols so far."""
         return [one.symbol for one in self.sounded[-count:]]
-
-
-class BeamSearch(CTCStream):
-    """Prefix beam search, asked now and then for what it has found."""
-
-    def latest(self, count: int) -> Sequence[int]:
-        """The last symbols of the best labelling so far."""
-        return self.best()[0].symbols[-count:]
 
 
 @dataclass

@@ -18,14 +18,14 @@ from throughtime.data.filterbank import SHIFT, FilterBank, Frames
 from throughtime.data.recordings import is_recordings, read_recordings
 from throughtime.data.remembered import Remembered
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.decoding.ctc import CTCBeam
+from throughtime.decoding.ctc import CTCBeam, CTCStream
 from throughtime.decoding.fusion import Fusion
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.tasks.application import Application, SignalSettings
 from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.fusion import open_fusion
-from throughtime.tasks.hearing import BeamSearch, GreedySearch, Heard, Listener, Search
+from throughtime.tasks.hearing import GreedySearch, Heard, Listener, Search
 from throughtime.tasks.speech_data import (
     SpeechExample,
     SpeechSettings,
@@ -284,7 +284,7 @@ class Speech(Application[SpeechExample]):
         beam = CTCBeam(width=max(asked.beam or CTCBeam.width, asked.nbest), **weights)
         if asked.lm is not None and asked.lm not in self.fusions:
             self.fusions[asked.lm] = open_fusion(asked.lm, self.units.symbols, self.settings.unit)
-        return lambda: BeamSearch(beam, self.fusions.get(asked.lm))
+        return lambda: CTCStream(beam, self.fusions.get(asked.lm))
 
     def _show(self, audio: Audio, heard: Heard, asked: Asked) -> Prediction:
         hypotheses = heard.search.best()[: asked.nbest]
