@@ -103,3 +103,10 @@ def test_parts_are_as_large_as_asked_and_differ_with_the_seed() -> None:
     assert (len(train), len(valid), len(test)) == (700, 100, 200)
     assert valid != split(range(1000), [0.1, 0.2], seed=1, key=int)[1]
     assert valid != list(range(900, 1000))  # drawn, not cut off
+
+
+def test_a_folder_that_is_data_itself_has_its_own_name_alone(tmp_path: Path) -> None:
+    """Where it lies says nothing: all of it may lie in a folder called test."""
+    data = tmp_path / "test" / "data"
+    data.mkdir(parents=True)
+    assert find_parts([data], lambda path: path == data) == {"train": [data]}

@@ -2,6 +2,7 @@
 
 from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
+from throughtime.models.ctc import CTCConfig, CTCModel, FrameBatch
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
@@ -10,10 +11,13 @@ from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierCon
 from throughtime.models.word_input import WordInput, WordInputConfig
 
 __all__ = [
+    "CTCConfig",
+    "CTCModel",
     "ClassBatch",
     "Classifier",
     "EncoderDecoder",
     "EncoderDecoderConfig",
+    "FrameBatch",
     "LanguageModel",
     "LanguageModelConfig",
     "Model",

@@ -11,6 +11,7 @@ from throughtime.tasks.entities import Entities
 from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
 from throughtime.tasks.sentiment_trees import SentimentTrees
+from throughtime.tasks.speech import Speech
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 from throughtime.tasks.translation import Translation
@@ -21,6 +22,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Entities,
     Translation,
     Pronunciation,
+    Speech,
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}

@@ -19,7 +19,17 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model
-from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, StackSettings, Table, TrainSettings, option
+from throughtime.tasks.base import (
+    PLAIN,
+    Asked,
+    ModelSettings,
+    Prediction,
+    Report,
+    StackSettings,
+    Table,
+    TrainSettings,
+    option,
+)
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000
@@ -87,13 +97,17 @@ class Application(Generic[ExampleT]):
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Of the files that are looked for in a folder."""
     takes: ClassVar[tuple[str, ...]] = ()
-    """What of ``nbest``, ``beam``, ``explain``, ``picture`` and ``out`` may be asked of a prediction."""
+    """What may be asked of a prediction: attributes of :class:`throughtime.tasks.base.Asked`."""
+    judged_with: ClassVar[tuple[str, ...]] = ()
+    """What may be asked of an evaluation, such as ``beam``."""
     reads_files: ClassVar[bool] = False
     """Whether ``predict`` takes files, each of them an input, rather than lines of text."""
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         self.settings = settings
         self.vocabulary = vocabulary
+        self.asked = PLAIN
+        """How :meth:`evaluate` seeks results, where there are several ways."""
 
     # Data.
 

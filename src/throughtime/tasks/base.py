@@ -158,8 +158,8 @@ class Task:
         """A line on what is about to be trained."""
         raise NotImplementedError
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None) -> Report:
-        """The metrics of a trained model on other data."""
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None, asked: Asked) -> Report:
+        """The metrics of a trained model on other data; ``asked`` tells how results are sought."""
         raise NotImplementedError
 
     def predictor(self, run: Path, cell: str | None) -> Predictor:
@@ -213,7 +213,7 @@ def no_progress(done: float, total: float | None, unit: str) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a prediction beside itself.
+    """What is asked of a prediction, or of the predictions that a model is judged by, beside themselves.
 
     Attributes:
         nbest: Results for each input, the best first.
@@ -221,6 +221,9 @@ class Asked:
         explain: Show what in the input the result rests on.
         picture: Draw the result, or that, to this file.
         out: Write the result to this file, in a format of the field.
+        lm: The folder of a language model that knows what is likely to be said.
+        lm_weight: What its log-probability counts; None: the task's own weight.
+        word_bonus: Added for every word, or other unit, of a hypothesis; None: the task's own.
         progress: Is told how far a long input is read.
     """
 
@@ -229,23 +232,33 @@ class Asked:
     explain: bool = False
     picture: Path | None = None
     out: Path | None = None
+    lm: Path | None = None
+    lm_weight: float | None = None
+    word_bonus: float | None = None
     progress: Progress = no_progress
 
     def only(self, *names: str) -> None:
         """Refuses what a task does not have.
 
         Args:
-            names: What it has, of nbest, beam, explain, picture, out.
+            names: What it has: names of attributes.
 
         Raises:
             UserError: If something else is asked for; names the options.
         """
-        plain = Asked()
         rest = [field.name for field in fields(self) if field.name not in (*names, "progress")]
-        wrong = [f"--{name}" for name in rest if getattr(self, name) != getattr(plain, name)]
+        wrong = [_flag(name) for name in rest if getattr(self, name) != getattr(PLAIN, name)]
         if wrong:
-            has = ", ".join(f"--{name}" for name in names)
+            has = ", ".join(map(_flag, names))
             raise UserError(f"this task has no {', '.join(wrong)}; leave it out" + (f" (it has {has})" if has else ""))
+
+
+PLAIN = Asked()
+"""Nothing is asked beside the results themselves."""
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)

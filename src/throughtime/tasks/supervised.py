@@ -15,7 +15,7 @@ from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
 from throughtime.tasks.application import Application, DataSettings
-from throughtime.tasks.base import Asked, Prediction, Report, Task, check_settings
+from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Task, check_settings
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -79,13 +79,15 @@ class Supervised(Task):
         lines = [*run.data["found"], f"{counts} examples"]
         return "\n".join([*lines, f"{bound.summarise(trainer.model)}, {len(trainer.source):,} batches an epoch"])
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> Report:
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
         """The field's metrics on other data; where none is named on the run's test data, or its validation data.
 
         Raises:
-            UserError: If the data is bad, or there is none.
+            UserError: If the data is bad, or there is none; if something is asked that the task does not have.
         """
+        asked.only(*self.application.judged_with)
         opened = Opened.load(run, self, cell)
+        opened.bound.asked = asked
         if paths:
             files = [Path(path) for path in paths]
             for path in files:

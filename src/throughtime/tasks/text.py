@@ -21,7 +21,7 @@ from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
 from throughtime.errors import UserError
 from throughtime.models import LanguageModel, LanguageModelConfig
-from throughtime.tasks.base import ModelSettings, Report, Task, TrainSettings, check_settings, option
+from throughtime.tasks.base import PLAIN, Asked, ModelSettings, Report, Task, TrainSettings, check_settings, option
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -206,12 +206,13 @@ class TextTask(Task):
             f"vocabulary {config.vocabulary:,}, {len(trainer.source):,} batches an epoch"
         )
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> Report:
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.
 
         Raises:
             UserError: If there is no text, or the folder is no language model's.
         """
+        asked.only()
         model = TextModel(run, cell=cell)
         if not paths:
             if "valid" not in model.run.data:
