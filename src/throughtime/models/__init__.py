@@ -5,6 +5,7 @@ from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
+from throughtime.models.strands import Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.models.word_input import WordInput, WordInputConfig
@@ -16,9 +17,13 @@ __all__ = [
     "EncoderDecoderConfig",
     "LanguageModel",
     "LanguageModelConfig",
+    "Letters",
     "Model",
     "StackConfig",
     "State",
+    "StrandBatch",
+    "StrandTagger",
+    "StrandTaggerConfig",
     "TagBatch",
     "Tagger",
     "TaggerConfig",
