@@ -50,12 +50,14 @@ class Recipe:
     Attributes:
         paths: Makes the data in a folder, if need be, and names it.
         options: Of training.
-        shown: The command as a reader would give it.
+        shown: The data as a reader would name them.
+        task: What is trained, where the recipe has a name of its own.
     """
 
     paths: Callable[[Path], list[str]]
     options: str
     shown: str
+    task: str = ""
 
 
 RECIPES: dict[str, Recipe] = {
@@ -90,14 +92,15 @@ def judge(run: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=RECIPES)
+    parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--trained-at", help="The commit, where the model was not trained with this one.")
     parser.add_argument("--options", help="Of training, where they were not the recipe's.")
     parser.add_argument("--note", help="On how it was trained.")
     given = parser.parse_args()
-    task, recipe = given.task, RECIPES[given.task]
-    run = given.run or ROOT / "runs" / task
+    recipe = RECIPES[given.recipe]
+    task = recipe.task or given.recipe
+    run = given.run or ROOT / "runs" / given.recipe
     before = machine()
     trained = (run / "model.safetensors").exists()
     memory = None if trained else train(task, recipe, run)
@@ -115,7 +118,7 @@ def main() -> None:
         "curve": points,
     }
     print(json.dumps({name: value for name, value in result["test"].items() if name != "tables"}, indent=1))
-    print(f"recorded in {record(f'task-{task}', result)}")
+    print(f"recorded in {record(f'task-{given.recipe}', result)}")
 
 
 if __name__ == "__main__":

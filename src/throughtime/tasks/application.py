@@ -19,7 +19,7 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model
-from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, TrainSettings, option
+from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, StackSettings, Table, TrainSettings, option
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000
@@ -51,8 +51,12 @@ class DataSettings(TrainSettings):
         raise NotImplementedError(f"{type(self).__name__}: define check_model(self)")
 
 
+class SignalSettings(StackSettings, DataSettings):
+    """What training a recurrent stack on labelled signals takes: their features are no embeddings."""
+
+
 class ExampleSettings(ModelSettings, DataSettings):
-    """What training a recurrent stack on labelled examples takes."""
+    """What training a recurrent stack on labelled tokens takes."""
 
 
 class Where(Protocol):
@@ -151,6 +155,13 @@ class Application(Generic[ExampleT]):
         """
         raise NotImplementedError(f"{type(self).__name__}: define batch(self, examples)")
 
+    def training_batch(self, examples: Sequence[ExampleT]) -> Any:
+        """As :meth:`batch`, changed at random where that teaches more, such as by noise.
+
+        What is drawn comes from PyTorch's own generator, so that a run that was stopped goes on with the same bits.
+        """
+        return self.batch(examples)
+
     # Judgement and use.
 
     def validate(self, model: Any, examples: Sequence[ExampleT]) -> Evaluation:
@@ -188,7 +199,7 @@ class Application(Generic[ExampleT]):
     def summarise(self, model: Model) -> str:
         """The model in a line."""
         parameters = sum(p.numel() for p in model.parameters())
-        layers = f"{self.settings.layers} × " if isinstance(self.settings, ModelSettings) else ""
+        layers = f"{self.settings.layers} × " if isinstance(self.settings, StackSettings) else ""
         return f"{self.settings.cell} {layers}{self.settings.hidden}, {parameters:,} parameters"
 
     # For use in the methods above.

@@ -73,14 +73,13 @@ class TrainSettings(BaseModel):
         )
 
 
-class ModelSettings(TrainSettings):
+class StackSettings(TrainSettings):
     """What every model that is built around a recurrent stack takes."""
 
     cell: str = option("lstm", f"{', '.join(CELLS)}, or module:Class.", "Model")
     cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
     hidden: int = option(256, "Units of a layer.", "Model", ge=1)
     layers: int = option(1, "Depth.", "Model", ge=1)
-    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
     dropout: float = option(0.2, "Between layers and before the output.", "Model", ge=0, lt=1)
     input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
     recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
@@ -119,6 +118,12 @@ class ModelSettings(TrainSettings):
             if name not in known:
                 has = f"options: {', '.join(known)}" if known else "it has none"
                 raise UserError(f"--cell-option: cell {self.cell} has no option {name!r}{nearest(name, known)}; {has}")
+
+
+class ModelSettings(StackSettings):
+    """What every recurrent model of tokens takes."""
+
+    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
 
 
 def _number(text: str) -> int | float | str:

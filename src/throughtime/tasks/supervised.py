@@ -137,7 +137,7 @@ class Supervised(Task):
         if not (run.folder / "checkpoint.safetensors").exists():
             bound.initialise(model)
         train, valid = (_load(run.folder / f"{part}.jsonl", self.application) for part in ("train", "valid"))
-        source: Examples[Any, Any] = Examples(train, bound.batch, bound.size, settings.batch, settings.seed)
+        source: Examples[Any, Any] = Examples(train, bound.training_batch, bound.size, settings.batch, settings.seed)
 
         def evaluate() -> Evaluation:
             return bound.validate(model, valid)
