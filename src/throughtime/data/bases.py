@@ -20,10 +20,13 @@ Codes = npt.NDArray[np.uint8]
 LETTERS = "-ACMGRSVTWYHKDBN"
 """The letter of every number; U is read as T, X as N."""
 
+ANY = 15
+"""The number of N."""
+
 CODES = np.zeros(256, dtype=np.uint8)
 for _number, _letter in enumerate(LETTERS[1:], 1):
     CODES[[ord(_letter), ord(_letter.lower())]] = _number
-CODES[[ord("U"), ord("u")]], CODES[[ord("X"), ord("x")]] = 8, 15
+CODES[[ord("U"), ord("u")]], CODES[[ord("X"), ord("x")]] = 8, ANY
 
 COMPLEMENT = np.array([int(f"{number:04b}"[::-1], 2) for number in range(16)], dtype=np.uint8)
 """The complement's number for every number: A and T, C and G change places."""

@@ -121,6 +121,16 @@ def _read_bed(path: Path) -> Iterator[tuple[str, str, Region]]:
             read = (read + part[1] - part[0]) % 3
 
 
+def check_intervals(path: Path) -> None:
+    """Refuses a file that could not be written, before anything is computed.
+
+    Raises:
+        UserError: If its suffix is of no known format.
+    """
+    if path.suffix.lower() not in INTERVALS:
+        raise UserError(f"--out: expected a file that ends in {', '.join(INTERVALS)}, got {path}")
+
+
 def write_intervals(path: Path, regions: Iterable[tuple[str, int, Region]]) -> None:
     """Writes GFF3, or BED where the suffix says so.
 
@@ -131,10 +141,8 @@ def write_intervals(path: Path, regions: Iterable[tuple[str, int, Region]]) -> N
     Raises:
         UserError: If the suffix is none of the two.
     """
-    kind = path.suffix.lower()
-    if kind not in INTERVALS:
-        raise UserError(f"--out: expected a file that ends in {', '.join(INTERVALS)}, got {path}")
-    lines = list(_bed(regions) if kind in BED else _gff(regions))
+    check_intervals(path)
+    lines = list(_bed(regions) if path.suffix.lower() in BED else _gff(regions))
     write_atomically(path, lambda partial: partial.write_text("".join(lines), encoding="utf-8"))
 
 

@@ -4,6 +4,7 @@ from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
+from throughtime.models.letter_input import LetterInput
 from throughtime.models.stack import StackConfig
 from throughtime.models.strands import Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
@@ -17,6 +18,7 @@ __all__ = [
     "EncoderDecoderConfig",
     "LanguageModel",
     "LanguageModelConfig",
+    "LetterInput",
     "Letters",
     "Model",
     "StackConfig",

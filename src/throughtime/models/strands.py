@@ -7,14 +7,14 @@ Shapes::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from throughtime.data.bases import COMPLEMENT, SHARES, Codes, turn
+from throughtime.data.bases import ANY, COMPLEMENT, SHARES, Codes, turn
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
 
@@ -35,7 +35,7 @@ class Letters:
     lengths: Tensor
 
     @classmethod
-    def of(cls, rows: list[Codes]) -> Letters:
+    def of(cls, rows: Sequence[Codes]) -> Letters:
         """Sequences as a batch; L is at least 1."""
         codes = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.int64)
         for number, row in enumerate(rows):
@@ -52,10 +52,10 @@ class Letters:
         complement = torch.from_numpy(COMPLEMENT.astype("int64")).to(self.codes.device)
         return Letters(turn(complement[self.codes], self.lengths), self.lengths)
 
-    def without(self, first: int) -> Letters:
-        """All letters but the first ones; L stays at least 1."""
-        kept = min(first, self.codes.shape[1] - 1)
-        return Letters(self.codes[:, kept:], (self.lengths - kept).clamp(min=0))
+    def without(self, share: float) -> Letters:
+        """Some letters, drawn at random, are read as N."""
+        unread = (torch.rand(self.codes.shape) < share) & (self.codes > 0)
+        return Letters(self.codes.masked_fill(unread, ANY), self.lengths)
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,10 @@ class StrandTaggerConfig(StackConfig):
     Attributes:
         swapped: For every label of the one strand the label that it is on the other: K of them.
         codon: E.
-        unread: Share of letters read as N while training.
     """
 
     swapped: tuple[int, ...]
     codon: int = 32
-    unread: float = 0.0
 
 
 class StrandTagger(Model):
@@ -109,6 +107,10 @@ class StrandTagger(Model):
     Args:
         config: Sizes and options.
         engine: As in :class:`throughtime.Recurrent`.
+
+    Attributes:
+        lift: What all labels but the first are raised by where regions are sought, in nats.
+        cost: Of a change of the reading frame there, in nats. Validation data says how much both are.
     """
 
     def __init__(self, config: StrandTaggerConfig, *, engine: str = "auto") -> None:
@@ -120,6 +122,10 @@ class StrandTagger(Model):
         self.linear = nn.Linear(self.stack.output_size, STEP * len(config.swapped))
         self.lift: Tensor
         self.register_buffer("lift", torch.zeros(()))
+        self.cost: Tensor
+        self.register_buffer("cost", torch.tensor(16.0))
+        self.shares: Tensor
+        self.swapped: Tensor
         self.register_buffer("shares", SHARES, persistent=False)
         self.register_buffer("swapped", torch.tensor(config.swapped), persistent=False)
 
@@ -136,26 +142,22 @@ class StrandTagger(Model):
         codes = letters.codes
         length = codes.shape[1]
         steps = -(-length // STEP)
-        if self.training and self.config.unread:
-            unread = torch.rand(codes.shape, device=codes.device) < self.config.unread
-            codes = codes.masked_fill(unread & (codes > 0), 15)
         shares = F.pad(self.shares[codes], (0, 0, 0, STEP * (steps + 1) - length))
         first, second, third = (shares[:, n : n + STEP * steps] for n in range(STEP))
         codons = torch.einsum("bla,blc,bld->blacd", first, second, third).flatten(2)  # [B, 3T, 64]
         features = self.codons(codons).view(len(codes), steps, -1)
         outputs, _ = self.stack(features, lengths=-(-letters.lengths // STEP))
         outputs = F.dropout(outputs, self.config.dropout, self.training)
-        return self.linear(outputs).view(len(codes), STEP * steps, -1)[:, :length]
+        scores: Tensor = self.linear(outputs).view(len(codes), STEP * steps, -1)
+        return scores[:, :length]
 
     def log_probs(self, letters: Letters) -> Tensor:
         """The log-probability of every label of every base, ``[B, L, K]``."""
         return F.log_softmax(self.scores(letters), -1)
 
-    def loss(self, batch: Any, carried: State | None) -> tuple[Tensor, State | None]:
-        """Cross-entropy in nats, averaged over the batch's bases; in training, from a random place in a codon on."""
-        first = int(torch.randint(STEP, ())) if self.training else 0
-        letters, labels = batch.letters.without(first), batch.labels[:, min(first, batch.labels.shape[1] - 1) :]
-        scores = self.scores(letters)
-        labels = labels.to(scores.device)
-        total = F.cross_entropy(scores.flatten(0, 1), labels.flatten(), ignore_index=NOTHING, reduction="sum")
-        return total / (labels != NOTHING).sum().clamp(min=1), None
+    def loss(self, batch: StrandBatch, carried: State | None) -> tuple[Tensor, State | None]:
+        """Cross-entropy in nats, averaged over the batch's bases."""
+        scores = self.scores(batch.letters).flatten(0, 1)
+        labels = batch.labels.to(scores.device).flatten()
+        total = F.cross_entropy(scores, labels, ignore_index=NOTHING, reduction="sum")
+        return total / max(1, batch.tokens), None

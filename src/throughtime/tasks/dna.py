@@ -1,101 +1,74 @@
-"""DNA: which bases are coding, or the class of a short sequence."""
+"""DNA: which bases of a genome are coding, or the class of a short sequence; the data say which."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from throughtime.data.bases import decode
-from throughtime.data.genomes import FASTA, GENBANK, Record, read_genome
-from throughtime.data.intervals import Region
+from throughtime.data.genomes import FASTA, GENBANK
+from throughtime.data.sequences import KINDS
 from throughtime.errors import UserError
-from throughtime.layers import PoolingName
 from throughtime.models import Model
-from throughtime.tasks.application import Application, ExampleSettings
-from throughtime.tasks.base import Asked, Prediction, Report, option
-from throughtime.tasks.dna_regions import Regions
-from throughtime.training import Evaluation, OptimiserName
+from throughtime.tasks.application import Application, DataSettings
+from throughtime.tasks.base import Asked, Prediction, Report
+from throughtime.tasks.dna_classes import DnaClasses
+from throughtime.tasks.dna_examples import DnaExample, DnaSettings, is_genome, read_examples
+from throughtime.tasks.dna_regions import DnaRegions
+from throughtime.training import Evaluation
 
 BLOCK = 30_000
 """Bases of a genome that are held out together."""
 
-
-class DnaSettings(ExampleSettings):
-    """What models of DNA are trained from."""
-
-    stretch: int = option(3000, "Of genomes: bases of an example.", "Data", ge=60)
-    bidirectional: bool = option(True, "Read in both directions.", "Model")
-    hidden: int = option(128, "Units of a layer.", "Model", ge=1)
-    layers: int = option(2, "Depth.", "Model", ge=1)
-    embedding: int = option(32, "Features of a codon, or of a letter with its neighbours.", "Model", ge=1)
-    unread: float = option(0.02, "Letters read as N while training.", "Model", ge=0, lt=1)
-    pooling: PoolingName = option("max", "Of labelled sequences: last, mean, max, attention.", "Model")
-    batch: int = option(8, "Sequences side by side in a batch.", "Training", ge=1)
-    lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
-    optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
-    weight_decay: float = option(0.01, "Of the optimiser.", "Training", ge=0)
-
-
-@dataclass(frozen=True)
-class DnaExample:
-    """A stretch of a genome with its coding regions, or a sequence with its label, and where it stands.
-
-    Attributes:
-        name: Of the record.
-        letters: Of the stretch.
-        begin: Its first letter, from 0.
-        regions: Of a stretch: begin, end, strand and place of the regions in it, counted from its first letter.
-        label: Of a sequence; None: it is a stretch.
-        where: File and record.
-    """
-
-    name: str
-    letters: str
-    where: str
-    begin: int = 0
-    regions: Sequence[Sequence[int]] = ()
-    label: str | None = None
-
-
-class Part(Protocol):
-    """What the one or the other kind of data is made into."""
+PARTS: dict[str, type[Application[DnaExample]]] = {"regions": DnaRegions, "classes": DnaClasses}
+"""What is learnt of genomes, and of labelled sequences."""
 
 
 class Dna(Application[DnaExample]):
     """Coding regions of genomes, or classes of sequences."""
 
     name: ClassVar[str] = "dna"
-    summary: ClassVar[str] = "coding regions of genomes, both strands; or classes of short sequences of DNA"
-    settings_type: ClassVar[type[ExampleSettings]] = DnaSettings
+    summary: ClassVar[str] = "coding regions of genomes, on both strands; or classes of short sequences of DNA"
+    settings_type: ClassVar[type[DataSettings]] = DnaSettings
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
-    takes: ClassVar[tuple[str, ...]] = ("nbest", "picture", "out")
+    takes: ClassVar[tuple[str, ...]] = tuple(name for part in PARTS.values() for name in part.takes)
     reads_files: ClassVar[bool] = True
     example_type: ClassVar[type[Any]] = DnaExample
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
-        self.part = Regions(self)
+        self.part = PARTS[vocabulary["learnt"]](settings, vocabulary)
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """GenBank, FASTA, and tables; intervals are found beside their FASTA."""
+        return path.is_file() and path.suffix.lower() in (*GENBANK, *KINDS)
 
     @classmethod
     def read(cls, paths: Sequence[Path], settings: DnaSettings) -> Iterator[DnaExample]:
-        """The stretches of genomes, or the sequences with their labels."""
+        """The stretches of genomes, or the labelled sequences."""
         for path in paths:
-            for record in read_genome(path):
-                yield from stretches(record, settings.stretch)
+            if is_genome(path) != is_genome(paths[0]):
+                one, other = sorted((path, paths[0]), key=is_genome)
+                raise UserError(
+                    f"expected genomes, or labelled sequences, got both: {other} has coding regions, {one} has none "
+                    "(no .gff3, .gff or .bed of the same name beside it)"
+                )
+            yield from read_examples(path, settings)
 
     @classmethod
     def key(cls, example: DnaExample) -> Hashable:
         """Equal sequences are the same; of a genome, stretches side by side are held out together."""
-        return example.where, example.begin // BLOCK
+        return example.letters if example.label is not None else (example.where, example.begin // BLOCK)
 
     @classmethod
     def learn(cls, train: Sequence[DnaExample], settings: DnaSettings) -> dict[str, Any]:
-        """Labels, and what the baseline needs."""
-        return Regions.learn(train, settings)
+        """Which of the two it is, and what that one learns."""
+        learnt = "regions" if train[0].label is None else "classes"
+        return {"learnt": learnt, **PARTS[learnt].learn(train, settings)}
 
     def build(self) -> Model:
+        """The model of the part."""
         return self.part.build()
 
     def size(self, example: DnaExample) -> int:
@@ -103,21 +76,37 @@ class Dna(Application[DnaExample]):
         return len(example.letters)
 
     def batch(self, examples: Sequence[DnaExample]) -> Any:
+        """As the part makes it.
+
+        Raises:
+            UserError: If the examples are of the other kind, or have a label that training did not see.
+        """
+        for example in examples:
+            if (example.label is None) != isinstance(self.part, DnaRegions):
+                kinds = ("labelled sequences", "coding regions of genomes")
+                wanted, got = kinds if example.label is None else kinds[::-1]
+                raise UserError(f"{example.where}: expected {wanted}, as in the training data, got {got}")
         return self.part.batch(examples)
 
+    def training_batch(self, examples: Sequence[DnaExample]) -> Any:
+        """As the part makes it."""
+        return self.part.training_batch(examples)
+
     def validate(self, model: Any, examples: Sequence[DnaExample]) -> Evaluation:
+        """As the part does it."""
         return self.part.validate(model, examples)
 
     def evaluate(self, model: Any, examples: Sequence[DnaExample]) -> Report:
+        """As the part does it."""
+        self.batch(examples[:1])
         return self.part.evaluate(model, examples)
 
+    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """Of letters in lines."""
+        asked.only(*self.part.takes)
+        return self.part.predict(model, lines, asked)
 
-def stretches(record: Record, length: int) -> Iterator[DnaExample]:
-    """A record cut into stretches; the last one takes the rest."""
-    if record.regions is None:
-        raise UserError(f"{record.where}: no regions")
-    cuts = [*range(0, max(1, len(record.codes) - length // 2), length), len(record.codes)]
-    for begin, end in zip(cuts, cuts[1:], strict=False):
-        inside = [part for region in record.regions if (part := region.within(begin, end)) is not None]
-        regions = [[part.begin, part.end, part.strand, part.place] for part in inside]
-        yield DnaExample(record.name, decode(record.codes[begin:end]), record.where, begin, regions)
+    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """Of every record of a file."""
+        asked.only(*self.part.takes)
+        yield from self.part.predict_file(model, path, asked)

@@ -1,103 +1,264 @@
-"""Which bases are coding: a label for every base of a genome."""
+"""Which bases are coding: a label for every base of a genome, both strands at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from rich.text import Text
 
-from throughtime.data.bases import encode
-from throughtime.data.genomes import label_bases
-from throughtime.data.intervals import Region
-from throughtime.decoding.coding import log_probs
-from throughtime.models import Letters, Model, StrandBatch, StrandTagger, StrandTaggerConfig
-from throughtime.models.strands import NOTHING
+from throughtime.data.bases import Codes, encode
+from throughtime.data.genomes import GENBANK, Record, intervals_of, label_bases, read_fasta, read_genome
+from throughtime.data.intervals import Region, check_intervals, write_intervals
+from throughtime.decoding.coding import Computed, Course, compute_windows, follow, regions_of
+from throughtime.errors import UserError
+from throughtime.models import Model, StrandBatch, StrandTagger, StrandTaggerConfig
+from throughtime.models.strands import NOTHING, STEP
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Asked, Prediction, Report, Table, no_progress
+from throughtime.tasks.dna_examples import DnaExample, DnaSettings, as_regions, batch_letters
+from throughtime.tasks.dna_metrics import Hits, fit_open_frames, mask, open_frames
+from throughtime.tasks.dna_picture import draw_genome
 from throughtime.training import Evaluation
 
 SWAPPED = (0, 4, 5, 6, 1, 2, 3)
+"""What every label of one strand is on the other."""
+
+LIFTS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
+COSTS = (4.0, 8.0, 16.0, 32.0)
+"""Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
+
+LENGTHS = (60, 90, 120, 150, 180, 240, 300, 360, 450, 600)
+"""Of which training data chooses, for the baseline."""
+
+SHOWN = 12
+"""Regions that a prediction shows."""
+
+HARDEST = 10
+"""Errors that a report shows."""
 
 
-class Regions:
-    def __init__(self, application) -> None:
-        self.settings = application.settings
-        self.vocabulary = application.vocabulary
+@dataclass(frozen=True)
+class Piece:
+    """Stretches side by side, as one.
+
+    Attributes:
+        name: Of the record.
+        begin: Its first letter there.
+        codes: ``[L]``.
+        labels: ``[L]``: see :data:`throughtime.data.genomes.LABELS`.
+    """
+
+    name: str
+    begin: int
+    codes: Codes
+    labels: npt.NDArray[np.uint8]
+
+
+class DnaRegions(Application[DnaExample]):
+    """The coding regions of genomes."""
+
+    name: ClassVar[str] = "dna"
+    takes: ClassVar[tuple[str, ...]] = ("picture", "out")
 
     @classmethod
-    def learn(cls, train, settings):
-        return {"kind": "regions"}
+    def learn(cls, train: Sequence[DnaExample], settings: DnaSettings) -> dict[str, Any]:
+        """How long an open reading frame has to be, for the baseline.
 
-    def build(self):
-        s = self.settings
-        config = StrandTaggerConfig(**s.stack(), swapped=SWAPPED, codon=s.embedding, unread=s.unread)
-        return StrandTagger(config, engine=s.engine)
+        Raises:
+            UserError: If nothing codes.
+        """
+        found = [(piece.codes, piece.labels > 0) for piece in pieces(train)]
+        if not any(gold.any() for _, gold in found):
+            raise UserError(f"{train[0].where}: expected coding regions (CDS features), found none in all the data")
+        return {"shortest": fit_open_frames(found, LENGTHS)}
 
-    def batch(self, examples):
-        letters = Letters.of([encode(example.letters, example.where) for example in examples])
-        labels = torch.full(letters.codes.shape, NOTHING)
-        for row, example in enumerate(examples):
-            found = label_bases(len(example.letters), regions_of(example))
-            labels[row, : len(found)] = torch.from_numpy(found.astype("int64"))
-        return StrandBatch(letters, labels)
+    def build(self) -> Model:
+        """Codons of three frames, a recurrent stack on both strands, softmax."""
+        settings = self.settings
+        config = StrandTaggerConfig(**settings.stack(), swapped=SWAPPED, codon=settings.embedding)
+        return StrandTagger(config, engine=settings.engine)
 
-    def validate(self, model, examples):
-        gold, found = self.judge(model, examples)
-        coding = np.logaddexp.reduce(found[:, 1:], 1) - found[:, 0]
-        tried = [(mcc(confusion(gold > 0, coding + lift > 0)), lift) for lift in np.arange(-3, 3.1, 0.25)]
-        best, lift = max(tried)
+    def batch(self, examples: Sequence[DnaExample]) -> StrandBatch:
+        """Stretches with the labels of their bases."""
+        return _batch(examples, 0, 0.0)
+
+    def training_batch(self, examples: Sequence[DnaExample]) -> StrandBatch:
+        """Stretches from a random place in a codon on, some letters read as N."""
+        return _batch(examples, int(torch.randint(STEP, ())), self.settings.unread)
+
+    # Judgement.
+
+    def validate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Evaluation:
+        """MCC, with the lift and the cost of a change that make it the most; the model keeps them."""
+        model_sees = [(piece, self._compute(model, piece.codes)) for piece in pieces(examples)]
+        tried = []
+        for lift, cost in product(LIFTS, COSTS):
+            hits = sum((_hits(piece, follow(seen, len(piece.codes), lift, cost)) for piece, seen in model_sees), Hits())
+            tried.append((hits.mcc, hits.balanced, lift, cost))
+        mcc, balanced, lift, cost = max(tried)
         model.lift.fill_(lift)
-        counts = confusion(gold > 0, coding + lift > 0)
-        loss = -float(np.take_along_axis(found, gold[:, None].astype(int), 1).mean())
-        figures = {"mcc": best, "balanced_accuracy": balanced(counts), "loss": loss, "lift": lift,
-            "label_accuracy": float((found.argmax(1)==gold).mean())}
-        return Evaluation(100 - 100 * best, figures)
+        model.cost.fill_(cost)
+        figures = {"mcc": mcc, "balanced_accuracy": balanced, "loss": self.mean_loss(model, examples)}
+        return Evaluation(1.0 - mcc, {**figures, "lift": lift, "cost": cost})
 
-    def judge(self, model, examples):
-        golds, founds = [], []
+    @torch.no_grad()
+    def _compute(self, model: StrandTagger, codes: Codes) -> list[Computed]:
+        return list(compute_windows(model.log_probs, codes, no_progress))
+
+    def _follow(self, model: StrandTagger, codes: Codes, asked: Asked) -> Course:
         with torch.no_grad():
-            for codes, gold in pieces(examples):
-                golds.append(gold)
-                founds.append(log_probs(model.log_probs, codes, no_progress))
-        return np.concatenate(golds), np.concatenate(founds)
+            computed = compute_windows(model.log_probs, codes, asked.progress)
+            return follow(computed, len(codes), float(model.lift), float(model.cost))
 
-    def evaluate(self, model, examples):
-        gold, found = self.judge(model, examples)
-        coding = np.logaddexp.reduce(found[:, 1:], 1) - found[:, 0]
-        counts = confusion(gold > 0, coding + float(model.lift) > 0)
-        return Report({"mcc": mcc(counts), "balanced_accuracy": balanced(counts)})
+    def evaluate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Report:
+        """Per-base figures beside those of open reading frames; of every record; the longest errors."""
+        total, open_ = Hits(), Hits()
+        by_record: dict[str, Hits] = {}
+        errors: list[tuple[str, int, int, str, str]] = []
+        strands = np.zeros((3, 3), dtype=np.int64)
+        framed = 0
+        for piece in pieces(examples):
+            course = self._follow(model, piece.codes, Asked())
+            found = label_bases(len(piece.codes), regions_of(course))
+            hits = Hits.count(piece.labels > 0, found > 0)
+            total += hits
+            by_record[piece.name] = by_record.get(piece.name, Hits()) + hits
+            rule = mask(len(piece.codes), open_frames(piece.codes, self.vocabulary["shortest"]))
+            open_ += Hits.count(piece.labels > 0, rule)
+            np.add.at(strands, (_strands(piece.labels), _strands(found)), 1)
+            framed += int(((piece.labels == found) & (found > 0)).sum())
+            errors += _errors(piece, found)
+        both = max(1, total.right)
+        figures = {
+            "mcc": total.mcc,
+            "balanced_accuracy": total.balanced,
+            "sensitivity": total.sensitivity,
+            "specificity": total.specificity,
+            "right_strand": float(strands[1, 1] + strands[2, 2]) / both,
+            "right_frame": framed / both,
+            "open_frames_mcc": open_.mcc,
+            "open_frames_balanced_accuracy": open_.balanced,
+            "all_coding_mcc": 0.0,
+            "all_coding_balanced_accuracy": 0.5,
+            "bases": int(strands.sum()),
+            "coding": float((total.right + total.missed) / strands.sum()),
+        }
+        names = ("non-coding", "+ strand", "- strand")
+        rows: list[list[str | int | float]] = [[name, *map(int, row)] for name, row in zip(names, strands, strict=True)]
+        records: list[list[str | int | float]] = [
+            [name, h.bases, h.mcc, h.balanced, h.sensitivity, h.specificity] for name, h in by_record.items()
+        ]
+        columns = ["record", "bases", "MCC", "balanced accuracy", "sensitivity", "specificity"]
+        return Report(
+            figures,
+            [
+                Table("by record", columns, records),
+                Table("bases (rows: annotated, columns: said)", ["", *names], rows),
+                Table(
+                    "longest errors",
+                    ["record", "begin", "end", "annotated", "said"],
+                    sorted(errors, key=lambda row: row[1] - row[2])[:HARDEST],
+                ),
+            ],
+        )
+
+    # Use.
+
+    def predict(self, model: StrandTagger, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """The coding regions of lines of letters."""
+        records = [Record(f"line{n}", "", encode(line, f"line {n}"), f"line {n}") for n, line in enumerate(lines, 1)]
+        return list(self._predict(model, records, asked))
+
+    def predict_file(self, model: StrandTagger, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """The coding regions of every record of a file."""
+        genome = path.suffix.lower() in GENBANK or intervals_of(path) is not None
+        yield from self._predict(model, read_genome(path) if genome else read_fasta(path), asked)
+
+    def _predict(self, model: StrandTagger, records: Iterable[Record], asked: Asked) -> Iterator[Prediction]:
+        if asked.out is not None:
+            check_intervals(asked.out)
+        found: list[tuple[str, int, Region]] = []
+        for number, record in enumerate(records):
+            course = self._follow(model, record.codes, asked)
+            regions = regions_of(course)
+            found += [(record.name, len(record.codes), region) for region in regions]
+            if asked.picture is not None and number == 0:
+                draw_genome(asked.picture, record, course, regions)
+            yield _show(record, regions, ["only its first record is drawn"] if asked.picture and number == 1 else [])
+        if asked.out is not None:
+            write_intervals(asked.out, found)
 
 
-def pieces(examples):
-    order = sorted(examples, key=lambda e: (e.where, e.begin))
-    codes, labels, last = [], [], None
-    for example in order:
-        if last is not None and (example.where, example.begin) != last:
-            yield np.concatenate(codes), np.concatenate(labels)
-            codes, labels = [], []
-        codes.append(encode(example.letters, example.where))
-        labels.append(label_bases(len(example.letters), regions_of(example)))
-        last = (example.where, example.begin + len(example.letters))
-    yield np.concatenate(codes), np.concatenate(labels)
+def _batch(examples: Sequence[DnaExample], first: int, unread: float) -> StrandBatch:
+    letters = batch_letters(examples, first, unread)
+    labels = torch.full(letters.codes.shape, NOTHING)
+    for row, example in enumerate(examples):
+        found = label_bases(len(example.letters), as_regions(example))[first:]
+        labels[row, : len(found)] = torch.from_numpy(found.astype(np.int64))
+    return StrandBatch(letters, labels)
 
 
-def regions_of(example):
-    return [Region(*region) for region in example.regions]
+def pieces(examples: Sequence[DnaExample]) -> Iterator[Piece]:
+    """Stretches that lie side by side joined to one."""
+    joined: list[list[DnaExample]] = []
+    for example in sorted(examples, key=lambda example: (example.where, example.name, example.begin)):
+        last = joined[-1][-1] if joined else None
+        if last is not None and (last.where, last.begin + len(last.letters)) == (example.where, example.begin):
+            joined[-1].append(example)
+        else:
+            joined.append([example])
+    for group in joined:
+        labels = [label_bases(len(example.letters), as_regions(example)) for example in group]
+        codes = np.concatenate([example.codes for example in group])
+        yield Piece(group[0].name, group[0].begin, codes, np.concatenate(labels))
 
 
-def confusion(gold, said):
-    return int((gold & said).sum()), int((~gold & said).sum()), int((gold & ~said).sum()), int((~gold & ~said).sum())
+def _hits(piece: Piece, course: Course) -> Hits:
+    return Hits.count(piece.labels > 0, course.frames > 0)
 
 
-def mcc(counts):
-    tp, fp, fn, tn = counts
-    bottom = ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5
-    return (tp * tn - fp * fn) / bottom if bottom else 0.0
+def _strands(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """0 for non-coding, 1 for plus, 2 for minus."""
+    return (labels.astype(np.int64) + 2) // 3
 
 
-def balanced(counts):
-    tp, fp, fn, tn = counts
-    return (tp / max(1, tp + fn) + tn / max(1, tn + fp)) / 2
+def _errors(piece: Piece, found: npt.NDArray[np.uint8]) -> list[tuple[str, int, int, str, str]]:
+    """Runs of bases that were taken for coding, or not, and are none: record, begin from 1, end, annotated, said."""
+    wrong = np.flatnonzero(np.diff(np.concatenate([[0], ((piece.labels > 0) != (found > 0)).astype(np.int8), [0]])))
+    said = ("non-coding", "coding")
+    return [
+        (piece.name, piece.begin + begin + 1, piece.begin + end, said[piece.labels[begin] > 0], said[found[begin] > 0])
+        for begin, end in wrong.reshape(-1, 2).tolist()
+    ]
+
+
+def _show(record: Record, regions: Sequence[Region], warnings: Sequence[str]) -> Prediction:
+    length = len(record.codes)
+    coding = float(mask(length, regions).mean()) if length else 0.0
+    plus = sum(region.strand > 0 for region in regions)
+    text = Text(f"{record.name}: {length:,} bases, {100 * coding:.1f} % coding, {len(regions):,} regions ")
+    text.append(f"({plus:,} on the + strand, {len(regions) - plus:,} on the - strand)")
+    for region in regions[:SHOWN]:
+        strand = "+" if region.strand > 0 else "-"
+        text.append(f"\n{region.begin + 1:>12,} {region.end:>12,}  {strand}  {region.end - region.begin:>7,} bases  ")
+        text.append(f"{100 * region.score:5.1f} %", "dim")
+    if len(regions) > SHOWN:
+        text.append(f"\n{'':>12} and {len(regions) - SHOWN:,} more; --out genes.gff3 writes all of them", "dim")
+    rows = [
+        {
+            "begin": region.begin + 1,
+            "end": region.end,
+            "strand": "+" if region.strand > 0 else "-",
+            "phase": -region.place % 3,
+            "score": round(region.score, 4),
+        }
+        for region in regions
+    ]
+    return Prediction(text, {"name": record.name, "bases": length, "coding": coding, "regions": rows}, warnings)
