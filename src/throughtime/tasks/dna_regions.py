@@ -93,6 +93,10 @@ class DnaRegions(Application[DnaExample]):
         """Stretches from a random place in a codon on, some letters read as N."""
         return _batch(examples, int(torch.randint(STEP, ())), self.settings.unread)
 
+    def size(self, example: DnaExample) -> int:
+        """Letters."""
+        return len(example.letters)
+
     # Judgement.
 
     def validate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Evaluation:
@@ -234,7 +238,13 @@ def _errors(piece: Piece, found: npt.NDArray[np.uint8]) -> list[tuple[str, int, 
     wrong = np.flatnonzero(np.diff(np.concatenate([[0], ((piece.labels > 0) != (found > 0)).astype(np.int8), [0]])))
     said = ("non-coding", "coding")
     return [
-        (piece.name, piece.begin + begin + 1, piece.begin + end, said[piece.labels[begin] > 0], said[found[begin] > 0])
+        (
+            piece.name,
+            piece.begin + begin + 1,
+            piece.begin + end,
+            said[int(piece.labels[begin] > 0)],
+            said[int(found[begin] > 0)],
+        )
         for begin, end in wrong.reshape(-1, 2).tolist()
     ]
 
