@@ -109,8 +109,8 @@ class StrandTagger(Model):
         engine: As in :class:`throughtime.Recurrent`.
 
     Attributes:
-        lift: What all labels but the first are raised by where regions are sought, in nats.
-        cost: Of a change of the reading frame there, in nats. Validation data says how much both are.
+        lift: What all labels but the first are raised by where regions are sought, in nats; validation data says how
+            far.
     """
 
     def __init__(self, config: StrandTaggerConfig, *, engine: str = "auto") -> None:
@@ -122,8 +122,6 @@ class StrandTagger(Model):
         self.linear = nn.Linear(self.stack.output_size, STEP * len(config.swapped))
         self.lift: Tensor
         self.register_buffer("lift", torch.zeros(()))
-        self.cost: Tensor
-        self.register_buffer("cost", torch.tensor(16.0))
         self.shares: Tensor
         self.swapped: Tensor
         self.register_buffer("shares", SHARES, persistent=False)

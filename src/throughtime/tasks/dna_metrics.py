@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from throughtime.data.bases import CODES, Codes, reverse_complement
+from throughtime.data.bases import Codes
+from throughtime.data.codons import Mask, open_frames
 from throughtime.data.intervals import Region
-
-Mask = npt.NDArray[np.bool_]
-
-STARTS, STOPS = ("ATG", "GTG", "TTG"), ("TAA", "TAG", "TGA")
-"""Of the genetic code of bacteria (11 in NCBI's numbering)."""
 
 
 @dataclass(frozen=True)
@@ -78,39 +73,6 @@ class Hits:
             math.sqrt(said) * math.sqrt(there) * math.sqrt(self.left + self.wrong) * math.sqrt(self.left + self.missed)
         )
         return (self.right * self.left - self.wrong * self.missed) / bottom if bottom else 0.0
-
-
-def _codons(names: Sequence[str]) -> npt.NDArray[np.int64]:
-    return np.array([[int(CODES[ord(letter)]) for letter in name] for name in names])
-
-
-def _at(codes: Codes, names: Sequence[str]) -> Mask:
-    """Where one of some codons begins, ``[L]``."""
-    found = np.zeros(len(codes), dtype=bool)
-    if len(codes) > 2:
-        triples = np.stack([codes[:-2], codes[1:-1], codes[2:]], 1)
-        found[:-2] = (triples[:, None] == _codons(names)).all(2).any(1)
-    return found
-
-
-def open_frames(codes: Codes, least: int) -> Iterator[Region]:
-    """The open reading frames of both strands: from the first start after a stop to the next stop, that one included.
-
-    Args:
-        codes: The sequence.
-        least: Bases of the shortest one.
-    """
-    for strand in (1, -1):
-        read = codes if strand > 0 else reverse_complement(codes)
-        starts, stops = np.flatnonzero(_at(read, STARTS)), np.flatnonzero(_at(read, STOPS))
-        for frame in range(3):
-            opening, closing = starts[starts % 3 == frame], stops[stops % 3 == frame]
-            after = np.concatenate([[-1], closing[:-1]]) if len(closing) else closing
-            firsts = np.searchsorted(opening, after, side="right")
-            for first, stop in zip(firsts, closing, strict=True):
-                if first < len(opening) and (begin := int(opening[first])) < stop and stop + 3 - begin >= least:
-                    end = int(stop) + 3
-                    yield Region(begin, end, 1) if strand > 0 else Region(len(codes) - end, len(codes) - begin, -1)
 
 
 def mask(length: int, regions: Iterable[Region]) -> Mask:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,24 +13,24 @@ import torch
 from rich.text import Text
 
 from throughtime.data.bases import Codes, encode
+from throughtime.data.codons import open_frames
 from throughtime.data.genomes import GENBANK, Record, intervals_of, label_bases, read_fasta, read_genome
 from throughtime.data.intervals import Region, check_intervals, write_intervals
-from throughtime.decoding.coding import Computed, Course, compute_windows, follow, regions_of
+from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
 from throughtime.errors import UserError
 from throughtime.models import Model, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.strands import NOTHING, STEP
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Asked, Prediction, Report, Table, no_progress
 from throughtime.tasks.dna_examples import DnaExample, DnaSettings, as_regions, batch_letters
-from throughtime.tasks.dna_metrics import Hits, fit_open_frames, mask, open_frames
+from throughtime.tasks.dna_metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna_picture import draw_genome
 from throughtime.training import Evaluation
 
 SWAPPED = (0, 4, 5, 6, 1, 2, 3)
 """What every label of one strand is on the other."""
 
-LIFTS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
-COSTS = (4.0, 8.0, 16.0, 32.0)
+LIFTS = (-1.0, -0.5, 0.0, 0.5)
 """Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
 
 LENGTHS = (60, 90, 120, 150, 180, 240, 300, 360, 450, 600)
@@ -100,26 +99,25 @@ class DnaRegions(Application[DnaExample]):
     # Judgement.
 
     def validate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Evaluation:
-        """MCC, with the lift and the cost of a change that make it the most; the model keeps them."""
-        model_sees = [(piece, self._compute(model, piece.codes)) for piece in pieces(examples)]
+        """MCC, with the lift that makes it the most; the model keeps that."""
+        held_out = list(pieces(examples))
+        sequences, lengths = [piece.codes for piece in held_out], [len(piece.codes) for piece in held_out]
+        with torch.no_grad():
+            computed = list(compute_windows(model.log_probs, sequences, no_progress))
         tried = []
-        for lift, cost in product(LIFTS, COSTS):
-            hits = sum((_hits(piece, follow(seen, len(piece.codes), lift, cost)) for piece, seen in model_sees), Hits())
-            tried.append((hits.mcc, hits.balanced, lift, cost))
-        mcc, balanced, lift, cost = max(tried)
+        for lift in LIFTS:
+            courses = zip(held_out, follow(computed, lengths, lift), strict=True)
+            hits = sum((Hits.count(piece.labels > 0, course.frames > 0) for piece, course in courses), Hits())
+            tried.append((hits, lift))
+        hits, lift = max(tried, key=lambda pair: pair[0].mcc)
         model.lift.fill_(lift)
-        model.cost.fill_(cost)
-        figures = {"mcc": mcc, "balanced_accuracy": balanced, "loss": self.mean_loss(model, examples)}
-        return Evaluation(1.0 - mcc, {**figures, "lift": lift, "cost": cost})
+        figures = {"mcc": hits.mcc, "balanced_accuracy": hits.balanced, "loss": self.mean_loss(model, examples)}
+        return Evaluation(1.0 - hits.mcc, {**figures, "lift": lift})
 
     @torch.no_grad()
-    def _compute(self, model: StrandTagger, codes: Codes) -> list[Computed]:
-        return list(compute_windows(model.log_probs, codes, no_progress))
-
     def _follow(self, model: StrandTagger, codes: Codes, asked: Asked) -> Course:
-        with torch.no_grad():
-            computed = compute_windows(model.log_probs, codes, asked.progress)
-            return follow(computed, len(codes), float(model.lift), float(model.cost))
+        computed = compute_windows(model.log_probs, [codes], asked.progress)
+        return follow(computed, [len(codes)], float(model.lift))[0]
 
     def evaluate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Report:
         """Per-base figures beside those of open reading frames; of every record; the longest errors."""
@@ -222,10 +220,6 @@ def pieces(examples: Sequence[DnaExample]) -> Iterator[Piece]:
         labels = [label_bases(len(example.letters), as_regions(example)) for example in group]
         codes = np.concatenate([example.codes for example in group])
         yield Piece(group[0].name, group[0].begin, codes, np.concatenate(labels))
-
-
-def _hits(piece: Piece, course: Course) -> Hits:
-    return Hits.count(piece.labels > 0, course.frames > 0)
 
 
 def _strands(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
