@@ -11,9 +11,9 @@ Shapes::
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -221,7 +221,7 @@ def regions_of(course: Course) -> list[Region]:
     cuts = np.flatnonzero(np.diff(course.frames)) + 1
     edges = [0, *cuts.tolist(), len(course.frames)]
     found = []
-    for begin, end in itertools.pairwise(edges):
+    for begin, end in pairwise(edges):
         if begin < end and (frame := int(course.frames[begin])):
             strand = 1 if frame < 4 else -1
             place = (begin - (frame - 1)) % 3 if strand > 0 else (frame - 4 - (end - 1)) % 3

@@ -17,9 +17,6 @@ from throughtime.tasks.dna_examples import DnaExample, DnaSettings, is_genome, r
 from throughtime.tasks.dna_regions import DnaRegions
 from throughtime.training import Evaluation
 
-BLOCK = 30_000
-"""Bases of a genome that are held out together."""
-
 PARTS: dict[str, type[Application[DnaExample]]] = {"regions": DnaRegions, "classes": DnaClasses}
 """What is learnt of genomes, and of labelled sequences."""
 
@@ -59,7 +56,7 @@ class Dna(Application[DnaExample]):
     @classmethod
     def key(cls, example: DnaExample) -> Hashable:
         """Equal sequences are the same; of a genome, stretches side by side are held out together."""
-        return example.letters if example.label is not None else (example.where, example.begin // BLOCK)
+        return example.letters if example.label is not None else (example.where, example.block)
 
     @classmethod
     def learn(cls, train: Sequence[DnaExample], settings: DnaSettings) -> dict[str, Any]:

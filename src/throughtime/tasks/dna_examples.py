@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from throughtime.data.bases import Codes, decode, encode
@@ -17,6 +17,12 @@ from throughtime.models import Letters
 from throughtime.tasks.application import ExampleSettings
 from throughtime.tasks.base import option
 from throughtime.training import OptimiserName
+
+BLOCK = 30_000
+"""Bases of a genome that are held out together, so that few genes are cut."""
+
+LEAST = 20
+"""Blocks of a genome; those of a small one are smaller."""
 
 
 class DnaSettings(ExampleSettings):
@@ -47,6 +53,7 @@ class DnaExample:
         where: File and record, or line.
         begin: Of a stretch: its first letter in the record, from 0.
         regions: Of a stretch: begin, end, strand and place of the regions in it, counted from its first letter.
+        block: Of a stretch: those of one block lie side by side, and are held out together.
         label: Of a sequence; None: it is a stretch.
     """
 
@@ -55,6 +62,7 @@ class DnaExample:
     where: str
     begin: int = 0
     regions: Sequence[tuple[int, int, int, int]] = ()
+    block: int = 0
     label: str | None = None
 
     @property
@@ -91,10 +99,11 @@ def _labelled(found: LabelledSequence) -> DnaExample:
 def cut_genome(record: Record, length: int) -> Iterator[DnaExample]:
     """A genome cut into stretches of that length; what is left at the end joins the last where it is short."""
     cuts = [*range(0, max(1, len(record.codes) - length // 2), length), len(record.codes)]
-    for begin, end in itertools.pairwise(cuts):
+    together = max(1, min(BLOCK // length, len(cuts) // LEAST))
+    for number, (begin, end) in enumerate(pairwise(cuts)):
         parts = [part for region in record.regions or () if (part := region.within(begin, end)) is not None]
         regions = [(part.begin, part.end, part.strand, part.place) for part in parts]
-        yield DnaExample(record.name, decode(record.codes[begin:end]), record.where, begin, regions)
+        yield DnaExample(record.name, decode(record.codes[begin:end]), record.where, begin, regions, number // together)
 
 
 def as_regions(example: DnaExample) -> list[Region]:
