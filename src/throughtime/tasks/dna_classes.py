@@ -16,7 +16,7 @@ from throughtime.data.genomes import FASTA, GENBANK, read_fasta, read_genome
 from throughtime.data.sequences import read_sequences
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
-from throughtime.models import ClassBatch, Classifier, LetterInput, Letters, Model, StackConfig
+from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.tasks.application import (
     ROWS,
     Application,
@@ -30,9 +30,6 @@ from throughtime.tasks.application import (
 from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.dna_examples import DnaExample, DnaSettings, batch_letters
 from throughtime.training import Evaluation
-
-WIDTH = 5
-"""Letters that the convolution sees."""
 
 
 class DnaClasses(Application[DnaExample]):
@@ -59,11 +56,9 @@ class DnaClasses(Application[DnaExample]):
         return {"labels": labels.symbols, "places": lengths.pop() if len(lengths) == 1 else 0}
 
     def build(self) -> Model:
-        """Letters with their neighbours and places, a recurrent stack, pooling, softmax."""
-        settings, places = self.settings, self.vocabulary["places"]
-        inputs = LetterInput(settings.embedding, width=WIDTH, places=places, dropout=settings.dropout / 4)
-        stack = StackConfig(**settings.stack()).build(inputs.output_size, engine=settings.engine)
-        return Classifier(inputs, stack, len(self.labels), pooling=settings.pooling, dropout=settings.dropout)
+        """The classifier of sequences."""
+        model: Model = self.settings.classifier(len(self.labels), self.vocabulary["places"])
+        return model
 
     def batch(self, examples: Sequence[DnaExample]) -> ClassBatch:
         """Sequences with their labels.
@@ -71,18 +66,15 @@ class DnaClasses(Application[DnaExample]):
         Raises:
             UserError: If a label was not seen in training.
         """
-        return self._batch(examples, 0.0)
-
-    def training_batch(self, examples: Sequence[DnaExample]) -> ClassBatch:
-        """Sequences, some letters read as N."""
-        return self._batch(examples, self.settings.unread)
-
-    def _batch(self, examples: Sequence[DnaExample], unread: float) -> ClassBatch:
         for example in examples:
             if example.label not in self.labels:
                 raise unknown_label(example.where, str(example.label), self.labels.symbols)
         classes = torch.tensor(self.labels.ids(str(example.label) for example in examples))
-        return ClassBatch(batch_letters(examples, unread=unread), classes)
+        return ClassBatch(batch_letters(examples), classes)
+
+    def training_batch(self, examples: Sequence[DnaExample]) -> ClassBatch:
+        """Sequences, some letters read as N."""
+        return ClassBatch(self.settings.hide(batch_letters(examples)), self.batch(examples).classes)
 
     def size(self, example: DnaExample) -> int:
         """Letters."""

@@ -1,4 +1,4 @@
-"""What models of DNA learn from: stretches of genomes with their coding regions, or sequences with labels."""
+"""What models of DNA are trained from: settings, and stretches of genomes with regions, or sequences with labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from throughtime.data.intervals import Region
 from throughtime.data.sequences import KINDS, LabelledSequence, read_sequences
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
-from throughtime.models import Letters
+from throughtime.models import Classifier, LetterInput, Letters, StackConfig, StrandTagger, StrandTaggerConfig
 from throughtime.tasks.application import ExampleSettings
 from throughtime.tasks.base import option
 from throughtime.training import OptimiserName
@@ -23,6 +23,12 @@ BLOCK = 30_000
 
 LEAST = 20
 """Blocks of a genome; those of a small one are smaller."""
+
+SWAPPED = (0, 4, 5, 6, 1, 2, 3)
+"""What every label of a base (:data:`throughtime.data.genomes.LABELS`) is on the other strand."""
+
+WIDTH = 5
+"""Letters that the convolution of the classifier sees."""
 
 
 class DnaSettings(ExampleSettings):
@@ -41,6 +47,21 @@ class DnaSettings(ExampleSettings):
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     weight_decay: float = option(0.01, "Of the optimiser.", "Training", ge=0)
+
+    def tagger(self) -> StrandTagger:
+        """The model of genomes: codons of three frames, a recurrent stack on both strands, softmax."""
+        config = StrandTaggerConfig(**self.stack(), swapped=SWAPPED, codon=self.embedding)
+        return StrandTagger(config, engine=self.engine)
+
+    def classifier(self, classes: int, places: int) -> Classifier:
+        """The model of labelled sequences: letters with neighbours and places, a recurrent stack, pooling, softmax."""
+        inputs = LetterInput(self.embedding, width=WIDTH, places=places, dropout=self.dropout / 4)
+        stack = StackConfig(**self.stack()).build(inputs.output_size, engine=self.engine)
+        return Classifier(inputs, stack, classes, pooling=self.pooling, dropout=self.dropout)
+
+    def hide(self, letters: Letters) -> Letters:
+        """Letters as training sees them."""
+        return letters.without(self.unread) if self.unread else letters
 
 
 @dataclass(frozen=True)
@@ -111,7 +132,6 @@ def as_regions(example: DnaExample) -> list[Region]:
     return [Region(*region) for region in example.regions]
 
 
-def batch_letters(examples: Sequence[DnaExample], first: int = 0, unread: float = 0.0) -> Letters:
-    """The letters of examples from the ``first`` on, that share of them, drawn at random, read as N."""
-    letters = Letters.of([example.codes[first:] for example in examples])
-    return letters.without(unread) if unread else letters
+def batch_letters(examples: Sequence[DnaExample], first: int = 0) -> Letters:
+    """The letters of examples, from the ``first`` on."""
+    return Letters.of([example.codes[first:] for example in examples])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from throughtime.data.genomes import GENBANK, Record, intervals_of, label_bases,
 from throughtime.data.intervals import Region, check_intervals, write_intervals
 from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
 from throughtime.errors import UserError
-from throughtime.models import Model, StrandBatch, StrandTagger, StrandTaggerConfig
+from throughtime.models import Model, StrandBatch, StrandTagger
 from throughtime.models.strands import NOTHING, STEP
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Asked, Prediction, Report, Table, no_progress
@@ -26,9 +26,6 @@ from throughtime.tasks.dna_examples import DnaExample, DnaSettings, as_regions, 
 from throughtime.tasks.dna_metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna_picture import draw_genome
 from throughtime.training import Evaluation
-
-SWAPPED = (0, 4, 5, 6, 1, 2, 3)
-"""What every label of one strand is on the other."""
 
 LIFTS = (-1.0, -0.5, 0.0, 0.5)
 """Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
@@ -79,18 +76,18 @@ class DnaRegions(Application[DnaExample]):
         return {"shortest": fit_open_frames(found, LENGTHS)}
 
     def build(self) -> Model:
-        """Codons of three frames, a recurrent stack on both strands, softmax."""
-        settings = self.settings
-        config = StrandTaggerConfig(**settings.stack(), swapped=SWAPPED, codon=settings.embedding)
-        return StrandTagger(config, engine=settings.engine)
+        """The tagger of both strands."""
+        model: Model = self.settings.tagger()
+        return model
 
     def batch(self, examples: Sequence[DnaExample]) -> StrandBatch:
         """Stretches with the labels of their bases."""
-        return _batch(examples, 0, 0.0)
+        return _batch(examples)
 
     def training_batch(self, examples: Sequence[DnaExample]) -> StrandBatch:
         """Stretches from a random place in a codon on, some letters read as N."""
-        return _batch(examples, int(torch.randint(STEP, ())), self.settings.unread)
+        batch = _batch(examples, int(torch.randint(STEP, ())))
+        return replace(batch, letters=self.settings.hide(batch.letters))
 
     def size(self, example: DnaExample) -> int:
         """Letters."""
@@ -198,8 +195,8 @@ class DnaRegions(Application[DnaExample]):
             write_intervals(asked.out, found)
 
 
-def _batch(examples: Sequence[DnaExample], first: int, unread: float) -> StrandBatch:
-    letters = batch_letters(examples, first, unread)
+def _batch(examples: Sequence[DnaExample], first: int = 0) -> StrandBatch:
+    letters = batch_letters(examples, first)
     labels = torch.full(letters.codes.shape, NOTHING)
     for row, example in enumerate(examples):
         found = label_bases(len(example.letters), as_regions(example))[first:]
