@@ -126,7 +126,19 @@ def classifier(folder: Path) -> Path:
     (folder / "seqs").mkdir()
     (folder / "seqs" / "all.fa").write_text(sequences(300, 0))
     out = folder / "classes"
-    arguments = ["train", "dna", "--data", str(folder / "seqs"), "--out", str(out), *TINY, "--batch", "32", "--cell", "gru"]
+    arguments = [
+        "train",
+        "dna",
+        "--data",
+        str(folder / "seqs"),
+        "--out",
+        str(out),
+        *TINY,
+        "--batch",
+        "32",
+        "--cell",
+        "gru",
+    ]
     assert run_command([*arguments, "--steps", "60", "--evaluate-every", "30"]) == 0
     return out
 

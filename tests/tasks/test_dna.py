@@ -16,7 +16,7 @@ from throughtime.data.codons import open_frames
 from throughtime.data.genomes import Record, label_bases
 from throughtime.data.intervals import Region
 from throughtime.tasks.dna import Dna
-from throughtime.tasks.dna_examples import BLOCK, LEAST, DnaExample, as_regions, cut_genome
+from throughtime.tasks.dna_examples import BLOCK, LEAST, DnaExample, DnaSettings, as_regions, cut_genome
 from throughtime.tasks.dna_metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna_regions import pieces
 
@@ -70,6 +70,13 @@ def test_blocks_of_a_genome_are_held_out_together_and_joined_again() -> None:
     assert decode(two.codes) == "".join(example.letters for example in second)
     whole = label_bases(700_000, genome(700_000).regions or ())
     assert two.labels.tolist() == whole[BLOCK : 2 * BLOCK].tolist()
+
+
+def test_equal_sequences_are_held_out_together(tmp_path: Path) -> None:
+    (tmp_path / "a.data").write_text("N, one, ACGT\nEI, two, acgt\nN, three, ACGA\n")
+    examples = Dna.read([tmp_path / "a.data"], DnaSettings())
+    one, two, three = map(Dna.key, examples)
+    assert one == two != three
 
 
 def test_a_small_genome_has_enough_blocks() -> None:

@@ -148,10 +148,10 @@ def follow(computed: Iterable[Computed], lengths: Sequence[int], lift: float) ->
     return courses
 
 
-COST = 25.0
+COST = 100.0
 """What it costs to enter a frame without a start codon, or to leave one without a stop codon, in nats."""
 
-PAST = 100.0
+PAST = 300.0
 """What it costs to read past a stop codon: enough for none but a sequence that is wrong."""
 
 # Which label a base has in every reading frame, by its index modulo 3: [3, 7].

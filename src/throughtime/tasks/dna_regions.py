@@ -27,7 +27,7 @@ from throughtime.tasks.dna_metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna_picture import draw_genome
 from throughtime.training import Evaluation
 
-LIFTS = (-1.0, -0.5, 0.0, 0.5)
+LIFTS = (-0.5, 0.0, 0.5, 1.0, 1.5)
 """Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
 
 LENGTHS = (60, 90, 120, 150, 180, 240, 300, 360, 450, 600)
