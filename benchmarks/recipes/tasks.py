@@ -38,6 +38,16 @@ def sst_sentences(folder: Path) -> list[str]:
     return [str(folder)]
 
 
+def bacteria(folder: Path) -> list[str]:
+    """One bacterium to train on, another one to judge by."""
+    names = {"train": "NC_002737_Streptococcus_pyogenes_M1_GAS", "test": "NC_000907_Haemophilus_influenzae_Rd_KW20"}
+    for part, name in names.items():
+        link = folder / f"{part}.gb"
+        link.unlink(missing_ok=True)
+        link.symlink_to(data(f"genomes/{name}.gb"))
+    return [str(folder)]
+
+
 def named(*paths: str) -> Callable[[Path], list[str]]:
     """Data that is read as it is."""
     return lambda folder: [str(data(path)) for path in paths]
@@ -67,6 +77,11 @@ RECIPES: dict[str, Recipe] = {
     "pronunciation": Recipe(named("cmudict/cmudict.dict"), "--minutes 30 --seed 0", "cmudict/cmudict.dict"),
     "translation": Recipe(
         named("multi30k/raw"), "--from de --to en --lowercase --vocab 6000 --minutes 60 --seed 0", "multi30k/raw"
+    ),
+    "dna": Recipe(
+        bacteria,
+        "--minutes 30 --seed 0",
+        "NC_002737 (Streptococcus pyogenes) --test NC_000907 (Haemophilus influenzae)",
     ),
 }
 

@@ -5,7 +5,9 @@ from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.ctc import CTCConfig, CTCModel, FrameBatch
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
+from throughtime.models.letter_input import LetterInput
 from throughtime.models.stack import StackConfig
+from throughtime.models.strands import Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.models.word_input import WordInput, WordInputConfig
@@ -20,9 +22,14 @@ __all__ = [
     "FrameBatch",
     "LanguageModel",
     "LanguageModelConfig",
+    "LetterInput",
+    "Letters",
     "Model",
     "StackConfig",
     "State",
+    "StrandBatch",
+    "StrandTagger",
+    "StrandTaggerConfig",
     "TagBatch",
     "Tagger",
     "TaggerConfig",

@@ -7,6 +7,7 @@ from typing import Any
 from throughtime.own import find_class
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
+from throughtime.tasks.dna import Dna
 from throughtime.tasks.entities import Entities
 from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
@@ -22,6 +23,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Entities,
     Translation,
     Pronunciation,
+    Dna,
     Speech,
 )
 
