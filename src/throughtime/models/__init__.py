@@ -2,6 +2,7 @@
 
 from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
+from throughtime.models.clip_input import FrameInput, PointInput
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
@@ -14,9 +15,11 @@ __all__ = [
     "Classifier",
     "EncoderDecoder",
     "EncoderDecoderConfig",
+    "FrameInput",
     "LanguageModel",
     "LanguageModelConfig",
     "Model",
+    "PointInput",
     "StackConfig",
     "State",
     "TagBatch",

@@ -14,6 +14,7 @@ from throughtime.tasks.sentiment_trees import SentimentTrees
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 from throughtime.tasks.translation import Translation
+from throughtime.tasks.video import VideoActions
 
 APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Sentiment,
@@ -21,6 +22,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Entities,
     Translation,
     Pronunciation,
+    VideoActions,
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}

@@ -1,0 +1,108 @@
+"""What a recurrent stack reads of clips: features of every frame, or key points made relative.
+
+Shapes::
+
+    B  sequences        T  steps        N  real steps of all sequences        F  features of a step
+    C  channels of a frame        S  side of a frame        D  numbers of a step of key points
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from throughtime.data.ragged import RaggedBatch
+
+CHANNELS = (16, 32, 64, 64)
+"""Of the convolutions, each of which halves the side."""
+
+GROUP = 8
+"""Channels that are normalised together."""
+
+
+class FrameInput(nn.Module):
+    """Features of every frame, by a small convolutional network: four times convolve, normalise, rectify.
+
+    A frame is read together with its difference to the one before (zero at the first), which shows what moves. Groups
+    of channels are normalised within a frame (Wu and He 2018), so that a frame reads the same whatever stands beside it
+    in a batch. What the last convolution gives keeps its place: where something is matters as much as what.
+
+    Args:
+        channels: C.
+        size: S.
+        features: F.
+    """
+
+    def __init__(self, channels: int, size: int, features: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width, side = 2 * channels, size
+        for out in CHANNELS:
+            layers += [nn.Conv2d(width, out, 3, stride=2, padding=1), nn.GroupNorm(out // GROUP, out), nn.ReLU()]
+            width, side = out, -(-side // 2)
+        self.convolutions = nn.Sequential(*layers)
+        self.project = nn.Linear(width * side * side, features)
+        self.output_size = features
+
+    def forward(self, batch: RaggedBatch) -> Tensor:
+        """Frames ``[B, T, C, S, S]`` of bytes to ``[B, T, F]``, zeros past a sequence's end."""
+        frames = batch.values.to(self.project.weight.device)
+        real = _real(batch, frames.device)
+        light = frames.to(self.project.weight.dtype) / 255
+        moved = torch.zeros_like(light)
+        moved[:, 1:] = light[:, 1:] - light[:, :-1]
+        seen = self.convolutions(torch.cat([light[real] - 0.5, moved[real]], 1))
+        found = F.relu(self.project(seen.flatten(1)))
+        outputs = found.new_zeros(*real.shape, self.output_size)
+        outputs[real] = found
+        return outputs
+
+
+class PointInput(nn.Module):
+    """Key points made relative: places from where the points' middle was at first, and how far each moved in a step.
+
+    Both in units of the training data, so that neither the camera's distance nor the place in the picture counts while
+    how far a point moves does.
+
+    Args:
+        axes: Coordinates of a point; D is a multiple of it.
+        numbers: D.
+        scales: Units of places and of moves.
+    """
+
+    def __init__(self, axes: int, numbers: int, scales: Sequence[float] = (1.0, 1.0)) -> None:
+        super().__init__()
+        self.axes = axes
+        self.output_size = 2 * numbers
+        self.register_buffer("scales", torch.tensor(scales))
+        self.scales: Tensor
+
+    def forward(self, batch: RaggedBatch) -> Tensor:
+        """Points ``[B, T, D]`` to ``[B, T, 2 D]``, zeros past a sequence's end."""
+        values = batch.values.to(self.scales.device, self.scales.dtype)
+        places, moves = relative(values, self.axes)
+        features = torch.cat([places / self.scales[0], moves / self.scales[1]], 2)
+        return features * _real(batch, values.device).unsqueeze(2)
+
+
+def relative(values: Tensor, axes: int) -> tuple[Tensor, Tensor]:
+    """Places ``[B, T, D]`` from the middle of the first step's points, and moves since the step before, zero at first.
+
+    Example:
+        >>> places, moves = relative(torch.tensor([[[1.0, 5.0], [2.0, 7.0], [2.0, 8.0]]]), axes=2)
+        >>> places.tolist(), moves.tolist()
+        ([[[0.0, 0.0], [1.0, 2.0], [1.0, 3.0]]], [[[0.0, 0.0], [1.0, 2.0], [0.0, 1.0]]])
+    """
+    rows, steps, numbers = values.shape
+    points = values.view(rows, steps, numbers // axes, axes)
+    places = (points - points[:, :1].mean(2, keepdim=True)).reshape(rows, steps, numbers)
+    moves = torch.zeros_like(values)
+    moves[:, 1:] = values[:, 1:] - values[:, :-1]
+    return places, moves
+
+
+def _real(batch: RaggedBatch, device: torch.device) -> Tensor:
+    return (torch.arange(batch.values.shape[1]) < batch.lengths.unsqueeze(1)).to(device)
