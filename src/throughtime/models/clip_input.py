@@ -22,13 +22,18 @@ CHANNELS = (16, 32, 64, 64)
 GROUP = 8
 """Channels that are normalised together."""
 
+DARK = 0.01
+"""Deviation of light, as a share of its range, below which a clip is not made much brighter."""
+
 
 class FrameInput(nn.Module):
     """Features of every frame, by a small convolutional network: four times convolve, normalise, rectify.
 
-    A frame is read together with its difference to the one before (zero at the first), which shows what moves. Groups
-    of channels are normalised within a frame (Wu and He 2018), so that a frame reads the same whatever stands beside it
-    in a batch. What the last convolution gives keeps its place: where something is matters as much as what.
+    A clip is first brought to mean 0 and deviation 1, all of its frames together: light and contrast tell nothing of an
+    action. A frame is then read together with its difference to the one before (zero at the first), which shows what
+    moves. Groups of channels are normalised within a frame (Wu and He 2018), so that a clip reads the same whatever
+    stands beside it in a batch. What the last convolution gives keeps its place: where something is matters as much
+    as what.
 
     Args:
         channels: C.
@@ -51,14 +56,29 @@ class FrameInput(nn.Module):
         """Frames ``[B, T, C, S, S]`` of bytes to ``[B, T, F]``, zeros past a sequence's end."""
         frames = batch.values.to(self.project.weight.device)
         real = _real(batch, frames.device)
-        light = frames.to(self.project.weight.dtype) / 255
+        light = even(frames.to(self.project.weight.dtype) / 255, real)
         moved = torch.zeros_like(light)
         moved[:, 1:] = light[:, 1:] - light[:, :-1]
-        seen = self.convolutions(torch.cat([light[real] - 0.5, moved[real]], 1))
+        seen = self.convolutions(torch.cat([light[real], moved[real]], 1))
         found = F.relu(self.project(seen.flatten(1)))
         outputs = found.new_zeros(*real.shape, self.output_size)
         outputs[real] = found
         return outputs
+
+
+def even(light: Tensor, real: Tensor) -> Tensor:
+    """Frames ``[B, T, C, S, S]`` less the mean of their clip's real ones, ``real [B, T]``, by their deviation.
+
+    Example:
+        >>> clip = torch.tensor([1.0, 3.0, 9.0]).view(1, 3, 1, 1, 1)  # the last frame is past the clip's end
+        >>> [round(value, 1) for value in even(clip, torch.tensor([[True, True, False]])).flatten().tolist()[:2]]
+        [-1.0, 1.0]
+    """
+    mask = real.view(*real.shape, 1, 1, 1).to(light.dtype)
+    count = (mask.sum((1, 2, 3, 4), keepdim=True) * light[0, 0].numel()).clamp(min=1)
+    centred = light - (light * mask).sum((1, 2, 3, 4), keepdim=True) / count
+    variance = (centred.square() * mask).sum((1, 2, 3, 4), keepdim=True) / count
+    return centred / (variance.sqrt() + DARK)
 
 
 class PointInput(nn.Module):
