@@ -30,6 +30,9 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".
 GAP = 60.0
 """Seconds between two frames from which on their time stamps are taken for broken."""
 
+EARLY = 0.1
+"""Share of a frame's time by which it may be shown too early: files round times to clocks of their own."""
+
 SHORT = 0.5
 """Seconds by which a video may be shorter than its file says before the user is told."""
 
@@ -102,15 +105,14 @@ class Video:
         show = _Show(av, stream, self.look)
         shown, now, length, steps = None, 0.0, 0.0, 0
         for now, length, frame in self._timed(av, container, stream):
-            # A step that falls on a frame's time, rounded to the file's own clock, shows that frame.
-            while shown is not None and steps / self.look.fps < now - length / 10:
+            while shown is not None and steps / self.look.fps < now - EARLY * length:
                 yield show(shown)
                 steps += 1
             shown = frame
         if shown is None:
             raise UserError(f"{self.path}: expected a video with frames, got none that can be decoded; leave it out")
         end = now + length
-        while not steps or steps / self.look.fps < end - length / 10:
+        while not steps or steps / self.look.fps < end - EARLY * length:
             yield show(shown)
             steps += 1
         if self.seconds is not None and end < self.seconds - max(SHORT, self.seconds / 20):
@@ -132,7 +134,7 @@ class Video:
         if gaps:
             self.warnings.append(f"its time stamps jump by {gaps:.1f} s, which are left out")
         if damaged:
-            self.warnings.append(f"{damaged:,} of its frames are damaged: they are used as they are")
+            self.warnings.append(f"damaged frames, used as they are: {damaged:,}")
 
     def _decoded(self, av: Any, container: Any, stream: Any) -> Iterator[Any]:
         """Frames in the order that they are shown in; what is broken is left out."""
@@ -150,7 +152,7 @@ class Video:
             except av.FFmpegError:
                 broken += 1
         if broken:
-            self.warnings.append(f"{broken:,} pieces of it are broken, and left out")
+            self.warnings.append(f"broken packets, left out: {broken:,}")
 
 
 class _Show:

@@ -148,7 +148,8 @@ def _attention(window: Window, unit: str, named: bool) -> str:
     label = f"  {_percents({window.label: window.chances[window.label]}, 1)}" if named else ""
     at, most = window.best
     when = f"{at:.1f}{unit}" if unit else f"step {int(at) + 1}"
-    return f"{_span(window.start, window.end)}{unit}{label}  {bars(window.attention)}  most at {when} ({most:.0%})"
+    span = f"{_span(window.start, window.end)}{unit}" if unit else f"steps 1–{len(window.attention)}"
+    return f"{span}{label}  {bars(window.attention)}  most at {when} ({most:.0%})"
 
 
 def _timeline(windows: Sequence[Window]) -> list[str]:
