@@ -21,7 +21,8 @@ def stick_figures() -> Any:
     """The recipe that draws and encodes videos."""
     pytest.importorskip("av")
     spec = importlib.util.spec_from_file_location("stick_figures", RECIPES / "stick_figures.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["stick_figures"] = module  # a dataclass looks its own module up
     spec.loader.exec_module(module)

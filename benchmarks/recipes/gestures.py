@@ -7,7 +7,7 @@ after the other: rows drawn at random would be nearly the same in training and t
 from __future__ import annotations
 
 import csv
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ def blocks(rows: int, random: np.random.Generator) -> list[tuple[int, int, str]]
 def apart(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     """The blocks without the rows at their beginning that may overlap with a block before of another part."""
     kept = found[:1]
-    for (_, _, before), (begin, end, part) in zip(found[:-1], found[1:], strict=True):
+    for (_, _, before), (begin, end, part) in pairwise(found):
         kept.append((begin + (STEPS - 1 if part != before else 0), end, part))
     return [(begin, end, part) for begin, end, part in kept if begin < end]
 

@@ -157,15 +157,20 @@ def long_frames(seconds: float, rate: int, seed: int) -> Iterator[npt.NDArray[np
                 shown += 1
 
 
+def write_parts(folder: Path, train: int = 600, valid: int = 100, test: int = 200) -> list[str]:
+    """Folders of clips for training, validation and test, each drawn anew."""
+    for seed, (part, count) in enumerate({"train": train, "valid": valid, "test": test}.items()):
+        write_clips(folder / part, count, seed)
+    return [str(folder)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    for seed, (part, count) in enumerate({"train": 600, "valid": 100, "test": 200}.items()):
+    for part, count in {"train": 600, "valid": 100, "test": 200}.items():
         parser.add_argument(f"--{part}", type=int, default=count)
-        parser.set_defaults(**{f"{part}_seed": seed})
     given = parser.parse_args()
-    for part in ("train", "valid", "test"):
-        write_clips(given.folder / part, getattr(given, part), getattr(given, f"{part}_seed"))
+    write_parts(given.folder, given.train, given.valid, given.test)
 
 
 if __name__ == "__main__":

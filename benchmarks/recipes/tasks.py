@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gestures import gestures
 from record import ROOT, commit, curve, data, machine, record
 
 
@@ -41,6 +42,13 @@ def sst_sentences(folder: Path) -> list[str]:
 def named(*paths: str) -> Callable[[Path], list[str]]:
     """Data that is read as it is."""
     return lambda folder: [str(data(path)) for path in paths]
+
+
+def stick_figures(folder: Path) -> list[str]:
+    """Videos of stick figures, drawn and encoded in the folder where they are not there yet."""
+    from stick_figures import write_parts
+
+    return [str(folder)] if any(folder.iterdir()) else write_parts(folder)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,10 @@ RECIPES: dict[str, Recipe] = {
     "pronunciation": Recipe(named("cmudict/cmudict.dict"), "--minutes 30 --seed 0", "cmudict/cmudict.dict"),
     "translation": Recipe(
         named("multi30k/raw"), "--from de --to en --lowercase --vocab 6000 --minutes 60 --seed 0", "multi30k/raw"
+    ),
+    "video-figures": Recipe(stick_figures, "--seed 0", "videos drawn by stick_figures.py", "video"),
+    "video-gestures": Recipe(
+        gestures, "--epochs 15 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
     ),
 }
 
