@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from throughtime.data.ragged import RaggedBatch
 
-CHANNELS = (16, 32, 64, 64)
+CHANNELS = (8, 16, 32, 64)
 """Of the convolutions, each of which halves the side."""
 
-GROUP = 8
+GROUP = 4
 """Channels that are normalised together."""
 
 DARK = 0.01

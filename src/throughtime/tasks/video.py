@@ -43,7 +43,7 @@ class VideoSettings(SignalSettings):
     """What a classifier of clips is trained from."""
 
     fps: float = option(10.0, "Steps a second of video, whatever its frame rate.", "Data", gt=0, le=1000)
-    size: int = option(48, "Side of the square that frames are fitted into.", "Data", ge=16, le=1024)
+    size: int = option(64, "Side of the square that frames are fitted into.", "Data", ge=16, le=1024)
     colour: bool = option(False, "Frames in colour, not in grey.", "Data")
     window: float = option(10.0, "Seconds of video read at once; longer clips are cut.", "Data", gt=0)
     dims: int = option(2, "Coordinates of a key point.", "Data", ge=1)
@@ -57,8 +57,8 @@ class VideoSettings(SignalSettings):
     flip: bool = option(False, "Mirror every other clip while training.", "Training")
     brightness: float = option(0.1, "Share by which light is changed while training.", "Training", ge=0, lt=1)
     noise: float = option(0.02, "Of frames and points while training, as a share of their range.", "Training", ge=0)
-    epochs: float = option(40.0, "Passes over the data.", "Training", gt=0)
-    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
+    epochs: float = option(30.0, "Passes over the data.", "Training", gt=0)
+    lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     warmup: int = option(20, "Steps over which the learning rate rises.", "Training", ge=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     weight_decay: float = option(0.05, "Of the optimiser.", "Training", ge=0)
