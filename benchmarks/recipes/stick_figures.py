@@ -9,7 +9,7 @@ two is lighter, and noise; width, height and frame rate (10 to 30 a second).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -134,11 +134,11 @@ def write_video(path: Path, frames: Any, rate: int | Fraction, codec: str = "mpe
     return path
 
 
-def write_clips(folder: Path, count: int, seed: int) -> Path:
+def write_clips(folder: Path, count: int, seed: int, actions: Sequence[str] = ACTIONS) -> Path:
     """A folder of clips for every action, ``count`` in all."""
     random = np.random.default_rng(seed)
     for number in range(count):
-        action = ACTIONS[number % len(ACTIONS)]
+        action = actions[number % len(actions)]
         (folder / action).mkdir(parents=True, exist_ok=True)
         clip = draw_clip(action, random)
         write_video(folder / action / f"{number:04}.mp4", clip.frames, clip.rate)

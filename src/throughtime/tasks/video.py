@@ -133,6 +133,11 @@ class VideoActions(Application[ClipExample]):
         return example.recording
 
     @classmethod
+    def remarks(cls, examples: Sequence[ClipExample], settings: VideoSettings) -> list[str]:
+        """Clips that could not be read whole."""
+        return [f"{path}: {warning}" for path, warning in _warnings(examples, settings)]
+
+    @classmethod
     def learn(cls, train: Sequence[ClipExample], settings: VideoSettings) -> dict[str, Any]:
         """Labels, whether steps are frames or points, their units and the longest sequence; the baseline's means."""
         labels = Vocabulary.closed(example.label for example in train)
