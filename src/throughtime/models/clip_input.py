@@ -59,7 +59,8 @@ class FrameInput(nn.Module):
         light = even(frames.to(self.project.weight.dtype) / 255, real)
         moved = torch.zeros_like(light)
         moved[:, 1:] = light[:, 1:] - light[:, :-1]
-        seen = self.convolutions(torch.cat([light[real], moved[real]], 1))
+        pictures = torch.cat([light[real], moved[real]], 1)
+        seen = self.convolutions(pictures.contiguous(memory_format=torch.channels_last))  # a quarter faster so
         found = F.relu(self.project(seen.flatten(1)))
         outputs = found.new_zeros(*real.shape, self.output_size)
         outputs[real] = found

@@ -57,7 +57,7 @@ class VideoSettings(SignalSettings):
     flip: bool = option(False, "Mirror every other clip while training.", "Training")
     brightness: float = option(0.1, "Share by which light is changed while training.", "Training", ge=0, lt=1)
     noise: float = option(0.02, "Of frames and points while training, as a share of their range.", "Training", ge=0)
-    epochs: float = option(30.0, "Passes over the data.", "Training", gt=0)
+    epochs: float = option(20.0, "Passes over the data.", "Training", gt=0)
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     warmup: int = option(20, "Steps over which the learning rate rises.", "Training", ge=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
