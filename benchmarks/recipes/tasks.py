@@ -78,7 +78,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "video-figures": Recipe(stick_figures, "--seed 0", "videos drawn by stick_figures.py", "video"),
     "video-gestures": Recipe(
-        gestures, "--epochs 15 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
+        gestures, "--epochs 15 --lr 2e-3 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
     ),
 }
 
