@@ -148,8 +148,10 @@ def test_the_strip_shows_frames_attention_and_classes(
         assert len(strip.images) == 12
         assert strip.get_title().startswith(found["label"])
         assert strip.get_xlim() == attention.get_xlim() == (0, found["seconds"])
-        weights = np.concatenate([len(w["attention"]) * np.array(w["attention"]) for w in found["windows"]])
-        np.testing.assert_allclose(attention.lines[0].get_ydata(), weights, rtol=1e-4)
+        for patch, window in zip(attention.patches, found["windows"], strict=True):
+            weights = len(window["attention"]) * np.array(window["attention"])
+            np.testing.assert_allclose(patch.get_data().values, weights, rtol=1e-4)
+            assert (patch.get_data().edges[[0, -1]] == (window["start"], window["end"])).all()
         edges = [(image.get_extent()[0], image.get_extent()[1]) for image in strip.images]
         assert edges[0][0] == 0
         assert edges[-1][1] == pytest.approx(found["seconds"])

@@ -174,16 +174,13 @@ def draw_windows(path: Path, windows: Sequence[Window], samples: Samples, fps: f
         left, right = number * end / count, (number + 1) * end / count
         frame = samples.nearest((left + right) / 2 * fps - 0.5).transpose(1, 2, 0)
         axes[0].imshow(frame, cmap="gray", vmin=0, vmax=255, extent=(left, right, 0, 1), aspect="auto")
+        axes[0].axvline(left, color="white", linewidth=1.5)
     axes[0].set_yticks([])
     axes[0].set_ylim(0, 1)
     chances = overall(windows)
     label = next(iter(chances))
     axes[0].set_title(f"{label} {100 * chances[label]:.1f} %")
-    times, heights_of = _curve(windows)
-    axes[1].fill_between(times, heights_of, step="mid", color=COLOURS[2], alpha=0.35, linewidth=0)
-    axes[1].step(times, heights_of, where="mid", color=COLOURS[2], linewidth=1)
-    axes[1].set_ylabel("attention\n(1 = even)")
-    axes[1].set_ylim(0, None)
+    _draw_attention(axes[1], windows)
     if several:
         _draw_classes(axes[2], windows)
     axes[-1].set_xlabel("seconds")
@@ -191,14 +188,14 @@ def draw_windows(path: Path, windows: Sequence[Window], samples: Samples, fps: f
     save_figure(figure, path)
 
 
-def _curve(windows: Sequence[Window]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The middle of every step, and its attention: 1 where a step gets as much as the mean one of its window."""
-    times, heights = [], []
+def _draw_attention(axis: Any, windows: Sequence[Window]) -> None:
+    """The attention of every step: 1 where it gets as much as the mean one of its window."""
     for window in windows:
         steps = len(window.attention)
-        times.append(window.start + (np.arange(steps) + 0.5) * (window.end - window.start) / steps)
-        heights.append(steps * np.array(window.attention))
-    return np.concatenate(times), np.concatenate(heights)
+        edges = np.linspace(window.start, window.end, steps + 1)
+        axis.stairs(steps * np.array(window.attention), edges, fill=True, color=COLOURS[2])
+    axis.set_ylabel("attention\n(1 = even)")
+    axis.set_ylim(0, None)
 
 
 def _draw_classes(axis: Any, windows: Sequence[Window]) -> None:
