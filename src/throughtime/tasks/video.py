@@ -252,7 +252,7 @@ class VideoActions(Application[ClipExample]):
     def _of_video(self, model: Classifier, path: Path, asked: Asked) -> Prediction:
         clip = Video(path, self.settings.look())
         samples, windows, fps = Samples(), [], self.settings.fps
-        for group in _groups(_windows(iter(clip), self.vocabulary["window"]), TOGETHER):
+        for group in _groups(windows_of(iter(clip), self.vocabulary["window"]), TOGETHER):
             windows += self._judge_windows(model, group, fps)
             asked.progress(windows[-1].end, clip.seconds, "seconds")
             if asked.picture is not None:
@@ -314,7 +314,7 @@ def cut(steps: int, longest: int) -> list[tuple[int, int]]:
     return pieces
 
 
-def _windows(frames: Iterator[Array], longest: int) -> Iterator[tuple[int, Array]]:
+def windows_of(frames: Iterator[Array], longest: int) -> Iterator[tuple[int, Array]]:
     """A video's frames as :func:`cut` divides them, with never more than two windows in memory."""
     held: list[Array] = []
     begin = 0
