@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gestures import gestures
 from record import ROOT, commit, curve, data, machine, record
 
 
@@ -53,6 +54,13 @@ def named(*paths: str) -> Callable[[Path], list[str]]:
     return lambda folder: [str(data(path)) for path in paths]
 
 
+def stick_figures(folder: Path) -> list[str]:
+    """Videos of stick figures, drawn and encoded in the folder where they are not there yet."""
+    from stick_figures import write_parts
+
+    return [str(folder)] if any(folder.iterdir()) else write_parts(folder)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a task is trained and judged.
@@ -82,6 +90,10 @@ RECIPES: dict[str, Recipe] = {
         bacteria,
         "--minutes 30 --seed 0",
         "NC_002737 (Streptococcus pyogenes) --test NC_000907 (Haemophilus influenzae)",
+    ),
+    "video-figures": Recipe(stick_figures, "--seed 0", "videos drawn by stick_figures.py", "video"),
+    "video-gestures": Recipe(
+        gestures, "--epochs 15 --lr 2e-3 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
     ),
 }
 

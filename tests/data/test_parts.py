@@ -59,6 +59,12 @@ def test_folders_named_after_parts_are_searched_too(tmp_path: Path) -> None:
     assert found == {"train": ["a.csv", "b.csv"], "valid": ["a.csv"]}
 
 
+def test_where_a_folder_of_data_lies_says_nothing(tmp_path: Path) -> None:
+    films = tmp_path / "test" / "films"
+    films.mkdir(parents=True)
+    assert find_parts([films], lambda path: path.name == "films") == {"train": [films]}
+
+
 def test_a_file_that_is_named_is_taken_whatever_it_is_called(tmp_path: Path) -> None:
     touch(tmp_path, "train/reviews.txt", "mine.test.txt")
     files = [tmp_path / "train" / "reviews.txt", tmp_path / "mine.test.txt"]

@@ -43,7 +43,7 @@ class LabelledText:
 
 def is_labelled(path: Path) -> bool:
     """Whether a path is a file with columns, or a folder of classes."""
-    return path.suffix.lower() in TABLES if path.is_file() else len(_classes(path)) > 1
+    return path.suffix.lower() in TABLES if path.is_file() else len(class_folders(path, (".txt",))) > 1
 
 
 def read_labelled(path: Path, text: str | None = None, label: str | None = None) -> Iterator[LabelledText]:
@@ -85,19 +85,26 @@ def read_rows(path: Path, headings: Set[str]) -> Iterator[Row]:
     return _read_table(path, "," if kind == ".csv" else "\t", headings)
 
 
-def _classes(folder: Path) -> list[Path]:
+def class_folders(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
+    """The files of every class, by the name of the folder that they lie in; folders of parts are no classes."""
     if not folder.is_dir():
-        return []
-    return [f for f in sorted(folder.iterdir()) if f.is_dir() and not part_of(f.name) and any(f.glob("*.txt"))]
+        return {}
+    inside = [found for found in sorted(folder.iterdir()) if found.is_dir() and not part_of(found.name)]
+    files = {found.name: [file for file in sorted(found.iterdir()) if _is_kind(file, suffixes)] for found in inside}
+    return {name: found for name, found in files.items() if found}
+
+
+def _is_kind(file: Path, suffixes: Sequence[str]) -> bool:
+    return file.suffix.lower() in suffixes and file.is_file()
 
 
 def _read_folder(folder: Path) -> Iterator[LabelledText]:
-    classes = _classes(folder)
+    classes = class_folders(folder, (".txt",))
     if not classes:
         raise UserError(f"{folder}: expected a folder of .txt files for every class, found none")
-    for inside in classes:
-        for file in sorted(inside.glob("*.txt")):
-            yield LabelledText("".join(file_lines(file)).strip(), inside.name, str(file))
+    for name, files in classes.items():
+        for file in files:
+            yield LabelledText("".join(file_lines(file)).strip(), name, str(file))
 
 
 def _read_json(path: Path) -> Iterator[Row]:

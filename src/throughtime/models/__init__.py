@@ -2,6 +2,7 @@
 
 from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
+from throughtime.models.clip_input import FrameInput, PointInput
 from throughtime.models.ctc import CTCConfig, CTCModel, FrameBatch
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
@@ -20,11 +21,13 @@ __all__ = [
     "EncoderDecoder",
     "EncoderDecoderConfig",
     "FrameBatch",
+    "FrameInput",
     "LanguageModel",
     "LanguageModelConfig",
     "LetterInput",
     "Letters",
     "Model",
+    "PointInput",
     "StackConfig",
     "State",
     "StrandBatch",

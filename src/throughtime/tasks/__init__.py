@@ -16,6 +16,7 @@ from throughtime.tasks.speech import Speech
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 from throughtime.tasks.translation import Translation
+from throughtime.tasks.video import VideoActions
 
 APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Sentiment,
@@ -25,6 +26,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Pronunciation,
     Dna,
     Speech,
+    VideoActions,
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}

@@ -144,6 +144,11 @@ class Application(Generic[ExampleT]):
         """
         raise NotImplementedError(f"{cls.__name__} learns nothing: define learn(cls, train, settings)")
 
+    @classmethod
+    def remarks(cls, examples: Sequence[ExampleT], settings: Any) -> list[str]:
+        """What the user should know of a part's examples, such as files that could not be read whole."""
+        return []
+
     # Model.
 
     def build(self) -> Model:

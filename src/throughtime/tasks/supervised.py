@@ -116,6 +116,7 @@ class Supervised(Task):
         for part, members in examples.items():
             if not members:
                 raise UserError(f"expected examples in {', '.join(map(str, files[part]))}, got none")
+            told += self.application.remarks(members, settings)
         missing = ["valid"] if "test" in files else ["valid", "test"]
         missing = [] if "valid" in files else missing
         if missing:
