@@ -3,6 +3,7 @@
 from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from throughtime.models.key_model import KeyModel, RollBatch
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.stack import StackConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
@@ -14,9 +15,11 @@ __all__ = [
     "Classifier",
     "EncoderDecoder",
     "EncoderDecoderConfig",
+    "KeyModel",
     "LanguageModel",
     "LanguageModelConfig",
     "Model",
+    "RollBatch",
     "StackConfig",
     "State",
     "TagBatch",

@@ -8,6 +8,7 @@ from throughtime.own import find_class
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.entities import Entities
+from throughtime.tasks.music import Music
 from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
 from throughtime.tasks.sentiment_trees import SentimentTrees
@@ -21,6 +22,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Entities,
     Translation,
     Pronunciation,
+    Music,
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}

@@ -19,7 +19,7 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model
-from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Table, TrainSettings, option
+from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, Sampler, Table, TrainSettings, option
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000
@@ -184,6 +184,14 @@ class Application(Generic[ExampleT]):
             UserError: As above, or if the model needs the whole input.
         """
         raise UserError(f"a model of task {self.name!r} does not read streams; leave out --stream")
+
+    def sampler(self, model: Any) -> Sampler:
+        """What draws new sequences from the model.
+
+        Raises:
+            UserError: If the task has none to draw.
+        """
+        raise UserError(f"a model of task {self.name!r} draws nothing; see: throughtime predict --help")
 
     def summarise(self, model: Model) -> str:
         """The model in a line."""

@@ -15,7 +15,7 @@ from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
 from throughtime.tasks.application import Application, DataSettings
-from throughtime.tasks.base import Asked, Prediction, Report, Task, check_settings
+from throughtime.tasks.base import Asked, Prediction, Report, Sampler, Task, check_settings
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -101,6 +101,15 @@ class Supervised(Task):
     def predictor(self, run: Path, cell: str | None = None) -> Opened:
         """The trained model of a folder."""
         return Opened.load(run, self, cell)
+
+    def sampler(self, run: Path, cell: str | None = None) -> Sampler:
+        """What draws new sequences from the trained model of a folder.
+
+        Raises:
+            UserError: If the task has none to draw, or the folder is none of its.
+        """
+        opened = Opened.load(run, self, cell)
+        return opened.bound.sampler(opened.model)
 
     def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
         """The examples of each part, and what to tell of them."""
