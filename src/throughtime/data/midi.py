@@ -50,33 +50,52 @@ def read_midi(path: Path, grid: int) -> Tune:
     return _tune(str(path), score, grid)
 
 
-def read_abc(path: Path, grid: int) -> Iterator[tuple[int, str, Tune]]:
-    """The tunes of an ABC file: the line of its ``X:``, its rhythm (``R:``), and its notes, chords among them.
+def abc_tunes(path: Path) -> list[tuple[int, str]]:
+    """The tunes of an ABC file, each with the number of its first line, that of its ``X:``.
+
+    Raises:
+        UserError: If there is none.
+    """
+    text = "".join(read_file(path))
+    begins = [found.start() for found in re.finditer(r"(?m)^X:", text)]
+    if not begins:
+        raise UserError(f"{path}: expected tunes in ABC, each begun by X:, found none")
+    ends = [*begins[1:], len(text)]
+    return [
+        (text.count("\n", 0, begin) + 1, text[begin:end].rstrip() + "\n")
+        for begin, end in zip(begins, ends, strict=True)
+    ]
+
+
+def read_abc(where: str, text: str, grid: int) -> Tune:
+    """The notes of a tune in ABC, its chords among them, repeats played.
 
     Args:
-        path: The file.
+        where: File and line, for errors.
+        text: The tune.
         grid: As in :func:`read_midi`.
 
     Raises:
-        UserError: If a tune is broken or holds no notes; names the line.
+        UserError: If it is broken or holds no notes.
     """
-    symusic = extra("symusic", "music", f"{path}: reading ABC")
-    for line, text in _abc_tunes("".join(read_file(path))):
-        where = f"{path}:{line}"
-        rhythm = re.search(r"(?m)^R:\s*(\S[^%\n]*)", text)
-        try:
-            with _hushed():  # the library's parser prints what it finds odd
-                score = symusic.Score.from_abc(text)
-        except (RuntimeError, ValueError) as error:
-            raise UserError(f"{where}: expected a tune in ABC, which this is not ({error})") from error
-        yield line, rhythm.group(1).strip() if rhythm else "", _tune(where, score, grid)
+    symusic = extra("symusic", "music", f"{where}: reading ABC")
+    try:
+        with _hushed():  # the library's parser prints what it finds odd
+            score = symusic.Score.from_abc(text)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"{where}: expected a tune in ABC, which this is not ({error})") from error
+    return _tune(where, score, grid)
 
 
-def _abc_tunes(text: str) -> Iterator[tuple[int, str]]:
-    """The tunes of a text, each with the number of its first line."""
-    begins = [found.start() for found in re.finditer(r"(?m)^X:", text)]
-    for begin, end in zip(begins, [*begins[1:], len(text)], strict=True):
-        yield text.count("\n", 0, begin) + 1, text[begin:end].rstrip() + "\n"
+def abc_field(text: str, letter: str) -> str:
+    r"""A field of a tune in ABC; empty where it has none.
+
+    Example:
+        >>> abc_field("X:1\nR: Slip jig % fast\nK:D\n", "R")
+        'Slip jig'
+    """
+    found = re.search(rf"(?m)^{letter}:([^%\n]*)", text)
+    return found.group(1).strip() if found else ""
 
 
 @contextmanager

@@ -34,6 +34,10 @@ def read_rolls(path: Path) -> dict[str, list[Tune]]:
     found = _read_mat(path) if path.suffix.lower() == ".mat" else _read_json(path)
     if not any(found.values()):
         raise UserError(f"{path}: expected tunes, got none")
+    for part, tunes in found.items():
+        for number, tune in enumerate(tunes, 1):
+            if not tune.steps:
+                raise UserError(f"{path}: {part} {number}: expected at least one frame, got none")
     return found
 
 
@@ -50,7 +54,7 @@ def _read_mat(path: Path) -> dict[str, list[Tune]]:
     if "train" not in named and "test" not in named:
         raise UserError(f"{path}: expected the cells {', '.join(CELLS.values())}, found none of them")
     return {
-        part: [_roll(f"{path}: {CELLS[part]}[{number}]", roll) for number, roll in enumerate(cell.ravel())]
+        part: [_roll(f"{path}: {part} {number}", roll) for number, roll in enumerate(cell.ravel(), 1)]
         for part, cell in named.items()
     }
 
@@ -70,7 +74,7 @@ def _read_json(path: Path) -> dict[str, list[Tune]]:
     if not isinstance(value, dict) or not set(value) & set(PARTS):
         raise UserError(f"{path}: expected a JSON object of {', '.join(PARTS)}, got {_outline(value)}")
     return {
-        part: [_chorale(f"{path}: {part}[{number}]", steps) for number, steps in enumerate(value[part])]
+        part: [_chorale(f"{path}: {part} {number}", steps) for number, steps in enumerate(value[part], 1)]
         for part in PARTS
         if part in value
     }

@@ -26,6 +26,9 @@ KEYS = 88
 PITCHES = 128
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+"""Semitones of a major scale above its tonic."""
+
 _NAMED = re.compile(r"([A-Ga-g])(#|b?)(-?\d)")
 _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
@@ -96,6 +99,21 @@ def room(pitches: Sequence[int], most: int, low: int = 0, high: int = PITCHES - 
     if not pitches:
         return 0, 0
     return max(-most, min(0, low - min(pitches))), min(most, max(0, high - max(pitches)))
+
+
+def best_scale(pitches: Sequence[int]) -> tuple[float, int]:
+    """The share of pitches that lie in the scale that fits them best, and the tonic of its major form, 0 for C.
+
+    The scales are the twelve of the major keys, each of which is a natural minor key's, too.
+
+    Example:
+        >>> best_scale([60, 62, 64, 65, 67, 69, 71]), best_scale([62, 66, 69, 70])
+        ((1.0, 0), (0.75, 2))
+    """
+    counts = np.bincount(np.array(pitches, dtype=np.int64) % 12, minlength=12)
+    inside = [int(counts[[(tonic + degree) % 12 for degree in MAJOR]].sum()) for tonic in range(12)]
+    tonic = int(np.argmax(inside))
+    return inside[tonic] / max(1, len(pitches)), tonic
 
 
 def name_of(pitch: int) -> str:

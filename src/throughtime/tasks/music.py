@@ -10,7 +10,7 @@ import torch
 from rich.text import Text
 
 from throughtime.data.examples import Examples
-from throughtime.data.tunes import Tune, read_notes
+from throughtime.data.tunes import Tune, best_scale, pitch_of, read_notes
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
@@ -26,8 +26,8 @@ from throughtime.tasks.tunes import (
     MusicSettings,
     TuneExample,
     find_tunes,
-    read_file,
     read_tunes,
+    readable,
 )
 from throughtime.training import Evaluation
 
@@ -110,6 +110,11 @@ class Music(Application[TuneExample]):
         """The figures of the literature, beside those of simple guesses."""
         return self.kind.report(model, examples, self.in_batches(examples))
 
+    def summarise(self, model: Model) -> str:
+        """What is predicted, the genres known, and the model."""
+        known = f", genres {', '.join(self.kind.genres)}" if self.kind.genres else ""
+        return f"{self.kind.step} by {self.kind.step}{known}\n{super().summarise(model)}"
+
     def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
         """How far a tune surprises the model, and what it would go on with.
 
@@ -117,7 +122,7 @@ class Music(Application[TuneExample]):
         """
         if asked.out is not None:
             check_format(asked.out)
-        examples = list(read_file(path, self.grid))
+        examples = list(readable([path], self.grid))
         if len(examples) > 1 and (asked.picture or asked.out):
             raise UserError(f"{path}: expected one tune for --picture or --out, got {len(examples)}")
         for number, example in enumerate(examples, 1):
@@ -182,15 +187,15 @@ class MusicSampler:
     def _read(self, prompt: str) -> tuple[str, Tune]:
         path = Path(prompt)
         if path.suffix.lower() in KNOWN:
-            found = list(read_file(path, self.grid)) if path.exists() else []
+            found = list(readable([path], self.grid)) if path.exists() else []
             if len(found) != 1:
                 raise UserError(f"--prompt: {path}: expected a file of one tune, got {len(found)}")
             return "", found[0].tune
         genres = sorted(self.kind.genres, key=len, reverse=True)
         genre = next((name for name in genres if f"{prompt} ".startswith(f"{name} ")), "")
         rest = prompt.removeprefix(genre)
-        if rest and not genre and not any(word[0] in "ABCDEFGabcdefg" for word in rest.split()):
-            return rest, Tune((), 0)
+        if not genre and not any(pitch_of(name) for name in rest.replace("+", " ").split()):
+            return rest, Tune((), 0)  # a genre that is not known: the model says which are
         return genre, read_notes(rest, self.grid)
 
 
@@ -222,8 +227,10 @@ class MusicSample:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Names as they are shown, and every note: its beginning and length in beats, pitch and name."""
-        return {"text": " ".join(self.words), "notes": tune_data(self.tune, self.sampler.grid)}
+        """Names as they are shown; the share of notes in key; every note's beginning and beats, pitch and name."""
+        tune = self.tune
+        share, _ = best_scale([pitch for *_, pitch in tune.notes])
+        return {"text": " ".join(self.words), "in_key": share, "notes": tune_data(tune, self.sampler.grid)}
 
     def save(self, path: Path) -> None:
         """Writes MIDI, sound, or a picture."""

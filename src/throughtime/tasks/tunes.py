@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from throughtime.data.midi import ABC, MIDI, read_abc, read_midi
+from throughtime.data.midi import ABC, MIDI, abc_field, abc_tunes, read_abc, read_midi
 from throughtime.data.parts import PARTS, check_there, part_of
 from throughtime.data.rolls import SUFFIXES as ROLLS
 from throughtime.data.rolls import read_rolls
@@ -181,41 +181,58 @@ def _inside(folder: Path) -> list[Path]:
 def read_tunes(paths: Sequence[Path], settings: MusicSettings) -> Iterator[TuneExample]:
     """The tunes of files, folders and parts of piano rolls; of a whole piano roll the test part, where it has one.
 
-    A broken file among others is told and left out.
-
     Raises:
         UserError: If nothing can be read.
     """
     files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
-    grid = settings.grid(settings.model or "events")
-    for file in files:
-        try:
-            yield from read_file(file, grid)
-        except UserError as error:
-            if len(files) == 1:
-                raise
-            print(f"throughtime: {error}; left out", file=sys.stderr)
+    return readable(files, settings.grid(settings.model or "events"))
 
 
-def read_file(path: Path, grid: int) -> Iterator[TuneExample]:
-    """The tunes of a file, or of a part of a piano roll.
+def readable(files: Sequence[Path], grid: int) -> Iterator[TuneExample]:
+    """The tunes of files; a broken one among others is told and left out.
 
     Raises:
-        UserError: If it is broken, or of no known kind.
+        UserError: What is wrong with the first, if none can be read.
     """
-    suffix = path.suffix.lower()
-    if path.parent.suffix.lower() in ROLLS and path.name in PARTS:
-        yield from _read_part(path.parent, path.name)
-    elif suffix in ROLLS:
-        parts = read_rolls(path)
-        yield from _read_part(path, "test" if "test" in parts else next(iter(parts)))
-    elif suffix in ABC:
-        for line, rhythm, tune in read_abc(path, grid):
-            yield _example(tune, rhythm or genre_of(path), f"{path}:{line}")
-    elif suffix in MIDI:
-        yield _example(read_midi(path, grid), genre_of(path), str(path))
-    else:
-        raise UserError(f"{path}: expected a file that ends in {', '.join(KNOWN)}")
+    errors: list[UserError] = []
+    read = False
+    for found in (found for file in files for found in _read_file(file, grid)):
+        if isinstance(found, UserError):
+            errors.append(found)
+        else:
+            read = True
+            yield found
+    if errors and not read:
+        raise errors[0]
+    for error in errors:
+        print(f"throughtime: {error}; left out", file=sys.stderr)
+
+
+def _read_file(path: Path, grid: int) -> Iterator[TuneExample | UserError]:
+    """The tunes of a file, or of a part of a piano roll, and what is wrong with broken ones."""
+    try:
+        if path.parent.suffix.lower() in ROLLS and path.name in PARTS:
+            yield from _read_part(path.parent, path.name)
+        elif path.suffix.lower() in ROLLS:
+            parts = read_rolls(path)
+            yield from _read_part(path, "test" if "test" in parts else next(iter(parts)))
+        elif path.suffix.lower() in ABC:
+            for line, text in abc_tunes(path):
+                yield _read_abc(path, line, text, grid)
+        elif path.suffix.lower() in MIDI:
+            yield _example(read_midi(path, grid), genre_of(path), str(path))
+        else:
+            raise UserError(f"{path}: expected a file that ends in {', '.join(KNOWN)}")
+    except UserError as error:
+        yield error
+
+
+def _read_abc(path: Path, line: int, text: str, grid: int) -> TuneExample | UserError:
+    where = f"{path}:{line}"
+    try:
+        return _example(read_abc(where, text, grid), abc_field(text, "R") or genre_of(path), where)
+    except UserError as error:
+        return error
 
 
 def _read_part(path: Path, part: str) -> Iterator[TuneExample]:
