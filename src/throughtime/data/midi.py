@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from throughtime.data.text import read_file
 from throughtime.data.tunes import Note, Tune
 from throughtime.errors import UserError
@@ -172,5 +174,6 @@ def write_wav(path: Path, tune: Tune, grid: int, tempo: float = TEMPO) -> None:
     ]
     score = pretty_midi.PrettyMIDI()
     score.instruments.append(piano)
-    sound = score.synthesize(fs=RATE)
+    # The library adds a second of silence, and cannot divide where there is nothing to hear.
+    sound = score.synthesize(fs=RATE)[: round(tune.steps * step * RATE)] if tune.notes else np.zeros(0)
     write_atomically(path, lambda partial: soundfile.write(partial, 0.9 * sound, RATE, format="WAV"))
