@@ -10,6 +10,7 @@ import torch
 from rich.text import Text
 
 from throughtime.data.examples import Examples
+from throughtime.data.parts import check_there
 from throughtime.data.tunes import Tune, best_scale, pitch_of, read_notes
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
@@ -187,9 +188,10 @@ class MusicSampler:
     def _read(self, prompt: str) -> tuple[str, Tune]:
         path = Path(prompt)
         if path.suffix.lower() in KNOWN:
-            found = list(readable([path], self.grid)) if path.exists() else []
+            check_there(path)
+            found = list(readable([path], self.grid))
             if len(found) != 1:
-                raise UserError(f"--prompt: {path}: expected a file of one tune, got {len(found)}")
+                raise UserError(f"{path}: expected a file of one tune to go on from, got {len(found)}")
             return "", found[0].tune
         genres = sorted(self.kind.genres, key=len, reverse=True)
         genre = next((name for name in genres if f"{prompt} ".startswith(f"{name} ")), "")
