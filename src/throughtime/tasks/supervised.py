@@ -19,6 +19,9 @@ from throughtime.tasks.base import Asked, Prediction, Report, Sampler, Task, che
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
+LISTED = 3
+"""Files of a part that are told by name."""
+
 
 class Supervised(Task):
     """A task on labelled examples.
@@ -119,10 +122,10 @@ class Supervised(Task):
         files = self.application.find([Path(path) for path in paths], settings)
         files |= {part: [Path(path)] for part, path in named.items()}
         examples = {part: list(self.application.read(files[part], settings)) for part in PARTS if part in files}
-        told = [f"{part}: {', '.join(str(path) for path in files[part])}" for part in files]
+        told = [f"{part}: {_listed(files[part])}" for part in files]
         for part, members in examples.items():
             if not members:
-                raise UserError(f"expected examples in {', '.join(map(str, files[part]))}, got none")
+                raise UserError(f"expected examples in {_listed(files[part])}, got none")
         missing = ["valid"] if "test" in files else ["valid", "test"]
         missing = [] if "valid" in files else missing
         if missing:
@@ -209,6 +212,17 @@ class Opened:
         if path is not None:
             check_there(path)
         yield from self.bound.stream(self.model, path, asked)
+
+
+def _listed(files: Sequence[Path]) -> str:
+    """Files by name, of many the first ones.
+
+    Example:
+        >>> _listed([Path(name) for name in "abcdef"])
+        'a, b, c and 3 more'
+    """
+    more = f" and {len(files) - LISTED:,} more" if len(files) > LISTED else ""
+    return ", ".join(map(str, files[:LISTED])) + more
 
 
 def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:
