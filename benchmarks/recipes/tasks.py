@@ -51,11 +51,13 @@ class Recipe:
         paths: Makes the data in a folder, if need be, and names it.
         options: Of training.
         shown: The command as a reader would give it.
+        task: Where the recipe's name is not the task's.
     """
 
     paths: Callable[[Path], list[str]]
     options: str
     shown: str
+    task: str | None = None
 
 
 RECIPES: dict[str, Recipe] = {
@@ -65,6 +67,24 @@ RECIPES: dict[str, Recipe] = {
     "pronunciation": Recipe(named("cmudict/cmudict.dict"), "--minutes 30 --seed 0", "cmudict/cmudict.dict"),
     "translation": Recipe(
         named("multi30k/raw"), "--from de --to en --lowercase --vocab 6000 --minutes 60 --seed 0", "multi30k/raw"
+    ),
+    "music-jsb": Recipe(
+        named("poly_music_mat/JSB_Chorales.mat"),
+        "--steps-per-beat 1 --dropout 0.2 --lr 4e-3 --transpose 6 --epochs 200 --seed 0",
+        "poly_music_mat/JSB_Chorales.mat",
+        "music",
+    ),
+    "music-nottingham": Recipe(
+        named("poly_music_mat/Nottingham.mat"),
+        "--steps-per-beat 2 --dropout 0.2 --lr 4e-3 --batch 8 --epochs 40 --seed 0",
+        "poly_music_mat/Nottingham.mat",
+        "music",
+    ),
+    "music-events": Recipe(
+        named("nottingham/MIDI"),
+        "--hidden 160 --embedding 64 --dropout 0.1 --batch 8 --lr 5e-3 --epochs 4 --seed 0",
+        "nottingham/MIDI",
+        "music",
     ),
 }
 
@@ -96,8 +116,9 @@ def main() -> None:
     parser.add_argument("--options", help="Of training, where they were not the recipe's.")
     parser.add_argument("--note", help="On how it was trained.")
     given = parser.parse_args()
-    task, recipe = given.task, RECIPES[given.task]
-    run = given.run or ROOT / "runs" / task
+    recipe = RECIPES[given.task]
+    task = recipe.task or given.task
+    run = given.run or ROOT / "runs" / given.task
     before = machine()
     trained = (run / "model.safetensors").exists()
     memory = None if trained else train(task, recipe, run)
@@ -115,7 +136,7 @@ def main() -> None:
         "curve": points,
     }
     print(json.dumps({name: value for name, value in result["test"].items() if name != "tables"}, indent=1))
-    print(f"recorded in {record(f'task-{task}', result)}")
+    print(f"recorded in {record(f'task-{given.task}', result)}")
 
 
 if __name__ == "__main__":
