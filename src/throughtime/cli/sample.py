@@ -25,7 +25,11 @@ from throughtime.pictures import SUFFIXES, check_picture
 @click.option(
     "--top-p", default=1.0, show_default=True, help="Draw from the likeliest tokens with this share of probability."
 )
-@click.option("--length", type=int, help="Most tokens, or frames, to draw; default: 300 of text, a whole tune.")
+@click.option(
+    "--length",
+    type=int,
+    help="Most tokens, or frames, to draw; default: 300 of text, 128 frames of keys, else a whole tune.",
+)
 @click.option("--min-length", default=0, show_default=True, help="Do not end before this many tokens.")
 @click.option("--count", default=1, show_default=True, type=click.IntRange(min=1), help="Samples to draw.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of the draws; default: another each time.")
