@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from scipy import stats
 
 from throughtime.data.events import Events
 from throughtime.data.midi import write_midi
-from throughtime.data.tunes import KEYS, LOWEST, Tune, read_notes
+from throughtime.data.tunes import KEYS, LOWEST, Tune, best_scale, read_notes
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.tasks.music import Music, MusicSampler
@@ -350,3 +351,23 @@ def test_a_prompt_is_a_genre_notes_or_a_file(tmp_path: Path) -> None:
     sample = sampler.sample(str(midi(tmp_path / "a.mid", 60, 64)), Sampling(length=4, seed=0))
     list(sample)
     assert sample.tune.notes[:2] == ((0, 6, 60), (6, 6, 64))
+
+
+DATA = Path(os.environ.get("THROUGHTIME_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"real data is not at {DATA}; set THROUGHTIME_DATA")
+def test_real_files_are_read() -> None:
+    """Counts of the literature, and of the folder's own listing."""
+    rolls = find_tunes([DATA / "poly_music_mat" / "JSB_Chorales.mat"])
+    parts = {part: list(read_tunes(paths, MusicSettings())) for part, paths in rolls.items()}
+    assert {part: len(tunes) for part, tunes in parts.items()} == {"train": 229, "valid": 76, "test": 77}
+    assert sum(tune.steps for tune in parts["test"]) == 4725
+    voices = list(read_tunes([DATA / "jsb_chorales" / "Jsb16thSeparated.json" / "valid"], MusicSettings()))
+    assert len(voices) == 76
+    abc = list(read_tunes([DATA / "nottingham" / "ABC_cleaned" / "waltzes.abc"], MusicSettings()))
+    midi = list(read_tunes(sorted((DATA / "nottingham" / "MIDI").glob("waltzes*.mid")), MusicSettings()))
+    assert len(abc) == len(midi) == 52
+    assert {tune.genre for tune in (*abc, *midi)} == {"waltzes"}
+    # Tunes that people play are in key, whichever file they are read from.
+    assert np.mean([best_scale([pitch for *_, pitch in tune.notes])[0] for tune in (*abc, *midi)]) > 0.95
