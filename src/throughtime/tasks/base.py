@@ -172,7 +172,7 @@ class Task:
         Raises:
             UserError: If the task has none to draw.
         """
-        raise UserError(f"{run}: a model of task {self.name!r} draws nothing; see: throughtime predict --help")
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

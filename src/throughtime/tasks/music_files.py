@@ -73,7 +73,7 @@ def draw_tune(path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float,
     roll.grid(axis="y", color=COLOURS[7], alpha=0.4)
     if surprise:
         steps, nats = zip(*surprise, strict=True)
-        axes[1].plot([step / grid for step in steps], nats, color=COLOURS[4], linewidth=1)
+        axes[1].vlines([step / grid for step in steps], 0, nats, color=COLOURS[4])
         axes[1].set_ylabel("surprise (nats)")
         axes[1].set_ylim(bottom=0)
     axes[-1].set_xlabel("beats")
