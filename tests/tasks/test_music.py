@@ -130,6 +130,9 @@ def test_the_grid_follows_the_model(tmp_path: Path) -> None:
     for options, steps in (({}, 6), ({"model": "keys"}, 2), ({"model": "events", "steps_per_beat": 4}, 2)):
         (found,) = read_tunes([path], MusicSettings(**options))
         assert found.notes == [(0, steps, 60)]
+    task, _ = music(TUNES)  # the data chose keys
+    (found,) = task.read([path], task.settings)
+    assert found.notes == [(0, 2, 60)]
 
 
 # Keys.

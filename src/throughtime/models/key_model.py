@@ -62,12 +62,12 @@ class KeyModel(Model):
         self, frames: Tensor, state: Mapping[str, Tensor] | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """The logit of every key of the frame after each of ``frames [B, T, K]``, and the final state."""
-        outputs, final = self.stack(frames, state, lengths)
+        outputs, final = self.stack(frames.to(self.keys.weight.device), state, lengths)
         return self.keys(F.dropout(outputs, self.dropout, self.training)), final
 
     def next_logits(self, batch: RollBatch) -> Tensor:
         """The logit of every key of every frame given those before, ``[B, T, K]``."""
-        before = F.pad(batch.frames[:, :-1], (0, 0, 1, 0)).to(self.keys.weight.device)
+        before = F.pad(batch.frames[:, :-1], (0, 0, 1, 0))
         return self.logits(before, None, batch.lengths)[0]
 
     def nats(self, batch: RollBatch, logits: Tensor | None = None) -> Tensor:

@@ -51,6 +51,7 @@ class Music(Application[TuneExample]):
     reads_files: ClassVar[bool] = True
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
+        settings = settings.model_copy(update={"model": vocabulary["model"]})  # the data may have chosen it
         super().__init__(settings, vocabulary)
         self.grid = settings.grid(vocabulary["model"])
         keys = vocabulary["model"] == "keys"

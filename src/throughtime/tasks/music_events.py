@@ -124,7 +124,7 @@ class EventModel:
         """The likeliest events after a tune, with their probabilities."""
         ids = self.events.encode(tune, end=False)
         log_probs, _ = WellFormed(model, self.events).next_log_probs(torch.tensor([[NOTHING, *ids]]))
-        chances, tokens = log_probs[0].softmax(0).topk(most)
+        chances, tokens = log_probs[0].softmax(0).topk(min(most, len(self.events)))
         return [(self.events.name(token), p) for token, p in zip(tokens.tolist(), chances.tolist(), strict=True)]
 
     def prompt(self, genre: str, tune: Tune) -> list[int]:

@@ -123,7 +123,7 @@ class Keys:
     def next(self, model: KeyModel, tune: Tune, most: int) -> list[tuple[str, float]]:
         """The likeliest keys of the frame after a tune, with their probabilities."""
         logits, _ = model.logits(self._read(tune))
-        chances, keys = logits[0, -1].sigmoid().topk(most)
+        chances, keys = logits[0, -1].sigmoid().topk(min(most, KEYS))
         return [(name_of(key + LOWEST), chance) for key, chance in zip(keys.tolist(), chances.tolist(), strict=True)]
 
     def prompt(self, genre: str, tune: Tune) -> Roll:
@@ -164,7 +164,7 @@ class Keys:
         logits, state = model.logits(self._read(Tune.of_frames(prompt)))
         for drawn in range(sampling.length):
             if drawn:
-                logits, state = model.logits(torch.from_numpy(before).float().view(1, 1, KEYS).to(logits.device), state)
+                logits, state = model.logits(torch.from_numpy(before).float().view(1, 1, KEYS), state)
             frame = draw_keys(logits[0, -1], sampling.temperature, generator).numpy()
             yield _begins(before, frame), frame
             before = frame
