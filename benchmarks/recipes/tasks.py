@@ -82,7 +82,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "music-events": Recipe(
         named("nottingham/MIDI"),
-        "--hidden 160 --embedding 64 --dropout 0.1 --batch 8 --lr 5e-3 --epochs 4 --seed 0",
+        "--hidden 160 --embedding 64 --dropout 0.1 --batch 4 --lr 1e-2 --minutes 2.5 --held-out 0.05 --seed 0",
         "nottingham/MIDI",
         "music",
     ),
