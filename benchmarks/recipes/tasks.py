@@ -95,6 +95,24 @@ RECIPES: dict[str, Recipe] = {
     "video-gestures": Recipe(
         gestures, "--epochs 15 --lr 2e-3 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
     ),
+    "music-jsb": Recipe(
+        named("poly_music_mat/JSB_Chorales.mat"),
+        "--steps-per-beat 1 --dropout 0.2 --lr 4e-3 --transpose 6 --epochs 200 --seed 0",
+        "poly_music_mat/JSB_Chorales.mat",
+        "music",
+    ),
+    "music-nottingham": Recipe(
+        named("poly_music_mat/Nottingham.mat"),
+        "--steps-per-beat 2 --dropout 0.2 --lr 4e-3 --batch 8 --epochs 40 --seed 0",
+        "poly_music_mat/Nottingham.mat",
+        "music",
+    ),
+    "music-events": Recipe(
+        named("nottingham/MIDI"),
+        "--hidden 160 --embedding 64 --dropout 0.1 --batch 4 --lr 1e-2 --minutes 2.5 --held-out 0.05 --seed 0",
+        "nottingham/MIDI",
+        "music",
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.clip_input import FrameInput, PointInput
 from throughtime.models.ctc import CTCConfig, CTCModel, FrameBatch
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from throughtime.models.key_model import KeyModel, RollBatch
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.letter_input import LetterInput
 from throughtime.models.stack import StackConfig
@@ -22,12 +23,14 @@ __all__ = [
     "EncoderDecoderConfig",
     "FrameBatch",
     "FrameInput",
+    "KeyModel",
     "LanguageModel",
     "LanguageModelConfig",
     "LetterInput",
     "Letters",
     "Model",
     "PointInput",
+    "RollBatch",
     "StackConfig",
     "State",
     "StrandBatch",

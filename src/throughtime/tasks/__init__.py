@@ -9,6 +9,7 @@ from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.dna import Dna
 from throughtime.tasks.entities import Entities
+from throughtime.tasks.music import Music
 from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
 from throughtime.tasks.sentiment_trees import SentimentTrees
@@ -24,8 +25,9 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Entities,
     Translation,
     Pronunciation,
-    Dna,
     Speech,
+    Music,
+    Dna,
     VideoActions,
 )
 

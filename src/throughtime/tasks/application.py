@@ -25,6 +25,7 @@ from throughtime.tasks.base import (
     ModelSettings,
     Prediction,
     Report,
+    Sampler,
     StackSettings,
     Table,
     TrainSettings,
@@ -214,6 +215,14 @@ class Application(Generic[ExampleT]):
             UserError: As above, or if the model needs the whole input.
         """
         raise UserError(f"a model of task {self.name!r} does not read streams; leave out --stream")
+
+    def sampler(self, model: Any) -> Sampler:
+        """What draws new sequences from the model.
+
+        Raises:
+            UserError: If the task has none to draw.
+        """
+        raise UserError(f"a model of task {self.name!r} draws nothing; see: throughtime predict --help")
 
     def summarise(self, model: Model) -> str:
         """The model in a line."""

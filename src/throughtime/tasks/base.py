@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rich.text import Text
 
 from throughtime.cells import CELLS, cell_options, find_cell
+from throughtime.decoding import Sampling
 from throughtime.engine import ENGINES, check_engine
 from throughtime.errors import UserError, nearest
 from throughtime.models import StackConfig
@@ -170,6 +171,14 @@ class Task:
         """
         raise UserError(f"{run}: a model of task {self.name!r} has nothing to predict; see: throughtime --help")
 
+    def sampler(self, run: Path, cell: str | None) -> Sampler:
+        """A trained model that draws new sequences.
+
+        Raises:
+            UserError: If the task has none to draw.
+        """
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Table:
@@ -296,6 +305,49 @@ class Predictor(Protocol):
 
     def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
         """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
+        ...
+
+
+class Sample(Protocol):
+    """A sequence that is drawn while it is read, once."""
+
+    def __iter__(self) -> Iterator[str]:
+        """What is shown, piece by piece as it is drawn, the prompt first."""
+        ...
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What was drawn, for programs: plain data, ``text`` among it."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Writes what was drawn in the format that the file's suffix names."""
+        ...
+
+
+class Sampler(Protocol):
+    """A trained model that draws new sequences."""
+
+    @property
+    def suffixes(self) -> Sequence[str]:
+        """Of the files that it writes."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Most tokens, or frames, that are drawn where nobody says."""
+        ...
+
+    def warnings(self, prompt: str) -> Sequence[str]:
+        """What the user should know of a prompt."""
+        ...
+
+    def sample(self, prompt: str, settings: Sampling) -> Sample:
+        """Draws a sequence that begins with the prompt.
+
+        Raises:
+            UserError: If the model cannot read the prompt, or draw in that way.
+        """
         ...
 
 

@@ -15,9 +15,12 @@ from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
 from throughtime.tasks.application import Application, DataSettings
-from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Task, check_settings
+from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Sampler, Task, check_settings
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
+
+LISTED = 3
+"""Files of a part that are told by name."""
 
 
 class Supervised(Task):
@@ -104,6 +107,15 @@ class Supervised(Task):
         """The trained model of a folder."""
         return Opened.load(run, self, cell)
 
+    def sampler(self, run: Path, cell: str | None = None) -> Sampler:
+        """What draws new sequences from the trained model of a folder.
+
+        Raises:
+            UserError: If the task has none to draw, or the folder is none of its.
+        """
+        opened = Opened.load(run, self, cell)
+        return opened.bound.sampler(opened.model)
+
     def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
         """The examples of each part, and what to tell of them."""
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
@@ -112,10 +124,10 @@ class Supervised(Task):
         files = self.application.find([Path(path) for path in paths], settings)
         files |= {part: [Path(path)] for part, path in named.items()}
         examples = {part: list(self.application.read(files[part], settings)) for part in PARTS if part in files}
-        told = [f"{part}: {', '.join(str(path) for path in files[part])}" for part in files]
+        told = [f"{part}: {_listed(files[part])}" for part in files]
         for part, members in examples.items():
             if not members:
-                raise UserError(f"expected examples in {', '.join(map(str, files[part]))}, got none")
+                raise UserError(f"expected examples in {_listed(files[part])}, got none")
             told += self.application.remarks(members, settings)
         missing = ["valid"] if "test" in files else ["valid", "test"]
         missing = [] if "valid" in files else missing
@@ -203,6 +215,17 @@ class Opened:
         if path is not None:
             check_there(path)
         yield from self.bound.stream(self.model, path, asked)
+
+
+def _listed(files: Sequence[Path]) -> str:
+    """Files by name, of many the first ones.
+
+    Example:
+        >>> _listed([Path(name) for name in "abcdef"])
+        'a, b, c and 3 more'
+    """
+    more = f" and {len(files) - LISTED:,} more" if len(files) > LISTED else ""
+    return ", ".join(map(str, files[:LISTED])) + more
 
 
 def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:

@@ -20,6 +20,7 @@ from throughtime.data.text import open_texts
 from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
 from throughtime.errors import UserError
+from throughtime.files import write_atomically
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.base import PLAIN, Asked, ModelSettings, Report, Task, TrainSettings, check_settings, option
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
@@ -131,6 +132,55 @@ class TextModel:
         return figures(self.model, source, tokens)
 
 
+class TextSample:
+    """A text that is drawn while it is read.
+
+    Args:
+        pieces: As they come.
+    """
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self.pieces, self.text = pieces, ""
+
+    def __iter__(self) -> Iterator[str]:
+        for piece in self.pieces:
+            self.text += piece
+            yield piece
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The text."""
+        return {"text": self.text}
+
+    def save(self, path: Path) -> None:
+        """Writes the text."""
+        write_atomically(path, lambda partial: partial.write_text(self.text + "\n", encoding="utf-8"))
+
+
+class TextSampler:
+    """A language model as a :class:`throughtime.tasks.base.Sampler`.
+
+    Args:
+        model: The trained model.
+    """
+
+    suffixes = (".txt",)
+    length = 300
+
+    def __init__(self, model: TextModel) -> None:
+        self.model = model
+
+    def warnings(self, prompt: str) -> Sequence[str]:
+        """How many of the prompt's tokens are not known."""
+        read = self.model.tokenizer.encode(prompt)
+        unknown = read.count(self.model.tokenizer.unk)
+        return [f"the model does not know {unknown} of the prompt's {len(read)} tokens"] if unknown else []
+
+    def sample(self, prompt: str, settings: Sampling) -> TextSample:
+        """Draws a text that begins with ``prompt``."""
+        return TextSample(self.model.sample(prompt, settings))
+
+
 class TextTask(Task):
     """The language model."""
 
@@ -205,6 +255,10 @@ class TextTask(Task):
             f"{config.cell} {config.layers} × {config.hidden}, {parameters:,} parameters, "
             f"vocabulary {config.vocabulary:,}, {len(trainer.source):,} batches an epoch"
         )
+
+    def sampler(self, run: Path, cell: str | None = None) -> TextSampler:
+        """What draws texts from the trained model of a folder."""
+        return TextSampler(TextModel(run, cell=cell))
 
     def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.
