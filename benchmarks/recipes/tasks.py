@@ -70,7 +70,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "music-jsb": Recipe(
         named("poly_music_mat/JSB_Chorales.mat"),
-        "--steps-per-beat 1 --dropout 0.2 --lr 4e-3 --transpose 6 --epochs 200 --seed 0",
+        "--steps-per-beat 1 --dropout 0.1 --lr 1e-2 --transpose 5 --minutes 2.8 --seed 0",
         "poly_music_mat/JSB_Chorales.mat",
         "music",
     ),
