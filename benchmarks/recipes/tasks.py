@@ -76,7 +76,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "music-nottingham": Recipe(
         named("poly_music_mat/Nottingham.mat"),
-        "--steps-per-beat 2 --dropout 0.2 --lr 4e-3 --batch 8 --epochs 40 --seed 0",
+        "--steps-per-beat 2 --dropout 0.1 --lr 1.4e-2 --batch 8 --minutes 2.9 --seed 0",
         "poly_music_mat/Nottingham.mat",
         "music",
     ),
