@@ -20,18 +20,24 @@ from record import ROOT, commit, curve, machine, record
 from scipy.stats import wilcoxon
 
 from throughtime.data.tunes import best_scale
-from throughtime.decoding import Sampling
-from throughtime.tasks import find_task
+from throughtime.decoding import Sampling, TextDecoder, sample_many
+from throughtime.tasks import TASKS
+from throughtime.tasks.music import Music
+from throughtime.tasks.music_events import EventModel, WellFormed
+from throughtime.tasks.supervised import Supervised
 
 TUNES = 50
 DRAWS = 20
 """Random tunes whose mean share stands beside a sampled one's."""
-FEWEST = 16
-"""Notes of a tune that counts: a shorter one is in some key easily."""
+LENGTH = 1000
+"""Most events of a tune."""
 
 
-def pitches(notes: list[dict[str, Any]]) -> list[int]:
-    return [note["pitch"] for note in notes]
+def draw_tunes(kind: EventModel, model: Any) -> list[list[int]]:
+    """The pitches of tunes drawn from nothing, side by side."""
+    decoder = TextDecoder(WellFormed(model, kind.events), rows=TUNES)
+    drawn = sample_many(decoder, Sampling(length=LENGTH, seed=0), eos=kind.events.END)
+    return [[pitch for *_, pitch in kind.events.decode(tune.tokens).notes] for tune in drawn]
 
 
 def by_chance(sampled: list[int], draw: np.random.Generator) -> float:
@@ -49,25 +55,23 @@ def real(run: Path) -> float:
 def main() -> None:
     run = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "runs" / "music-events")
     trained_at = sys.argv[2] if len(sys.argv) > 2 else commit(ROOT)
-    sampler, draw = find_task("music").sampler(run, None), np.random.default_rng(0)
-    tunes: list[list[int]] = []
-    seed = 0
-    while len(tunes) < TUNES:
-        sample = sampler.sample("", Sampling(length=sampler.length, seed=seed))
-        list(sample)
-        if len(sample.data["notes"]) >= FEWEST:
-            tunes.append(pitches(sample.data["notes"]))
-        seed += 1
+    task = TASKS["music"]
+    assert isinstance(task, Supervised)
+    opened = task.predictor(run)
+    assert isinstance(opened.bound, Music)
+    assert isinstance(opened.bound.kind, EventModel)
+    tunes = draw_tunes(opened.bound.kind, opened.model)
+    draw = np.random.default_rng(0)
     sampled = [best_scale(tune)[0] for tune in tunes]
     chance = [by_chance(tune, draw) for tune in tunes]
     result = {
-        "command": "throughtime sample RUN, from nothing, temperature 1",
+        "command": f"{TUNES} tunes from nothing, temperature 1, at most {LENGTH} events",
         "trained_at": trained_at,
         "machine": machine(),
         "validation": min((point for point in curve(run) if point["best"]), key=lambda point: -point["step"]),
         "tunes": TUNES,
-        "shorter_left_out": seed - TUNES,
         "notes_a_tune": float(np.mean([len(tune) for tune in tunes])),
+        "notes_of_the_shortest": min(map(len, tunes)),
         "in_key": float(np.mean(sampled)),
         "in_key_lowest": min(sampled),
         "in_key_of_random_tunes": float(np.mean(chance)),
