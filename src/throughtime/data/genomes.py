@@ -94,33 +94,37 @@ def _with_intervals(path: Path, beside: Path) -> Iterator[Record]:
 
 
 def _read_genbank(path: Path) -> Iterator[Record]:
-    seqio = extra("Bio.SeqIO", "dna", "reading GenBank")
     undefined = extra("Bio.Seq", "dna", "reading GenBank").UndefinedSequenceError
-    found = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd LOCUS lines and the like, which do not matter here
-        records = seqio.parse(io.StringIO("".join(file_lines(path))), "genbank")
-        while True:
+    record = None
+    for record in _parse_genbank(path):
+        where = f"{path}: record {record.id}"
+        try:
+            letters = str(record.seq)
+        except undefined:
+            letters = ""
+        codes = encode(letters, where)
+        if not len(codes):
+            raise UserError(f"{where}: expected its letters (ORIGIN), got none; download the full record")
+        plain = Record(record.id, record.description, codes, where)
+        coding = [feature for feature in record.features if feature.type == "CDS"]
+        regions = [_inside(region, plain, where) for feature in coding for region in _parts(feature, where)]
+        yield replace(plain, regions=regions)
+    if record is None:
+        raise UserError(f"{path}: expected GenBank, whose records begin with LOCUS, found none")
+
+
+def _parse_genbank(path: Path) -> Iterator[Any]:
+    records = extra("Bio.SeqIO", "dna", "reading GenBank").parse(io.StringIO("".join(file_lines(path))), "genbank")
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd LOCUS lines and the like, which do not matter here
             try:
                 record = next(records, None)
             except (ValueError, AssertionError, IndexError) as error:
                 raise UserError(f"{path}: expected GenBank, got a broken record: {error}") from error
-            if record is None:
-                break
-            found = True
-            where = f"{path}: record {record.id}"
-            try:
-                codes = encode(str(record.seq), where)
-            except undefined:
-                codes = encode("", where)
-            if not len(codes):
-                raise UserError(f"{where}: expected its letters (ORIGIN), got none; download the full record")
-            plain = Record(record.id, record.description, codes, where)
-            coding = [feature for feature in record.features if feature.type == "CDS"]
-            regions = [_inside(region, plain, where) for feature in coding for region in _parts(feature, where)]
-            yield replace(plain, regions=regions)
-    if not found:
-        raise UserError(f"{path}: expected GenBank, whose records begin with LOCUS, found none")
+        if record is None:
+            return
+        yield record
 
 
 def _parts(feature: Any, where: str) -> Iterator[Region]:

@@ -25,7 +25,9 @@ class Dna(Application[DnaExample]):
     """Coding regions of genomes, or classes of sequences."""
 
     name: ClassVar[str] = "dna"
-    summary: ClassVar[str] = "coding regions of genomes, on both strands; or classes of short sequences of DNA"
+    summary: ClassVar[str] = (
+        "finder of the coding regions of genomes, on both strands; or classifier of short sequences of DNA"
+    )
     settings_type: ClassVar[type[DataSettings]] = DnaSettings
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
     takes: ClassVar[tuple[str, ...]] = tuple(name for part in PARTS.values() for name in part.takes)
