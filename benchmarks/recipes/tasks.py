@@ -93,7 +93,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "video-figures": Recipe(stick_figures, "--seed 0", "videos drawn by stick_figures.py", "video"),
     "video-gestures": Recipe(
-        gestures, "--epochs 15 --lr 2e-3 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
+        gestures, "--epochs 15 --batch 32 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
     ),
     "music-jsb": Recipe(
         named("poly_music_mat/JSB_Chorales.mat"),
