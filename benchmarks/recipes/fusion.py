@@ -52,7 +52,7 @@ WRITTEN = {"train": 10_000, "valid": 1000}
 
 SPEECH = "--unit words --hidden 80 --speed 0 --lr 5e-3 --minutes 2.8 --evaluate-every 200"
 TEXT = "--sentences --unit words --hidden 64 --embedding 16 --dropout 0 --epochs 4 --lr 5e-3"
-SNR = 14.0
+SNR = 11.0
 """Decibels of the sound above the noise where dates are judged."""
 STRINGS_SNR = (15.0, 40.0)
 """The same where the recogniser learns and is selected: from, to."""
