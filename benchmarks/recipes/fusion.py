@@ -32,6 +32,7 @@ from torch import Tensor
 
 from throughtime.decoding.ctc import CTCBeam, CTCHypothesis, ctc_beam_search, ctc_greedy, rescore
 from throughtime.decoding.fusion import Fusion
+from throughtime.files import read_json, write_json
 from throughtime.models import CTCModel
 from throughtime.tasks.fusion import open_fusion, tune
 from throughtime.tasks.speech import Speech
@@ -51,12 +52,12 @@ WRITTEN = {"train": 10_000, "valid": 1000}
 
 SPEECH = "--unit words --hidden 80 --speed 0 --lr 5e-3 --minutes 2.8 --evaluate-every 200"
 TEXT = "--sentences --unit words --hidden 64 --embedding 16 --dropout 0 --epochs 4 --lr 5e-3"
-SNR = 14.0
+SNR = 11.0
 """Decibels of the sound above the noise where dates are judged."""
 STRINGS_SNR = (15.0, 40.0)
 """The same where the recogniser learns and is selected: from, to."""
 WIDTH = 16
-ALPHAS = (0.3, 0.6, 1.0, 1.4)
+ALPHAS = (0.5, 1.0, 1.5)
 BETAS = (0.0, 1.5, 3.0)
 """Weights that are tried."""
 
@@ -241,6 +242,15 @@ def judge(runs: Path, seed: int) -> dict[str, Any]:
     }
 
 
+def judged(runs: Path, seed: int) -> dict[str, Any]:
+    """What :func:`judge` found, now or before: it is kept beside the models."""
+    path = runs / f"fusion-{seed}.json"
+    if not path.exists():
+        write_json(path, judge(runs, seed))
+    found: dict[str, Any] = read_json(path)
+    return found
+
+
 def _best(run: Path, figure: str) -> dict[str, float]:
     return {f"validation_{figure}": min(point[figure] for point in curve(run))}
 
@@ -262,14 +272,14 @@ def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="Folder of the models and the data.")
-    parser.add_argument("--only", type=int, help="Train the recogniser of this seed, and judge nothing.")
+    parser.add_argument("--only", type=int, choices=SEEDS, help="Train and judge this seed, and record nothing.")
     parser.add_argument("--trained-at", help="The commit, where the models were not trained with this one.")
     given = parser.parse_args()
     if given.only is not None:
-        train_speech(given.runs, given.only)
+        judged(given.runs, given.only)
         return
     before = machine()
-    found = [judge(given.runs, seed) for seed in SEEDS]
+    found = [judged(given.runs, seed) for seed in SEEDS]
     result = {
         "commands": {
             "recogniser": f"throughtime train speech STRINGS {SPEECH} --seed SEED",
