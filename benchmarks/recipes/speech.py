@@ -38,7 +38,7 @@ STRINGS = {"train": (TRAIN, 3000), "valid": (VALID, 300), "test": (TEST, 500)}
 OPTIONS = {
     "strings": "--unit words --epochs 12 --seed 0",
     "digits": "--unit words --epochs 25 --batch 32 --seed 0",
-    "yesno": "--unit words --hidden 64 --layers 1 --batch 6 --steps 240 --lr 0.005 --time-masks 0 --speed 0.15 --seed 0",
+    "yesno": "--unit words --hidden 64 --layers 1 --batch 6 --steps 240 --lr 0.005 --time-masks 0 --seed 0",
     "speakers": "--unit words --epochs 9 --batch 32 --speed 0.15 --band-masks 2 --seed 0",
 }
 
@@ -81,8 +81,8 @@ def left_out(folder: Path, speaker: str) -> None:
 def yes_no(folder: Path) -> None:
     """The first thirty train, the last five of them for validation; the last thirty test. The name is the transcript.
 
-    All of the first thirty begin with "no", all of the last thirty with "yes": what is learnt of the order of words does
-    not hold in the test data.
+    All of the first thirty begin with "no", all of the last thirty with "yes": what is learnt of the order of words
+    does not hold in the test data.
     """
     files = sorted(data("waves_yesno").glob("*.wav"))
     said = {f: " ".join("yes" if sign == "1" else "no" for sign in f.stem.split("_")) for f in files}
