@@ -167,3 +167,19 @@ def test_symbols_that_training_did_not_see_are_left_out(bound: tuple[Speech, lis
     batch = speech.batch([SpeechExample(examples[0].audio, "b z a", 1.0, "", "here")])
     assert batch.symbols.tolist() == [[2, 1]]
     assert speech.text([2, 1]) == "b a"
+
+
+def test_louder_sound_is_that_much_more_in_every_band(bound: tuple[Speech, list[SpeechExample]]) -> None:
+    """The draw on features is what louder samples would have given."""
+    speech, examples = bound
+    still = SpeechSettings(unit="words", mels=12, speed=0.0, volume=6.0)
+    loud = Speech(still, speech.vocabulary)
+    torch.manual_seed(3)
+    gains = loud.training_batch(examples).features[0] - loud.batch(examples).features[0]
+    decibels = gains[20] * torch.from_numpy(speech.deviation) * 10 / np.log(10)
+    torch.testing.assert_close(decibels, decibels[:1].expand(12), atol=1e-3, rtol=0)
+    assert 0.1 < abs(float(decibels[0])) <= 6
+    sound, _ = soundfile.read(examples[0].audio, dtype="float32")
+    frames = speech.bank.frames([sound * np.float32(10 ** (float(decibels[0]) / 20))])
+    expected = speech.normalise(frames)
+    torch.testing.assert_close((loud.batch(examples).features[0] + gains)[: len(expected)], expected, atol=1e-2, rtol=0)

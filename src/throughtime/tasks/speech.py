@@ -43,6 +43,9 @@ from throughtime.training import Evaluation
 TELL = 5
 """Broken recordings that are named."""
 
+DECIBEL = np.log(10) / 10
+"""In the natural logarithm of energy."""
+
 FILE_BLOCK, STREAM_BLOCK = 0.25, 0.1
 """Seconds of sound that are read at once."""
 
@@ -159,13 +162,16 @@ class Speech(Application[SpeechExample]):
         return self._batch([self.frames((example.audio, 1.0)) for example in examples], examples)
 
     def training_batch(self, examples: Sequence[SpeechExample]) -> FrameBatch:
-        """As :meth:`batch`, of sound at another speed, and with noise where that is asked for."""
+        """As :meth:`batch`, of sound at another speed and volume, and with noise where that is asked for."""
         speeds = (torch.randint(-1, 2, (len(examples),)) * self.settings.speed + 1).tolist()
         keys = [(example.audio, round(speed, 3)) for example, speed in zip(examples, speeds, strict=True)]
         if self.settings.noise is None:
-            return self._batch([self.frames(key) for key in keys], examples)
-        noisy = (add_noise(self.samples(key), self.settings.noise) for key in keys)
-        return self._batch([self.bank.frames([samples]) for samples in noisy], examples)
+            frames = [self.frames(key) for key in keys]
+        else:
+            frames = [self.bank.frames([add_noise(self.samples(key), self.settings.noise)]) for key in keys]
+        # A band's energy in the logarithm grows by the same amount everywhere.
+        louder = (2 * torch.rand(len(frames)) - 1).numpy() * np.float32(self.settings.volume * DECIBEL)
+        return self._batch([found + gain for found, gain in zip(frames, louder, strict=True)], examples)
 
     def _batch(self, frames: Sequence[Frames], examples: Sequence[SpeechExample]) -> FrameBatch:
         symbols = [

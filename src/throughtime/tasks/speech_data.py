@@ -51,6 +51,9 @@ class SpeechSettings(SignalSettings):
     speed: float = option(
         0.1, "Sound is faster or slower by this share, or as it is, while training.", "Training", ge=0, lt=1
     )
+    volume: float = option(
+        6.0, "Sound is louder or fainter by up to so many decibels while training.", "Training", ge=0
+    )
     noise: float | None = option(
         None, "Add noise while training: decibels of the sound above the loudest noise.", "Training"
     )
