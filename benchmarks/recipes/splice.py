@@ -96,7 +96,7 @@ def main() -> None:
         "training_seconds": round(sum(point["seconds"] for point in points)),
         "sequences": sum(map(len, parts)),
         "different_sequences": len({decode(sequence.codes) for part in parts for sequence in part}),
-        "error_by_fold": [round(report["error"], 2) for report in reports],
+        "error_by_fold": [round(100 - report["accuracy"], 2) for report in reports],
         "error": errors(reports),
         "published_back_propagation": PUBLISHED,
     }

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import torch
 from rich.text import Text
-from torch import Tensor
 
 from throughtime.data.bases import Codes, encode
 from throughtime.data.genomes import FASTA, GENBANK, read_fasta, read_genome
@@ -17,17 +16,9 @@ from throughtime.data.sequences import read_sequences
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, Letters, Model
-from throughtime.tasks.application import (
-    ROWS,
-    Application,
-    confusion,
-    counts,
-    long_input,
-    majority,
-    surest_errors,
-    unknown_label,
-)
-from throughtime.tasks.base import Asked, Prediction, Report, Table
+from throughtime.tasks.application import ROWS, Application, long_input, unknown_label
+from throughtime.tasks.base import Asked, Prediction, Report
+from throughtime.tasks.classes import class_evaluation, class_report, judge
 from throughtime.tasks.dna_examples import DnaExample, DnaSettings, batch_letters
 from throughtime.training import Evaluation
 
@@ -84,42 +75,13 @@ class DnaClasses(Application[DnaExample]):
 
     def validate(self, model: Classifier, examples: Sequence[DnaExample]) -> Evaluation:
         """Cross-entropy, which selects, as few errors tell little, and accuracy."""
-        log_probs, gold = self._judge(model, examples)
-        accuracy, loss = _figures(log_probs, gold)
-        return Evaluation(loss, {"accuracy": accuracy, "loss": loss})
+        figures = class_evaluation(*judge(self, model, examples, len(self.labels))).figures
+        return Evaluation(figures["loss"], figures)
 
     def evaluate(self, model: Classifier, examples: Sequence[DnaExample]) -> Report:
-        """Accuracy beside the majority's; errors, counts and confusions by label; the surest errors."""
-        log_probs, classes = self._judge(model, examples)
-        accuracy, nats = _figures(log_probs, classes)
-        labels, gold, guessed = self.labels.symbols, classes.tolist(), log_probs.argmax(1).tolist()
-        rows = counts(labels, gold, guessed)
-        return Report(
-            {
-                "accuracy": accuracy,
-                "error": 100.0 - accuracy,
-                "majority_accuracy": majority(gold),
-                "macro_f1": sum(float(row[3]) for row in rows) / len(rows),
-                "nats": nats,
-                "sequences": len(gold),
-            },
-            [
-                Table("by label", ["label", "precision", "recall", "F1", "sequences"], rows),
-                confusion(labels, gold, guessed),
-                surest_errors(labels, gold, log_probs, [example.name for example in examples], "sequence"),
-            ],
-        )
-
-    @torch.no_grad()
-    def _judge(self, model: Classifier, examples: Sequence[DnaExample]) -> tuple[Tensor, Tensor]:
-        """Log-probabilities ``[N, K]`` and classes ``[N]``, in the order of the examples."""
-        log_probs = torch.empty(len(examples), len(self.labels), dtype=torch.float64)
-        gold = torch.empty(len(examples), dtype=torch.int64)
-        batches = self.in_batches(examples)
-        for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
-            log_probs[chosen] = model.log_probs(batch.steps).double().cpu()
-            gold[chosen] = batch.classes
-        return log_probs, gold
+        """Accuracy beside the majority's; counts and confusions by label; the surest errors."""
+        log_probs, classes = judge(self, model, examples, len(self.labels))
+        return class_report(self.labels.symbols, log_probs, classes, [e.name for e in examples], "sequence")
 
     # Use.
 
@@ -159,9 +121,3 @@ class DnaClasses(Application[DnaExample]):
         if places in (0, length):
             return []
         return [f"{length:,} letters, where all of training had {places:,}: expect little of the result"]
-
-
-def _figures(log_probs: Tensor, gold: Tensor) -> tuple[float, float]:
-    """Accuracy in percent, and cross-entropy in nats."""
-    hits = (log_probs.argmax(1) == gold).double().mean()
-    return 100 * float(hits), -float(log_probs.gather(1, gold.unsqueeze(1)).mean())
