@@ -51,7 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def learn(data: Path, name: str, *options: str) -> Path:
     out = data.parent / f"{data.name}-{name}"
-    steps = ["--steps", "36", "--evaluate-every", "12"]
+    steps = ["--steps", "60", "--evaluate-every", "20"]
     assert run_command(["train", "speech", str(data), "--out", str(out), *TINY, *steps, *options]) == 0
     return out
 
