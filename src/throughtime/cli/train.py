@@ -39,6 +39,7 @@ class TrainGroup(click.Group):
             click.Option(["--out"], required=True, type=click.Path(path_type=Path), help="The model folder to make."),
             click.Option(["--resume"], is_flag=True, help="Go on with the run in --out; PATHS are not needed."),
             click.Option(["--tensorboard"], is_flag=True, help="Write TensorBoard events, too."),
+            click.Option(["--watch"], is_flag=True, help="Measure the gradient of every recurrent layer, too."),
             click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
         ]
 
@@ -70,7 +71,7 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
         from throughtime.training.tensorboard import TensorBoardObserver
 
         observers.append(TensorBoardObserver(out / "tensorboard", trainer.progress.step))
-    trainer.observers = observers
+    trainer.observers, trainer.watch = observers, values["watch"]
     with stopping(trainer):
         try:
             progress = trainer.run()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from throughtime.engine import Look
-from throughtime.layers import Directed, Recurrent
+from throughtime.layers import Directed, named_cells
 from throughtime.models import Model
 
 
@@ -108,10 +108,9 @@ def watching(model: Model) -> Iterator[list[Watched]]:
     Raises:
         ValueError: If the model has none.
     """
-    layers = {name: layer for name, layer in model.named_children() if isinstance(layer, Recurrent)}
-    if not layers:
+    cells = [Watched(cell.name, cell.owner, cell.directed) for cell in named_cells(model)]
+    if not cells:
         raise ValueError(f"expected a model with a recurrent layer as an attribute, got {type(model).__name__}")
-    cells = [cell for name, layer in layers.items() for cell in _cells(name if len(layers) > 1 else "", name, layer)]
     hooks = [cell.directed.register_forward_pre_hook(_watch(cell)) for cell in cells]
     try:
         yield cells
@@ -129,14 +128,6 @@ def evaluating(model: Model) -> Iterator[None]:
         yield
     finally:
         model.train(training)
-
-
-def _cells(shown: str, owner: str, layer: Recurrent) -> Iterator[Watched]:
-    directions = ("forward", "backward") if layer.bidirectional else ("",)
-    for number, directed in enumerate(layer.directed):
-        depth, direction = divmod(number, len(directions))
-        name = f"{shown} layer {depth + 1}".strip()
-        yield Watched(f"{name}, {directions[direction]}" if directions[direction] else name, owner, directed)
 
 
 def _watch(cell: Watched) -> Any:

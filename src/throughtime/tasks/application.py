@@ -162,6 +162,10 @@ class Application(Generic[ExampleT]):
         """
         return self.batch(examples)
 
+    def steps(self, example: ExampleT) -> dict[str, list[str]]:
+        """What stands at each step of an example, by the name of the model's layer that reads it; for figures."""
+        return {}
+
     # Judgement and use.
 
     def validate(self, model: Any, examples: Sequence[ExampleT]) -> Evaluation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -13,7 +13,7 @@ from rich.text import Text
 from throughtime.cells import CELLS, cell_options, find_cell
 from throughtime.engine import ENGINES, check_engine
 from throughtime.errors import UserError, nearest
-from throughtime.models import StackConfig
+from throughtime.models import Model, StackConfig
 from throughtime.training import OptimiserName, Plan, Schedule, Trainer
 
 SettingsT = TypeVar("SettingsT", bound="TrainSettings")
@@ -162,6 +162,14 @@ class Task:
         """The metrics of a trained model on other data."""
         raise NotImplementedError
 
+    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
+        """A trained or half-trained model with a batch of data to look at it by.
+
+        Raises:
+            UserError: If the data is bad, or the task's models have no steps in time.
+        """
+        raise UserError(f"{run}: a model of task {self.name!r} cannot be inspected")
+
     def predictor(self, run: Path, cell: str | None) -> Predictor:
         """A trained model that predicts.
 
@@ -169,6 +177,42 @@ class Task:
             UserError: If the task has nothing to predict.
         """
         raise UserError(f"{run}: a model of task {self.name!r} has nothing to predict; see: throughtime --help")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a model is to be looked at by.
+
+    Attributes:
+        paths: Data; none: the run's own, held out from training.
+        prompt: A text instead.
+        rows: Most sequences.
+        length: Most steps of a sequence.
+    """
+
+    paths: Sequence[str] = ()
+    prompt: str | None = None
+    rows: int = 8
+    length: int = 100
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A model and a batch that it is looked at by.
+
+    Attributes:
+        model: With its weights.
+        batch: Of the kind that the model reads.
+        kind: Name of the model's cell.
+        facts: Lines on the model and the data.
+        steps: What stands at each step of each sequence, by the name of the layer that reads it.
+    """
+
+    model: Model
+    batch: Any
+    kind: str
+    facts: Sequence[str]
+    steps: Mapping[str, Sequence[Sequence[str]]]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
 from throughtime.tasks.application import Application, DataSettings
-from throughtime.tasks.base import Asked, Prediction, Report, Task, check_settings
+from throughtime.tasks.base import Asked, Inspected, Prediction, Report, Task, Wanted, check_settings
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -86,21 +86,39 @@ class Supervised(Task):
             UserError: If the data is bad, or there is none.
         """
         opened = Opened.load(run, self, cell)
-        if paths:
-            files = [Path(path) for path in paths]
-            for path in files:
-                check_there(path)
-            examples = list(self.application.read(files, opened.bound.settings))
-        else:
-            part = next(part for part in ("test", "valid") if part in opened.run.data["examples"])
-            examples = _load(opened.run.folder / f"{part}.jsonl", self.application)
-        if not examples:
-            raise UserError(f"expected examples to judge by, got none in {', '.join(map(str, paths))}")
-        return opened.bound.evaluate(opened.model, examples)
+        return opened.bound.evaluate(opened.model, self._held_out(opened, paths)[0])
+
+    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
+        """The longest examples that are not too long; where all are, the shortest."""
+        if wanted.prompt is not None:
+            raise UserError("--prompt is for language models; pass --data")
+        opened = Opened.load(run, self, cell, latest=True)
+        examples, name = self._held_out(opened, wanted.paths)
+        bound = opened.bound
+        ordered = sorted(examples, key=bound.size)
+        fitting = [example for example in ordered if 0 < bound.size(example) <= wanted.length]
+        chosen = fitting[-wanted.rows :] or ordered[:1]
+        steps = [bound.steps(example) for example in chosen]
+        by_layer = {layer: [step.get(layer, []) for step in steps] for layer in steps[0]}
+        facts = [bound.summarise(opened.model), f"{len(chosen)} examples of {name}"]
+        return Inspected(opened.model, bound.batch(chosen), opened.run.model["cell"], facts, by_layer)
 
     def predictor(self, run: Path, cell: str | None = None) -> Opened:
         """The trained model of a folder."""
         return Opened.load(run, self, cell)
+
+    def _held_out(self, opened: Opened, paths: Sequence[str]) -> tuple[list[Any], str]:
+        """The examples of files, or the run's own test or validation data, and what to call them."""
+        if not paths:
+            part = next(part for part in ("test", "valid") if part in opened.run.data["examples"])
+            return _load(opened.run.folder / f"{part}.jsonl", self.application), f"the run's {part} data"
+        files = [Path(path) for path in paths]
+        for path in files:
+            check_there(path)
+        examples = list(self.application.read(files, opened.bound.settings))
+        if not examples:
+            raise UserError(f"expected examples to judge by, got none in {', '.join(map(str, paths))}")
+        return examples, ", ".join(map(str, paths))
 
     def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
         """The examples of each part, and what to tell of them."""
@@ -162,8 +180,8 @@ class Opened:
             raise UserError(f"the model cannot be built: {error}") from error
 
     @classmethod
-    def load(cls, folder: Path, task: Supervised, cell: str | None) -> Opened:
-        """The trained model, in evaluation mode.
+    def load(cls, folder: Path, task: Supervised, cell: str | None, latest: bool = False) -> Opened:
+        """The trained model, in evaluation mode; with ``latest`` also one that no validation has seen yet.
 
         Raises:
             UserError: If the folder is none of this task, or damaged.
@@ -171,7 +189,7 @@ class Opened:
         run = Run.open(folder, task.name)
         run.allow_cell(cell)
         opened = cls(replace(run, settings={**run.settings, "device": "auto"}), task.application)
-        load_weights(folder / "model.safetensors", opened.model)
+        load_weights(folder / "model.safetensors", opened.model, folder / "checkpoint.safetensors" if latest else None)
         opened.model.eval()
         return opened
 

@@ -21,7 +21,16 @@ from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
 from throughtime.errors import UserError
 from throughtime.models import LanguageModel, LanguageModelConfig
-from throughtime.tasks.base import ModelSettings, Report, Task, TrainSettings, check_settings, option
+from throughtime.tasks.base import (
+    Inspected,
+    ModelSettings,
+    Report,
+    Task,
+    TrainSettings,
+    Wanted,
+    check_settings,
+    option,
+)
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -88,19 +97,21 @@ class TextModel:
         run: A model folder's path.
         cell: Allows a cell of the user's own, ``module:Class``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        latest: Take the checkpoint of a training that has not been validated yet, too.
 
     Raises:
         UserError: If the folder is no language model's, or damaged.
     """
 
-    def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto") -> None:
+    def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto", latest: bool = False) -> None:
         self.run = Run.open(Path(run), TextTask.name)
         self.run.allow_cell(cell)
         self.settings = stored(self.run, TextSettings)
         self.sentences = self.settings.sentences
         self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
         self.model = _build(self.run, self.settings, self.tokenizer)
-        load_weights(self.run.folder / "model.safetensors", self.model)
+        folder = self.run.folder
+        load_weights(folder / "model.safetensors", self.model, folder / "checkpoint.safetensors" if latest else None)
         self.model.to(choose_device(device)).eval()
 
     def encode(self, text: str) -> list[int]:
@@ -199,12 +210,7 @@ class TextTask(Task):
         """Vocabulary, cell, parameters and batches an epoch."""
         model = trainer.model
         assert isinstance(model, LanguageModel)
-        parameters = sum(p.numel() for p in model.parameters())
-        config = model.config
-        return (
-            f"{config.cell} {config.layers} × {config.hidden}, {parameters:,} parameters, "
-            f"vocabulary {config.vocabulary:,}, {len(trainer.source):,} batches an epoch"
-        )
+        return f"{_summary(model)}, {len(trainer.source):,} batches an epoch"
 
     def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.
@@ -224,6 +230,50 @@ class TextTask(Task):
             if not tokens.tokens:
                 raise UserError("expected text, got none: the files are empty")
             return Report(model.evaluate(tokens))
+
+    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
+        """A prompt, the beginning of a file, or of the run's validation text, cut into sequences."""
+        model = TextModel(run, cell=cell, latest=True)
+        texts, name = _to_look_at(model, wanted)
+        if not texts:
+            raise UserError(f"expected text to look at, got none in {name}")
+        batch = TokenBatch.of(texts)
+        # A step reads the token before the one that it predicts.
+        read = [["", *model.tokenizer.tokens(text[:-1])] for text in texts]
+        facts = [_summary(model.model), f"{len(texts)} sequences of {name}, {batch.tokens:,} tokens"]
+        return Inspected(model.model, batch, model.model.config.cell, facts, {"stack": read})
+
+
+def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]:
+    """Token ids of some sequences, and what to call them."""
+    if wanted.prompt is not None:
+        return [ids] if (ids := model.encode(wanted.prompt)) else [], "the prompt"
+    eos = model.tokenizer.eos
+    if not wanted.paths:
+        if "valid" not in model.run.data:
+            raise UserError(f"{model.run.folder}: holds no validation text; name a text file with --data")
+        return _cut(_token_files(model.run)["valid"].ids().tolist(), model, wanted, eos), "the run's validation text"
+    pieces = parts(open_texts(wanted.paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
+    with tempfile.TemporaryDirectory() as folder:
+        tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
+        return _cut(tokens.ids().tolist(), model, wanted, eos), ", ".join(wanted.paths)
+
+
+def _cut(ids: list[int], model: TextModel, wanted: Wanted, eos: int) -> list[list[int]]:
+    """Sentences as they are, running text in pieces; the longest of the first ones that are not too long."""
+    if not model.sentences:
+        pieces = [ids[begin : begin + wanted.length] for begin in range(0, len(ids), wanted.length)]
+        return [piece for piece in pieces[: wanted.rows] if piece]
+    ends = [number + 1 for number, token in enumerate(ids) if token == eos]
+    sentences = [ids[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+    return sorted((s for s in sentences if len(s) <= wanted.length), key=len)[-wanted.rows :]
+
+
+def _summary(model: LanguageModel) -> str:
+    config, parameters = model.config, sum(p.numel() for p in model.parameters())
+    return (
+        f"{config.cell} {config.layers} × {config.hidden}, {parameters:,} parameters, vocabulary {config.vocabulary:,}"
+    )
 
 
 def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:
