@@ -13,29 +13,16 @@ from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History
 from throughtime.inspection.memory import LEFT, Memory
 from throughtime.inspection.recording import Watched
-from throughtime.pictures import COLOURS, MARKS, new_figure
+from throughtime.pictures import line_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DASHES = ("-", "--", "-.", ":")
 MOST_UNITS = 64
 """Units of a gate that are shown."""
 
 GREY_SAFE = "cividis"
 """Its lightness rises with the value, so that it reads the same without colour, and to the colour-blind."""
-
-
-def style(number: int) -> dict[str, Any]:
-    """A line told from others by colour, dash and mark."""
-    return {
-        "color": COLOURS[number % len(COLOURS)],
-        "linestyle": DASHES[number % len(DASHES)],
-        "marker": MARKS[number % len(MARKS)],
-        "markersize": 4,
-        "markevery": 0.12,
-        "lw": 1.4,
-    }
 
 
 def draw_gradients(flows: Sequence[Flow]) -> Figure:
@@ -48,11 +35,11 @@ def draw_gradients(flows: Sequence[Flow]) -> Figure:
         there = (curve.counts > 0) & (curve.norms > 0)
         at = there.nonzero().squeeze(1)
         label = f"{flow.cell.name}: half-life {_count(decay.half_life)} steps"
-        axes.plot(at, curve.norms[there], label=label, **style(number))
+        axes.plot(at, curve.norms[there], label=label, **line_style(number))
         if math.isfinite(decay.slope) and len(at) > 1:
             ends = torch.stack([at[0], at[-1]]).double()
             axes.plot(
-                ends, (decay.intercept + decay.slope * ends).exp(), color=style(number)["color"], lw=0.7, alpha=0.7
+                ends, (decay.intercept + decay.slope * ends).exp(), color=line_style(number)["color"], lw=0.7, alpha=0.7
             )
     axes.set_yscale("log")
     axes.set_xlabel("distance t − s in steps")
@@ -67,7 +54,7 @@ def draw_singular_values(cells: Sequence[tuple[str, Tensor, Tensor]]) -> Figure:
     panels = figure.subplots(len(cells), 1, squeeze=False, sharex=True)[:, 0]
     for axes, (name, at, values) in zip(panels, cells, strict=True):
         for number, label in enumerate(("largest", "median", "smallest")):
-            axes.plot(at, values[:, number].clamp(min=1e-8), label=label, **style(number))
+            axes.plot(at, values[:, number].clamp(min=1e-8), label=label, **line_style(number))
         axes.axhline(1.0, color="0.4", lw=1)
         axes.set_yscale("log")
         axes.set_title(name, fontsize=9, loc="left")
@@ -109,7 +96,7 @@ def draw_memory(memories: Mapping[str, Memory]) -> Figure:
             memory.distances,
             memory.moved.clamp(min=1e-6),
             label=f"{name}: {memory.length}{' or more' if memory.whole else ''} steps",
-            **style(number),
+            **line_style(number),
         )
     axes.axhline(LEFT, color="0.4", lw=1)
     axes.set_yscale("log")
@@ -125,12 +112,12 @@ def draw_history(history: History) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(history.steps, history.norms, label="whole gradient", color="0.35", lw=0.9)
     for number, (name, norms) in enumerate(history.layers.items()):
-        above.plot(history.steps[: len(norms)], norms, label=name, **style(number))
+        above.plot(history.steps[: len(norms)], norms, label=name, **line_style(number))
     above.set_yscale("log")
     above.set_ylabel("norm before clipping")
     _tidy(above)
-    below.plot(history.steps, history.loss, label="loss", **style(0))
-    below.plot(history.steps, history.clipped, label="share of clipped steps so far", **style(1))
+    below.plot(history.steps, history.loss, label="loss", **line_style(0))
+    below.plot(history.steps, history.clipped, label="share of clipped steps so far", **line_style(1))
     below.set_xlabel("step of training")
     _tidy(below)
     if history.diverged is not None:

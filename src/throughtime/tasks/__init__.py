@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from throughtime.own import find_class
+from throughtime.tasks.agreement import AgreementTask
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.entities import Entities
@@ -21,6 +22,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Entities,
     Translation,
     Pronunciation,
+    AgreementTask,
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model
 from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, StackSettings, Table, TrainSettings, option
+from throughtime.tasks.learning import draw_learning
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000
@@ -71,6 +73,23 @@ class Where(Protocol):
 ExampleT = TypeVar("ExampleT", bound=Where)
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """A trained model, for comparison.
+
+    Attributes:
+        run: Its folder.
+        application: What it was trained for.
+        model: In evaluation mode.
+        test: Its test data.
+    """
+
+    run: Path
+    application: Application[Any]
+    model: Any
+    test: Sequence[Any]
+
+
 class Application(Generic[ExampleT]):
     """A task on labelled examples.
 
@@ -81,7 +100,7 @@ class Application(Generic[ExampleT]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    settings_type: ClassVar[type[DataSettings]] = ExampleSettings
+    settings_type: ClassVar[type[DataSettings] | type[StackSettings]] = ExampleSettings
     example_type: ClassVar[type[Any]]
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -96,6 +115,11 @@ class Application(Generic[ExampleT]):
         self.vocabulary = vocabulary
 
     # Data.
+
+    @classmethod
+    def make(cls, part: str, settings: Any) -> Iterator[ExampleT]:
+        """The examples of a part, ``train``, ``valid`` or ``test``, of a task whose settings name no data."""
+        raise NotImplementedError(f"{cls.__name__} makes nothing: define make(cls, part, settings)")
 
     @classmethod
     def find(cls, paths: Sequence[Path], settings: Any) -> dict[str, list[Path]]:
@@ -175,6 +199,11 @@ class Application(Generic[ExampleT]):
     def evaluate(self, model: Any, examples: Sequence[ExampleT]) -> Report:
         """The field's metrics, the majority or copy baseline beside them, counts per class, the hardest errors."""
         raise NotImplementedError(f"{type(self).__name__} has no metric: define evaluate(self, model, examples)")
+
+    @classmethod
+    def compare(cls, runs: Mapping[str, Learnt], picture: Path) -> Sequence[Table]:
+        """What sets runs apart that differ in their cell, drawn and as tables; by default how each of them learnt."""
+        return [draw_learning({name: learnt.run for name, learnt in runs.items()}, picture)]
 
     def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """What the model makes of lines of text; an empty line is legal.

@@ -76,7 +76,9 @@ class TrainSettings(BaseModel):
 class StackSettings(TrainSettings):
     """What every model that is built around a recurrent stack takes."""
 
-    cell: str = option("lstm", f"{', '.join(CELLS)}, or module:Class.", "Model")
+    cell: str = option(
+        "lstm", f"{', '.join(CELLS)}, or module:Class; several, separated by commas, are trained alike.", "Model"
+    )
     cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
     hidden: int = option(256, "Units of a layer.", "Model", ge=1)
     layers: int = option(1, "Depth.", "Model", ge=1)
@@ -145,6 +147,8 @@ class Task:
     name: str
     summary: str
     settings: type[TrainSettings]
+    makes_data: bool = False
+    """Whether it needs no data of the user's."""
 
     def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[Any]:
         """Reads the data, makes the run's folder, and returns what trains; nothing is left behind on bad input."""
@@ -169,6 +173,15 @@ class Task:
             UserError: If the data is bad, or the task's models have no steps in time.
         """
         raise UserError(f"{run}: a model of task {self.name!r} cannot be inspected")
+
+    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
+        """What sets runs apart that differ in their cell, drawn and as tables.
+
+        Args:
+            runs: Folders of finished runs, by cell.
+            picture: The file.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define compare(self, runs, picture)")
 
     def predictor(self, run: Path, cell: str | None) -> Predictor:
         """A trained model that predicts.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,18 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
-from throughtime.tasks.application import Application, DataSettings
-from throughtime.tasks.base import Asked, Inspected, Prediction, Report, Task, Wanted, check_settings
+from throughtime.tasks.application import Application, DataSettings, Learnt
+from throughtime.tasks.base import (
+    Asked,
+    Inspected,
+    Prediction,
+    Report,
+    StackSettings,
+    Table,
+    Task,
+    Wanted,
+    check_settings,
+)
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -33,6 +43,7 @@ class Supervised(Task):
         self.name = name or application.name
         self.summary = application.summary
         self.settings = application.settings_type
+        self.makes_data = not issubclass(application.settings_type, DataSettings)
 
     def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[Any]:
         """Reads the data into the run's folder and returns what trains.
@@ -42,7 +53,7 @@ class Supervised(Task):
         """
         settings = check_settings(self.application.settings_type, options)
         settings.check_model()
-        examples, found = self._read(paths, settings)
+        examples, found = self._examples(paths, settings)
         vocabulary = self.application.learn(examples["train"], settings)
         with staged(out) as folder:
             write_json(folder / "vocabulary.json", vocabulary)
@@ -88,6 +99,14 @@ class Supervised(Task):
         opened = Opened.load(run, self, cell)
         return opened.bound.evaluate(opened.model, self._held_out(opened, paths)[0])
 
+    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
+        """What the application tells of them."""
+        learnt = {}
+        for cell, folder in runs.items():
+            opened = Opened.load(folder, self, cell if ":" in cell else None)
+            learnt[cell] = Learnt(folder, opened.bound, opened.model, self._held_out(opened, ())[0])
+        return self.application.compare(learnt, picture)
+
     def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
         """The longest examples that are not too long; where all are, the shortest."""
         if wanted.prompt is not None:
@@ -120,8 +139,17 @@ class Supervised(Task):
             raise UserError(f"expected examples to judge by, got none in {', '.join(map(str, paths))}")
         return examples, ", ".join(map(str, paths))
 
-    def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
+    def _examples(
+        self, paths: Sequence[str], settings: DataSettings | StackSettings
+    ) -> tuple[dict[str, list[Any]], list[str]]:
         """The examples of each part, and what to tell of them."""
+        if isinstance(settings, DataSettings):
+            return self._read(paths, settings)
+        if paths:
+            raise UserError(f"task {self.name} makes its data itself, got {', '.join(paths)}; leave them out")
+        return {part: list(self.application.make(part, settings)) for part in PARTS}, []
+
+    def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
         for path in map(Path, named.values()):
             check_there(path)

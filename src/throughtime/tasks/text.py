@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -25,12 +25,14 @@ from throughtime.tasks.base import (
     Inspected,
     ModelSettings,
     Report,
+    Table,
     Task,
     TrainSettings,
     Wanted,
     check_settings,
     option,
 )
+from throughtime.tasks.learning import draw_learning
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -230,6 +232,10 @@ class TextTask(Task):
             if not tokens.tokens:
                 raise UserError("expected text, got none: the files are empty")
             return Report(model.evaluate(tokens))
+
+    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
+        """How each of them learnt."""
+        return [draw_learning(runs, picture)]
 
     def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
         """A prompt, the beginning of a file, or of the run's validation text, cut into sequences."""
