@@ -121,4 +121,4 @@ def _phrase(random: np.random.Generator) -> list[str]:
 
 
 def _one(random: np.random.Generator, words: Sequence[str]) -> str:
-    return words[random.integers(len(words))]
+    return words[int(random.integers(len(words)))]

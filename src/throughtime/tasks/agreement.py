@@ -15,9 +15,9 @@ from throughtime.data.words import WordReader
 from throughtime.inspection import Flow, gradients_through_time, record
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
 from throughtime.pictures import line_style, new_figure, save_figure
-from throughtime.tasks.application import Learnt
+from throughtime.tasks.application import Application, Learnt
 from throughtime.tasks.base import Report, StackSettings, Table, option
-from throughtime.tasks.made import MadeApplication, MadeSettings
+from throughtime.tasks.made import MadeSettings
 from throughtime.training import Evaluation
 
 GAPS = 11
@@ -41,7 +41,7 @@ class AgreementSettings(MadeSettings):
         return sorted({round(number * self.gap / (GAPS - 1)) for number in range(GAPS)})
 
 
-class AgreementTask(MadeApplication[Agreement]):
+class AgreementTask(Application[Agreement]):
     """The verb that agrees with a noun."""
 
     name: ClassVar[str] = "agreement"
@@ -116,11 +116,9 @@ class AgreementTask(MadeApplication[Agreement]):
         rows: list[list[str | int | float]] = []
         for gap in sorted({example.gap for example in examples}):
             here = [example.gap == gap for example in examples]
-            known = [example.met for example in examples]
-            shares = [
-                _share(right, chosen) for chosen in (here, _both(here, known), _both(here, [not k for k in known]))
-            ]
-            rows.append([gap, *shares, sum(here)])
+            known = [example.gap == gap and example.met for example in examples]
+            strange = [example.gap == gap and not example.met for example in examples]
+            rows.append([gap, *(_share(right, chosen) for chosen in (here, known, strange)), sum(here)])
         return rows
 
     @classmethod
@@ -187,7 +185,3 @@ def _share(right: Tensor, chosen: Sequence[bool]) -> float:
     """Percent of the chosen ones that are right; 0 where there are none."""
     there = right[torch.tensor(chosen)]
     return 100 * float(there.double().mean()) if len(there) else 0.0
-
-
-def _both(first: Sequence[bool], second: Sequence[bool]) -> list[bool]:
-    return [a and b for a, b in zip(first, second, strict=True)]
