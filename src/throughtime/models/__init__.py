@@ -4,6 +4,7 @@ from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
+from throughtime.models.regressor import NumberBatch, Regressor
 from throughtime.models.stack import StackConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
@@ -17,6 +18,8 @@ __all__ = [
     "LanguageModel",
     "LanguageModelConfig",
     "Model",
+    "NumberBatch",
+    "Regressor",
     "StackConfig",
     "State",
     "TagBatch",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from throughtime.own import find_class
+from throughtime.tasks.adding import Adding
 from throughtime.tasks.agreement import AgreementTask
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
+from throughtime.tasks.copying import Copying
 from throughtime.tasks.entities import Entities
 from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
@@ -23,6 +25,8 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Translation,
     Pronunciation,
     AgreementTask,
+    Adding,
+    Copying,
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}
