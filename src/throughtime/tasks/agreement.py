@@ -33,6 +33,7 @@ class AgreementSettings(MadeSettings):
     """What a network that finds the verb's number is trained from."""
 
     gap: int = option(50, "Most words between noun and verb.", "Data", ge=0, le=1000)
+    shortest: int = option(0, "Fewest words between noun and verb in training.", "Data", ge=0)
     embedding: int = option(32, "Features of a word's embedding.", "Model", ge=1)
     epochs: float = option(6.0, "Passes over the data.", "Training", gt=0)
 
@@ -64,7 +65,7 @@ class AgreementTask(Application[Agreement]):
                 gaps = settings.gaps()
                 yield sentence(random, gaps[number // 2 % len(gaps)], number % 2 == 0, where)
             else:
-                yield sentence(random, int(random.integers(settings.gap + 1)), True, where)
+                yield sentence(random, int(random.integers(min(settings.shortest, settings.gap), settings.gap + 1)), True, where)
 
     @classmethod
     def learn(cls, train: Sequence[Agreement], settings: AgreementSettings) -> dict[str, Any]:
