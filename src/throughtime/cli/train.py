@@ -114,7 +114,7 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
     extra("matplotlib", "plots", "comparing cells")
     for cell, run in runs.items():
         begun = (run / "config.json").exists()
-        code = train(task, options if begun else {**options, "cell": cell}, {**values, "out": run, "resume": begun})
+        code = train(task, {**options, "cell": cell}, {**values, "out": run, "resume": begun})
         if code:
             return code
     report = Report({"picture": str(picture)}, task.compare(runs, picture))

@@ -35,7 +35,7 @@ def draw_gradients(flows: Sequence[Flow]) -> Figure:
         there = (curve.counts > 0) & (curve.norms > 0)
         at = there.nonzero().squeeze(1)
         label = f"{flow.cell.name}: half-life {_count(decay.half_life)} steps"
-        axes.plot(at, curve.norms[there], label=label, **line_style(number))
+        axes.plot(at.numpy(), curve.norms[there].numpy(), label=label, **line_style(number))
         if math.isfinite(decay.slope) and len(at) > 1:
             ends = torch.stack([at[0], at[-1]]).double()
             axes.plot(
@@ -54,7 +54,7 @@ def draw_singular_values(cells: Sequence[tuple[str, Tensor, Tensor]]) -> Figure:
     panels = figure.subplots(len(cells), 1, squeeze=False, sharex=True)[:, 0]
     for axes, (name, at, values) in zip(panels, cells, strict=True):
         for number, label in enumerate(("largest", "median", "smallest")):
-            axes.plot(at, values[:, number].clamp(min=1e-8), label=label, **line_style(number))
+            axes.plot(at.numpy(), values[:, number].clamp(min=1e-8).numpy(), label=label, **line_style(number))
         axes.axhline(1.0, color="0.4", lw=1)
         axes.set_yscale("log")
         axes.set_title(name, fontsize=9, loc="left")
@@ -74,14 +74,16 @@ def draw_gates(cell: Watched, row: int, steps: Sequence[str]) -> Figure:
         # Gates within 0 and 1, others within ±1; a memory or a relu goes further.
         high = max(1.0, float(values.abs().flatten().quantile(0.98)))
         low = 0.0 if float(values.min()) >= 0 else -high
-        image = axes.imshow(values[chosen], cmap=GREY_SAFE, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+        image = axes.imshow(
+            values[chosen].numpy(), cmap=GREY_SAFE, vmin=low, vmax=high, aspect="auto", interpolation="nearest"
+        )
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
         axes.set_yticks([])
         axes.set_xticks([])
         figure.colorbar(image, ax=axes, pad=0.01, ticks=[low, 0.0, high] if low else [0.0, high], format="%.2g")
-    shown = list(steps)[:length]
-    if length <= 120 and shown:
-        panels[-1].set_xticks(range(len(shown)), [repr(s)[1:-1] for s in shown], fontsize=7, rotation=90)
+    names_of_steps = [repr(step)[1:-1] for step in list(steps)[:length]]
+    if length <= 120 and names_of_steps:
+        panels[-1].set_xticks(range(len(names_of_steps)), names_of_steps, fontsize=7, rotation=90)
     else:
         panels[-1].set_xticks(range(0, length, max(1, length // 10)))
     return figure

@@ -58,14 +58,15 @@ class AgreementTask(Application[Agreement]):
     @classmethod
     def make(cls, part: str, settings: AgreementSettings) -> Iterator[Agreement]:
         """Gaps at random in training; in the test data every gap as often, half of its pairs never met."""
-        random = settings.random(part)
+        random, shortest = settings.random(part), min(settings.shortest, settings.gap)
         for number in range(settings.count(part)):
             where = f"{part}:{number + 1}"
             if part == "test":
                 gaps = settings.gaps()
                 yield sentence(random, gaps[number // 2 % len(gaps)], number % 2 == 0, where)
             else:
-                yield sentence(random, int(random.integers(min(settings.shortest, settings.gap), settings.gap + 1)), True, where)
+                gap = int(random.integers(shortest, settings.gap + 1))
+                yield sentence(random, gap, True, where)
 
     @classmethod
     def learn(cls, train: Sequence[Agreement], settings: AgreementSettings) -> dict[str, Any]:
@@ -137,7 +138,7 @@ class AgreementTask(Application[Agreement]):
             half_life = curve.decay().half_life
             left.plot([row[0] for row in rows], [row[1] for row in rows], label=cell, **line_style(number))
             label = f"{cell}: half-life {half_life:.1f} steps"
-            right.plot(curve.norms / curve.norms[0], label=label, **line_style(number))
+            right.plot((curve.norms / curve.norms[0]).numpy(), label=label, **line_style(number))
             never = [float(row[3]) for row in rows]
             summary.append([cell, float(rows[-1][1]), never[-1], sum(never) / len(never), half_life])
             gaps += [[cell, *row] for row in rows]
