@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 
+from throughtime.cells import cell_options, find_cell
 from throughtime.tasks.base import StackSettings, option
 
 CELLS_COMPARED = "rnn,gru-simplified,gru,lstm,lstm-peephole"
@@ -20,6 +22,17 @@ class MadeSettings(StackSettings):
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     examples: int = option(20_000, "Sequences to train on.", "Data", ge=10)
     held_out: int = option(1_000, "Sequences to validate on; as many to test on.", "Data", ge=10)
+
+    memory: float | None = option(
+        None, "Steps that gates keep their memory at the start; cells without gates have none.", "Model", gt=2
+    )
+
+    def stack(self) -> dict[str, Any]:
+        """With the memory of gated cells."""
+        fields = super().stack()
+        if self.memory is not None and "memory" in cell_options(find_cell(self.cell)):
+            fields["options"] = {"memory": self.memory, **fields["options"]}
+        return fields
 
     def count(self, part: str) -> int:
         """Sequences of a part."""
