@@ -35,11 +35,15 @@ class History:
         """Of the whole run."""
         return self.clipped[-1] if self.clipped else 0.0
 
-    @property
-    def usual_norm(self) -> float:
-        """The median norm; no number where nothing was logged."""
+    def norm_above(self, share: float) -> float:
+        """The norm that so large a share of the logged steps stays below; no number where nothing was logged.
+
+        Example:
+            >>> History(norms=[3.0, 1.0, 2.0, 9.0]).norm_above(0.5)
+            3.0
+        """
         ordered = sorted(self.norms)
-        return ordered[len(ordered) // 2] if ordered else math.nan
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else math.nan
 
 
 def read_history(path: Path) -> History:

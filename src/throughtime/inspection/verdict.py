@@ -80,7 +80,7 @@ def judge(
 
 
 def _explosions(flows: Sequence[Flow], history: History) -> list[Finding]:
-    advice = f"clip gradients by norm (--clip-norm {_round(history.usual_norm)}), lower --lr, start orthogonal"
+    advice = f"clip gradients by norm (--clip-norm {_round(history.norm_above(0.5))}), lower --lr, start orthogonal"
     findings = []
     if history.diverged is not None:
         findings.append(Finding("explodes", f"explodes: training broke off at step {history.diverged}", advice))
@@ -128,9 +128,9 @@ def _stuck(name: str, gates: Sequence[Saturation]) -> list[Finding]:
 def _clipping(history: History) -> list[Finding]:
     if history.clipped_share <= OFTEN:
         return []
-    usual = _round(history.usual_norm)
+    usual, high = (_round(history.norm_above(share)) for share in (0.5, 0.9))
     text = f"clipped: {100 * history.clipped_share:.0f} % of the steps; the usual norm is {usual}"
-    return [Finding("clipped", text, f"clip at a larger norm (--clip-norm {usual}), or lower --lr")]
+    return [Finding("clipped", text, f"clip what is unusual alone (--clip-norm {high}), or lower --lr")]
 
 
 def _steps(count: float) -> str:
