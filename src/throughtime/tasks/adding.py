@@ -29,6 +29,10 @@ class AddingSettings(MadeSettings):
     length: int = option(100, "Steps of a sequence.", "Data", ge=2)
     hidden: int = option(128, "Units of a layer.", "Model", ge=1)
 
+    def far(self) -> int:
+        """A sequence."""
+        return self.length
+
 
 @dataclass(frozen=True)
 class Sum:

@@ -33,9 +33,19 @@ class AgreementSettings(MadeSettings):
     """What a network that finds the verb's number is trained from."""
 
     gap: int = option(50, "Most words between noun and verb.", "Data", ge=0, le=1000)
-    shortest: int = option(0, "Fewest words between noun and verb in training.", "Data", ge=0)
+    shortest: int | None = option(
+        None, "Fewest words between noun and verb in training; default: half of the most.", "Data", ge=0
+    )
     embedding: int = option(32, "Features of a word's embedding.", "Model", ge=1)
-    epochs: float = option(6.0, "Passes over the data.", "Training", gt=0)
+    epochs: float = option(3.0, "Passes over the data.", "Training", gt=0)
+
+    def far(self) -> int:
+        """The longest gap."""
+        return self.gap
+
+    def least(self) -> int:
+        """Fewest words between noun and verb in training."""
+        return self.gap // 2 if self.shortest is None else min(self.shortest, self.gap)
 
     def gaps(self) -> list[int]:
         """The test data's gaps."""
@@ -58,14 +68,14 @@ class AgreementTask(Application[Agreement]):
     @classmethod
     def make(cls, part: str, settings: AgreementSettings) -> Iterator[Agreement]:
         """Gaps at random in training; in the test data every gap as often, half of its pairs never met."""
-        random, shortest = settings.random(part), min(settings.shortest, settings.gap)
+        random, least = settings.random(part), settings.least()
         for number in range(settings.count(part)):
             where = f"{part}:{number + 1}"
             if part == "test":
                 gaps = settings.gaps()
                 yield sentence(random, gaps[number // 2 % len(gaps)], number % 2 == 0, where)
             else:
-                gap = int(random.integers(shortest, settings.gap + 1))
+                gap = int(random.integers(least, settings.gap + 1))
                 yield sentence(random, gap, True, where)
 
     @classmethod

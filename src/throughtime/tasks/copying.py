@@ -32,6 +32,10 @@ class CopySettings(MadeSettings):
     hidden: int = option(128, "Units of a layer.", "Model", ge=1)
     embedding: int = option(16, "Features of a symbol's embedding.", "Model", ge=1)
 
+    def far(self) -> int:
+        """From a symbol to where it is said."""
+        return self.symbols + self.length
+
 
 @dataclass(frozen=True)
 class Copied:

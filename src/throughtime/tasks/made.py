@@ -24,14 +24,22 @@ class MadeSettings(StackSettings):
     held_out: int = option(1_000, "Sequences to validate on; as many to test on.", "Data", ge=10)
 
     memory: float | None = option(
-        None, "Steps that gates keep their memory at the start; cells without gates have none.", "Model", gt=2
+        None,
+        "Steps that gates keep their memory at the start, 0: the cell's own start; default: as the task asks.",
+        "Model",
+        ge=0,
     )
 
+    def far(self) -> int:
+        """Steps that the task asks a network to remember something for."""
+        raise NotImplementedError(f"{type(self).__name__}: define far(self)")
+
     def stack(self) -> dict[str, Any]:
-        """With the memory of gated cells."""
+        """With the memory of gated cells (Tallec and Ollivier 2018); those without gates have none."""
         fields = super().stack()
-        if self.memory is not None and "memory" in cell_options(find_cell(self.cell)):
-            fields["options"] = {"memory": self.memory, **fields["options"]}
+        memory = 4.0 * self.far() if self.memory is None else self.memory
+        if memory > 2 and "memory" in cell_options(find_cell(self.cell)):
+            fields["options"] = {"memory": memory, **fields["options"]}
         return fields
 
     def count(self, part: str) -> int:
