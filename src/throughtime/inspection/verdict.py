@@ -45,7 +45,7 @@ def reach(flow: Flow) -> float:
     Read off the curve while it is long enough, off the fitted line beyond.
     """
     norms = flow.by_distance().norms
-    # The first distance is the output's own; memory begins with the state that was handed on.
+    # Where a pooling looks at other steps, the last one's own gradient may be small.
     first = norms[:2].max()
     below = (norms <= LOST * first).nonzero()
     if len(below):
