@@ -31,7 +31,7 @@ def test_what_is_shown_is_what_comes_out(cell: str, reverse: bool) -> None:
 @pytest.mark.parametrize("engine", [engine.name for engine in ENGINES if engine.name != "reference"])
 def test_other_engines_do_not_show_their_steps(engine: str) -> None:
     directed = Directed(CELLS["lstm"](3, 4))
-    with pytest.raises(EngineError, match="looked at|show their steps"):
+    with pytest.raises(EngineError, match=r"looked at|show their steps"):
         unroll(directed.cell, directed.values(), torch.randn(2, 3, 3), look=Look(), engine=engine)
 
 
