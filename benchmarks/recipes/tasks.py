@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gestures import gestures
 from record import ROOT, commit, curve, data, machine, record
 
 
@@ -38,9 +39,26 @@ def sst_sentences(folder: Path) -> list[str]:
     return [str(folder)]
 
 
+def bacteria(folder: Path) -> list[str]:
+    """One bacterium to train on, another one to judge by."""
+    names = {"train": "NC_002737_Streptococcus_pyogenes_M1_GAS", "test": "NC_000907_Haemophilus_influenzae_Rd_KW20"}
+    for part, name in names.items():
+        link = folder / f"{part}.gb"
+        link.unlink(missing_ok=True)
+        link.symlink_to(data(f"genomes/{name}.gb"))
+    return [str(folder)]
+
+
 def named(*paths: str) -> Callable[[Path], list[str]]:
     """Data that is read as it is."""
     return lambda folder: [str(data(path)) for path in paths]
+
+
+def stick_figures(folder: Path) -> list[str]:
+    """Videos of stick figures, drawn and encoded in the folder where they are not there yet."""
+    from stick_figures import write_parts
+
+    return [str(folder)] if any(folder.iterdir()) else write_parts(folder)
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,33 @@ RECIPES: dict[str, Recipe] = {
     "pronunciation": Recipe(named("cmudict/cmudict.dict"), "--minutes 30 --seed 0", "cmudict/cmudict.dict"),
     "translation": Recipe(
         named("multi30k/raw"), "--from de --to en --lowercase --vocab 6000 --minutes 60 --seed 0", "multi30k/raw"
+    ),
+    "dna": Recipe(
+        bacteria,
+        "--minutes 30 --seed 0",
+        "NC_002737 (Streptococcus pyogenes) --test NC_000907 (Haemophilus influenzae)",
+    ),
+    "video-figures": Recipe(stick_figures, "--seed 0", "videos drawn by stick_figures.py", "video"),
+    "video-gestures": Recipe(
+        gestures, "--epochs 15 --lr 2e-3 --seed 0", "blocks of hand_gesture_history/point_history.csv", "video"
+    ),
+    "music-jsb": Recipe(
+        named("poly_music_mat/JSB_Chorales.mat"),
+        "--steps-per-beat 1 --dropout 0.2 --lr 4e-3 --transpose 6 --epochs 200 --seed 0",
+        "poly_music_mat/JSB_Chorales.mat",
+        "music",
+    ),
+    "music-nottingham": Recipe(
+        named("poly_music_mat/Nottingham.mat"),
+        "--steps-per-beat 2 --dropout 0.2 --lr 4e-3 --batch 8 --epochs 40 --seed 0",
+        "poly_music_mat/Nottingham.mat",
+        "music",
+    ),
+    "music-events": Recipe(
+        named("nottingham/MIDI"),
+        "--hidden 160 --embedding 64 --dropout 0.1 --batch 4 --lr 1e-2 --minutes 2.5 --held-out 0.05 --seed 0",
+        "nottingham/MIDI",
+        "music",
     ),
 }
 

@@ -331,6 +331,15 @@ def test_length_bounds_the_tokens_drawn(call: Any, model: Path) -> None:
         assert len(call("sample", model, *options).out) == len("It ") + 25 + 1
 
 
+def test_a_text_is_written_to_a_file(call: Any, model: Path, tmp_path: Path) -> None:
+    given = ["sample", model, "--prompt", "The ", "--length", 20, "--seed", 0]
+    answer = call(*given, "--out", tmp_path / "a.txt", "--out", tmp_path / "b.txt")
+    assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text() == answer.out == call(*given).out
+    answer = call(*given, "--out", tmp_path / "a.mid")
+    assert (answer.code, answer.out) == (2, "")
+    assert f"--out: expected a file that ends in .txt, got {tmp_path / 'a.mid'}" in answer.err
+
+
 def test_min_length_keeps_a_sentence_going(call: Any, sentences: Path) -> None:
     """Sentences here end after about seven words; a model that is told to, goes on."""
     known = TextModel(sentences)
@@ -437,6 +446,7 @@ def test_a_trained_model_prefers_its_own_language(call: Any, sentences: Path) ->
 
 def test_tasks_are_listed(call: Any) -> None:
     names = ["text", "sentiment", "sentiment-trees", "entities", "translation", "pronunciation"]
+    names += ["speech", "music", "dna", "video", "agreement", "adding", "copy"]
     assert list(call("tasks", "--json").json) == names
     assert [row[0] for row in table(call("tasks").out)[1:]] == names
     assert table(call("tasks").out)[1][0] == "text"

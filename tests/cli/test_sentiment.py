@@ -180,6 +180,12 @@ def test_a_picture_is_of_one_line(call: Any, model: Path) -> None:
     assert "--picture: expected one --line to draw, got 0" in answer.err
 
 
+def test_a_classifier_has_nothing_to_draw(call: Any, model: Path) -> None:
+    answer = call("sample", model)
+    assert (answer.code, answer.out) == (2, "")
+    assert "a model of task 'sentiment' draws nothing; see: throughtime predict --help" in answer.err
+
+
 def test_a_language_model_has_nothing_to_predict(call: Any, model: Path, tmp_path: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "task": "text"}))

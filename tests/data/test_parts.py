@@ -59,6 +59,12 @@ def test_folders_named_after_parts_are_searched_too(tmp_path: Path) -> None:
     assert found == {"train": ["a.csv", "b.csv"], "valid": ["a.csv"]}
 
 
+def test_where_a_folder_of_data_lies_says_nothing(tmp_path: Path) -> None:
+    films = tmp_path / "test" / "films"
+    films.mkdir(parents=True)
+    assert find_parts([films], lambda path: path.name == "films") == {"train": [films]}
+
+
 def test_a_file_that_is_named_is_taken_whatever_it_is_called(tmp_path: Path) -> None:
     touch(tmp_path, "train/reviews.txt", "mine.test.txt")
     files = [tmp_path / "train" / "reviews.txt", tmp_path / "mine.test.txt"]
@@ -103,3 +109,10 @@ def test_parts_are_as_large_as_asked_and_differ_with_the_seed() -> None:
     assert (len(train), len(valid), len(test)) == (700, 100, 200)
     assert valid != split(range(1000), [0.1, 0.2], seed=1, key=int)[1]
     assert valid != list(range(900, 1000))  # drawn, not cut off
+
+
+def test_a_folder_that_is_data_itself_has_its_own_name_alone(tmp_path: Path) -> None:
+    """Where it lies says nothing: all of it may lie in a folder called test."""
+    data = tmp_path / "test" / "data"
+    data.mkdir(parents=True)
+    assert find_parts([data], lambda path: path == data) == {"train": [data]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from dataclasses import fields
 from typing import Any
 
@@ -13,9 +14,10 @@ from pydantic import ValidationError
 from throughtime.data.parts import PARTS
 from throughtime.errors import UserError
 from throughtime.models import StackConfig
-from throughtime.tasks import TASKS, base, find_task, run, supervised
+from throughtime.tasks import TASKS, find_task, supervised
 from throughtime.tasks.base import EXTENDABLE, Task, TrainSettings, check_settings
-from throughtime.tasks.text import TextSettings
+from throughtime.tasks.supervised import Supervised
+from throughtime.tasks.text_model import TextSettings
 from throughtime.training import Plan
 
 
@@ -47,14 +49,28 @@ def test_zero_turns_clipping_off() -> None:
     assert (plan.clip_norm, plan.clip_value) == (None, None)
 
 
-@pytest.mark.parametrize("kind", [task.settings for task in TASKS.values()])
-def test_every_setting_is_read(kind: type[TrainSettings]) -> None:
+def modules_of(task: Task) -> set[str]:
+    """The task's module, and those of its floor that it imports, directly or not."""
+    waiting = [(task.application if isinstance(task, Supervised) else type(task)).__module__]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in found or not name.startswith("throughtime.tasks."):
+            continue
+        found.add(name)
+        tree = ast.parse(inspect.getsource(sys.modules[name]))
+        waiting += [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    return found
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_every_setting_is_read(task: Task) -> None:
     """An option that nothing reads is a promise that nobody keeps."""
+    kind = task.settings
     read = {
         node.attr
-        for module in {base, run, supervised, *map(inspect.getmodule, kind.__mro__)}
-        if module is not None and module.__name__.startswith("throughtime.tasks")
-        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        for name in {supervised.__name__, *modules_of(task)}
+        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[name])))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
     # The stack takes its fields by name, and so do the parts of the data.

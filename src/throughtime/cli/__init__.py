@@ -18,7 +18,7 @@ COMMANDS = {
     "train": "Train a model of a task, and resume a run.",
     "evaluate": "Judge a trained model.",
     "predict": "What a trained model makes of lines of text.",
-    "sample": "Draw text from a language model.",
+    "sample": "Draw text or music from a model.",
     "score": "The probability of lines of text.",
     "inspect": "Gradients through time, gates and memory of a model.",
     "tasks": "What can be trained.",

@@ -10,7 +10,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from throughtime.cli.common import cell_option, json_option, open_task, read_lines, run_argument, task_option
+from throughtime.cli.common import (
+    beam_option,
+    cell_option,
+    json_option,
+    lm_options,
+    open_task,
+    read_lines,
+    run_argument,
+    task_option,
+)
 from throughtime.cli.progress import ReadingBar
 from throughtime.errors import UserError
 from throughtime.pictures import check_picture
@@ -28,11 +37,12 @@ CLEAR = "\r\x1b[K"
 @click.argument("files", nargs=-1)
 @click.option("--line", "lines", multiple=True, help="A line instead of FILES; may be repeated.")
 @click.option("--nbest", default=1, show_default=True, type=click.IntRange(min=1), help="Results for each input.")
-@click.option("--beam", type=click.IntRange(min=1), help="Hypotheses that a search keeps.")
+@beam_option
 @click.option("--explain", is_flag=True, help="Show what in the input the result rests on.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the result into this PNG, of one input.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the result to this file, of one input.")
 @click.option("--stream", is_flag=True, help="Read a file or standard input as it comes.")
+@lm_options
 @cell_option
 @task_option
 @json_option
@@ -46,6 +56,9 @@ def command(
     picture: Path | None,
     out: Path | None,
     stream: bool,
+    lm: Path | None,
+    lm_weight: float | None,
+    word_bonus: float | None,
     cell: str | None,
     task: str | None,
     as_json: bool,
@@ -61,7 +74,7 @@ def command(
         raise UserError(f"--out: expected a folder that exists, got {out.parent}; make it first")
     predictor = open_task(run, task).predictor(run, cell)
     bar = ReadingBar(Console(stderr=True))
-    asked = Asked(nbest, beam, explain, picture, out, bar)
+    asked = Asked(nbest, beam, explain, picture, out, lm, lm_weight, word_bonus, bar)
     for number, prediction in _answers(predictor, files, lines, asked, stream):
         bar.close()
         _print(prediction, number, as_json)

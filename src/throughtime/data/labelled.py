@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class LabelledText:
 
 def is_labelled(path: Path) -> bool:
     """Whether a path is a file with columns, or a folder of classes."""
-    return path.suffix.lower() in TABLES if path.is_file() else len(_classes(path)) > 1
+    return path.suffix.lower() in TABLES if path.is_file() else len(class_folders(path, (".txt",))) > 1
 
 
 def read_labelled(path: Path, text: str | None = None, label: str | None = None) -> Iterator[LabelledText]:
@@ -59,33 +59,52 @@ def read_labelled(path: Path, text: str | None = None, label: str | None = None)
     """
     if path.is_dir():
         return _read_folder(path)
-    kind = path.suffix.lower()
-    if kind not in TABLES:
+    if path.suffix.lower() not in TABLES:
         raise UserError(f"{path}: expected {', '.join(TABLES)}, or a folder that holds a folder for every class")
-    if kind in (".jsonl", ".ndjson"):
-        return _pick(path, _read_json(path), text, label)
     asked = {name.lower() for name in (text, label) if name is not None}
-    rows = _read_table(path, "," if kind == ".csv" else "\t", {*TEXT_NAMES, *LABEL_NAMES, *asked})
-    return _pick(path, rows, text, label)
-
-
-def _classes(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [f for f in sorted(folder.iterdir()) if f.is_dir() and not part_of(f.name) and any(f.glob("*.txt"))]
-
-
-def _read_folder(folder: Path) -> Iterator[LabelledText]:
-    classes = _classes(folder)
-    if not classes:
-        raise UserError(f"{folder}: expected a folder of .txt files for every class, found none")
-    for inside in classes:
-        for file in sorted(inside.glob("*.txt")):
-            yield LabelledText("".join(file_lines(file)).strip(), inside.name, str(file))
+    return _pick(path, read_rows(path, {*TEXT_NAMES, *LABEL_NAMES, *asked}), text, label)
 
 
 Row = tuple[int, dict[str, str]]
 """The number of a line, and its columns by name; where the file names none, by number from 1."""
+
+
+def read_rows(path: Path, headings: Set[str]) -> Iterator[Row]:
+    """The rows of a file with columns, one of :data:`TABLES`.
+
+    Args:
+        path: The file.
+        headings: Names, in lower case, by one of which a first line of headings is known.
+
+    Raises:
+        UserError: If a line is broken, or a row has too few columns; names it.
+    """
+    kind = path.suffix.lower()
+    if kind in (".jsonl", ".ndjson"):
+        return _read_json(path)
+    return _read_table(path, "," if kind == ".csv" else "\t", headings)
+
+
+def class_folders(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
+    """The files of every class, by the name of the folder that they lie in; folders of parts are no classes."""
+    if not folder.is_dir():
+        return {}
+    inside = [found for found in sorted(folder.iterdir()) if found.is_dir() and not part_of(found.name)]
+    files = {found.name: [file for file in sorted(found.iterdir()) if _is_kind(file, suffixes)] for found in inside}
+    return {name: found for name, found in files.items() if found}
+
+
+def _is_kind(file: Path, suffixes: Sequence[str]) -> bool:
+    return file.suffix.lower() in suffixes and file.is_file()
+
+
+def _read_folder(folder: Path) -> Iterator[LabelledText]:
+    classes = class_folders(folder, (".txt",))
+    if not classes:
+        raise UserError(f"{folder}: expected a folder of .txt files for every class, found none")
+    for name, files in classes.items():
+        for file in files:
+            yield LabelledText("".join(file_lines(file)).strip(), name, str(file))
 
 
 def _read_json(path: Path) -> Iterator[Row]:
@@ -142,8 +161,8 @@ def _pick(path: Path, rows: Iterator[Row], text: str | None, label: str | None) 
     if not held:
         return
     columns = [columns for _, columns in held]
-    text = _column(path, columns, text, TEXT_NAMES, "--text-column", longest)
-    label = _column(path, columns, label, LABEL_NAMES, "--label-column", fewest, taken=text)
+    text = find_column(path, columns, text, TEXT_NAMES, "--text-column", longest)
+    label = find_column(path, columns, label, LABEL_NAMES, "--label-column", fewest, taken=text)
     for number, found in (*held, *rows):
         where = f"{path}:{number}"
         if text not in found or not found.get(label, "").strip():
@@ -152,16 +171,29 @@ def _pick(path: Path, rows: Iterator[Row], text: str | None, label: str | None) 
         yield LabelledText(found[text], found[label].strip(), where)
 
 
-def _column(
+def find_column(
     path: Path,
     rows: Sequence[dict[str, str]],
     asked: str | None,
     usual: Sequence[str],
     option: str,
-    guess: Any,
+    guess: Callable[[Sequence[str], Sequence[dict[str, str]]], str],
     taken: str | None = None,
 ) -> str:
-    """The name of the column with the texts, or the labels."""
+    """The name of the column that holds something, such as the texts or the labels.
+
+    Args:
+        path: The file, for messages.
+        rows: Its first rows.
+        asked: The name, or number from 1, that the user gave; None: looked for.
+        usual: Names that are looked for, in lower case, in this order.
+        option: That names the column.
+        guess: Chooses one of some columns by what the rows hold.
+        taken: The column that holds something else.
+
+    Raises:
+        UserError: If there is no such column, or only one.
+    """
     names = list(rows[0])
     if asked is not None:
         if asked in names:
@@ -175,9 +207,8 @@ def _column(
             return by_name[name]
     others = [name for name in names if name != taken]
     if not others:
-        raise UserError(f"{path}: expected a column of texts and one of labels, got one column; pass {option}")
-    found: str = guess(others, rows)
-    return found
+        raise UserError(f"{path}: expected two columns, got one, {taken!r}; mend the file, or pass {option}")
+    return guess(others, rows)
 
 
 def longest(names: Sequence[str], rows: Sequence[dict[str, str]]) -> str:

@@ -51,7 +51,7 @@ def find_parts(paths: Sequence[Path], is_data: Callable[[Path], bool]) -> dict[s
     for path in paths:
         check_there(path)
         for file in _inside(path, is_data) if path.is_dir() and not is_data(path) else [path]:
-            part = part_of(file.name) or (part_of(file.parent.name) if path.is_dir() else None)
+            part = part_of(file.name) or (part_of(file.parent.name) if file != path else None)
             found[part or "train"].append(file)
     if not any(found.values()):
         raise UserError(f"expected data in {', '.join(map(str, paths))}, found no file of a known kind there")

@@ -67,6 +67,10 @@ class TextDecoder:
         """See :class:`Decoder`."""
         return {name: value[:, rows.to(value.device)] for name, value in state.items()}
 
+    def join(self, states: Sequence[Mapping[str, Tensor]]) -> Any:
+        """The rows of several states as those of one."""
+        return {name: torch.cat([state[name] for state in states], 1) for name in states[0]}
+
 
 @dataclass(frozen=True)
 class Hypothesis:

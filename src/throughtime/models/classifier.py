@@ -84,9 +84,12 @@ class Classifier(Model):
 
     def log_probs(self, steps: Steps) -> Tensor:
         """The log-probability of every class, ``[B, K]``."""
-        outputs, _ = self.stack(self.inputs(steps), lengths=steps.lengths)
-        pooled = F.dropout(self.pool(outputs, steps.lengths), self.dropout, self.training)
-        return F.log_softmax(self.softmax(pooled), 1)
+        return self._classify(self._read(steps), steps)
+
+    def attend(self, steps: Steps) -> tuple[Tensor, Tensor]:
+        """The same, and how much of each step the pooling takes, ``[B, T]``; it must be ``attention``."""
+        outputs = self._read(steps)
+        return self._classify(outputs, steps), self.pool.weights(outputs, steps.lengths)
 
     def loss(self, batch: ClassBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the sequences."""
@@ -97,3 +100,11 @@ class Classifier(Model):
         """Every sequence's cross-entropy in nats, ``[B, 1]``."""
         log_probs = self.log_probs(batch.steps)
         return -log_probs.gather(1, batch.classes.to(log_probs.device).unsqueeze(1))
+
+    def _read(self, steps: Steps) -> Tensor:
+        outputs: Tensor = self.stack(self.inputs(steps), lengths=steps.lengths)[0]
+        return outputs
+
+    def _classify(self, outputs: Tensor, steps: Steps) -> Tensor:
+        pooled = F.dropout(self.pool(outputs, steps.lengths), self.dropout, self.training)
+        return F.log_softmax(self.softmax(pooled), 1)

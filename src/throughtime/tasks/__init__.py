@@ -10,13 +10,17 @@ from throughtime.tasks.agreement import AgreementTask
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
 from throughtime.tasks.copying import Copying
+from throughtime.tasks.dna import Dna
 from throughtime.tasks.entities import Entities
+from throughtime.tasks.music import Music
 from throughtime.tasks.pronunciation import Pronunciation
 from throughtime.tasks.sentiment import Sentiment
 from throughtime.tasks.sentiment_trees import SentimentTrees
+from throughtime.tasks.speech import Speech
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text import TextTask
 from throughtime.tasks.translation import Translation
+from throughtime.tasks.video import VideoActions
 
 APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Sentiment,
@@ -24,6 +28,10 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Entities,
     Translation,
     Pronunciation,
+    Speech,
+    Music,
+    Dna,
+    VideoActions,
     AgreementTask,
     Adding,
     Copying,

@@ -20,7 +20,18 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model
-from throughtime.tasks.base import Asked, ModelSettings, Prediction, Report, StackSettings, Table, TrainSettings, option
+from throughtime.tasks.base import (
+    PLAIN,
+    Asked,
+    ModelSettings,
+    Prediction,
+    Report,
+    Sampler,
+    StackSettings,
+    Table,
+    TrainSettings,
+    option,
+)
 from throughtime.tasks.learning import draw_learning
 from throughtime.training import Evaluation
 
@@ -106,13 +117,17 @@ class Application(Generic[ExampleT]):
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Of the files that are looked for in a folder."""
     takes: ClassVar[tuple[str, ...]] = ()
-    """What of ``nbest``, ``beam``, ``explain``, ``picture`` and ``out`` may be asked of a prediction."""
+    """What may be asked of a prediction: attributes of :class:`throughtime.tasks.base.Asked`."""
+    judged_with: ClassVar[tuple[str, ...]] = ()
+    """What may be asked of an evaluation, such as ``beam``."""
     reads_files: ClassVar[bool] = False
     """Whether ``predict`` takes files, each of them an input, rather than lines of text."""
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         self.settings = settings
         self.vocabulary = vocabulary
+        self.asked = PLAIN
+        """How :meth:`evaluate` seeks results, where there are several ways."""
 
     # Data.
 
@@ -153,6 +168,11 @@ class Application(Generic[ExampleT]):
             UserError: If there is too little of it.
         """
         raise NotImplementedError(f"{cls.__name__} learns nothing: define learn(cls, train, settings)")
+
+    @classmethod
+    def remarks(cls, examples: Sequence[ExampleT], settings: Any) -> list[str]:
+        """What the user should know of a part's examples, such as files that could not be read whole."""
+        return []
 
     # Model.
 
@@ -228,6 +248,14 @@ class Application(Generic[ExampleT]):
             UserError: As above, or if the model needs the whole input.
         """
         raise UserError(f"a model of task {self.name!r} does not read streams; leave out --stream")
+
+    def sampler(self, model: Any) -> Sampler:
+        """What draws new sequences from the model.
+
+        Raises:
+            UserError: If the task has none to draw.
+        """
+        raise UserError(f"a model of task {self.name!r} draws nothing; see: throughtime predict --help")
 
     def summarise(self, model: Model) -> str:
         """The model in a line."""

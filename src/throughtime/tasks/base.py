@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rich.text import Text
 
 from throughtime.cells import CELLS, cell_options, find_cell
+from throughtime.decoding import Sampling
 from throughtime.engine import ENGINES, check_engine
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model, StackConfig
@@ -162,8 +163,8 @@ class Task:
         """A line on what is about to be trained."""
         raise NotImplementedError
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None) -> Report:
-        """The metrics of a trained model on other data."""
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None, asked: Asked) -> Report:
+        """The metrics of a trained model on other data; ``asked`` tells how results are sought."""
         raise NotImplementedError
 
     def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
@@ -190,6 +191,14 @@ class Task:
             UserError: If the task has nothing to predict.
         """
         raise UserError(f"{run}: a model of task {self.name!r} has nothing to predict; see: throughtime --help")
+
+    def sampler(self, run: Path, cell: str | None) -> Sampler:
+        """A trained model that draws new sequences.
+
+        Raises:
+            UserError: If the task has none to draw.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -270,7 +279,7 @@ def no_progress(done: float, total: float | None, unit: str) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a prediction beside itself.
+    """What is asked of a prediction, or of the predictions that a model is judged by, beside themselves.
 
     Attributes:
         nbest: Results for each input, the best first.
@@ -278,6 +287,9 @@ class Asked:
         explain: Show what in the input the result rests on.
         picture: Draw the result, or that, to this file.
         out: Write the result to this file, in a format of the field.
+        lm: The folder of a language model that knows what is likely to be said.
+        lm_weight: What its log-probability counts; None: the task's own weight.
+        word_bonus: Added for every word, or other unit, of a hypothesis; None: the task's own.
         progress: Is told how far a long input is read.
     """
 
@@ -286,23 +298,33 @@ class Asked:
     explain: bool = False
     picture: Path | None = None
     out: Path | None = None
+    lm: Path | None = None
+    lm_weight: float | None = None
+    word_bonus: float | None = None
     progress: Progress = no_progress
 
     def only(self, *names: str) -> None:
         """Refuses what a task does not have.
 
         Args:
-            names: What it has, of nbest, beam, explain, picture, out.
+            names: What it has: names of attributes.
 
         Raises:
             UserError: If something else is asked for; names the options.
         """
-        plain = Asked()
         rest = [field.name for field in fields(self) if field.name not in (*names, "progress")]
-        wrong = [f"--{name}" for name in rest if getattr(self, name) != getattr(plain, name)]
+        wrong = [_flag(name) for name in rest if getattr(self, name) != getattr(PLAIN, name)]
         if wrong:
-            has = ", ".join(f"--{name}" for name in names)
+            has = ", ".join(map(_flag, names))
             raise UserError(f"this task has no {', '.join(wrong)}; leave it out" + (f" (it has {has})" if has else ""))
+
+
+PLAIN = Asked()
+"""Nothing is asked beside the results themselves."""
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
@@ -340,6 +362,49 @@ class Predictor(Protocol):
 
     def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
         """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
+        ...
+
+
+class Sample(Protocol):
+    """A sequence that is drawn while it is read, once."""
+
+    def __iter__(self) -> Iterator[str]:
+        """What is shown, piece by piece as it is drawn, the prompt first."""
+        ...
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What was drawn, for programs: plain data, ``text`` among it."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Writes what was drawn in the format that the file's suffix names."""
+        ...
+
+
+class Sampler(Protocol):
+    """A trained model that draws new sequences."""
+
+    @property
+    def suffixes(self) -> Sequence[str]:
+        """Of the files that it writes."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Most tokens, or frames, that are drawn where nobody says."""
+        ...
+
+    def warnings(self, prompt: str) -> Sequence[str]:
+        """What the user should know of a prompt."""
+        ...
+
+    def sample(self, prompt: str, settings: Sampling) -> Sample:
+        """Draws a sequence that begins with the prompt.
+
+        Raises:
+            UserError: If the model cannot read the prompt, or draw in that way.
+        """
         ...
 
 

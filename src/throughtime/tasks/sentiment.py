@@ -18,17 +18,9 @@ from throughtime.data.words import Word, WordBatch, find_words, split_words
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
-from throughtime.tasks.application import (
-    ROWS,
-    ExampleSettings,
-    confusion,
-    counts,
-    long_input,
-    majority,
-    surest_errors,
-    unknown_label,
-)
-from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.tasks.application import ROWS, ExampleSettings, long_input, unknown_label
+from throughtime.tasks.base import Asked, Prediction, Report, option
+from throughtime.tasks.classes import class_evaluation, class_report, judge
 from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation, OptimiserName
 
@@ -128,41 +120,12 @@ class Sentiment(WordApplication[SentimentExample]):
 
     def validate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Evaluation:
         """Accuracy, which selects, and the loss."""
-        log_probs, gold = self._judge(model, examples)
-        accuracy, loss = _figures(log_probs, gold)
-        return Evaluation(100 - accuracy, {"accuracy": accuracy, "loss": loss})
+        return class_evaluation(*judge(self, model, examples, len(self.labels)))
 
     def evaluate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Report:
         """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors."""
-        log_probs, classes = self._judge(model, examples)
-        accuracy, nats = _figures(log_probs, classes)
-        labels, gold, guessed = self.labels.symbols, classes.tolist(), log_probs.argmax(1).tolist()
-        rows = counts(labels, gold, guessed)
-        return Report(
-            {
-                "accuracy": accuracy,
-                "majority_accuracy": majority(gold),
-                "macro_f1": sum(float(row[3]) for row in rows) / len(rows),
-                "nats": nats,
-                "examples": len(gold),
-            },
-            [
-                Table("by label", ["label", "precision", "recall", "F1", "texts"], rows),
-                confusion(labels, gold, guessed),
-                surest_errors(labels, gold, log_probs, [example.text for example in examples], "text"),
-            ],
-        )
-
-    def _judge(self, model: Classifier, examples: Sequence[SentimentExample]) -> tuple[Tensor, Tensor]:
-        """Log-probabilities ``[N, K]`` and classes ``[N]``, in the order of the examples."""
-        log_probs = torch.empty(len(examples), len(self.labels), dtype=torch.float64)
-        gold = torch.empty(len(examples), dtype=torch.int64)
-        batches = self.in_batches(examples)
-        with torch.no_grad():
-            for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
-                log_probs[chosen] = model.log_probs(batch.steps).double().cpu()
-                gold[chosen] = batch.classes
-        return log_probs, gold
+        log_probs, classes = judge(self, model, examples, len(self.labels))
+        return class_report(self.labels.symbols, log_probs, classes, [example.text for example in examples], "text")
 
     def predict(self, model: Classifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """The label of every line; with ``explain``, how far each word moved it."""
@@ -204,12 +167,6 @@ class Sentiment(WordApplication[SentimentExample]):
             ]
             lost += [before - after for after in log_odds(model.log_probs(self.reader.batch(hidden)), label).tolist()]
         return [(*word, by) for word, by in zip(words, lost, strict=True)]
-
-
-def _figures(log_probs: Tensor, gold: Tensor) -> tuple[float, float]:
-    """Accuracy in percent, and cross-entropy in nats."""
-    hits = (log_probs.argmax(1) == gold).double().mean()
-    return 100 * float(hits), -float(log_probs.gather(1, gold.unsqueeze(1)).mean())
 
 
 def log_odds(log_probs: Tensor, label: int) -> Tensor:

@@ -16,10 +16,12 @@ from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
 from throughtime.tasks.application import Application, DataSettings, Learnt
 from throughtime.tasks.base import (
+    PLAIN,
     Asked,
     Inspected,
     Prediction,
     Report,
+    Sampler,
     StackSettings,
     Table,
     Task,
@@ -28,6 +30,9 @@ from throughtime.tasks.base import (
 )
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
+
+LISTED = 3
+"""Files of a part that are told by name."""
 
 
 class Supervised(Task):
@@ -90,13 +95,15 @@ class Supervised(Task):
         lines = [*run.data["found"], f"{counts} examples"]
         return "\n".join([*lines, f"{bound.summarise(trainer.model)}, {len(trainer.source):,} batches an epoch"])
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> Report:
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
         """The field's metrics on other data; where none is named on the run's test data, or its validation data.
 
         Raises:
-            UserError: If the data is bad, or there is none.
+            UserError: If the data is bad, or there is none; if something is asked that the task does not have.
         """
+        asked.only(*self.application.judged_with)
         opened = Opened.load(run, self, cell)
+        opened.bound.asked = asked
         return opened.bound.evaluate(opened.model, self._held_out(opened, paths)[0])
 
     def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
@@ -125,6 +132,15 @@ class Supervised(Task):
     def predictor(self, run: Path, cell: str | None = None) -> Opened:
         """The trained model of a folder."""
         return Opened.load(run, self, cell)
+
+    def sampler(self, run: Path, cell: str | None = None) -> Sampler:
+        """What draws new sequences from the trained model of a folder.
+
+        Raises:
+            UserError: If the task has none to draw, or the folder is none of its.
+        """
+        opened = Opened.load(run, self, cell)
+        return opened.bound.sampler(opened.model)
 
     def _held_out(self, opened: Opened, paths: Sequence[str]) -> tuple[list[Any], str]:
         """The examples of files, or the run's own test or validation data, and what to call them."""
@@ -156,10 +172,11 @@ class Supervised(Task):
         files = self.application.find([Path(path) for path in paths], settings)
         files |= {part: [Path(path)] for part, path in named.items()}
         examples = {part: list(self.application.read(files[part], settings)) for part in PARTS if part in files}
-        told = [f"{part}: {', '.join(str(path) for path in files[part])}" for part in files]
+        told = [f"{part}: {_listed(files[part])}" for part in files]
         for part, members in examples.items():
             if not members:
-                raise UserError(f"expected examples in {', '.join(map(str, files[part]))}, got none")
+                raise UserError(f"expected examples in {_listed(files[part])}, got none")
+            told += self.application.remarks(members, settings)
         missing = ["valid"] if "test" in files else ["valid", "test"]
         missing = [] if "valid" in files else missing
         if missing:
@@ -246,6 +263,17 @@ class Opened:
         if path is not None:
             check_there(path)
         yield from self.bound.stream(self.model, path, asked)
+
+
+def _listed(files: Sequence[Path]) -> str:
+    """Files by name, of many the first ones.
+
+    Example:
+        >>> _listed([Path(name) for name in "abcdef"])
+        'a, b, c and 3 more'
+    """
+    more = f" and {len(files) - LISTED:,} more" if len(files) > LISTED else ""
+    return ", ".join(map(str, files[:LISTED])) + more
 
 
 def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:

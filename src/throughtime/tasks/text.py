@@ -2,152 +2,50 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, islice
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError, model_validator
 
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
 from throughtime.data.text import open_texts
 from throughtime.data.tokenizer import Tokenizer
-from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
 from throughtime.errors import UserError
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.base import (
+    PLAIN,
+    Asked,
     Inspected,
-    ModelSettings,
     Report,
     Table,
     Task,
     TrainSettings,
     Wanted,
     check_settings,
-    option,
 )
 from throughtime.tasks.learning import draw_learning
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
-from throughtime.training import Evaluation, Trainer, load_weights
-
-STREAM_TOKENS = 2000
-"""An evaluation divides running text into as many streams as have this many tokens each, at most :data:`STREAMS`."""
-STREAMS = 64
-
-
-class TextSettings(ModelSettings):
-    """What a language model is trained from."""
-
-    unit: Literal["characters", "words", "bytepairs"] = option(
-        "characters", "What a token is: characters, words, bytepairs.", "Data"
-    )
-    sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
-    valid: str | None = option(None, "Validation text: a file or folder.", "Data")
-    held_out: float = option(
-        0.1, "Share held out where there is no --valid; of sentences every n-th.", "Data", ge=0, lt=1
-    )
-    lowercase: bool = option(False, "Read everything in lower case.", "Data")
-    min_count: int = option(1, "Rarer tokens become UNK.", "Data", ge=1)
-    max_vocab: int | None = option(None, "Most tokens of the vocabulary.", "Data", ge=4)
-    tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
-    adaptive: bool = option(False, "Adaptive softmax, for large vocabularies.", "Model")
-    bptt: int | None = option(
-        None, "Steps of truncated back-propagation; 0: whole texts. Default: 100, for sentences 0.", "Training", ge=0
-    )
-
-    @model_validator(mode="after")
-    def _together(self) -> TextSettings:
-        if self.tied and self.adaptive:
-            raise ValueError("expected --tied or --adaptive, not both: tied weights need the full softmax")
-        return self
-
-    @property
-    def cut(self) -> int:
-        """Steps of truncated back-propagation; 0: whole texts."""
-        return (0 if self.sentences else 100) if self.bptt is None else self.bptt
-
-
-@dataclass(frozen=True)
-class Score:
-    """The probability of a line.
-
-    Attributes:
-        text: The line.
-        log_prob: In nats; EOS counted where the model knows sentences.
-        tokens: Tokens scored.
-        perplexity: ``exp(-log_prob / tokens)``.
-        unknown: Tokens that are UNK: their probability is that of any unknown token.
-    """
-
-    text: str
-    log_prob: float
-    tokens: int
-    perplexity: float
-    unknown: int
-
-
-class TextModel:
-    """A trained language model with its tokenizer.
-
-    Args:
-        run: A model folder's path.
-        cell: Allows a cell of the user's own, ``module:Class``.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        latest: Take the checkpoint of a training that has not been validated yet, too.
-
-    Raises:
-        UserError: If the folder is no language model's, or damaged.
-    """
-
-    def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto", latest: bool = False) -> None:
-        self.run = Run.open(Path(run), TextTask.name)
-        self.run.allow_cell(cell)
-        self.settings = stored(self.run, TextSettings)
-        self.sentences = self.settings.sentences
-        self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
-        self.model = _build(self.run, self.settings, self.tokenizer)
-        folder = self.run.folder
-        load_weights(folder / "model.safetensors", self.model, folder / "checkpoint.safetensors" if latest else None)
-        self.model.to(choose_device(device)).eval()
-
-    def encode(self, text: str) -> list[int]:
-        """A text's ids, with EOS where the model knows sentences."""
-        return self.tokenizer.encode(text) + ([self.tokenizer.eos] if self.sentences else [])
-
-    def score(self, lines: Sequence[str]) -> list[Score]:
-        """The probability of each line, begun from nothing."""
-        ids = [self.encode(line) for line in lines]
-        return [
-            Score(line, p, len(i), math.exp(-p / len(i)) if i else 1.0, i.count(self.tokenizer.unk))
-            for line, i, p in zip(lines, ids, sequence_log_probs(self.model, ids), strict=True)
-        ]
-
-    def sample(self, prompt: str, settings: Sampling) -> Iterator[str]:
-        """Draws a text that begins with ``prompt``, piece by piece, the prompt first."""
-        ids = self.tokenizer.encode(prompt)
-        drawn = sample(self.model, ids, settings, eos=self.tokenizer.eos, never=[self.tokenizer.unk])
-        # The prompt comes back as it was given, also where the model reads UNK in it.
-        if self.tokenizer.unit != "words":
-            return chain([prompt], self.tokenizer.stream(drawn))
-        # A word's space depends on the word before it.
-        return chain([prompt.rstrip(" ")], islice(self.tokenizer.stream(chain(ids, drawn)), len(ids), None))
-
-    def evaluate(self, tokens: TokenFile) -> dict[str, float]:
-        """Figures over a file of token ids; see :func:`figures`."""
-        source = _held_out(tokens, self.settings, self.tokenizer.eos)
-        return figures(self.model, source, tokens)
+from throughtime.tasks.text_model import (
+    NAME,
+    TextModel,
+    TextSampler,
+    TextSettings,
+    build_model,
+    figures,
+    held_out_batches,
+    token_files,
+)
+from throughtime.training import Evaluation, Trainer
 
 
 class TextTask(Task):
     """The language model."""
 
-    name = "text"
+    name = NAME
     summary = "language model of running text or sentences: sample, score, evaluate"
     settings: type[TrainSettings] = TextSettings
 
@@ -214,17 +112,22 @@ class TextTask(Task):
         assert isinstance(model, LanguageModel)
         return f"{_summary(model)}, {len(trainer.source):,} batches an epoch"
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None) -> Report:
+    def sampler(self, run: Path, cell: str | None = None) -> TextSampler:
+        """What draws texts from the trained model of a folder."""
+        return TextSampler(TextModel(run, cell=cell))
+
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.
 
         Raises:
             UserError: If there is no text, or the folder is no language model's.
         """
+        asked.only()
         model = TextModel(run, cell=cell)
         if not paths:
             if "valid" not in model.run.data:
                 raise UserError(f"{run}: holds no validation text; name a text file")
-            return Report(model.evaluate(_token_files(model.run)["valid"]))
+            return Report(model.evaluate(token_files(model.run)["valid"]))
         split = Split(model.sentences, 0.0, whole_lines=False)
         with tempfile.TemporaryDirectory() as folder:
             pieces = parts(open_texts(paths), None, split)[0]
@@ -258,7 +161,7 @@ def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]
     if not wanted.paths:
         if "valid" not in model.run.data:
             raise UserError(f"{model.run.folder}: holds no validation text; name a text file with --data")
-        return _cut(_token_files(model.run)["valid"].ids().tolist(), model, wanted, eos), "the run's validation text"
+        return _cut(token_files(model.run)["valid"].ids().tolist(), model, wanted, eos), "the run's validation text"
     pieces = parts(open_texts(wanted.paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
     with tempfile.TemporaryDirectory() as folder:
         tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
@@ -282,54 +185,12 @@ def _summary(model: LanguageModel) -> str:
     )
 
 
-def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:
-    """What a model finds in a text.
-
-    Returns:
-        nats_per_token, perplexity (its exponential), bits_per_character (all nats over the text's characters, so that
-        units can be compared), tokens, characters, unknown_share.
-    """
-    nats, count = 0.0, 0
-    for log_prob, size in stream_log_prob(model, source):
-        nats, count = nats - log_prob, count + size
-    return {
-        "nats_per_token": nats / count,
-        "perplexity": math.exp(min(nats / count, 700.0)),
-        "bits_per_character": nats / math.log(2) / max(1, tokens.characters),
-        "tokens": count,
-        "characters": tokens.characters,
-        "unknown_share": tokens.unknown / count,
-    }
-
-
-def _token_files(run: Run) -> dict[str, TokenFile]:
-    try:
-        files = TypeAdapter(dict[Literal["train", "valid"], TokenFile]).validate_python(run.data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, ("data", *first["loc"])))
-        raise UserError(f"{run.folder / 'config.json'}: {name}: {first['msg']}; the file is damaged") from error
-    return {name: replace(file, path=run.folder / file.path) for name, file in files.items()}
-
-
-def _build(run: Run, settings: TextSettings, tokenizer: Tokenizer) -> LanguageModel:
-    try:
-        config = LanguageModelConfig.from_json(run.model)
-        if config.vocabulary != len(tokenizer):
-            raise ValueError(
-                f"expected a tokenizer.json of {config.vocabulary} tokens, as config.json says, got {len(tokenizer)}"
-            )
-        return LanguageModel(config, engine=settings.engine)
-    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more memory than there is
-        raise UserError(f"the model cannot be built: {error}") from error
-
-
 def _trainer(run: Run) -> Trainer[TokenBatch]:
     settings = stored(run, TextSettings)
     tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
-    tokens = _token_files(run)
+    tokens = token_files(run)
     torch.manual_seed(settings.seed)
-    model = _build(run, settings, tokenizer).to(choose_device(settings.device))
+    model = build_model(run, settings, tokenizer).to(choose_device(settings.device))
     ids = tokens["train"].ids()
     source: BatchSource
     if settings.cut:
@@ -339,20 +200,13 @@ def _trainer(run: Run) -> Trainer[TokenBatch]:
     evaluate: Callable[[], Evaluation] | None = None
     if "valid" in tokens:
         valid = tokens["valid"]
-        held_out = _held_out(valid, settings, tokenizer.eos)
+        held_out = held_out_batches(valid, settings, tokenizer.eos)
 
         def evaluate() -> Evaluation:
             found = figures(model, held_out, valid)
             return Evaluation(found["nats_per_token"], found)
 
     return Trainer(model, source, settings.plan(), run.folder, evaluate)
-
-
-def _held_out(tokens: TokenFile, settings: TextSettings, eos: int) -> BatchSource:
-    if settings.sentences:
-        return WholeTexts(tokens.ids(), STREAMS, eos)
-    rows = max(1, min(STREAMS, tokens.tokens // STREAM_TOKENS))
-    return Streams(tokens.ids(), rows, settings.cut or 100, eos)
 
 
 def _check_size(data: dict[str, TokenFile], settings: TextSettings, eos: int) -> None:

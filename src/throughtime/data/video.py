@@ -1,0 +1,229 @@
+"""Video files as frames of one size at one rate, read one by one: memory does not grow with a video's length.
+
+PyAV (FFmpeg) decodes; the extra ``video`` brings it.
+
+Shapes::
+
+    S  side of a frame        C  channels: 1, or 3 with colour        T  steps
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from throughtime.data.remembered import Remembered
+from throughtime.errors import UserError
+from throughtime.extras import extra
+
+Frame = npt.NDArray[np.uint8]
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts")
+"""Of video files."""
+
+GAP = 60.0
+"""Seconds between two frames from which on their time stamps are taken for broken."""
+
+EARLY = 0.1
+"""Share of a frame's time by which it may be shown too early: files round times to clocks of their own."""
+
+SHORT = 0.5
+"""Seconds by which a video may be shorter than its file says before the user is told."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a model sees every video.
+
+    Attributes:
+        size: Side of the square that frames are fitted into, S.
+        fps: Steps a second.
+        colour: Red, green and blue rather than grey.
+    """
+
+    size: int
+    fps: float
+    colour: bool = False
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return 3 if self.colour else 1
+
+
+class Video:
+    """A video file's frames, ``[C, S, S]`` each: step k is what is on the screen k / fps seconds after its beginning.
+
+    So a clip gives the same steps at any frame rate. Frames keep their proportions and are turned upright; what is left
+    of the square is black.
+
+    Args:
+        path: The file.
+        look: Size, rate and colour.
+
+    Attributes:
+        seconds: How long the file says it is, known once the first frame is read; None where it does not say.
+        warnings: What was found wrong, complete once the last frame is read.
+    """
+
+    def __init__(self, path: Path, look: Look) -> None:
+        self.path, self.look = path, look
+        self.seconds: float | None = None
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames.
+
+        Raises:
+            UserError: If the file is no video, or not one frame of it can be decoded.
+        """
+        av = extra("av", "video", "reading video")
+        self.warnings = []
+        try:
+            container = av.open(str(self.path))
+        except (av.FFmpegError, OSError) as error:
+            raise UserError(
+                f"{self.path}: expected a video, got a file that cannot be read as one ({error.strerror}); "
+                "convert it, or leave it out"
+            ) from error
+        with container:
+            stream = container.streams.best("video")
+            if stream is None:
+                raise UserError(f"{self.path}: expected a video, got a file without pictures; leave it out")
+            stream.thread_type = "AUTO"
+            self.seconds = _seconds(container, stream)
+            yield from self._at_rate(av, container, stream)
+
+    def _at_rate(self, av: Any, container: Any, stream: Any) -> Iterator[Frame]:
+        """One frame a step."""
+        show = _Show(av, stream, self.look)
+        shown, now, length, steps = None, 0.0, 0.0, 0
+        for now, length, frame in self._timed(av, container, stream):
+            while shown is not None and steps / self.look.fps < now - EARLY * length:
+                yield show(shown)
+                steps += 1
+            shown = frame
+        if shown is None:
+            raise UserError(f"{self.path}: expected a video with frames, got none that can be decoded; leave it out")
+        end = now + length
+        while not steps or steps / self.look.fps < end - EARLY * length:
+            yield show(shown)
+            steps += 1
+        if self.seconds is not None and end < self.seconds - max(SHORT, self.seconds / 20):
+            self.warnings.append(f"ends after {end:.1f} of {self.seconds:.1f} s: what could be read is used")
+
+    def _timed(self, av: Any, container: Any, stream: Any) -> Iterator[tuple[float, float, Any]]:
+        """Frames, with the seconds from the first to each, and how long each lasts."""
+        usual = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+        before, now, gaps, damaged = None, -usual, 0.0, 0
+        for frame in self._decoded(av, container, stream):
+            damaged += frame.is_corrupt
+            passed = usual if None in (frame.time, before) else frame.time - before
+            if not 0 <= passed <= GAP:
+                gaps, passed = gaps + abs(passed), usual
+            before = frame.time
+            now += passed if now >= 0 else usual
+            length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else usual
+            yield now, length, frame
+        if gaps:
+            self.warnings.append(f"its time stamps jump by {gaps:.1f} s, which are left out")
+        if damaged:
+            self.warnings.append(f"damaged frames, used as they are: {damaged:,}")
+
+    def _decoded(self, av: Any, container: Any, stream: Any) -> Iterator[Any]:
+        """Frames in the order that they are shown in; what is broken is left out."""
+        packets, broken = container.demux(stream), 0
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    break
+            except av.FFmpegError as error:
+                self.warnings.append(f"the file breaks off ({error.strerror}): what could be read is used")
+                break
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                broken += 1
+        if broken:
+            self.warnings.append(f"broken packets, left out: {broken:,}")
+
+
+class _Show:
+    """A decoded frame as an upright square.
+
+    Args:
+        av: The library.
+        stream: Whose frames they are.
+        look: Size and colour.
+    """
+
+    def __init__(self, av: Any, stream: Any, look: Look) -> None:
+        self.look = look
+        self.stretch = float(stream.sample_aspect_ratio or 1) or 1.0  # pixels need not be square
+        self.reformat = av.video.reformatter.VideoReformatter().reformat
+
+    def __call__(self, frame: Any) -> Frame:
+        """``[C, S, S]``."""
+        size, width, height = self.look.size, frame.width * self.stretch, frame.height
+        scale = size / max(width, height)
+        fitted = max(1, round(width * scale)), max(1, round(height * scale))
+        kind = "rgb24" if self.look.colour else "gray"
+        picture = self.reformat(frame, *fitted, format=kind, interpolation="AREA").to_ndarray()
+        picture = np.rot90(picture.reshape(*picture.shape[:2], -1), round(frame.rotation / 90))
+        high, wide = picture.shape[:2]
+        square = np.zeros((size, size, self.look.channels), dtype=np.uint8)
+        top, left = (size - high) // 2, (size - wide) // 2
+        square[top : top + high, left : left + wide] = picture
+        return np.ascontiguousarray(square.transpose(2, 0, 1))
+
+
+def _seconds(container: Any, stream: Any) -> float | None:
+    """The length that the file tells of its pictures: other streams in it may be longer."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is not None and len(container.streams) == 1:
+        return float(container.duration) / 1e6  # FFmpeg counts in millionths
+    return None
+
+
+class Clips:
+    """Whole clips, each decoded once; those used last are kept in memory.
+
+    Args:
+        look: How they are seen.
+
+    Attributes:
+        warnings: Of every clip that was decoded, by its path.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self.look = look
+        self.warnings: dict[str, list[str]] = {}
+        self._kept = Remembered(self._decode)
+
+    def __call__(self, path: str) -> Frame:
+        """A clip's frames, ``[T, C, S, S]``.
+
+        Raises:
+            UserError: If it cannot be decoded.
+        """
+        return self._kept(path)
+
+    def _decode(self, path: str) -> Frame:
+        video = Video(Path(path), self.look)
+        frames = np.stack(list(video))
+        self.warnings[path] = video.warnings
+        return frames
+
+
+@lru_cache(maxsize=1)
+def clips_of(look: Look) -> Clips:
+    """The clips of this process: what was decoded to find its length is not decoded again to train on it."""
+    return Clips(look)

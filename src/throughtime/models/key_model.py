@@ -1,0 +1,96 @@
+"""The next-frame model of piano rolls: 88 keys, each of them on or off, given all frames before.
+
+Shapes::
+
+    B  tunes        T  frames        K  keys
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from throughtime.layers import Recurrent
+from throughtime.models.base import Model, State
+
+
+@dataclass(frozen=True)
+class RollBatch:
+    """A ragged batch of piano rolls.
+
+    Attributes:
+        frames: ``[B, T, K]``, 1 where a key sounds, 0 past a length.
+        lengths: ``[B]``.
+    """
+
+    frames: Tensor
+    lengths: Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Frames in all."""
+        return int(self.lengths.sum())
+
+
+class KeyModel(Model):
+    """``P(y<1>, …, y<T>) = Π P(y<t> | y<1>, …, y<t-1>)``, the keys of a frame independent of each other given the past.
+
+    ``p<t> = σ(W a<t> + b)``, where the stack reads ``y<t-1>`` to give ``a<t>``, and zeros to give ``a<1>``
+    (the RNN of Boulanger-Lewandowski, Bengio and Vincent 2012; the LSTM and GRU of Chung et al. 2014).
+
+    Args:
+        stack: Reads the frames; its input has K features.
+        dropout: Share of the stack's output dropped.
+
+    Raises:
+        ValueError: If the stack reads in both directions.
+    """
+
+    aligned = "stack"
+
+    def __init__(self, stack: Recurrent, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        if stack.bidirectional:
+            raise ValueError("a next-frame model reads in one direction: the frames to come are what it predicts")
+        self.stack = stack
+        self.dropout = dropout
+        self.keys = nn.Linear(stack.output_size, stack.input_size)
+
+    def logits(
+        self, frames: Tensor, state: Mapping[str, Tensor] | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """The logit of every key of the frame after each of ``frames [B, T, K]``, and the final state."""
+        outputs, final = self.stack(frames.to(self.keys.weight.device), state, lengths)
+        return self.keys(F.dropout(outputs, self.dropout, self.training)), final
+
+    def next_logits(self, batch: RollBatch) -> Tensor:
+        """The logit of every key of every frame given those before, ``[B, T, K]``."""
+        before = F.pad(batch.frames[:, :-1], (0, 0, 1, 0))
+        return self.logits(before, None, batch.lengths)[0]
+
+    def nats(self, batch: RollBatch, logits: Tensor | None = None) -> Tensor:
+        """The negative log-likelihood of every frame given those before, ``[B, T]``, 0 past a length.
+
+        The binary cross-entropy summed over the keys.
+
+        Args:
+            batch: The piano rolls.
+            logits: Their :meth:`next_logits`, where they are known.
+        """
+        logits = self.next_logits(batch) if logits is None else logits
+        frames = batch.frames.to(logits.device)
+        nats = F.binary_cross_entropy_with_logits(logits, frames, reduction="none").sum(2)
+        real = torch.arange(frames.shape[1]) < batch.lengths.unsqueeze(1)
+        return nats * real.to(nats.device)
+
+    def losses(self, batch: RollBatch) -> Tensor:
+        """Nats of every frame, ``[B, T]``."""
+        return self.nats(batch)
+
+    def loss(self, batch: RollBatch, carried: State | None) -> tuple[Tensor, State | None]:
+        """Nats a frame, averaged over the batch's frames."""
+        return self.nats(batch).sum() / max(1, batch.tokens), None
