@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from throughtime.errors import UserError
     from throughtime.layers import GRU, LSTM, RNN, Recurrent, accelerate, decelerate
     from throughtime.models import LanguageModel, LanguageModelConfig
-    from throughtime.tasks.text import TextModel
+    from throughtime.tasks.text_model import TextModel
 
 _HOMES = {
     "CELLS": "cells",
@@ -28,7 +28,7 @@ _HOMES = {
     "LanguageModelConfig": "models",
     "RNN": "layers",
     "Recurrent": "layers",
-    "TextModel": "tasks.text",
+    "TextModel": "tasks.text_model",
     "UserError": "errors",
     "accelerate": "layers",
     "decelerate": "layers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from throughtime.errors import UserError
 from throughtime.extras import extra
@@ -19,6 +19,21 @@ MOST = 60.0
 # Okabe and Ito's colours, which the colour-blind tell apart, dark and light in turn, each with a mark of its own.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#8C8C8C")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+DASHES = ("-", "--", "-.", ":")
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """A line that is told from others by colour, dash and mark, also in grey."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": DASHES[number % len(DASHES)],
+        "marker": MARKS[number % len(MARKS)],
+        "markersize": 4,
+        "markevery": 0.12,
+        "lw": 1.4,
+    }
 
 
 def check_picture(path: Path, option: str = "--picture") -> None:

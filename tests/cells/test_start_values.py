@@ -131,3 +131,40 @@ def test_helpers_of_a_cell_of_ones_own() -> None:
     for block in wide.chunk(3):
         assert_orthogonal(block)
     assert not filled(input_matrix(3, 4, gates=2)).isnan().any()
+
+
+KEEPS = {"gru": 1, **FORGET}
+TAKES = {"gru-simplified": 0, "gru-full": 0, "lstm": 0, "lstm-peephole": 0, "lstm-projected": 0, "lstm-layernorm": 0}
+"""Which block of ``b`` is that of a gate that keeps the memory, and of one that takes in what is new."""
+
+
+@pytest.mark.parametrize("name", sorted(KEEPS.keys() | TAKES.keys()))
+def test_gates_keep_their_memory_as_long_as_they_are_told(name: str) -> None:
+    """A keep gate of σ(log u) = u / (u + 1), u from 1 to M - 1, halves its memory at the least and keeps it M steps."""
+    torch.manual_seed(1)
+    b = Directed(CELLS[name](3, 2000, memory=50)).values()["b"].detach().view(-1, 2000)
+    plain = fresh(name, 3, 2000)["b"].view(-1, 2000)
+    kept = [torch.sigmoid(b[KEEPS[name]])] if name in KEEPS else []
+    kept += [1 - torch.sigmoid(b[TAKES[name]])] if name in TAKES else []
+    for share in kept:
+        steps = 1 / (1 - share)
+        assert 2 <= float(steps.min()) < 3
+        assert 49 < float(steps.max()) <= 50.01
+        assert float(steps.mean()) == pytest.approx(26, rel=0.05)
+    others = [n for n in range(len(b)) if n not in (KEEPS.get(name), TAKES.get(name))]
+    assert torch.equal(b[others], plain[others])
+
+
+@pytest.mark.parametrize("memory", [2, -1, math.inf, math.nan])
+def test_a_memory_of_no_steps_is_refused(memory: float) -> None:
+    with pytest.raises(ValueError, match="expected memory to be more than 2 steps"):
+        CELLS["lstm"](3, 4, memory=memory)
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_a_gain_scales_the_start_of_the_recurrence(nonlinearity: str) -> None:
+    torch.manual_seed(2)
+    plain = Directed(CELLS["rnn"](3, 6, nonlinearity=nonlinearity)).W_h
+    torch.manual_seed(2)
+    scaled = Directed(CELLS["rnn"](3, 6, nonlinearity=nonlinearity, gain=1.5)).W_h
+    torch.testing.assert_close(scaled, 1.5 * plain)

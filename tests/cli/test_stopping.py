@@ -264,7 +264,7 @@ def test_ctrl_c_elsewhere_is_one_line(
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("throughtime.tasks.text.TextModel.score", interrupt)
+    monkeypatch.setattr("throughtime.tasks.text_model.TextModel.score", interrupt)
     answer = call("score", model, "--line", "The cat")
     assert (answer.code, answer.err.strip()) == (130, "throughtime: interrupted")
     # While a long text is tokenised: the half-made folder goes.

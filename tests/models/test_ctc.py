@@ -47,7 +47,7 @@ def test_the_loss_is_that_of_all_paths(frames: int) -> None:
     steps = net.steps(batch.lengths).tolist()
     assert steps == [-(-length // frames) for length in (6, 6, 3, 4)]
     expected = [enumerated(row[:n], t) for row, n, t in zip(log_probs, steps, transcripts, strict=True)]
-    torch.testing.assert_close(net.losses(batch, log_probs), -torch.stack(expected))
+    torch.testing.assert_close(net.losses_of(batch, log_probs), -torch.stack(expected))
     loss, carried = net.loss(batch, None)
     assert carried is None
     torch.testing.assert_close(loss, -torch.stack(expected).sum() / 5)  # nats a symbol
@@ -58,7 +58,7 @@ def test_the_gradient_is_that_of_all_paths() -> None:
     batch = make([4, 3], [[1, 2], [2]])
     log_probs = net.log_probs(batch.features, batch.lengths)
     told = torch.autograd.grad(
-        net.losses(batch, log_probs).sum(), [net.softmax.weight, net.softmax.bias], retain_graph=True
+        net.losses_of(batch, log_probs).sum(), [net.softmax.weight, net.softmax.bias], retain_graph=True
     )
     plain = -enumerated(log_probs[0, :4], [1, 2]) - enumerated(log_probs[1, :3], [2])
     for one, other in zip(told, torch.autograd.grad(plain, [net.softmax.weight, net.softmax.bias]), strict=True):
@@ -68,8 +68,8 @@ def test_the_gradient_is_that_of_all_paths() -> None:
 def test_a_transcript_that_does_not_fit_adds_nothing() -> None:
     net = model(frames=2)
     long, short = make([4], [[1, 1]]), make([5], [[1, 1]])  # a blank must stand between: three steps
-    assert net.losses(long, net.log_probs(long.features, long.lengths)).tolist() == [0]
-    assert net.losses(short, net.log_probs(short.features, short.lengths)).item() > 0
+    assert net.losses(long).tolist() == [[0]]
+    assert net.losses(short).item() > 0
     loss, _ = net.loss(long, None)
     loss.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None or not p.grad.any() for p in net.parameters())

@@ -17,7 +17,7 @@ from throughtime.models import StackConfig
 from throughtime.tasks import TASKS, find_task, supervised
 from throughtime.tasks.base import EXTENDABLE, Task, TrainSettings, check_settings
 from throughtime.tasks.supervised import Supervised
-from throughtime.tasks.text import TextSettings
+from throughtime.tasks.text_model import TextSettings
 from throughtime.training import Plan
 
 

@@ -16,7 +16,8 @@ from throughtime import TextModel, UserError
 from throughtime.data import NOTHING, Streams, WholeTexts
 from throughtime.data.corpus import TokenFile
 from throughtime.decoding import Sampling
-from throughtime.tasks.text import STREAM_TOKENS, TextTask, figures
+from throughtime.tasks.text import TextTask
+from throughtime.tasks.text_model import STREAM_TOKENS, figures
 
 SMALL: dict[str, Any] = {"hidden": 12, "embedding": 6, "batch": 4, "bptt": 20, "steps": 30, "lr": 0.02}
 

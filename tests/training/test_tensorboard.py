@@ -14,7 +14,13 @@ from throughtime.training.tensorboard import TensorBoardObserver
 
 def report(step: int, loss: float) -> StepReport:
     return StepReport(
-        step, 9, step / 9, 0, loss, lr=0.5, grad_norm=3.0, clipped_share=0.25, tokens_per_second=80.0, seconds_left=1.0
+        *(step, 9, step / 9, 0, loss),
+        lr=0.5,
+        grad_norm=3.0,
+        clipped_share=0.25,
+        tokens_per_second=80.0,
+        seconds_left=1.0,
+        layers={"layer 1": 0.125 * step},
     )
 
 
@@ -36,6 +42,7 @@ def test_figures_are_shown_by_step_and_again_after_a_resume(tmp_path: Path) -> N
     assert shown(tmp_path, "train/loss") == [(1, 4.0), (2, 2.0), (3, 1.5)]
     for name, value in (("lr", 0.5), ("grad_norm", 3.0), ("clipped_share", 0.25), ("tokens_per_second", 80.0)):
         assert shown(tmp_path, f"train/{name}") == [(1, value), (2, value), (3, value)]
+    assert shown(tmp_path, "grad_norm/layer 1") == [(1, 0.125), (2, 0.25), (3, 0.375)]
     assert shown(tmp_path, "validation/perplexity") == [(2, 8.0)]
 
     second = TensorBoardObserver(tmp_path, from_step=2)  # the third step was lost with the process

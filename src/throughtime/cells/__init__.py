@@ -1,6 +1,6 @@
 """Recurrent cells, a file each: equations, state, parameters, paper, deviations. They know nothing of time."""
 
-from throughtime.cells.base import Cell, Matrix, Parameter, bias, input_matrix, recurrent_matrix, vector
+from throughtime.cells.base import Cell, GatedCell, Matrix, Parameter, bias, input_matrix, recurrent_matrix, vector
 from throughtime.cells.gru import GRUCell
 from throughtime.cells.gru_full import FullGRUCell
 from throughtime.cells.gru_simplified import SimplifiedGRUCell
@@ -19,6 +19,7 @@ __all__ = [
     "CoupledLSTMCell",
     "FullGRUCell",
     "GRUCell",
+    "GatedCell",
     "LSTMCell",
     "LayerNormLSTMCell",
     "Matrix",

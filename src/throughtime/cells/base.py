@@ -181,3 +181,44 @@ class Cell:
             can be looked at and costs nothing when nobody looks.
         """
         raise NotImplementedError(f"{type(self).__name__} has no equations: define step(self, x, s, p)")
+
+
+@dataclass(frozen=True)
+class GatedCell(Cell):
+    """A cell with gates, which can be told how long to keep their memory at the start.
+
+    Args:
+        memory: Steps, M: each unit's keep gate starts with the bias log u, its take gate with -log u, u drawn evenly
+            from 1 to M - 1, so that units keep their memory for 2 to M steps (chrono initialisation, Tallec and
+            Ollivier 2018, arXiv:1804.11188). None: the cell's own start values.
+    """
+
+    memory: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.memory is not None and not 2.0 < self.memory < math.inf:
+            raise ValueError(f"{type(self).__name__}: expected memory to be more than 2 steps, got {self.memory!r}")
+
+    def gate_biases(self, *values: float, keep: int | None = None, take: int | None = None) -> Parameter:
+        """Biases of ``hidden_size`` units a gate.
+
+        Args:
+            values: Their start values, one a gate.
+            keep: Number of the gate that keeps the memory where it is open.
+            take: Number of the gate that takes in what is new.
+        """
+        plain = bias(self.hidden_size, *values)
+        if self.memory is None:
+            return plain
+        return Parameter(plain.shape, plain.role, partial(_fill_memory, values, keep, take, self.memory))
+
+
+def _fill_memory(values: tuple[float, ...], keep: int | None, take: int | None, memory: float, weight: Tensor) -> None:
+    _fill_blocks(values, weight)
+    blocks = weight.chunk(len(values))
+    drawn = torch.empty_like(blocks[0]).uniform_(1.0, memory - 1.0).log()
+    if keep is not None:
+        blocks[keep].copy_(drawn)
+    if take is not None:
+        blocks[take].copy_(-drawn)

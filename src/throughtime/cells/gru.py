@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, Parameter, bias, input_matrix, recurrent_matrix
 
 
-class GRUCell(Cell):
+@dataclass(frozen=True)
+class GRUCell(GatedCell):
     """The GRU with the reset after the product (Cho et al. 2014, arXiv:1406.1078v1; cuDNN's form)::
 
         r    = σ(W_r x<t> + U_r h<t-1> + b_r)             reset gate
@@ -31,7 +33,7 @@ class GRUCell(Cell):
         return {
             "W_x": input_matrix(n, k, gates=3),
             "W_h": recurrent_matrix(n, n, gates=3),
-            "b": bias(3 * n),
+            "b": self.gate_biases(0.0, 0.0, 0.0, keep=1),
             "b_hc": bias(n),
         }
 

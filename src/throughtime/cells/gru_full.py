@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
 
 
-class FullGRUCell(Cell):
+@dataclass(frozen=True)
+class FullGRUCell(GatedCell):
     """The full GRU as published (Cho et al. 2014, arXiv:1406.1078; Chung et al. 2014)::
 
         u    = σ(W_u [h<t-1>, x<t>] + b_u)           update gate Γ_u
@@ -35,7 +37,7 @@ class FullGRUCell(Cell):
             "W_x": input_matrix(n, k, gates=3),
             "W_h": recurrent_matrix(n, n, gates=2),
             "W_hc": recurrent_matrix(n, n),
-            "b": bias(3 * n),
+            "b": self.gate_biases(0.0, 0.0, 0.0, take=0),
         }
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
 
 
-class SimplifiedGRUCell(Cell):
+@dataclass(frozen=True)
+class SimplifiedGRUCell(GatedCell):
     """The GRU without its reset gate, as the course on sequence models introduces it::
 
         u    = σ(W_u [h<t-1>, x<t>] + b_u)           update gate Γ_u
@@ -29,7 +31,11 @@ class SimplifiedGRUCell(Cell):
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size
-        return {"W_x": input_matrix(n, k, gates=2), "W_h": recurrent_matrix(n, n, gates=2), "b": bias(2 * n)}
+        return {
+            "W_x": input_matrix(n, k, gates=2),
+            "W_h": recurrent_matrix(n, n, gates=2),
+            "b": self.gate_biases(0.0, 0.0, take=0),
+        }
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:
         u, c = (p.W_x @ x + p.W_h @ s.h + p.b).chunk(2, -1)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
 
 
-class LSTMCell(Cell):
+@dataclass(frozen=True)
+class LSTMCell(GatedCell):
     """The LSTM (Hochreiter and Schmidhuber 1997; forget gate: Gers, Schmidhuber and Cummins 2000)::
 
         i    = σ(W_i [h<t-1>, x<t>] + b_i)           input gate, the course's Γ_u
@@ -38,7 +40,7 @@ class LSTMCell(Cell):
         return {
             "W_x": input_matrix(n, k, gates=4),
             "W_h": recurrent_matrix(n, n, gates=4),
-            "b": bias(n, 0.0, 1.0, 0.0, 0.0),
+            "b": self.gate_biases(0.0, 1.0, 0.0, 0.0, keep=1, take=0),
         }
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:

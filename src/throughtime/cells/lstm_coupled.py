@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
 
 
-class CoupledLSTMCell(Cell):
+@dataclass(frozen=True)
+class CoupledLSTMCell(GatedCell):
     """The LSTM with coupled input and forget gate, CIFG (Greff et al. 2017, arXiv:1503.04069)::
 
         f    = σ(W_f [h<t-1>, x<t>] + b_f)
@@ -36,7 +38,7 @@ class CoupledLSTMCell(Cell):
         return {
             "W_x": input_matrix(n, k, gates=3),
             "W_h": recurrent_matrix(n, n, gates=3),
-            "b": bias(n, 1.0, 0.0, 0.0),
+            "b": self.gate_biases(1.0, 0.0, 0.0, keep=0),
         }
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:

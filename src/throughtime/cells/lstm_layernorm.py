@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix, vector
+from throughtime.cells.base import GatedCell, Parameter, bias, input_matrix, recurrent_matrix, vector
 
 
-class LayerNormLSTMCell(Cell):
+@dataclass(frozen=True)
+class LayerNormLSTMCell(GatedCell):
     """The layer-normalised LSTM (Ba, Kiros and Hinton 2016, arXiv:1607.06450, equations 20–22)::
 
         i, f, g, o = LN(W_x x<t>; α_x) + LN(W_h h<t-1>; α_h) + b,   then σ, σ, tanh, σ
@@ -37,7 +39,7 @@ class LayerNormLSTMCell(Cell):
         return {
             "W_x": input_matrix(n, k, gates=4),
             "W_h": recurrent_matrix(n, n, gates=4),
-            "b": bias(n, 0.0, 1.0, 0.0, 0.0),
+            "b": self.gate_biases(0.0, 1.0, 0.0, 0.0, keep=1, take=0),
             "gain_x": vector(4 * n, 1.0),
             "gain_h": vector(4 * n, 1.0),
             "gain_c": vector(n, 1.0),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix, vector
+from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix, vector
 
 
-class PeepholeLSTMCell(Cell):
+@dataclass(frozen=True)
+class PeepholeLSTMCell(GatedCell):
     """The LSTM with peepholes (Gers and Schmidhuber 2000; Graves 2013, arXiv:1308.0850)::
 
         i    = σ(W_i [h<t-1>, x<t>] + p_i c<t-1> + b_i)
@@ -38,7 +40,7 @@ class PeepholeLSTMCell(Cell):
         return {
             "W_x": input_matrix(n, k, gates=4),
             "W_h": recurrent_matrix(n, n, gates=4),
-            "b": bias(n, 0.0, 1.0, 0.0, 0.0),
+            "b": self.gate_biases(0.0, 1.0, 0.0, 0.0, keep=1, take=0),
             "p_i": vector(n),
             "p_f": vector(n),
             "p_o": vector(n),

@@ -41,7 +41,7 @@ def cell_options(factory: CellFactory) -> list[str]:
 
     Example:
         >>> cell_options(find_cell("rnn")), cell_options(find_cell("lstm"))
-        (['nonlinearity'], [])
+        (['nonlinearity', 'gain'], ['memory'])
     """
     made = factory.func if isinstance(factory, partial) else factory
     return [f.name for f in fields(made) if f.name not in ("input_size", "hidden_size")] if is_dataclass(made) else []
@@ -58,6 +58,6 @@ def find_cell(name: str) -> CellFactory:
 
     Example:
         >>> find_cell("gru")(3, 5)
-        GRUCell(input_size=3, hidden_size=5)
+        GRUCell(input_size=3, hidden_size=5, memory=None)
     """
     return find_class("cell", name, CELLS, Cell)

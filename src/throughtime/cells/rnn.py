@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix
+
+
+def _fill_scaled(fill: Callable[[Tensor], object], gain: float, weight: Tensor) -> None:
+    fill(weight)
+    weight.mul_(gain)
 
 
 @dataclass(frozen=True)
@@ -29,20 +36,24 @@ class RNNCell(Cell):
 
     Args:
         nonlinearity: ``"tanh"`` or ``"relu"``.
+        gain: Factor on the start value of ``W_h``: above 1 gradients explode, below 1 they vanish.
     """
 
     nonlinearity: str = "tanh"
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.nonlinearity not in ("tanh", "relu"):
             raise ValueError(f'RNNCell: expected nonlinearity "tanh" or "relu", got {self.nonlinearity!r}')
+        if not 0.0 <= self.gain < math.inf:
+            raise ValueError(f"RNNCell: expected gain to be at least 0 and finite, got {self.gain!r}")
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size
-        W_h = recurrent_matrix(n, n)
-        if self.nonlinearity == "relu":
-            W_h = Parameter(W_h.shape, W_h.role, torch.nn.init.eye_)
+        orthogonal = recurrent_matrix(n, n)
+        fill = torch.nn.init.eye_ if self.nonlinearity == "relu" else orthogonal.fill
+        W_h = Parameter(orthogonal.shape, orthogonal.role, partial(_fill_scaled, fill, self.gain))
         return {"W_x": input_matrix(n, k), "W_h": W_h, "b": bias(n)}
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "What a trained model makes of lines of text.",
     "sample": "Draw text or music from a model.",
     "score": "The probability of lines of text.",
+    "inspect": "Gradients through time, gates and memory of a model.",
     "tasks": "What can be trained.",
     "code": "Show what the compiled engine makes of a cell.",
     "bench": "Measure speed beside torch.nn and others.",

@@ -45,6 +45,7 @@ class ProgressObserver(Observer):
         return (
             f"{'━' * done}{'─' * (width - done)} step {report.step}{of}  loss {self.loss:.3f}  "
             f"{self.rate:,.0f} tokens/s  {clock(report.seconds_left)} left  clipped {report.clipped_share:.0%}"
+            + "".join(f"  {name} {norm:.2g}" for name, norm in report.layers.items())
         )
 
     def evaluation(self, step: int, evaluation: Evaluation, best: bool) -> None:

@@ -10,7 +10,7 @@ import click
 
 from throughtime.cli.common import cell_option, json_option, print_table, read_lines, run_argument
 from throughtime.errors import UserError
-from throughtime.tasks.text import TextModel
+from throughtime.tasks.text_model import TextModel
 
 
 @click.command(name="score")

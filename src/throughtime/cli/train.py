@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from throughtime.cli.common import print_figures
+from throughtime.cli.common import print_figures, print_report
 from throughtime.cli.options import SettingsCommand, given, settings_options
 from throughtime.cli.progress import ProgressObserver
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
-from throughtime.tasks.base import Task
+from throughtime.tasks.base import Report, Task
 from throughtime.training import Observer, Trainer, TrainingDivergedError
 
 
@@ -39,12 +39,17 @@ class TrainGroup(click.Group):
             click.Option(["--out"], required=True, type=click.Path(path_type=Path), help="The model folder to make."),
             click.Option(["--resume"], is_flag=True, help="Go on with the run in --out; PATHS are not needed."),
             click.Option(["--tensorboard"], is_flag=True, help="Write TensorBoard events, too."),
+            click.Option(["--watch"], is_flag=True, help="Measure the gradient of every recurrent layer, too."),
             click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
         ]
 
         @click.pass_context
         def callback(ctx: click.Context, /, **values: Any) -> int:
-            return train(task, given(ctx, task.settings), values)
+            options = given(ctx, task.settings)
+            cells = str(options.get("cell", task.settings.model_fields["cell"].default)).split(",")
+            if len(cells) > 1:
+                return train_all(task, cells, options, values)
+            return train(task, options, values)
 
         return SettingsCommand(name, params=parameters, callback=callback, help=f"Train a {task.summary}.")
 
@@ -56,7 +61,7 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     """Trains, shows progress, and prints where the run ended."""
     out: Path = values["out"]
     paths = [*values["paths"], *values["data"]]
-    if not (values["resume"] or paths):
+    if not (values["resume"] or paths or task.makes_data):
         raise UserError(f"expected data to train on; e.g.: throughtime train {task.name} FILE --out {out}")
     if values["tensorboard"]:  # before anything is written
         extra("tensorboard", "track", "--tensorboard")
@@ -70,7 +75,7 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
         from throughtime.training.tensorboard import TensorBoardObserver
 
         observers.append(TensorBoardObserver(out / "tensorboard", trainer.progress.step))
-    trainer.observers = observers
+    trainer.observers, trainer.watch = observers, values["watch"]
     with stopping(trainer):
         try:
             progress = trainer.run()
@@ -91,6 +96,29 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     if trainer.evaluate is not None:
         result |= {"best_step": progress.best_step, **progress.best_figures}
     print_figures(result, values["json"])
+    return 0
+
+
+def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values: dict[str, Any]) -> int:
+    """Trains one model for each cell, alike in all else, into folders below ``--out``, and compares them.
+
+    With ``--resume`` finished runs are left as they are, a broken one goes on, and those that are missing begin.
+    """
+    out: Path = values["out"]
+    runs = {cell: out / cell.replace(":", ".") for cell in cells}
+    if len(runs) < len(cells) or not all(cells):
+        raise UserError(f"--cell: expected different cells separated by commas, got {','.join(cells)!r}")
+    if out.exists() and not values["resume"]:
+        raise UserError(f"{out}: exists already; give --out another folder, or go on with --resume")
+    picture = out / "comparison.png"
+    extra("matplotlib", "plots", "comparing cells")
+    for cell, run in runs.items():
+        begun = (run / "config.json").exists()
+        code = train(task, {**options, "cell": cell}, {**values, "out": run, "resume": begun})
+        if code:
+            return code
+    report = Report({"picture": str(picture)}, task.compare(runs, picture))
+    print_report(report, values["json"])
     return 0
 
 

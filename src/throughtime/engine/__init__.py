@@ -10,6 +10,7 @@ from torch import Tensor
 from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
 from throughtime.engine.compiled import CompiledEngine
+from throughtime.engine.look import Look
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
@@ -24,6 +25,7 @@ __all__ = [
     "CellStream",
     "Engine",
     "EngineError",
+    "Look",
     "Noise",
     "bind",
     "check_engine",
@@ -47,6 +49,7 @@ def unroll(
     reverse: bool = False,
     noise: Noise | None = None,
     recompute: bool = False,
+    look: Look | None = None,
     engine: str = "auto",
 ) -> Result:
     """Runs a cell over a batch of sequences, in one direction.
@@ -64,6 +67,7 @@ def unroll(
         noise: Regularisers inside the loop.
         recompute: For sequences too long for memory: the compiled engine keeps what the gradient needs for about √T
             steps at a time and computes the rest again, a third more work. The others keep everything.
+        look: Is shown the states and gates of every step, which the reference engine alone can do.
         engine: ``"auto"`` takes the fastest engine that serves the call, a name takes that one.
 
     Returns:
@@ -93,6 +97,7 @@ def unroll(
         reverse,
         noise or Noise(),
         recompute,
+        look,
     )
     return _choose(engine, call).run(call)
 

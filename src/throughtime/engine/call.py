@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch.autograd import forward_ad
 
 from throughtime.cells import Cell
 from throughtime.errors import UserError
+
+if TYPE_CHECKING:
+    from throughtime.engine.look import Look
 
 
 class EngineError(UserError, ValueError):
@@ -49,6 +52,7 @@ class Call:
         reverse: Run each row from its last real step to its first.
         noise: Regularisers inside the loop.
         recompute: Keep little for the gradient and compute the rest again.
+        look: Is shown every step.
         notes: What an engine found out when asked whether it refuses, for its run.
     """
 
@@ -60,6 +64,7 @@ class Call:
     reverse: bool = False
     noise: Noise = field(default_factory=Noise)
     recompute: bool = False
+    look: Look | None = None
     notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 

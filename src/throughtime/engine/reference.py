@@ -26,6 +26,8 @@ class ReferenceEngine:
     def run(self, call: Call) -> Result:
         """Walks the cell through time."""
         arranged = arrange(call)
+        if call.look is not None:
+            call.look.begin(arranged)
         cell, noise, batch = call.cell, arranged.noise, call.inputs.shape[0]
         state = dict(arranged.state)
         finished: list[dict[str, Tensor]] = []
@@ -42,6 +44,8 @@ class ReferenceEngine:
             if t == 0:
                 check_step(cell, new, active)
             state = {name: zone_out(new[name], state[name], noise.keep.get(name), t) for name in state}
+            if call.look is not None:
+                state = call.look.step(new, state)
             outputs.append(F.pad(state[cell.state[0]], (0, 0, 0, batch - active)))
         finals = {
             name: torch.cat([state[name], *(part[name] for part in reversed(finished))]) if finished else state[name]

@@ -19,7 +19,9 @@ class TorchEngine:
     name = "torch"
 
     def refuses(self, call: Call) -> str | None:
-        """Cells that PyTorch has no kernel for, and noise inside the loop."""
+        """Cells that PyTorch has no kernel for, noise inside the loop, and steps that are looked at."""
+        if call.look is not None:
+            return "PyTorch's kernels do not show their steps"
         # The exact type: a subclass may have other equations.
         if type(call.cell) not in (RNNCell, GRUCell, LSTMCell):
             return f"PyTorch's kernels serve RNNCell, GRUCell and LSTMCell, not {type(call.cell).__name__}"

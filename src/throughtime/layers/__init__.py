@@ -4,6 +4,7 @@ from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
 from throughtime.layers.attention import Attention, AttentionName
 from throughtime.layers.crf import CRF
 from throughtime.layers.directed import Directed
+from throughtime.layers.named import NamedCell, named_cells
 from throughtime.layers.pooling import Pooling, PoolingName
 from throughtime.layers.recurrent import Recurrent
 from throughtime.layers.stream import Stream
@@ -18,10 +19,12 @@ __all__ = [
     "Attention",
     "AttentionName",
     "Directed",
+    "NamedCell",
     "Pooling",
     "PoolingName",
     "Recurrent",
     "Stream",
     "accelerate",
     "decelerate",
+    "named_cells",
 ]

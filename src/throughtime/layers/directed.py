@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
-from throughtime.engine import Noise, unroll
+from throughtime.engine import Look, Noise, unroll
 
 
 class Directed(nn.Module):
@@ -75,6 +75,7 @@ class Directed(nn.Module):
         lengths: Tensor | None = None,
         engine: str = "auto",
         recompute: bool = False,
+        look: Look | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Runs ``inputs [B, T, k]``; arguments, results and errors as in :func:`throughtime.engine.unroll`."""
         return unroll(
@@ -86,6 +87,7 @@ class Directed(nn.Module):
             reverse=self.reverse,
             noise=self._draw(inputs),
             recompute=recompute,
+            look=look,
             engine=engine,
         )
 

@@ -8,6 +8,7 @@ from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderCon
 from throughtime.models.key_model import KeyModel, RollBatch
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.letter_input import LetterInput
+from throughtime.models.regressor import NumberBatch, Regressor
 from throughtime.models.stack import StackConfig
 from throughtime.models.strands import Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
@@ -29,7 +30,9 @@ __all__ = [
     "LetterInput",
     "Letters",
     "Model",
+    "NumberBatch",
     "PointInput",
+    "Regressor",
     "RollBatch",
     "StackConfig",
     "State",

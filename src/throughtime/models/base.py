@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -13,6 +13,9 @@ State = dict[str, Tensor]
 class Model(nn.Module):
     """A model that can be trained: it says what its loss is."""
 
+    aligned: ClassVar[str] = ""
+    """The recurrent layer whose steps are those of :meth:`losses`; none where a loss is a whole sequence's."""
+
     def loss(self, batch: Any, carried: State | None) -> tuple[Tensor, State | None]:
         """The mean loss of a batch, and the state to carry to the next one, cut off from its past.
 
@@ -21,3 +24,7 @@ class Model(nn.Module):
             carried: What the batch before handed on; None at the start, and where nothing is carried.
         """
         raise NotImplementedError(f"{type(self).__name__} has no loss: define loss(self, batch, carried)")
+
+    def losses(self, batch: Any) -> Tensor:
+        """The loss of every step by itself in nats, ``[B, S]``, zero past a length; ``[B, 1]`` of whole sequences."""
+        raise NotImplementedError(f"{type(self).__name__} has no loss of a step: define losses(self, batch)")

@@ -96,6 +96,11 @@ class Classifier(Model):
         log_probs = self.log_probs(batch.steps)
         return F.nll_loss(log_probs, batch.classes.to(log_probs.device)), None
 
+    def losses(self, batch: ClassBatch) -> Tensor:
+        """Every sequence's cross-entropy in nats, ``[B, 1]``."""
+        log_probs = self.log_probs(batch.steps)
+        return -log_probs.gather(1, batch.classes.to(log_probs.device).unsqueeze(1))
+
     def _read(self, steps: Steps) -> Tensor:
         outputs: Tensor = self.stack(self.inputs(steps), lengths=steps.lengths)[0]
         return outputs

@@ -135,10 +135,13 @@ class CTCModel(Model):
 
         A transcript that does not fit into its steps has no path: it adds nothing to the loss.
         """
-        losses = self.losses(batch, self.log_probs(batch.features, batch.lengths))
-        return losses.sum() / max(1, int(batch.symbol_lengths.sum())), None
+        return self.losses(batch).sum() / max(1, int(batch.symbol_lengths.sum())), None
 
-    def losses(self, batch: FrameBatch, log_probs: Tensor) -> Tensor:
+    def losses(self, batch: FrameBatch) -> Tensor:
+        """The negative log-likelihood of every transcript in nats, ``[B, 1]``."""
+        return self.losses_of(batch, self.log_probs(batch.features, batch.lengths)).unsqueeze(1)
+
+    def losses_of(self, batch: FrameBatch, log_probs: Tensor) -> Tensor:
         """The negative log-likelihood of every transcript in nats, ``[B]``, by :meth:`log_probs`; 0 without a path."""
         return F.ctc_loss(
             log_probs.transpose(0, 1),

@@ -140,6 +140,8 @@ class EncoderDecoder(Model):
         torch.Size([2, 3])
     """
 
+    aligned = "decoder"
+
     def __init__(
         self, config: EncoderDecoderConfig, *, cell: Callable[..., Cell] | None = None, engine: str = "auto"
     ) -> None:
@@ -219,6 +221,10 @@ class EncoderDecoder(Model):
             repeated = coverage_loss(weights) * batch.real.to(weights.device)
             loss = loss + self.config.coverage * repeated.sum() / batch.tokens
         return loss, None
+
+    def losses(self, batch: PairBatch) -> Tensor:
+        """The cross-entropy of every token of the targets in nats, ``[B, S]``."""
+        return -self.log_probs(batch)[0]
 
     def decoding(self, source: Tensor, lengths: Tensor) -> SourceDecoder:
         """What searches for targets of sources ``[B, T]``; see :class:`throughtime.decoding.Decoder`."""

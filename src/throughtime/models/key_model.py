@@ -50,6 +50,8 @@ class KeyModel(Model):
         ValueError: If the stack reads in both directions.
     """
 
+    aligned = "stack"
+
     def __init__(self, stack: Recurrent, *, dropout: float = 0.0) -> None:
         super().__init__()
         if stack.bidirectional:
@@ -84,6 +86,10 @@ class KeyModel(Model):
         nats = F.binary_cross_entropy_with_logits(logits, frames, reduction="none").sum(2)
         real = torch.arange(frames.shape[1]) < batch.lengths.unsqueeze(1)
         return nats * real.to(nats.device)
+
+    def losses(self, batch: RollBatch) -> Tensor:
+        """Nats of every frame, ``[B, T]``."""
+        return self.nats(batch)
 
     def loss(self, batch: RollBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Nats a frame, averaged over the batch's frames."""

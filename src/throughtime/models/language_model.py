@@ -66,6 +66,8 @@ class LanguageModel(Model):
         (torch.Size([1, 10]), tensor(1., grad_fn=<RoundBackward1>))
     """
 
+    aligned = "stack"
+
     def __init__(
         self, config: LanguageModelConfig, *, cell: Callable[..., Cell] | None = None, engine: str = "auto"
     ) -> None:
@@ -133,6 +135,10 @@ class LanguageModel(Model):
         """Cross-entropy in nats, averaged over the batch's tokens, and the state that its streams carry on."""
         log_probs, final = self.log_probs(batch, batch.begin(carried))
         return -log_probs.sum() / batch.tokens, batch.carry(final)
+
+    def losses(self, batch: TokenBatch) -> Tensor:
+        """Every token's cross-entropy in nats, ``[R, S]``."""
+        return -self.log_probs(batch)[0]
 
     def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, State]:
         """Reads ``tokens [B, T]``, T ≥ 1; gives the next token's log-probabilities ``[B, V]`` and the state."""

@@ -155,7 +155,14 @@ class StrandTagger(Model):
 
     def loss(self, batch: StrandBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the batch's bases."""
-        scores = self.scores(batch.letters).flatten(0, 1)
-        labels = batch.labels.to(scores.device).flatten()
-        total = F.cross_entropy(scores, labels, ignore_index=NOTHING, reduction="sum")
-        return total / max(1, batch.tokens), None
+        return self._nats(batch).sum() / max(1, batch.tokens), None
+
+    def losses(self, batch: StrandBatch) -> Tensor:
+        """The cross-entropy of every sequence in nats a base, ``[B, 1]``: each of its bases is read from both ends."""
+        nats = self._nats(batch)
+        return nats.sum(1, keepdim=True) / batch.letters.lengths.clamp(min=1).unsqueeze(1).to(nats.device)
+
+    def _nats(self, batch: StrandBatch) -> Tensor:
+        """``[B, L]``, 0 past a length."""
+        scores = self.scores(batch.letters).transpose(1, 2)
+        return F.cross_entropy(scores, batch.labels.to(scores.device), ignore_index=NOTHING, reduction="none")

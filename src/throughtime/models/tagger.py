@@ -83,6 +83,8 @@ class Tagger(Model):
         [2, 1]
     """
 
+    aligned = "stack"
+
     def __init__(
         self,
         config: TaggerConfig,
@@ -130,6 +132,13 @@ class Tagger(Model):
         """The loss of a batch whose :meth:`scores` are known."""
         log_likelihood = self.crf.log_likelihood(scores, batch.tags, batch.words.lengths)
         return -log_likelihood.sum() / max(1, batch.tokens)
+
+    def losses(self, batch: TagBatch) -> Tensor:
+        """The cross-entropy of every word's label in nats, as if labels did not depend on one another, ``[B, T]``."""
+        scores = self.scores(batch.words)
+        found = F.cross_entropy(scores.transpose(1, 2), batch.tags.clamp(min=0).to(scores.device), reduction="none")
+        real = torch.arange(scores.shape[1]) < batch.words.lengths.unsqueeze(1)
+        return found * real.to(scores.device)
 
     def decode(self, words: WordBatch) -> list[list[int]]:
         """The likeliest labels of every sentence."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from throughtime.own import find_class
+from throughtime.tasks.adding import Adding
+from throughtime.tasks.agreement import AgreementTask
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Task
+from throughtime.tasks.copying import Copying
 from throughtime.tasks.dna import Dna
 from throughtime.tasks.entities import Entities
 from throughtime.tasks.music import Music
@@ -29,6 +32,9 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Music,
     Dna,
     VideoActions,
+    AgreementTask,
+    Adding,
+    Copying,
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (TextTask(), *map(Supervised, APPLICATIONS))}

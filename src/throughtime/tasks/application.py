@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -31,6 +32,7 @@ from throughtime.tasks.base import (
     TrainSettings,
     option,
 )
+from throughtime.tasks.learning import draw_learning
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000
@@ -82,6 +84,23 @@ class Where(Protocol):
 ExampleT = TypeVar("ExampleT", bound=Where)
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """A trained model, for comparison.
+
+    Attributes:
+        run: Its folder.
+        application: What it was trained for.
+        model: In evaluation mode.
+        test: Its test data.
+    """
+
+    run: Path
+    application: Application[Any]
+    model: Any
+    test: Sequence[Any]
+
+
 class Application(Generic[ExampleT]):
     """A task on labelled examples.
 
@@ -92,7 +111,7 @@ class Application(Generic[ExampleT]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    settings_type: ClassVar[type[DataSettings]] = ExampleSettings
+    settings_type: ClassVar[type[DataSettings] | type[StackSettings]] = ExampleSettings
     example_type: ClassVar[type[Any]]
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -111,6 +130,11 @@ class Application(Generic[ExampleT]):
         """How :meth:`evaluate` seeks results, where there are several ways."""
 
     # Data.
+
+    @classmethod
+    def make(cls, part: str, settings: Any) -> Iterator[ExampleT]:
+        """The examples of a part, ``train``, ``valid`` or ``test``, of a task whose settings name no data."""
+        raise NotImplementedError(f"{cls.__name__} makes nothing: define make(cls, part, settings)")
 
     @classmethod
     def find(cls, paths: Sequence[Path], settings: Any) -> dict[str, list[Path]]:
@@ -182,6 +206,10 @@ class Application(Generic[ExampleT]):
         """
         return self.batch(examples)
 
+    def steps(self, example: ExampleT) -> dict[str, list[str]]:
+        """What stands at each step of an example, by the name of the model's layer that reads it; for figures."""
+        return {}
+
     # Judgement and use.
 
     def validate(self, model: Any, examples: Sequence[ExampleT]) -> Evaluation:
@@ -191,6 +219,11 @@ class Application(Generic[ExampleT]):
     def evaluate(self, model: Any, examples: Sequence[ExampleT]) -> Report:
         """The field's metrics, the majority or copy baseline beside them, counts per class, the hardest errors."""
         raise NotImplementedError(f"{type(self).__name__} has no metric: define evaluate(self, model, examples)")
+
+    @classmethod
+    def compare(cls, runs: Mapping[str, Learnt], picture: Path) -> Sequence[Table]:
+        """What sets runs apart that differ in their cell, drawn and as tables; by default how each of them learnt."""
+        return [draw_learning({name: learnt.run for name, learnt in runs.items()}, picture)]
 
     def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """What the model makes of lines of text; an empty line is legal.

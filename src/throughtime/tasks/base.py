@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -14,7 +14,7 @@ from throughtime.cells import CELLS, cell_options, find_cell
 from throughtime.decoding import Sampling
 from throughtime.engine import ENGINES, check_engine
 from throughtime.errors import UserError, nearest
-from throughtime.models import StackConfig
+from throughtime.models import Model, StackConfig
 from throughtime.training import OptimiserName, Plan, Schedule, Trainer
 
 SettingsT = TypeVar("SettingsT", bound="TrainSettings")
@@ -77,7 +77,9 @@ class TrainSettings(BaseModel):
 class StackSettings(TrainSettings):
     """What every model that is built around a recurrent stack takes."""
 
-    cell: str = option("lstm", f"{', '.join(CELLS)}, or module:Class.", "Model")
+    cell: str = option(
+        "lstm", f"{', '.join(CELLS)}, or module:Class; several, separated by commas, are trained alike.", "Model"
+    )
     cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
     hidden: int = option(256, "Units of a layer.", "Model", ge=1)
     layers: int = option(1, "Depth.", "Model", ge=1)
@@ -146,6 +148,8 @@ class Task:
     name: str
     summary: str
     settings: type[TrainSettings]
+    makes_data: bool = False
+    """Whether it needs no data of the user's."""
 
     def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[Any]:
         """Reads the data, makes the run's folder, and returns what trains; nothing is left behind on bad input."""
@@ -163,6 +167,23 @@ class Task:
         """The metrics of a trained model on other data; ``asked`` tells how results are sought."""
         raise NotImplementedError
 
+    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
+        """A trained or half-trained model with a batch of data to look at it by.
+
+        Raises:
+            UserError: If the data is bad, or the task's models have no steps in time.
+        """
+        raise UserError(f"{run}: a model of task {self.name!r} cannot be inspected")
+
+    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
+        """What sets runs apart that differ in their cell, drawn and as tables.
+
+        Args:
+            runs: Folders of finished runs, by cell.
+            picture: The file.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define compare(self, runs, picture)")
+
     def predictor(self, run: Path, cell: str | None) -> Predictor:
         """A trained model that predicts.
 
@@ -178,6 +199,42 @@ class Task:
             UserError: If the task has none to draw.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a model is to be looked at by.
+
+    Attributes:
+        paths: Data; none: the run's own, held out from training.
+        prompt: A text instead.
+        rows: Most sequences.
+        length: Most steps of a sequence.
+    """
+
+    paths: Sequence[str] = ()
+    prompt: str | None = None
+    rows: int = 8
+    length: int = 100
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A model and a batch that it is looked at by.
+
+    Attributes:
+        model: With its weights.
+        batch: Of the kind that the model reads.
+        kind: Name of the model's cell.
+        facts: Lines on the model and the data.
+        steps: What stands at each step of each sequence, by the name of the layer that reads it.
+    """
+
+    model: Model
+    batch: Any
+    kind: str
+    facts: Sequence[str]
+    steps: Mapping[str, Sequence[Sequence[str]]]
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,10 @@ class Entities(WordApplication[TaggedSentence]):
         """Words."""
         return len(example.words)
 
+    def steps(self, example: TaggedSentence) -> dict[str, list[str]]:
+        """The words."""
+        return {"stack": example.words}
+
     def batch(self, examples: Sequence[TaggedSentence]) -> TagBatch:
         """Sentences and their tags' ids."""
         return TagBatch(self.reader.batch([e.words for e in examples]), pad([self._ids(e) for e in examples]))

@@ -12,7 +12,7 @@ from typing import Literal
 from throughtime.decoding import TextDecoder
 from throughtime.decoding.fusion import Aloud, ByWord, Spelling, TokenFusion
 from throughtime.errors import UserError
-from throughtime.tasks.text import TextModel
+from throughtime.tasks.text_model import TextModel
 from throughtime.tasks.word_errors import word_error
 
 REMEMBERED = 10_000

@@ -102,6 +102,10 @@ class Sentiment(WordApplication[SentimentExample]):
         """Words."""
         return len(example.words)
 
+    def steps(self, example: SentimentExample) -> dict[str, list[str]]:
+        """The words."""
+        return {"stack": example.words}
+
     def batch(self, examples: Sequence[SentimentExample]) -> ClassBatch:
         """Texts with their labels.
 

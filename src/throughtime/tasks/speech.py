@@ -245,7 +245,7 @@ class Speech(Application[SpeechExample]):
                 search = begin()
                 search.push(row[:length])
                 heard[number] = self.text(search.best()[0].symbols)
-            nats += float(model.losses(batch, log_probs).sum())
+            nats += float(model.losses_of(batch, log_probs).sum())
             symbols += int(batch.symbol_lengths.sum())
         return heard, nats / max(1, symbols)
 

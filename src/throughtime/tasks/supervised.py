@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,20 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
-from throughtime.tasks.application import Application, DataSettings
-from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Sampler, Task, check_settings
+from throughtime.tasks.application import Application, DataSettings, Learnt
+from throughtime.tasks.base import (
+    PLAIN,
+    Asked,
+    Inspected,
+    Prediction,
+    Report,
+    Sampler,
+    StackSettings,
+    Table,
+    Task,
+    Wanted,
+    check_settings,
+)
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.training import Evaluation, Trainer, load_weights
 
@@ -36,6 +48,7 @@ class Supervised(Task):
         self.name = name or application.name
         self.summary = application.summary
         self.settings = application.settings_type
+        self.makes_data = not issubclass(application.settings_type, DataSettings)
 
     def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[Any]:
         """Reads the data into the run's folder and returns what trains.
@@ -45,7 +58,7 @@ class Supervised(Task):
         """
         settings = check_settings(self.application.settings_type, options)
         settings.check_model()
-        examples, found = self._read(paths, settings)
+        examples, found = self._examples(paths, settings)
         vocabulary = self.application.learn(examples["train"], settings)
         with staged(out) as folder:
             write_json(folder / "vocabulary.json", vocabulary)
@@ -91,17 +104,30 @@ class Supervised(Task):
         asked.only(*self.application.judged_with)
         opened = Opened.load(run, self, cell)
         opened.bound.asked = asked
-        if paths:
-            files = [Path(path) for path in paths]
-            for path in files:
-                check_there(path)
-            examples = list(self.application.read(files, opened.bound.settings))
-        else:
-            part = next(part for part in ("test", "valid") if part in opened.run.data["examples"])
-            examples = _load(opened.run.folder / f"{part}.jsonl", self.application)
-        if not examples:
-            raise UserError(f"expected examples to judge by, got none in {', '.join(map(str, paths))}")
-        return opened.bound.evaluate(opened.model, examples)
+        return opened.bound.evaluate(opened.model, self._held_out(opened, paths)[0])
+
+    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
+        """What the application tells of them."""
+        learnt = {}
+        for cell, folder in runs.items():
+            opened = Opened.load(folder, self, cell if ":" in cell else None)
+            learnt[cell] = Learnt(folder, opened.bound, opened.model, self._held_out(opened, ())[0])
+        return self.application.compare(learnt, picture)
+
+    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
+        """The longest examples that are not too long; where all are, the shortest."""
+        if wanted.prompt is not None:
+            raise UserError("--prompt is for language models; pass --data")
+        opened = Opened.load(run, self, cell, latest=True)
+        examples, name = self._held_out(opened, wanted.paths)
+        bound = opened.bound
+        ordered = sorted(examples, key=bound.size)
+        fitting = [example for example in ordered if 0 < bound.size(example) <= wanted.length]
+        chosen = fitting[-wanted.rows :] or ordered[:1]
+        steps = [bound.steps(example) for example in chosen]
+        by_layer = {layer: [step.get(layer, []) for step in steps] for layer in steps[0]}
+        facts = [bound.summarise(opened.model), f"{len(chosen)} examples of {name}"]
+        return Inspected(opened.model, bound.batch(chosen), opened.run.model["cell"], facts, by_layer)
 
     def predictor(self, run: Path, cell: str | None = None) -> Opened:
         """The trained model of a folder."""
@@ -116,8 +142,30 @@ class Supervised(Task):
         opened = Opened.load(run, self, cell)
         return opened.bound.sampler(opened.model)
 
-    def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
+    def _held_out(self, opened: Opened, paths: Sequence[str]) -> tuple[list[Any], str]:
+        """The examples of files, or the run's own test or validation data, and what to call them."""
+        if not paths:
+            part = next(part for part in ("test", "valid") if part in opened.run.data["examples"])
+            return _load(opened.run.folder / f"{part}.jsonl", self.application), f"the run's {part} data"
+        files = [Path(path) for path in paths]
+        for path in files:
+            check_there(path)
+        examples = list(self.application.read(files, opened.bound.settings))
+        if not examples:
+            raise UserError(f"expected examples to judge by, got none in {', '.join(map(str, paths))}")
+        return examples, ", ".join(map(str, paths))
+
+    def _examples(
+        self, paths: Sequence[str], settings: DataSettings | StackSettings
+    ) -> tuple[dict[str, list[Any]], list[str]]:
         """The examples of each part, and what to tell of them."""
+        if isinstance(settings, DataSettings):
+            return self._read(paths, settings)
+        if paths:
+            raise UserError(f"task {self.name} makes its data itself, got {', '.join(paths)}; leave them out")
+        return {part: list(self.application.make(part, settings)) for part in PARTS}, []
+
+    def _read(self, paths: Sequence[str], settings: DataSettings) -> tuple[dict[str, list[Any]], list[str]]:
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
         for path in map(Path, named.values()):
             check_there(path)
@@ -177,8 +225,8 @@ class Opened:
             raise UserError(f"the model cannot be built: {error}") from error
 
     @classmethod
-    def load(cls, folder: Path, task: Supervised, cell: str | None) -> Opened:
-        """The trained model, in evaluation mode.
+    def load(cls, folder: Path, task: Supervised, cell: str | None, latest: bool = False) -> Opened:
+        """The trained model, in evaluation mode; with ``latest`` also one that no validation has seen yet.
 
         Raises:
             UserError: If the folder is none of this task, or damaged.
@@ -186,7 +234,7 @@ class Opened:
         run = Run.open(folder, task.name)
         run.allow_cell(cell)
         opened = cls(replace(run, settings={**run.settings, "device": "auto"}), task.application)
-        load_weights(folder / "model.safetensors", opened.model)
+        load_weights(folder / "model.safetensors", opened.model, folder / "checkpoint.safetensors" if latest else None)
         opened.model.eval()
         return opened
 

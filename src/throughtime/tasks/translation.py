@@ -111,6 +111,11 @@ class Translation(PairApplication[Sentences]):
         """Words of the source."""
         return len(example.source.split())
 
+    def steps(self, example: Sentences) -> dict[str, list[str]]:
+        """The source's tokens; before each of the target's that which is read there."""
+        (source,), (target,) = self._sources([example.source]), self.target.encode_many([_spaced(example.target)])
+        return {"encoder": _pieces(self.source, source), "decoder": ["", *_pieces(self.target, target)]}
+
     def batch(self, examples: Sequence[Sentences]) -> PairBatch:
         """A pair for every example."""
         targets = self.target.encode_many([_spaced(example.target) for example in examples])

@@ -47,13 +47,22 @@ def save_weights(path: Path, model: nn.Module) -> None:
     save_tensors(path, model.state_dict())
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
+def load_weights(path: Path, model: nn.Module, checkpoint: Path | None = None) -> None:
     """Reads weights into a model.
 
+    Args:
+        path: A file of :func:`save_weights`.
+        model: To fill.
+        checkpoint: A training's checkpoint, whose weights are taken where there is no such file yet.
+
     Raises:
-        UserError: If the file is damaged, or holds another model's weights.
+        UserError: If the file is missing or damaged, or holds another model's weights.
     """
+    if checkpoint is not None and not path.exists() and checkpoint.exists():
+        path = checkpoint
     tensors, _ = load_tensors(path)
+    if path == checkpoint:
+        tensors = {name.removeprefix("model."): v for name, v in tensors.items() if name.startswith("model.")}
     fill_model(path, model, tensors)
 
 

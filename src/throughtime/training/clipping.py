@@ -8,6 +8,17 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from throughtime.layers import named_cells
+
+
+def layer_norms(model: nn.Module) -> dict[str, float]:
+    """The norm of the gradient of every recurrent layer and direction, by name; see ``named_cells``."""
+    norms = {}
+    for cell in named_cells(model):
+        gradients = [p.grad for p in cell.directed.parameters() if p.grad is not None]
+        norms[cell.name] = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
+    return norms
+
 
 class Clipper:
     """Bounds gradients before a step of the optimiser (Pascanu, Mikolov and Bengio 2013).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -118,6 +119,7 @@ class StepReport:
         clipped_share: Share of all steps so far that were clipped.
         tokens_per_second: Of this step.
         seconds_left: To the end of the run.
+        layers: Norm of the gradient of every recurrent layer and direction, before clipping, where they are watched.
     """
 
     step: int
@@ -130,6 +132,7 @@ class StepReport:
     clipped_share: float
     tokens_per_second: float
     seconds_left: float
+    layers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class TensorBoardObserver(Observer):
         """Loss, learning rate, gradient norm, clipped share and rate."""
         for name in ("loss", "lr", "grad_norm", "clipped_share", "tokens_per_second"):
             self.writer.add_scalar(f"train/{name}", getattr(report, name), report.step)
+        for name, norm in report.layers.items():
+            self.writer.add_scalar(f"grad_norm/{name}", norm, report.step)
 
     def evaluation(self, step: int, evaluation: Evaluation, best: bool) -> None:
         """Every figure of the evaluation."""

@@ -24,7 +24,7 @@ from throughtime.training.checkpoint import (
     save_tensors,
     save_weights,
 )
-from throughtime.training.clipping import Clipper
+from throughtime.training.clipping import Clipper, layer_norms
 from throughtime.training.optimisers import Averager, make_optimiser
 from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
 from throughtime.training.schedules import factor
@@ -68,6 +68,7 @@ class Trainer(Generic[BatchT]):
         folder: The run's folder.
         evaluate: Called with the model in evaluation mode; None: no validation.
         observers: Hear of every step.
+        watch: Measure the gradient of every recurrent layer, too.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class Trainer(Generic[BatchT]):
         folder: Path,
         evaluate: Callable[[], Evaluation] | None = None,
         observers: Sequence[Observer] = (),
+        watch: bool = False,
     ) -> None:
         self.model, self.source, self.plan, self.folder = model, source, plan, folder
-        self.evaluate, self.observers = evaluate, observers
+        self.evaluate, self.observers, self.watch = evaluate, observers, watch
         self.optimiser = make_optimiser(plan.optimiser, model.parameters(), plan.lr, plan.weight_decay, plan.momentum)
         self.clipper = Clipper(plan.clip_norm, plan.clip_value)
         self.averager = Averager(model)
@@ -147,8 +149,10 @@ class Trainer(Generic[BatchT]):
         loss, self.carried = self.model.loss(batch, self.carried)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        layers = layer_norms(self.model) if self.watch else {}
         value, norm = float(loss.detach()), self.clipper(self.model.parameters())
         if not (math.isfinite(value) and math.isfinite(norm)):
+            self._log({"event": "diverged", "step": progress.step + 1, "lr": lr, "clip_norm": self.plan.clip_norm})
             raise TrainingDivergedError(self._diagnosis(value, norm))
         self.optimiser.step()
         if share < 1.0 - self.plan.average or self.averager.started:
@@ -161,7 +165,7 @@ class Trainer(Generic[BatchT]):
         if progress.index >= len(self.source):
             progress.epoch, progress.index = progress.epoch + 1, 0
         self._tick()
-        self._report(value, norm, lr, batch.tokens / (time.perf_counter() - began))
+        self._report(value, norm, lr, batch.tokens / (time.perf_counter() - began), layers)
         if self.share >= 1.0:
             progress.finished = "the plan is done"
         if progress.finished or self._due(share):
@@ -203,14 +207,17 @@ class Trainer(Generic[BatchT]):
     def _tick(self) -> None:
         self.progress.seconds = time.perf_counter() - self._clock
 
-    def _report(self, loss: float, norm: float, lr: float, rate: float) -> None:
+    def _report(self, loss: float, norm: float, lr: float, rate: float, layers: Mapping[str, float]) -> None:
         progress = self.progress
         left = progress.seconds * (1.0 / self.share - 1.0) if self.share else math.inf
         clipped = self.clipper.share
-        report = StepReport(progress.step, self.total, self.share, progress.epoch, loss, lr, norm, clipped, rate, left)
+        report = StepReport(
+            progress.step, self.total, self.share, progress.epoch, loss, lr, norm, clipped, rate, left, layers
+        )
         if progress.step % self.plan.log_every == 0:
             figures = {"loss": loss, "lr": lr, "grad_norm": norm, "clipped_share": clipped, "tokens_per_s": round(rate)}
-            self._log({"event": "step", "step": progress.step, "epoch": progress.epoch, **figures})
+            watched = {"layers": dict(layers)} if layers else {}
+            self._log({"event": "step", "step": progress.step, "epoch": progress.epoch, **figures, **watched})
         for observer in self.observers:
             observer.step(report)
 

@@ -20,6 +20,8 @@ class CompiledEngine:
         """Cells that cannot be traced, other devices and other number types."""
         from throughtime.engine.compiled import build, cellcode, loop, vocabulary
 
+        if call.look is not None:
+            return "its steps cannot be looked at"
         if watched():
             return "its operations cannot be traced, transformed or replaced, as something does here"
         tensors = [call.inputs, *call.state.values(), *call.parameters.values(), *call.noise.products.values()]

@@ -1,0 +1,62 @@
+"""What every step of a run returned: states and gates, for whoever wants to look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from throughtime.engine.ragged import Arranged, restore
+
+
+class Look:
+    """Keeps the states and gates of one run of a cell, connected with its outputs, so that gradients reach them.
+
+    Pass one to :func:`throughtime.engine.unroll`; only the reference engine shows its steps.
+
+    Example:
+        >>> from throughtime.cells import GRUCell
+        >>> from throughtime.engine import unroll
+        >>> cell = GRUCell(1, 2)
+        >>> parameters = {name: torch.zeros(p.shape) for name, p in cell.parameters().items()}
+        >>> look = Look()
+        >>> outputs, _ = unroll(cell, parameters, torch.ones(1, 3, 1), look=look)
+        >>> sorted(look.names), look.values("z").shape, float(look.values("z").max())
+        (['c', 'h', 'r', 'z'], torch.Size([1, 3, 2]), 0.5)
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[Mapping[str, Tensor]] = []
+
+    def begin(self, arranged: Arranged) -> None:
+        """A run begins; the rows of :attr:`steps` are ordered as its own."""
+        self.arranged = arranged
+        self.steps = []
+
+    def step(self, new: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Keeps what a step returned by name, ``[active, width]`` each, and its states after zoneout.
+
+        Returns:
+            The states to go on with. A gradient that reaches one of them comes from what follows the step, not from
+            the step's other states, as that of an LSTM's memory would through the output that is made of it.
+        """
+        carried = {name: value.view_as(value) for name, value in state.items()}
+        self.steps.append({**new, **carried})
+        return carried
+
+    @property
+    def names(self) -> list[str]:
+        """States and gates that were seen; none where there was no step."""
+        return list(self.steps[0]) if self.steps else []
+
+    def values(self, name: str) -> Tensor:
+        """A state or gate at every step, ``[B, T, width]``, in the order of the inputs, zero past a length."""
+        return self.in_order([values[name] for values in self.steps])
+
+    def in_order(self, steps: list[Tensor]) -> Tensor:
+        """Something of every step, ``[active, width]`` each, as ``[B, T, width]``; see :meth:`values`."""
+        rows = len(self.arranged.inputs)
+        stacked = torch.stack([F.pad(value, (0, 0, 0, rows - len(value))) for value in steps], 1)
+        return restore(self.arranged, stacked, {})[0]

@@ -1,0 +1,170 @@
+"""Gradients through time: ``∂L<t>/∂a<s>`` for every layer and direction, and how fast they vanish or explode.
+
+Bengio, Simard and Frasconi (1994) and Pascanu, Mikolov and Bengio (2013): along a path of t - s steps the gradient is
+a product of as many Jacobians, so that its norm falls or grows about exponentially with the distance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from throughtime.inspection.recording import Recording, Watched
+
+TARGETS = 32
+"""Losses of a sequence that gradients are taken of, spread evenly, where it has more."""
+
+LEAST = 1e-30
+"""A norm below this is lost in rounding, and no part of a fit."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The norms of one cell's gradients.
+
+    Attributes:
+        cell: The cell.
+        targets: The losses t that were asked about, ``[S]``.
+        norms: ``|∂L<t>/∂s<s>|`` for every state by name, ``[S, B, T]``; under ``""`` that of all states together.
+        aligned: Loss t is that of step t; else of the whole sequence.
+    """
+
+    cell: Watched
+    targets: Tensor
+    norms: dict[str, Tensor]
+    aligned: bool
+
+    def by_distance(self, state: str = "") -> Curve:
+        """The mean norm at every distance.
+
+        The distance is t - s, against the direction s - t; where a loss is of the whole sequence, the steps from s to
+        the end of the cell's run.
+        """
+        norms = self.norms[state]
+        steps = torch.arange(norms.shape[2])
+        lengths = self.cell.lengths
+        backward = self.cell.directed.reverse
+        if self.aligned:
+            distance = (self.targets.unsqueeze(1) - steps) * (-1 if backward else 1)  # [S, T]
+            distance = distance.unsqueeze(1).expand(norms.shape)
+            inside = (self.targets.unsqueeze(1) < lengths).unsqueeze(2)
+        else:
+            distance = (steps if backward else lengths.unsqueeze(1) - 1 - steps).expand(norms.shape)
+            inside = torch.ones(1, 1, 1, dtype=torch.bool)
+        real = (distance >= 0) & (steps < lengths.unsqueeze(1)) & inside
+        counts = torch.bincount(distance[real], minlength=1)
+        sums = torch.bincount(distance[real], weights=norms[real].double(), minlength=1)
+        return Curve(sums / counts.clamp(min=1), counts)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A mean norm at every distance.
+
+    Attributes:
+        norms: At distances 0, 1, …, ``[D]``.
+        counts: Pairs that each is the mean of, ``[D]``.
+    """
+
+    norms: Tensor
+    counts: Tensor
+
+    def decay(self) -> Decay:
+        """The line that fits the logarithm of the norms best, by least squares weighted with the pairs.
+
+        Example:
+            >>> curve = Curve(0.5 ** torch.arange(10).double(), torch.ones(10))
+            >>> round(curve.decay().factor, 6), round(curve.decay().half_life, 6)
+            (0.5, 1.0)
+        """
+        there = (self.counts > 0) & (self.norms > LEAST) & torch.isfinite(self.norms)
+        at = there.nonzero().squeeze(1).double()
+        if len(at) < 2:
+            return Decay(math.nan, math.nan)
+        weights, logs = self.counts[there].double(), self.norms[there].double().log()
+        weights = weights / weights.sum()
+        middle, mean = (weights * at).sum(), (weights * logs).sum()
+        slope = (weights * (at - middle) * (logs - mean)).sum() / (weights * (at - middle) ** 2).sum()
+        return Decay(float(slope), float(mean - slope * middle))
+
+
+@dataclass(frozen=True)
+class Decay:
+    """An exponential: ``log norm(d) = intercept + slope d``.
+
+    Attributes:
+        slope: A step, in nats; negative where gradients vanish.
+        intercept: The logarithm at distance 0.
+    """
+
+    slope: float
+    intercept: float
+
+    @property
+    def factor(self) -> float:
+        """What a norm is multiplied by a step."""
+        return math.exp(self.slope)
+
+    @property
+    def half_life(self) -> float:
+        """Steps in which a norm halves; infinite where it does not fall."""
+        return math.log(2) / -self.slope if self.slope < 0 else math.inf if self.slope >= 0 else math.nan
+
+
+def gradients_through_time(recording: Recording, targets: int = TARGETS) -> list[Flow]:
+    """The norm of ``∂L<t>/∂s<s>`` for every cell, state, sequence, loss t and step s.
+
+    A state is taken as it leaves its step: its gradient is that of all that follows, in the layers above and through
+    time, with the cell's other states held fixed.
+
+    Args:
+        recording: Of :func:`throughtime.inspection.record`.
+        targets: Most losses of a sequence; they are spread evenly, the last among them.
+    """
+    losses = recording.losses
+    asked = _spread(losses.shape[1], targets)
+    nodes = [(cell, look, name) for cell in recording.cells for look in cell.looks for name in cell.states]
+    tensors = [values[name] for _, look, name in nodes for values in look.steps]
+    found: dict[tuple[int, str], list[Tensor]] = {}
+    for t in asked:
+        # Rows know nothing of one another: one sum gives the gradients of all.
+        gradients = iter(torch.autograd.grad(losses[:, t].sum(), tensors, retain_graph=True, allow_unused=True))
+        pieces: dict[tuple[int, str], list[Tensor]] = {}
+        for cell, look, name in nodes:
+            norms = [_norm(next(gradients), values[name]) for values in look.steps]
+            pieces.setdefault((id(cell), name), []).append(look.in_order(norms).squeeze(2))
+        for key, parts in pieces.items():
+            found.setdefault(key, []).append(torch.cat(parts, 1))
+    flows = []
+    for cell in recording.cells:
+        each = {name: torch.stack(found[id(cell), name]).cpu() for name in cell.states}
+        together = torch.stack(list(each.values())).norm(dim=0)
+        aligned = cell.owner == recording.aligned
+        flows.append(Flow(cell, torch.tensor(asked), {"": together, **each}, aligned))
+    return flows
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Numbers below ``count``, evenly spread, the last among them.
+
+    Example:
+        >>> _spread(3, 5), _spread(10, 4)
+        ([0, 1, 2], [0, 3, 6, 9])
+    """
+    if count <= most:
+        return list(range(count))
+    return sorted({round(number * (count - 1) / (most - 1)) for number in range(most)}) if most > 1 else [count - 1]
+
+
+def _norm(gradient: Tensor | None, like: Tensor) -> Tensor:
+    """``[active, 1]``; zeros where nothing follows."""
+    return like.new_zeros(len(like), 1) if gradient is None else gradient.norm(dim=1, keepdim=True)
+
+
+def half_lives(flows: Sequence[Flow]) -> dict[str, float]:
+    """Every cell's half-life in steps, by its name."""
+    return {flow.cell.name: flow.by_distance().decay().half_life for flow in flows}

@@ -1,0 +1,106 @@
+"""Everything that is measured of a model, and what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from throughtime.inspection.gates import Saturation, saturation
+from throughtime.inspection.gradients import Flow, gradients_through_time
+from throughtime.inspection.history import History
+from throughtime.inspection.jacobian import singular_values
+from throughtime.inspection.memory import Memory, effective_memory
+from throughtime.inspection.recording import Recording, Watched, evaluating
+from throughtime.inspection.verdict import Finding, judge, reach
+from throughtime.layers import Recurrent
+from throughtime.models import Model
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was measured of a model.
+
+    Attributes:
+        cells: Every cell, layer by layer.
+        row: The longest sequence, which is drawn.
+        steps: What stands at each of its steps, by the name of the layer that reads it.
+        flows: Gradients through time, of every cell.
+        spectra: Steps and singular values of the recurrent Jacobian along it, of every cell.
+        saturations: Of every cell's gates and states.
+        memories: Of every recurrent layer, by its name.
+        history: Of the training.
+        findings: The verdict.
+    """
+
+    cells: Sequence[Watched]
+    row: int
+    steps: Mapping[str, Sequence[str]]
+    flows: Sequence[Flow]
+    spectra: Sequence[tuple[Tensor, Tensor]]
+    saturations: Sequence[Sequence[Saturation]]
+    memories: Mapping[str, Memory]
+    history: History
+    findings: Sequence[Finding]
+
+    def by_cell(self) -> list[dict[str, Any]]:
+        """A line for every cell, as plain data: half-life, factor a step, reach, median singular values."""
+        lines = []
+        for flow, (_, values) in zip(self.flows, self.spectra, strict=True):
+            decay = flow.by_distance().decay()
+            ends = values.median(0).values if len(values) else values.new_full((3,), math.nan)
+            lines.append(
+                {
+                    "cell": flow.cell.name,
+                    "half_life": decay.half_life,
+                    "factor": decay.factor,
+                    "reach": reach(flow),
+                    "largest": float(ends[0]),
+                    "smallest": float(ends[2]),
+                }
+            )
+        return lines
+
+    def by_gate(self) -> list[dict[str, Any]]:
+        """A line for every gate and bounded state: mean, shares shut and open."""
+        return [
+            {"cell": cell.name, "gate": gate.name, "mean": gate.mean, "low": gate.low, "high": gate.high}
+            for cell, gates in zip(self.cells, self.saturations, strict=True)
+            for gate in gates
+            if gate.bounded
+        ]
+
+
+def inspect(
+    model: Model, recording: Recording, history: History, kind: str, steps: Mapping[str, Sequence[str]]
+) -> Inspection:
+    """Measures everything.
+
+    Args:
+        model: That was recorded.
+        recording: Of :func:`throughtime.inspection.record`.
+        history: Of the training.
+        kind: Name of the kind of cell, which advice depends on.
+        steps: See :class:`Inspection`.
+    """
+    cells = recording.cells
+    row = int(cells[0].lengths.argmax())
+    flows = gradients_through_time(recording)
+    saturations = [saturation(cell) for cell in cells]
+    memories = _memories(model, cells)
+    findings = judge(flows, saturations, memories, history, kind)
+    spectra = [singular_values(cell, row) for cell in cells]
+    return Inspection(cells, row, steps, flows, spectra, saturations, memories, history, findings)
+
+
+def _memories(model: Model, cells: Sequence[Watched]) -> dict[str, Memory]:
+    found = {}
+    with evaluating(model):
+        for name, layer in model.named_children():
+            first = next((cell for cell in cells if cell.owner == name), None)
+            if isinstance(layer, Recurrent) and first is not None and int(first.lengths.min()) > 0:
+                found[name] = effective_memory(layer, first.inputs, first.lengths)
+    return found

@@ -1,0 +1,42 @@
+"""How runs learnt, side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from throughtime.pictures import line_style, new_figure, save_figure
+from throughtime.tasks.base import Table
+
+
+def evaluations(run: Path) -> list[dict[str, Any]]:
+    """Every evaluation of a run's log, oldest first."""
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [event for event in events if event["event"] == "evaluation"]
+
+
+def draw_learning(runs: Mapping[str, Path], picture: Path) -> Table:
+    """Draws the first figure of every run's evaluations over the steps; the last best one of each as a table.
+
+    Args:
+        runs: Folders by what to call them; a run that never was evaluated is left out.
+        picture: The file.
+    """
+    found = {name: points for name, run in runs.items() if (points := evaluations(run))}
+    figure = new_figure(7, 4)
+    axes = figure.subplots()
+    shown: list[str] = []
+    rows: list[list[str | int | float]] = []
+    for number, (name, points) in enumerate(found.items()):
+        shown = shown or [key for key in points[0] if key not in ("event", "step", "best", "seconds")]
+        axes.plot([p["step"] for p in points], [p[shown[0]] for p in points], label=name, **line_style(number))
+        best = next(p for p in reversed(points) if p["best"])
+        rows.append([name, best["step"], best["seconds"], *(float(best[key]) for key in shown)])
+    axes.set_xlabel("step of training")
+    axes.set_ylabel(shown[0].replace("_", " ") if shown else "")
+    axes.grid(color="0.88", lw=0.6)
+    axes.legend(fontsize=8, frameon=False)
+    save_figure(figure, picture)
+    return Table("best by validation", ["cell", "step", "seconds", *(key.replace("_", " ") for key in shown)], rows)
