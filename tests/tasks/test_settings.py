@@ -15,7 +15,8 @@ from throughtime.data.parts import PARTS
 from throughtime.errors import UserError
 from throughtime.models import StackConfig
 from throughtime.tasks import TASKS, find_task, supervised
-from throughtime.tasks.base import EXTENDABLE, Task, TrainSettings, check_settings
+from throughtime.tasks.base import Task
+from throughtime.tasks.settings import EXTENDABLE, TrainSettings, check_settings
 from throughtime.tasks.supervised import Supervised
 from throughtime.tasks.text_model import TextSettings
 from throughtime.training import Plan

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from throughtime.models import Model, NumberBatch, Regressor, StackConfig
 from throughtime.tasks.application import Application
-from throughtime.tasks.base import Report, StackSettings, option
+from throughtime.tasks.base import Report
 from throughtime.tasks.made import MadeSettings
+from throughtime.tasks.settings import StackSettings, option
 from throughtime.training import Evaluation
 
 CHANCE = 1 / 6

@@ -16,8 +16,9 @@ from throughtime.inspection import Flow, gradients_through_time, record
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
 from throughtime.pictures import line_style, new_figure, save_figure
 from throughtime.tasks.application import Application, Learnt
-from throughtime.tasks.base import Report, StackSettings, Table, option
+from throughtime.tasks.base import Report, Table
 from throughtime.tasks.made import MadeSettings
+from throughtime.tasks.settings import StackSettings, option
 from throughtime.training import Evaluation
 
 GAPS = 11

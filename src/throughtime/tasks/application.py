@@ -20,19 +20,9 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model
-from throughtime.tasks.base import (
-    PLAIN,
-    Asked,
-    ModelSettings,
-    Prediction,
-    Report,
-    Sampler,
-    StackSettings,
-    Table,
-    TrainSettings,
-    option,
-)
+from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Sampler, Table
 from throughtime.tasks.learning import draw_learning
+from throughtime.tasks.settings import ModelSettings, StackSettings, TrainSettings, option
 from throughtime.training import Evaluation
 
 TOO_LONG = 2000

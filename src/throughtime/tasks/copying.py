@@ -15,8 +15,9 @@ from torch import Tensor
 from throughtime.data.words import WordBatch
 from throughtime.models import Model, TagBatch, Tagger, TaggerConfig, WordInputConfig
 from throughtime.tasks.application import Application
-from throughtime.tasks.base import Report, StackSettings, option
+from throughtime.tasks.base import Report
 from throughtime.tasks.made import MadeSettings
+from throughtime.tasks.settings import StackSettings, option
 from throughtime.training import Evaluation
 
 SYMBOLS = 8

@@ -15,7 +15,7 @@ from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import Classifier, LetterInput, Letters, StackConfig, StrandTagger, StrandTaggerConfig
 from throughtime.tasks.application import ExampleSettings
-from throughtime.tasks.base import option
+from throughtime.tasks.settings import option
 from throughtime.training import OptimiserName
 
 BLOCK = 30_000

@@ -29,7 +29,8 @@ from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.word_input import Spelling
 from throughtime.tasks.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
-from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.tasks.base import Asked, Prediction, Report, Table
+from throughtime.tasks.settings import option
 from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation, Schedule
 

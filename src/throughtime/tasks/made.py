@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from throughtime.cells import cell_options, find_cell
-from throughtime.tasks.base import StackSettings, option
+from throughtime.tasks.settings import StackSettings, option
 
 CELLS_COMPARED = "rnn,gru-simplified,gru,lstm,lstm-peephole"
 

@@ -19,7 +19,8 @@ from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 from throughtime.pictures import new_figure, save_figure
 from throughtime.tasks.application import Application, ExampleSettings, Where
-from throughtime.tasks.base import Asked, option
+from throughtime.tasks.base import Asked
+from throughtime.tasks.settings import option
 
 STEPS = 16384
 """Steps of sources that are decoded together, filling counted."""

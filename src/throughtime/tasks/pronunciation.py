@@ -18,7 +18,7 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import EncoderDecoder
 from throughtime.tasks.application import long_input, unknown_label
-from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.pairs import (
     BEAM,
     LONGEST,
@@ -27,6 +27,7 @@ from throughtime.tasks.pairs import (
     hypotheses_data,
     list_results,
 )
+from throughtime.tasks.settings import option
 from throughtime.training import Evaluation
 
 END = "<eos>"

@@ -15,7 +15,7 @@ import torch
 from throughtime._version import __version__
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
-from throughtime.tasks.base import EXTENDABLE, SettingsT, check_settings
+from throughtime.tasks.settings import EXTENDABLE, SettingsT, check_settings
 
 FORMAT = 1
 

@@ -19,8 +19,9 @@ from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
 from throughtime.tasks.application import ROWS, ExampleSettings, long_input, unknown_label
-from throughtime.tasks.base import Asked, Prediction, Report, option
+from throughtime.tasks.base import Asked, Prediction, Report
 from throughtime.tasks.classes import class_evaluation, class_report, judge
+from throughtime.tasks.settings import option
 from throughtime.tasks.words import WordApplication, WordSettings
 from throughtime.training import Evaluation, OptimiserName
 

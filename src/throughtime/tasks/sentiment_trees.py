@@ -28,7 +28,8 @@ from throughtime.tasks.application import (
     surest_errors,
     unknown_label,
 )
-from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.tasks.base import Asked, Prediction, Report, Table
+from throughtime.tasks.settings import option
 from throughtime.training import Evaluation, OptimiserName
 
 COLOURS = ("bold red", "red", "default", "green", "bold green")

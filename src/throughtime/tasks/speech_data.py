@@ -16,7 +16,7 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import frames_needed
 from throughtime.errors import UserError
 from throughtime.tasks.application import SignalSettings
-from throughtime.tasks.base import option
+from throughtime.tasks.settings import option
 
 LEARNT = 2 * 3600.0
 """Seconds of sound, drawn evenly from the training data, that say how loud each band is."""

@@ -15,20 +15,9 @@ from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
 from throughtime.tasks.application import Application, DataSettings, Learnt
-from throughtime.tasks.base import (
-    PLAIN,
-    Asked,
-    Inspected,
-    Prediction,
-    Report,
-    Sampler,
-    StackSettings,
-    Table,
-    Task,
-    Wanted,
-    check_settings,
-)
+from throughtime.tasks.base import PLAIN, Asked, Inspected, Prediction, Report, Sampler, Table, Task, Wanted
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
+from throughtime.tasks.settings import StackSettings, check_settings
 from throughtime.training import Evaluation, Trainer, load_weights
 
 LISTED = 3

@@ -16,19 +16,10 @@ from throughtime.data.text import open_texts
 from throughtime.data.tokenizer import Tokenizer
 from throughtime.errors import UserError
 from throughtime.models import LanguageModel, LanguageModelConfig
-from throughtime.tasks.base import (
-    PLAIN,
-    Asked,
-    Inspected,
-    Report,
-    Table,
-    Task,
-    TrainSettings,
-    Wanted,
-    check_settings,
-)
+from throughtime.tasks.base import PLAIN, Asked, Inspected, Report, Table, Task, Wanted
 from throughtime.tasks.learning import draw_learning
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
+from throughtime.tasks.settings import TrainSettings, check_settings
 from throughtime.tasks.text_model import (
     NAME,
     TextModel,

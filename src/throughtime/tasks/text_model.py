@@ -19,11 +19,8 @@ from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_lo
 from throughtime.errors import UserError
 from throughtime.files import write_atomically
 from throughtime.models import LanguageModel, LanguageModelConfig
-from throughtime.tasks.base import (
-    ModelSettings,
-    option,
-)
 from throughtime.tasks.run import Run, choose_device, stored
+from throughtime.tasks.settings import ModelSettings, option
 from throughtime.training import load_weights
 
 NAME = "text"

@@ -18,7 +18,7 @@ from throughtime.decoding import Hypothesis
 from throughtime.extras import extra
 from throughtime.models import EncoderDecoder
 from throughtime.tasks.application import HARDEST, long_input
-from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.pairs import (
     BEAM,
     LONGEST,
@@ -27,6 +27,7 @@ from throughtime.tasks.pairs import (
     hypotheses_data,
     list_results,
 )
+from throughtime.tasks.settings import option
 from throughtime.training import Evaluation
 
 LENGTHS = (10, 15, 20, 30)

@@ -20,7 +20,8 @@ from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.tasks.application import ExampleSettings
-from throughtime.tasks.base import Report, option
+from throughtime.tasks.base import Report
+from throughtime.tasks.settings import option
 
 KNOWN = (*MIDI, *ABC, *ROLLS)
 """Suffixes of files that tunes are read from."""

@@ -25,8 +25,9 @@ from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, FrameInput, Model, PointInput, StackConfig
 from throughtime.models.clip_input import relative
 from throughtime.tasks.application import Application, SignalSettings, unknown_label
-from throughtime.tasks.base import Asked, Prediction, Report, Table, option
+from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.classes import class_evaluation, class_report, judge
+from throughtime.tasks.settings import option
 from throughtime.tasks.video_shown import Samples, Window, draw_points, draw_windows, show_points, show_windows
 from throughtime.training import Evaluation, OptimiserName
 

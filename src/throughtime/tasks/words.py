@@ -12,7 +12,7 @@ from throughtime.data.vocabulary import UNKNOWN, Vocabulary
 from throughtime.data.words import WordReader, shape_of
 from throughtime.models.word_input import Spelling, WordInputConfig
 from throughtime.tasks.application import Application, ExampleSettings, Where
-from throughtime.tasks.base import option
+from throughtime.tasks.settings import option
 
 UNSEEN = 50_000
 """First words of a file of vectors that are known even where the training data does not have them."""

@@ -1,0 +1,155 @@
+"""Settings: what every task's training takes, as options of the command line and as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from throughtime.cells import CELLS, cell_options, find_cell
+from throughtime.engine import ENGINES, check_engine
+from throughtime.errors import UserError, nearest
+from throughtime.models import StackConfig
+from throughtime.training import OptimiserName, Plan, Schedule
+
+SettingsT = TypeVar("SettingsT", bound="TrainSettings")
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def option(default: Any, help: str, group: str, **bounds: Any) -> Any:
+    """A field that the command line shows as an option, under the heading ``group``."""
+    return Field(default, description=help, json_schema_extra={"group": group}, **bounds)
+
+
+class TrainSettings(BaseModel):
+    """What every task's training takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    batch: int = option(32, "Sequences side by side in a batch.", "Training", ge=1)
+    epochs: float = option(10.0, "Passes over the data.", "Training", gt=0)
+    steps: int | None = option(None, "Steps in all, instead of epochs.", "Training", ge=1)
+    minutes: float | None = option(None, "Wall-clock minutes in all, instead of epochs.", "Training", gt=0)
+    optimiser: OptimiserName = option("adam", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
+    lr: float = option(4e-3, "Peak learning rate.", "Training", gt=0)
+    schedule: Schedule = option("cosine", "Of the learning rate: constant, linear, cosine, plateau.", "Training")
+    warmup: int = option(0, "Steps over which the learning rate rises.", "Training", ge=0)
+    momentum: float = option(0.0, "Of SGD.", "Training", ge=0, lt=1)
+    weight_decay: float = option(0.0, "Of the optimiser.", "Training", ge=0)
+    average: float = option(
+        0.0, "Share of the run, at its end, that weights are averaged over.", "Training", ge=0, lt=1
+    )
+    clip_norm: float = option(1.0, "Bound on the gradient's norm; 0: off.", "Training", ge=0)
+    clip_value: float = option(0.0, "Bound on every component of the gradient; 0: off.", "Training", ge=0)
+    evaluate_every: int | None = option(None, "Steps between evaluations; default: ten a run.", "Training", ge=1)
+    patience: int | None = option(None, "Stop after so many evaluations without improvement.", "Training", ge=1)
+    checkpoint_seconds: float = option(60.0, "Seconds between checkpoints.", "Training", ge=0)
+    seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)
+    device: Device = option("auto", "auto, cpu or cuda.", "Training")
+
+    def plan(self) -> Plan:
+        """The training floor's view of these settings."""
+        return Plan(
+            epochs=self.epochs,
+            steps=self.steps,
+            minutes=self.minutes,
+            optimiser=self.optimiser,
+            lr=self.lr,
+            schedule=self.schedule,
+            warmup=self.warmup,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            average=self.average,
+            clip_norm=self.clip_norm or None,
+            clip_value=self.clip_value or None,
+            evaluate_every=self.evaluate_every,
+            patience=self.patience,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+
+
+class StackSettings(TrainSettings):
+    """What every model that is built around a recurrent stack takes."""
+
+    cell: str = option(
+        "lstm", f"{', '.join(CELLS)}, or module:Class; several, separated by commas, are trained alike.", "Model"
+    )
+    cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
+    hidden: int = option(256, "Units of a layer.", "Model", ge=1)
+    layers: int = option(1, "Depth.", "Model", ge=1)
+    dropout: float = option(0.2, "Between layers and before the output.", "Model", ge=0, lt=1)
+    input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
+    recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
+    zoneout: float = option(0.0, "Units that keep their old state at a step.", "Model", ge=0, lt=1)
+    weight_drop: float = option(0.0, "Recurrent weights dropped.", "Model", ge=0, lt=1)
+    residual: bool = option(False, "Add a layer's input to its output.", "Model")
+    engine: str = option("auto", f"auto, {', '.join(engine.name for engine in ENGINES)}.", "Model")
+
+    @field_validator("cell_option")
+    @classmethod
+    def _named(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not value.partition("=")[0].isidentifier() or "=" not in value:
+                raise ValueError("expected name=value")
+        return values
+
+    def cell_options(self) -> dict[str, Any]:
+        """The cell's options, numbers as numbers."""
+        pairs = (value.partition("=") for value in self.cell_option)
+        return {name: _number(value) for name, _, value in pairs}
+
+    def stack(self) -> dict[str, Any]:
+        """The fields of :class:`throughtime.models.StackConfig` that are settings."""
+        own = {field.name for field in fields(StackConfig)} & set(type(self).model_fields)
+        return {**{name: getattr(self, name) for name in own}, "options": self.cell_options()}
+
+    def check_model(self) -> None:
+        """Refuses what no model can be built from.
+
+        Raises:
+            UserError: If there is no such engine, cell or option of the cell.
+        """
+        check_engine(self.engine)
+        known = cell_options(find_cell(self.cell))
+        for name in self.cell_options():
+            if name not in known:
+                has = f"options: {', '.join(known)}" if known else "it has none"
+                raise UserError(f"--cell-option: cell {self.cell} has no option {name!r}{nearest(name, known)}; {has}")
+
+
+class ModelSettings(StackSettings):
+    """What every recurrent model of tokens takes."""
+
+    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+EXTENDABLE = frozenset({"epochs", "steps", "minutes", "checkpoint_seconds", "evaluate_every", "patience", "device"})
+"""Settings that a resumed run may be given anew; all others stay as they were."""
+
+
+def check_settings(kind: type[SettingsT], options: dict[str, Any]) -> SettingsT:
+    """Settings from options by name.
+
+    Raises:
+        UserError: If a value is out of range; names the option.
+    """
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # options that do not go together: the message names them
+            raise UserError(message) from error
+        name = str(first["loc"][0]).rstrip("_").replace("_", "-")
+        raise UserError(f"--{name}: {message[:1].lower()}{message[1:]}, got {first['input']!r}") from error
