@@ -31,6 +31,7 @@ from throughtime.tasks.speech_data import (
     SpeechSettings,
     add_noise,
     check_length,
+    join_some,
     join_units,
     low_rate,
     split_units,
@@ -159,10 +160,11 @@ class Speech(Application[SpeechExample]):
 
     def batch(self, examples: Sequence[SpeechExample]) -> FrameBatch:
         """Features and symbols; symbols that training did not see are left out."""
-        return self._batch([self.frames((example.audio, 1.0)) for example in examples], examples)
+        frames = [self.frames((example.audio, 1.0)) for example in examples]
+        return self._batch(frames, [example.transcript for example in examples])
 
     def training_batch(self, examples: Sequence[SpeechExample]) -> FrameBatch:
-        """As :meth:`batch`, of sound at another speed and volume, and with noise where that is asked for."""
+        """As :meth:`batch`, of sound at another speed and volume; with noise, or joined, where that is asked for."""
         speeds = (torch.randint(-1, 2, (len(examples),)) * self.settings.speed + 1).tolist()
         keys = [(example.audio, round(speed, 3)) for example, speed in zip(examples, speeds, strict=True)]
         if self.settings.noise is None:
@@ -171,12 +173,13 @@ class Speech(Application[SpeechExample]):
             frames = [self.bank.frames([add_noise(self.samples(key), self.settings.noise)]) for key in keys]
         # A band's energy in the logarithm grows by the same amount everywhere.
         louder = (2 * torch.rand(len(frames)) - 1).numpy() * np.float32(self.settings.volume * DECIBEL)
-        return self._batch([found + gain for found, gain in zip(frames, louder, strict=True)], examples)
+        frames = [found + gain for found, gain in zip(frames, louder, strict=True)]
+        return self._batch(*join_some(frames, [example.transcript for example in examples], self.settings.join))
 
-    def _batch(self, frames: Sequence[Frames], examples: Sequence[SpeechExample]) -> FrameBatch:
+    def _batch(self, frames: Sequence[Frames], transcripts: Sequence[str]) -> FrameBatch:
         symbols = [
-            [number for number in map(self._number, split_units(example.transcript, self.settings.unit)) if number]
-            for example in examples
+            [number for number in map(self._number, split_units(transcript, self.settings.unit)) if number]
+            for transcript in transcripts
         ]
         return FrameBatch.of([self.normalise(found) for found in frames], symbols)
 
