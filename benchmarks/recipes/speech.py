@@ -35,11 +35,11 @@ TEST = range(5)
 
 STRINGS = {"train": (TRAIN, 3000), "valid": (VALID, 300), "test": (TEST, 500)}
 
-YES_NO = "--layers 1 --hidden 64 --volume 3 --speed 0.15 --time-masks 0"
+YES_NO = "--layers 1 --hidden 64 --volume 6 --speed 0.15 --join 0.5"
 OPTIONS = {
     "strings": "--unit words --epochs 12 --seed 0",
     "digits": "--unit words --epochs 25 --batch 32 --seed 0",
-    "yesno": f"--unit words {YES_NO} --batch 6 --steps 360 --lr 0.005 --seed 0",
+    "yesno": f"--unit words {YES_NO} --batch 6 --steps 1200 --lr 0.005 --seed 0",
     "speakers": "--unit words --epochs 9 --batch 32 --speed 0.15 --band-masks 2 --seed 0",
 }
 
