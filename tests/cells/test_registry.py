@@ -43,7 +43,7 @@ def test_options_reach_the_cell() -> None:
     assert find_cell("rnn-relu")(1, 1).options() == {"nonlinearity": "relu", "gain": 1.0}
     assert find_cell("rnn")(1, 1).options() == {"nonlinearity": "tanh", "gain": 1.0}
     assert find_cell("lstm-projected")(3, 8, proj_size=3).options() == {"memory": None, "proj_size": 3}
-    assert find_cell("lstm")(3, 8).options() == {}
+    assert find_cell("lstm")(3, 8, memory=9).options() == {"memory": 9}
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,7 @@ TAKES = {"gru-simplified": 0, "gru-full": 0, "lstm": 0, "lstm-peephole": 0, "lst
 def test_gates_keep_their_memory_as_long_as_they_are_told(name: str) -> None:
     """A keep gate of σ(log u) = u / (u + 1), u from 1 to M - 1, halves its memory at the least and keeps it M steps."""
     torch.manual_seed(1)
-    b = Directed(CELLS[name](3, 2000, memory=50)).values()["b"].detach().view(-1, 2000)
-    plain = fresh(name, 3, 2000)["b"].view(-1, 2000)
+    b, plain = (filled(CELLS[name](3, 2000, memory=m).parameters()["b"]).view(-1, 2000) for m in (50, None))
     kept = [torch.sigmoid(b[KEEPS[name]])] if name in KEEPS else []
     kept += [1 - torch.sigmoid(b[TAKES[name]])] if name in TAKES else []
     for share in kept:

@@ -149,7 +149,7 @@ def test_no_text_named(refuse: Callable[..., str]) -> None:
         (["train", "text", "text.txt", "--out", "out", "--device", "cude"], "did you mean 'cuda'?"),
         (
             ["train", "text", "text.txt", "--out", "o", "--cell", "lstm-projected", "--cell-option", "proj_siz=3"],
-            "cell lstm-projected has no option 'proj_siz' (did you mean 'proj_size'?); options: proj_size",
+            "cell lstm-projected has no option 'proj_siz' (did you mean 'proj_size'?); options: memory, proj_size",
         ),
         (["score", "run", "--sotr"], "'--sort'"),
         (["sample", "run", "--top_k", "3"], "'--top-k'"),

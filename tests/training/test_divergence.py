@@ -110,7 +110,8 @@ def test_the_step_that_diverges_changes_nothing(poison: str, optimiser: Optimise
     assert before.closed
     # No figure of the step is shown as if it had been made.
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [record["step"] for record in records] == [1, 2, 3]
+    assert [record["step"] for record in records if record["event"] == "step"] == [1, 2, 3]
+    assert records[-1] | {"seconds": 0} == {"event": "diverged", "step": 4, "seconds": 0}
 
 
 @pytest.mark.parametrize("poison", POISONS)

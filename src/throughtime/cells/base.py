@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -193,7 +193,7 @@ class GatedCell(Cell):
             Ollivier 2018, arXiv:1804.11188). None: the cell's own start values.
     """
 
-    memory: float | None = None
+    memory: float | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -58,6 +58,6 @@ def find_cell(name: str) -> CellFactory:
 
     Example:
         >>> find_cell("gru")(3, 5)
-        GRUCell(input_size=3, hidden_size=5, memory=None)
+        GRUCell(input_size=3, hidden_size=5)
     """
     return find_class("cell", name, CELLS, Cell)

@@ -152,7 +152,7 @@ class Trainer(Generic[BatchT]):
         layers = layer_norms(self.model) if self.watch else {}
         value, norm = float(loss.detach()), self.clipper(self.model.parameters())
         if not (math.isfinite(value) and math.isfinite(norm)):
-            self._log({"event": "diverged", "step": progress.step + 1, "lr": lr, "clip_norm": self.plan.clip_norm})
+            self._log({"event": "diverged", "step": progress.step + 1})
             raise TrainingDivergedError(self._diagnosis(value, norm))
         self.optimiser.step()
         if share < 1.0 - self.plan.average or self.averager.started:
