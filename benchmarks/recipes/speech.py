@@ -3,7 +3,8 @@
     python benchmarks/recipes/speech.py strings
 
 ``digits`` is the official split of the Free Spoken Digit Dataset (indices 0 to 4 test), ``strings`` are three to seven
-of its recordings of one speaker joined with pauses (test strings of indices 0 to 4 alone), ``yesno`` trains on the
+of its recordings of one speaker joined with pauses (test strings of indices 0 to 4 alone), ``one-way`` the same with a
+model that hears a stream, ``yesno`` trains on the
 first thirty recordings of waves_yesno by name and judges by the last thirty, ``speakers`` leaves out one speaker after
 the other.
 Options were chosen on validation data alone.
@@ -38,6 +39,7 @@ STRINGS = {"train": (TRAIN, 3000), "valid": (VALID, 300), "test": (TEST, 500)}
 YES_NO = "--layers 1 --hidden 64 --volume 6 --speed 0.15 --join 0.5"
 OPTIONS = {
     "strings": "--unit words --epochs 12 --seed 0",
+    "one-way": "--unit words --epochs 12 --no-bidirectional --hidden 192 --seed 0",
     "digits": "--unit words --epochs 25 --batch 32 --seed 0",
     "yesno": f"--unit words {YES_NO} --batch 6 --steps 1200 --lr 0.005 --seed 0",
     "speakers": "--unit words --epochs 9 --batch 32 --speed 0.15 --band-masks 2 --seed 0",
@@ -127,7 +129,12 @@ def strings(folder: Path, seed: int = 0) -> None:
         write_manifest(folder / f"{part}.tsv", rows)
 
 
-PREPARE: dict[str, Callable[[Path], None]] = {"strings": strings, "digits": isolated, "yesno": yes_no}
+PREPARE: dict[str, Callable[[Path], None]] = {
+    "strings": strings,
+    "one-way": strings,
+    "digits": isolated,
+    "yesno": yes_no,
+}
 
 
 def train(prepared: Path, options: str, run: Path) -> None:
