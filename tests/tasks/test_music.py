@@ -199,12 +199,12 @@ def test_frame_accuracy_counts_hits_misses_and_false_keys() -> None:
 def test_training_moves_whole_tunes_and_judging_moves_none() -> None:
     task, _ = music(TUNES, transpose=3)
     torch.manual_seed(0)
-    plain = task.kind.batch(TUNES, moved=False).frames
+    plain = task.batch(TUNES).frames
     assert [torch.equal(roll[: one.steps], torch.from_numpy(one.tune.frames()).float())
             for roll, one in zip(plain, TUNES, strict=True)] == [True] * 3  # fmt: skip
     seen: Counter[int] = Counter()
     for _ in range(300):
-        for before, after in zip(plain, task.batch(TUNES).frames, strict=True):
+        for before, after in zip(plain, task.training_batch(TUNES).frames, strict=True):
             by = int(after.any(0).nonzero()[0] - before.any(0).nonzero()[0])
             assert torch.equal(before.roll(by, 1), after)
             seen[by] += 1
@@ -215,7 +215,7 @@ def test_training_moves_whole_tunes_and_judging_moves_none() -> None:
 def test_a_tune_at_the_end_of_the_piano_stays_on_it() -> None:
     task, _ = music([example("A0 C8"), example("A0")], transpose=6)
     for _ in range(30):
-        whole, low = task.batch([example("A0 C8"), example("A0")]).frames
+        whole, low = task.training_batch([example("A0 C8"), example("A0")]).frames
         assert whole[0, 0] == whole[1, KEYS - 1] == 1
         assert low[0, :7].sum() == 1
 
@@ -269,7 +269,7 @@ def test_training_tells_most_genres_and_moves_pitches() -> None:
     torch.manual_seed(0)
     told, moved = 0, Counter[int]()
     for _ in range(200):
-        batch = task.batch(JIGS[:5])
+        batch = task.training_batch(JIGS[:5])
         for row, length in zip(batch.targets.tolist(), batch.lengths.tolist(), strict=True):
             told += row[0] == Events.GENRE
             first, second = (pitch for *_, pitch in Events(["jigs", "reels"]).decode(row[:length]).notes)

@@ -91,12 +91,16 @@ class Music(Application[TuneExample]):
         return self.kind.size(example)
 
     def batch(self, examples: Sequence[TuneExample]) -> Any:
-        """Tunes for training: moved at random, if the settings say so, by torch's global generator."""
+        """Tunes as they are."""
+        return self.kind.batch(examples, moved=False)
+
+    def training_batch(self, examples: Sequence[TuneExample]) -> Any:
+        """Tunes moved at random, if the settings say so."""
         return self.kind.batch(examples, moved=True)
 
     def in_batches(self, examples: Sequence[TuneExample]) -> Examples[TuneExample, Any]:
-        """Tunes as they are, for judging."""
-        return Examples(examples, lambda some: self.kind.batch(some, moved=False), self.size, TOGETHER)
+        """Few tunes together, which may be long."""
+        return Examples(examples, self.batch, self.size, TOGETHER)
 
     @torch.no_grad()
     def validate(self, model: Any, examples: Sequence[TuneExample]) -> Evaluation:
@@ -133,7 +137,7 @@ class Music(Application[TuneExample]):
 
     def _predict(self, model: Any, example: TuneExample, asked: Asked) -> Prediction:
         tune, kind = example.tune, self.kind
-        (nats,) = kind.nats(model, kind.batch([example], moved=False))
+        (nats,) = kind.nats(model, self.batch([example]))
         found = kind.next(model, tune, asked.nbest)
         mean = float(nats.mean())
         if asked.picture is not None:
