@@ -234,3 +234,25 @@ def test_memory_reaches_as_far_as_the_network_does() -> None:
     assert (memory.length, memory.whole) == (3, False)
     with pytest.raises(ValueError, match="at least one step"):
         effective_memory(layer, inputs, torch.tensor([20, 0, 20, 15, 20]))
+
+
+def test_where_a_loss_reads_all_steps_the_last_layers_outputs_stand_for_it() -> None:
+    torch.manual_seed(4)
+    stack = Recurrent("gru", 3, 4, num_layers=2, bidirectional=True).double()
+    features, lengths = torch.randn(2, 5, 3, dtype=torch.double), torch.tensor([5, 3])
+    model = Classifier(lambda steps: features, stack, 3, pooling="max").double()
+    batch = ClassBatch(SimpleNamespace(lengths=lengths, tokens=8), torch.tensor([2, 0]))  # type: ignore[arg-type]
+    recording = record(model, batch)
+    assert recording.of_outputs
+    assert recording.aligned == "stack"
+    outputs = stack(features, lengths=lengths)[0].detach()
+    direction = torch.linalg.lstsq(outputs.flatten(0, 1), recording.losses.detach().flatten().unsqueeze(1)).solution[:, 0]
+    assert float(direction.norm()) == pytest.approx(1.0)  # one direction explains every step of every sequence
+    torch.testing.assert_close(outputs @ direction, recording.losses.detach())
+    flows = gradients_through_time(recording)
+    assert [flow.aligned for flow in flows] == [True] * 4
+    # The last layer's forward states at step s move the outputs from there on, its backward ones those before.
+    assert not flows[2].norms[""][:2, :, 2:].any()
+    assert not flows[3].norms[""][3:, :, :3].any()
+    last = Classifier(lambda steps: features, stack, 3, pooling="last").double()
+    assert not record(last, batch).of_outputs

@@ -64,9 +64,9 @@ def command(
     lines = [
         [
             line["cell"],
-            f"{line['half_life']:.1f}",
-            f"{line['factor']:.3f}",
-            f"{line['reach']:,.0f}",
+            _number(line["half_life"], ".1f"),
+            _number(line["factor"], ".3f"),
+            _number(line["reach"], ",.0f"),
             f"{line['smallest']:.3g} – {line['largest']:.3g}",
         ]
         for line in found.by_cell()
@@ -76,6 +76,10 @@ def command(
     for finding in found.findings:
         click.echo(finding.text + (f"; what helps: {finding.advice}" if finding.advice else ""))
     click.echo(f"\nthe page: {page}")
+
+
+def _number(value: float, how: str) -> str:
+    return "∞" if math.isinf(value) else "–" if math.isnan(value) else format(value, how)
 
 
 def _plain(value: Any) -> Any:

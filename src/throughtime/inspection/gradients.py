@@ -31,12 +31,15 @@ class Flow:
         targets: The losses t that were asked about, ``[S]``.
         norms: ``|∂L<t>/∂s<s>|`` for every state by name, ``[S, B, T]``; under ``""`` that of all states together.
         aligned: Loss t is that of step t; else of the whole sequence.
+        tells_distance: Whether a gradient's distance is the number of steps that it went through; an encoder's that a
+            decoder attends to is not.
     """
 
     cell: Watched
     targets: Tensor
     norms: dict[str, Tensor]
     aligned: bool
+    tells_distance: bool = True
 
     def by_distance(self, state: str = "") -> Curve:
         """The mean norm at every distance.
@@ -144,7 +147,8 @@ def gradients_through_time(recording: Recording, targets: int = TARGETS) -> list
         each = {name: torch.stack(found[id(cell), name]).cpu() for name in cell.states}
         together = torch.stack(list(each.values())).norm(dim=0)
         aligned = cell.owner == recording.aligned
-        flows.append(Flow(cell, torch.tensor(asked), {"": together, **each}, aligned))
+        tells_distance = aligned or not recording.aligned
+        flows.append(Flow(cell, torch.tensor(asked), {"": together, **each}, aligned, tells_distance))
     return flows
 
 

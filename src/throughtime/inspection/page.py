@@ -83,4 +83,4 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> str:
     if not isinstance(value, float):
         return escape(str(value))
-    return "∞" if math.isinf(value) else f"{value:.3g}"
+    return "∞" if math.isinf(value) else "–" if math.isnan(value) else f"{value:.3g}"

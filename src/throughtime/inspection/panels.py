@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+OF_LOSSES = "The norm of ∂L<t>/∂a<s> against the distance t − s, a mean over sequences, with its exponential fit."
+OF_OUTPUTS = (
+    "The norm of ∂(r·a<t>)/∂a<s> against the distance t − s, a mean over sequences, with its exponential fit: this "
+    "model's loss reads all steps of a sequence at once, and so a random direction r of the last layer's output at "
+    "step t stands in its place."
+)
+
+
 @dataclass(frozen=True)
 class Panel:
     """A figure.
@@ -41,7 +49,7 @@ def _panels(found: Inspection) -> Iterator[Panel]:
     yield Panel(
         "gradients",
         "Gradients through time",
-        "The norm of ∂L<t>/∂a<s> against the distance t − s, a mean over sequences, with its exponential fit.",
+        OF_OUTPUTS if found.of_outputs else OF_LOSSES,
         "Healthy: flat, or falling slowly beside the dependencies in the data; a steep fall vanishes, a rise explodes.",
         draw_gradients(found.flows),
     )

@@ -63,6 +63,10 @@ class Watched:
         rows, steps = self.inputs.shape[:2]
         return torch.full((rows,), steps)
 
+    def outputs(self) -> Tensor:
+        """What it hands on, ``[B, T, n]``, zero past a length, connected with its states."""
+        return torch.cat([look.values(self.states[0]) for look in self.looks], 1)
+
     def values(self, name: str) -> Tensor:
         """A state or gate at every step, ``[B, T, n]``, zero past a length."""
         return torch.cat([look.values(name) for look in self.looks], 1).detach()
@@ -74,13 +78,15 @@ class Recording:
 
     Attributes:
         losses: ``[B, S]``, connected with the states.
-        aligned: The layer whose step t makes loss t; empty where losses are of whole sequences.
+        aligned: The layer whose step t makes loss t; empty where losses are whole sequences' and read the last steps.
         cells: Every cell, layer by layer, forward before backward.
+        of_outputs: The losses are not the model's own: see :func:`record`.
     """
 
     losses: Tensor
     aligned: str
     cells: list[Watched]
+    of_outputs: bool = False
 
 
 def record(model: Model, batch: Any) -> Recording:
@@ -88,6 +94,9 @@ def record(model: Model, batch: Any) -> Recording:
 
     The cells run on the reference engine meanwhile, whichever the model was built with; nothing is changed by it, and
     a model that nobody looks at pays nothing.
+
+    Where the model's loss is a whole sequence's and reads all of its steps (pooling, CTC), no distance can be told of
+    it: then the loss of a step is a random projection of the last layer's output there.
 
     Args:
         model: Its recurrent layers are attributes of its own, such as ``stack``; it has ``losses``.
@@ -98,7 +107,20 @@ def record(model: Model, batch: Any) -> Recording:
     """
     with watching(model) as cells, evaluating(model), torch.enable_grad():
         losses = model.losses(batch)
-    return Recording(losses, model.aligned, [cell for cell in cells if cell.looks])
+    cells = [cell for cell in cells if cell.looks]
+    if model.aligned or model.reads_last:
+        return Recording(losses, model.aligned, cells)
+    return Recording(_projected(cells), cells[-1].owner, cells, of_outputs=True)
+
+
+def _projected(cells: list[Watched]) -> Tensor:
+    """A random direction of the last layer's output at every step, ``[B, T]``."""
+    top = [cell for cell in cells if cell.name.partition(",")[0] == cells[-1].name.partition(",")[0]]
+    outputs = torch.cat([cell.outputs() for cell in top], 2)
+    random = torch.Generator().manual_seed(0)
+    direction = torch.randn(outputs.shape[2], generator=random).to(outputs)
+    projected: Tensor = (outputs * (direction / direction.norm())).sum(2)
+    return projected
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class Inspection:
         memories: Of every recurrent layer, by its name.
         history: Of the training.
         findings: The verdict.
+        of_outputs: Gradients are those of the last layer's outputs: see :func:`throughtime.inspection.record`.
     """
 
     cells: Sequence[Watched]
@@ -45,6 +46,7 @@ class Inspection:
     memories: Mapping[str, Memory]
     history: History
     findings: Sequence[Finding]
+    of_outputs: bool = False
 
     def by_cell(self) -> list[dict[str, Any]]:
         """A line for every cell, as plain data: half-life, factor a step, reach, median singular values."""
@@ -57,7 +59,7 @@ class Inspection:
                     "cell": flow.cell.name,
                     "half_life": decay.half_life,
                     "factor": decay.factor,
-                    "reach": reach(flow),
+                    "reach": reach(flow) if flow.tells_distance else math.nan,
                     "largest": float(ends[0]),
                     "smallest": float(ends[2]),
                 }
@@ -93,7 +95,7 @@ def inspect(
     memories = _memories(model, cells)
     findings = judge(flows, saturations, memories, history, kind)
     spectra = [singular_values(cell, row) for cell in cells]
-    return Inspection(cells, row, steps, flows, spectra, saturations, memories, history, findings)
+    return Inspection(cells, row, steps, flows, spectra, saturations, memories, history, findings, recording.of_outputs)
 
 
 def _memories(model: Model, cells: Sequence[Watched]) -> dict[str, Memory]:

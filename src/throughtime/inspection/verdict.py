@@ -74,7 +74,7 @@ def judge(
     findings = [*_explosions(flows, history), *_vanishing(flows, kind), *stuck, *_clipping(history)]
     if findings:
         return findings
-    told = [f"{flow.cell.name}: {_steps(reach(flow))}" for flow in flows]
+    told = [f"{flow.cell.name}: {_steps(reach(flow))}" for flow in flows if flow.tells_distance]
     told += [f"an input is remembered for {m.length}{' or more' if m.whole else ''} steps" for m in memories.values()]
     return [Finding("healthy", f"healthy: gradients reach as far as the sequences go ({'; '.join(told)})")]
 
@@ -96,6 +96,8 @@ def _explosions(flows: Sequence[Flow], history: History) -> list[Finding]:
 def _vanishing(flows: Sequence[Flow], kind: str) -> list[Finding]:
     findings = []
     for flow in flows:
+        if not flow.tells_distance:
+            continue
         longest, far = len(flow.by_distance().norms) - 1, reach(flow)
         if far < longest / 2:
             text = f"{flow.cell.name}: 1 % of a gradient is left after {far:.0f} steps of {longest}"

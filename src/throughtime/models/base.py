@@ -16,6 +16,11 @@ class Model(nn.Module):
     aligned: ClassVar[str] = ""
     """The recurrent layer whose steps are those of :meth:`losses`; none where a loss is a whole sequence's."""
 
+    @property
+    def reads_last(self) -> bool:
+        """Whether a whole sequence's loss reads a layer's last steps alone."""
+        return False
+
     def loss(self, batch: Any, carried: State | None) -> tuple[Tensor, State | None]:
         """The mean loss of a batch, and the state to carry to the next one, cut off from its past.
 

@@ -96,6 +96,11 @@ class Classifier(Model):
         log_probs = self.log_probs(batch.steps)
         return F.nll_loss(log_probs, batch.classes.to(log_probs.device)), None
 
+    @property
+    def reads_last(self) -> bool:
+        """With that pooling."""
+        return self.pool.name == "last"
+
     def losses(self, batch: ClassBatch) -> Tensor:
         """Every sequence's cross-entropy in nats, ``[B, 1]``."""
         log_probs = self.log_probs(batch.steps)

@@ -60,6 +60,11 @@ class Regressor(Model):
         found: Tensor = self.linear(self.pool(outputs, lengths))
         return found
 
+    @property
+    def reads_last(self) -> bool:
+        """With that pooling."""
+        return self.pool.name == "last"
+
     def losses(self, batch: NumberBatch) -> Tensor:
         """The squared error of every sequence, ``[B, 1]``, a mean over its numbers."""
         found = self(batch.features, batch.lengths)
