@@ -101,7 +101,8 @@ def _vanishing(flows: Sequence[Flow], kind: str) -> list[Finding]:
         longest, far = len(flow.by_distance().norms) - 1, reach(flow)
         if far < longest / 2:
             text = f"{flow.cell.name}: 1 % of a gradient is left after {far:.0f} steps of {longest}"
-            findings.append(Finding("vanishes", f"vanishes after about {far:.0f} steps ({text})", _remedy(kind)))
+            advice = f"if the data reach further back, {_remedy(kind)}"
+            findings.append(Finding("vanishes", f"vanishes after about {far:.0f} steps ({text})", advice))
     return findings
 
 
