@@ -246,9 +246,10 @@ def test_where_a_loss_reads_all_steps_the_last_layers_outputs_stand_for_it() -> 
     assert recording.of_outputs
     assert recording.aligned == "stack"
     outputs = stack(features, lengths=lengths)[0].detach()
-    direction = torch.linalg.lstsq(outputs.flatten(0, 1), recording.losses.detach().flatten().unsqueeze(1)).solution[:, 0]
+    losses = recording.losses.detach()
+    direction = torch.linalg.lstsq(outputs.flatten(0, 1), losses.flatten().unsqueeze(1)).solution[:, 0]
     assert float(direction.norm()) == pytest.approx(1.0)  # one direction explains every step of every sequence
-    torch.testing.assert_close(outputs @ direction, recording.losses.detach())
+    torch.testing.assert_close(outputs @ direction, losses)
     flows = gradients_through_time(recording)
     assert [flow.aligned for flow in flows] == [True] * 4
     # The last layer's forward states at step s move the outputs from there on, its backward ones those before.
