@@ -17,7 +17,7 @@ from throughtime.errors import UserError, nearest
 COMMANDS = {
     "train": "Train a model of a task, and resume a run.",
     "evaluate": "Judge a trained model.",
-    "predict": "What a trained model makes of text, sound, tunes, genomes or videos.",
+    "predict": "What a trained model makes of lines or files.",
     "sample": "Draw text or music from a model.",
     "score": "The probability of lines of text.",
     "inspect": "Gradients through time, gates and memory of a model.",
