@@ -50,9 +50,14 @@ def test_verdicts() -> None:
     assert verdict(0.5, gates=(shut,), diverged=3) == ["explodes", "vanishes", "stuck"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "advice"), [("rnn", "take a gated cell"), ("lstm", "forget gate's bias"), ("gru", "take an lstm")]
-)
+ADVICE = {
+    "rnn": "take a gated cell",
+    "lstm": "raise the forget gate's bias at the start (--cell-option memory=41)",
+    "gru": "let the gates keep more at the start (--cell-option memory=41)",
+}
+
+
+@pytest.mark.parametrize(("kind", "advice"), ADVICE.items())
 def test_advice_fits_the_cell(kind: str, advice: str) -> None:
     (found,) = judge([flow(0.5)], [()], {}, History(), kind)
     assert advice in found.advice

@@ -15,6 +15,11 @@ from throughtime.inspection.report import Inspection
 from throughtime.inspection.verdict import Finding
 from throughtime.pictures import save_figure
 
+CELLS = (
+    "Half-life: steps in which a gradient halves. Factor: what a step multiplies it by. Reach: steps until 1 % of it "
+    "is left. Largest and smallest: singular values of the recurrent Jacobian, medians over the sequence."
+)
+
 
 def write_page(inspection: Inspection, folder: Path, title: str, facts: Sequence[str]) -> Path:
     """Writes ``index.html``, which needs nothing beside it, and every figure as a PNG; gives the page's path.
@@ -57,7 +62,7 @@ def _html(inspection: Inspection, panels: Sequence[Panel], folder: Path, title: 
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
         f"<h1>{escape(title)}</h1>{''.join(f'<p>{escape(fact)}</p>' for fact in facts)}"
-        f'<h2>Verdict</h2><ul class="verdict">{verdict}</ul>{_table(inspection.by_cell())}{figures}'
+        f'<h2>Verdict</h2><ul class="verdict">{verdict}</ul><p>{CELLS}</p>{_table(inspection.by_cell())}{figures}'
         f"<h2>Saturation</h2><p>Shares of values within 0.1 of a bound: low is shut (or −1), high is open (or 1). "
         f"A gate passes no gradient there.</p>{_table(inspection.by_gate())}</body></html>\n"
     )

@@ -101,19 +101,16 @@ def _vanishing(flows: Sequence[Flow], kind: str) -> list[Finding]:
         longest, far = len(flow.by_distance().norms) - 1, reach(flow)
         if far < longest / 2:
             text = f"{flow.cell.name}: 1 % of a gradient is left after {far:.0f} steps of {longest}"
-            advice = f"if the data reach further back, {_remedy(kind)}"
+            advice = f"if the data reach further back, {_remedy(kind, longest)}"
             findings.append(Finding("vanishes", f"vanishes after about {far:.0f} steps ({text})", advice))
     return findings
 
 
-def _remedy(kind: str) -> str:
+def _remedy(kind: str, longest: int) -> str:
     if kind == "rnn":
-        return "take a gated cell (--cell lstm or gru), or relu with the identity as start (--cell-option)"
-    if kind.startswith("lstm"):
-        return (
-            "raise the forget gate's bias at the start, truncate later (--bptt), or train on: gates learn to stay open"
-        )
-    return "take an lstm, whose forget gate starts open; truncate later (--bptt); or train on: gates learn to stay open"
+        return "take a gated cell (--cell lstm or gru)"
+    bias = "raise the forget gate's bias" if kind.startswith("lstm") else "let the gates keep more"
+    return f"{bias} at the start (--cell-option memory={longest + 1}), truncate later, or train on: gates learn to keep"
 
 
 def _stuck(name: str, gates: Sequence[Saturation]) -> list[Finding]:
