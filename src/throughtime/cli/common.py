@@ -101,7 +101,9 @@ def print_report(report: Report, as_json: bool) -> None:
 
 
 def _shown(cell: str | int | float) -> str:
-    return f"{cell:,}" if isinstance(cell, int) else f"{cell:,.2f}" if isinstance(cell, float) else cell
+    if isinstance(cell, float):
+        return f"{cell:,.2f}" if abs(cell) >= 0.1 or not cell else f"{cell:.4f}"
+    return f"{cell:,}" if isinstance(cell, int) else cell
 
 
 def read_lines(file: str) -> list[str]:

@@ -29,6 +29,7 @@ class AddingSettings(MadeSettings):
 
     length: int = option(100, "Steps of a sequence.", "Data", ge=2)
     hidden: int = option(128, "Units of a layer.", "Model", ge=1)
+    epochs: float = option(3.0, "Passes over the data.", "Training", gt=0)
 
     def far(self) -> int:
         """A sequence."""
@@ -55,6 +56,7 @@ class Adding(Application[Sum]):
     summary: ClassVar[str] = "network that adds two marked numbers of a long sequence, with every cell"
     settings_type: ClassVar[type[StackSettings]] = AddingSettings
     example_type = Sum
+    chance = CHANCE
 
     @classmethod
     def make(cls, part: str, settings: AddingSettings) -> Iterator[Sum]:

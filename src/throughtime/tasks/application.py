@@ -106,6 +106,8 @@ class Application(Generic[ExampleT]):
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Of the files that are looked for in a folder."""
+    chance: ClassVar[float | None] = None
+    """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
     takes: ClassVar[tuple[str, ...]] = ()
     """What may be asked of a prediction: attributes of :class:`throughtime.tasks.base.Asked`."""
     judged_with: ClassVar[tuple[str, ...]] = ()
@@ -213,7 +215,7 @@ class Application(Generic[ExampleT]):
     @classmethod
     def compare(cls, runs: Mapping[str, Learnt], picture: Path) -> Sequence[Table]:
         """What sets runs apart that differ in their cell, drawn and as tables; by default how each of them learnt."""
-        return [draw_learning({name: learnt.run for name, learnt in runs.items()}, picture)]
+        return [draw_learning({name: learnt.run for name, learnt in runs.items()}, picture, cls.chance)]
 
     def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """What the model makes of lines of text; an empty line is legal.

@@ -28,9 +28,11 @@ BLANK, GO = SYMBOLS, SYMBOLS + 1
 class CopySettings(MadeSettings):
     """What a network that copies is trained from."""
 
-    length: int = option(50, "Steps between what is read and what is said.", "Data", ge=1)
-    symbols: int = option(10, "Symbols that are read and said.", "Data", ge=1)
+    length: int = option(20, "Steps between what is read and what is said.", "Data", ge=1)
+    symbols: int = option(5, "Symbols that are read and said.", "Data", ge=1)
     hidden: int = option(128, "Units of a layer.", "Model", ge=1)
+    epochs: float = option(4.0, "Passes over the data.", "Training", gt=0)
+    lr: float = option(4e-3, "Peak learning rate.", "Training", gt=0)
     embedding: int = option(16, "Features of a symbol's embedding.", "Model", ge=1)
 
     def far(self) -> int:
@@ -58,6 +60,7 @@ class Copying(Application[Copied]):
     summary: ClassVar[str] = "network that says symbols again after a long pause, with every cell"
     settings_type: ClassVar[type[StackSettings]] = CopySettings
     example_type = Copied
+    chance = 100 / SYMBOLS
 
     @classmethod
     def make(cls, part: str, settings: CopySettings) -> Iterator[Copied]:

@@ -17,12 +17,13 @@ def evaluations(run: Path) -> list[dict[str, Any]]:
     return [event for event in events if event["event"] == "evaluation"]
 
 
-def draw_learning(runs: Mapping[str, Path], picture: Path) -> Table:
+def draw_learning(runs: Mapping[str, Path], picture: Path, chance: float | None = None) -> Table:
     """Draws the first figure of every run's evaluations over the steps; the last best one of each as a table.
 
     Args:
         runs: Folders by what to call them; a run that never was evaluated is left out.
         picture: The file.
+        chance: What that figure is by guessing: a grey line.
     """
     found = {name: points for name, run in runs.items() if (points := evaluations(run))}
     figure = new_figure(7, 4)
@@ -34,6 +35,8 @@ def draw_learning(runs: Mapping[str, Path], picture: Path) -> Table:
         axes.plot([p["step"] for p in points], [p[shown[0]] for p in points], label=name, **line_style(number))
         best = next(p for p in reversed(points) if p["best"])
         rows.append([name, best["step"], best["seconds"], *(float(best[key]) for key in shown)])
+    if chance is not None:
+        axes.axhline(chance, color="0.5", lw=0.8)
     axes.set_xlabel("step of training")
     axes.set_ylabel(shown[0].replace("_", " ") if shown else "")
     axes.grid(color="0.88", lw=0.6)
