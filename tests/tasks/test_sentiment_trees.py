@@ -249,6 +249,12 @@ def test_what_trees_do_not_have_is_refused(trained: Path, call: Call) -> None:
     assert "this task has no --nbest, --explain; leave it out" in err
 
 
+def test_trees_have_no_steps_in_time(trained: Path, call: Call) -> None:
+    code, _, err = call("inspect", trained)
+    assert code == 2
+    assert "a TreeClassifier cannot be inspected: expected recurrent layers" in err
+
+
 def test_dependency_heads(tmp_path: Path, call: Call) -> None:
     data, out = write(tmp_path / "data", heads, ".conllu", 40), tmp_path / "run"
     code, _, err = call(

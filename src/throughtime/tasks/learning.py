@@ -34,7 +34,7 @@ def draw_learning(runs: Mapping[str, Path], picture: Path, chance: float | None 
         shown = shown or [key for key in points[0] if key not in ("event", "step", "best", "seconds")]
         axes.plot([p["step"] for p in points], [p[shown[0]] for p in points], label=name, **line_style(number))
         best = next(p for p in reversed(points) if p["best"])
-        rows.append([name, best["step"], best["seconds"], *(float(best[key]) for key in shown)])
+        rows.append([name, best["step"], best["seconds"], *(best[key] for key in shown)])
     if chance is not None:
         axes.axhline(chance, color="0.5", lw=0.8)
     axes.set_xlabel("step of training")

@@ -14,6 +14,8 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
 from throughtime.files import read_json, write_json
+from throughtime.layers import named_cells
+from throughtime.models import Model
 from throughtime.tasks.application import Application, DataSettings, Learnt
 from throughtime.tasks.base import PLAIN, Asked, Inspected, Prediction, Report, Sampler, Table, Task, Wanted
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
@@ -108,6 +110,11 @@ class Supervised(Task):
         if wanted.prompt is not None:
             raise UserError("--prompt is for language models; pass --data")
         opened = Opened.load(run, self, cell, latest=True)
+        if not named_cells(opened.model) or type(opened.model).losses is Model.losses:
+            raise UserError(
+                f"{run}: a {type(opened.model).__name__} cannot be inspected: expected recurrent layers as attributes "
+                "of the model, and its method losses(batch)"
+            )
         examples, name = self._held_out(opened, wanted.paths)
         bound = opened.bound
         ordered = sorted(examples, key=bound.size)
