@@ -10,6 +10,7 @@ from typing import Any
 
 from throughtime.bench import commit, machine
 from throughtime.files import write_atomically
+from throughtime.tasks.learning import evaluations
 
 __all__ = ["ROOT", "commit", "curve", "data", "machine", "record"]
 
@@ -41,5 +42,4 @@ def record(name: str, result: dict[str, Any]) -> Path:
 
 def curve(run: Path) -> list[dict[str, Any]]:
     """The evaluations in a run's metrics.jsonl."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["event"] == "evaluation"]
+    return evaluations(run)

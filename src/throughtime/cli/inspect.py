@@ -50,9 +50,7 @@ def command(
         raise UserError(f"--out: expected a folder, got the file {folder}")
     seen = open_task(run, task).inspected(run, cell, Wanted(paths, prompt, rows, length))
     recording = record(seen.model, seen.batch)
-    longest = int(recording.cells[0].lengths.argmax())
-    steps = {name: rows[longest] for name, rows in seen.steps.items() if longest < len(rows)}
-    found = inspect(seen.model, recording, read_history(run / "metrics.jsonl"), seen.kind, steps)
+    found = inspect(seen.model, recording, read_history(run / "metrics.jsonl"), seen.kind, seen.steps)
     page = write_page(found, folder, f"{run.name}: gradients through time", seen.facts)
     if as_json:
         verdict = [{"kind": f.kind, "text": f.text, "advice": f.advice} for f in found.findings]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from throughtime.data.ragged import RaggedBatch
+from throughtime.engine import real_steps
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def stretched(batch: RaggedBatch, share: float) -> RaggedBatch:
     source = source.minimum((batch.lengths - 1).clamp(min=0).unsqueeze(1))
     rows = torch.arange(len(lengths)).unsqueeze(1)
     values = batch.values[rows, source]
-    real = (torch.arange(len(steps)) < lengths.unsqueeze(1)).to(values.device)
+    real = real_steps(lengths, len(steps)).to(values.device)
     return RaggedBatch(values * real.view(*real.shape, *[1] * (values.dim() - 2)), lengths)
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,12 @@ def read_rows(path: Path, headings: Set[str]) -> Iterator[Row]:
     return _read_table(path, "," if kind == ".csv" else "\t", headings)
 
 
+def first_rows(rows: Iterator[Row]) -> tuple[list[dict[str, str]], Iterator[Row]]:
+    """The columns of the first :data:`SEEN` rows, by which columns are told apart, and all rows."""
+    held = list(islice(rows, SEEN))
+    return [columns for _, columns in held], chain(held, rows)
+
+
 def class_folders(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
     """The files of every class, by the name of the folder that they lie in; folders of parts are no classes."""
     if not folder.is_dir():
@@ -157,13 +164,12 @@ def _again(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 
 def _pick(path: Path, rows: Iterator[Row], text: str | None, label: str | None) -> Iterator[LabelledText]:
-    held = [row for _, row in zip(range(SEEN), rows, strict=False)]
-    if not held:
+    columns, rows = first_rows(rows)
+    if not columns:
         return
-    columns = [columns for _, columns in held]
     text = find_column(path, columns, text, TEXT_NAMES, "--text-column", longest)
     label = find_column(path, columns, label, LABEL_NAMES, "--label-column", fewest, taken=text)
-    for number, found in (*held, *rows):
+    for number, found in rows:
         where = f"{path}:{number}"
         if text not in found or not found.get(label, "").strip():
             name = text if text not in found else label

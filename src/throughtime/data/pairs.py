@@ -15,6 +15,7 @@ from torch import Tensor
 
 from throughtime.data.batches import NOTHING
 from throughtime.data.words import pad
+from throughtime.engine import real_steps
 
 
 @dataclass(frozen=True)
@@ -60,4 +61,4 @@ class PairBatch:
     @property
     def real(self) -> Tensor:
         """Steps within a target's length, ``[B, S]``."""
-        return torch.arange(self.targets.shape[1]) < self.target_lengths.unsqueeze(1)
+        return real_steps(self.target_lengths, self.targets.shape[1])

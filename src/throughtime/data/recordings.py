@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from throughtime.data.audio import SUFFIXES
-from throughtime.data.labelled import SEEN, TABLES, Row, find_column, longest, read_rows
+from throughtime.data.labelled import TABLES, Row, find_column, first_rows, longest, read_rows
 from throughtime.data.parts import part_of
 from throughtime.data.text import file_lines
 from throughtime.errors import UserError
@@ -87,13 +87,12 @@ def _read_manifest(path: Path, audio: str | None, transcript: str | None) -> Ite
         raise UserError(f"{path}: expected a manifest ({', '.join(TABLES)}), or a folder of recordings with texts")
     asked = {name.lower() for name in (audio, transcript) if name is not None}
     rows = read_rows(path, {*AUDIO_NAMES, *TRANSCRIPT_NAMES, *asked})
-    held = [row for _, row in zip(range(SEEN), rows, strict=False)]
-    if not held:
+    columns, rows = first_rows(rows)
+    if not columns:
         return
-    columns = [columns for _, columns in held]
     audio = find_column(path, columns, audio, AUDIO_NAMES, "--audio-column", _most_audio)
     transcript = find_column(path, columns, transcript, TRANSCRIPT_NAMES, "--transcript-column", longest, taken=audio)
-    for row in (*held, *rows):
+    for row in rows:
         yield _recording(path, row, audio, transcript)
 
 

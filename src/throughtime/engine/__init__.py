@@ -11,6 +11,7 @@ from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.look import Look
+from throughtime.engine.ragged import real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
@@ -32,6 +33,7 @@ __all__ = [
     "check_step",
     "from_torch",
     "open_stream",
+    "real_steps",
     "to_torch",
     "unroll",
     "watched",

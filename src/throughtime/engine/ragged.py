@@ -72,6 +72,16 @@ def arrange(call: Call) -> Arranged:
     return Arranged(in_time(call.inputs), state, noise, active, order, turn, time)
 
 
+def real_steps(lengths: Tensor, steps: int) -> Tensor:
+    """Which of a batch's steps are real and not filling: ``[B, steps]``, on the device of the lengths ``[B]``.
+
+    Example:
+        >>> real_steps(torch.tensor([2, 0]), 3).tolist()
+        [[True, True, False], [False, False, False]]
+    """
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
 def by_length(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Lengths falling, where each stood, both ``[B]``, and the rows still running at each step that runs."""
     lengths, order = lengths.sort(descending=True, stable=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from throughtime.engine import real_steps
 from throughtime.inspection.recording import Watched
 
 NEAR = 0.1
@@ -40,8 +40,7 @@ class Saturation:
 def real_values(cell: Watched, name: str) -> Tensor:
     """A gate's or state's values at real steps, ``[N, n]``."""
     values = cell.values(name)
-    steps = torch.arange(values.shape[1])
-    return values[(steps < cell.lengths.unsqueeze(1)).to(values.device)]
+    return values[real_steps(cell.lengths, values.shape[1]).to(values.device)]
 
 
 def saturation(cell: Watched) -> list[Saturation]:
@@ -53,6 +52,7 @@ def _saturation(name: str, values: Tensor) -> Saturation:
     """A gate is what stays within 0 and 1, a tanh what stays within ±1; of others nothing is told.
 
     Example:
+        >>> import torch
         >>> found = _saturation("f", torch.tensor([[0.05, 0.5], [0.99, 0.95]]))
         >>> found.low, found.high, found.bounded
         (0.25, 0.5, True)

@@ -77,7 +77,7 @@ class Inspection:
 
 
 def inspect(
-    model: Model, recording: Recording, history: History, kind: str, steps: Mapping[str, Sequence[str]]
+    model: Model, recording: Recording, history: History, kind: str, steps: Mapping[str, Sequence[Sequence[str]]]
 ) -> Inspection:
     """Measures everything.
 
@@ -86,7 +86,7 @@ def inspect(
         recording: Of :func:`throughtime.inspection.record`.
         history: Of the training.
         kind: Name of the kind of cell, which advice depends on.
-        steps: See :class:`Inspection`.
+        steps: What stands at each step of each sequence, by the name of the layer that reads it.
     """
     cells = recording.cells
     row = int(cells[0].lengths.argmax())
@@ -95,7 +95,8 @@ def inspect(
     memories = _memories(model, cells)
     findings = judge(flows, saturations, memories, history, kind)
     spectra = [singular_values(cell, row) for cell in cells]
-    return Inspection(cells, row, steps, flows, spectra, saturations, memories, history, findings, recording.of_outputs)
+    drawn = {layer: rows[row] for layer, rows in steps.items() if row < len(rows)}
+    return Inspection(cells, row, drawn, flows, spectra, saturations, memories, history, findings, recording.of_outputs)
 
 
 def _memories(model: Model, cells: Sequence[Watched]) -> dict[str, Memory]:

@@ -44,14 +44,14 @@ def reach(flow: Flow) -> float:
 
     Read off the curve while it is long enough, off the fitted line beyond.
     """
-    norms = flow.by_distance().norms
+    curve = flow.by_distance()
+    norms = curve.norms
     # Where a pooling looks at other steps, the last one's own gradient may be small.
     first = norms[:2].max()
     below = (norms <= LOST * first).nonzero()
     if len(below):
         return float(below[0])
-    half_life = flow.by_distance().decay().half_life
-    return max(half_life * math.log2(1 / LOST), float(len(norms)))
+    return max(curve.decay().half_life * math.log2(1 / LOST), float(len(norms)))
 
 
 def judge(

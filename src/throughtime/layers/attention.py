@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from throughtime.engine import real_steps
 from throughtime.errors import nearest
 
 AttentionName = Literal["additive", "general", "dot"]
@@ -88,7 +89,7 @@ class Attention(nn.Module):
 
     def memory(self, outputs: Tensor, lengths: Tensor) -> Memory:
         """An encoder's ``outputs [B, T, M]`` with their ``lengths [B]``, to be attended to."""
-        real = torch.arange(outputs.shape[1], device=outputs.device) < lengths.to(outputs.device).unsqueeze(1)
+        real = real_steps(lengths.to(outputs.device), outputs.shape[1])
         return Memory(outputs, outputs if self.name == "dot" else self.of_memory(outputs), real)
 
     def forward(self, queries: Tensor, memory: Memory, covered: Tensor | None = None) -> tuple[Tensor, Tensor]:

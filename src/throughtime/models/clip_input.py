@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.data.ragged import RaggedBatch
+from throughtime.engine import real_steps
 
 CHANNELS = (8, 16, 32, 64)
 """Of the convolutions, each of which halves the side."""
@@ -126,4 +127,4 @@ def relative(values: Tensor, axes: int) -> tuple[Tensor, Tensor]:
 
 
 def _real(batch: RaggedBatch, device: torch.device) -> Tensor:
-    return (torch.arange(batch.values.shape[1]) < batch.lengths.unsqueeze(1)).to(device)
+    return real_steps(batch.lengths, batch.values.shape[1]).to(device)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.engine import real_steps
 from throughtime.layers import Recurrent
 from throughtime.models.base import Model, State
 
@@ -84,7 +84,7 @@ class KeyModel(Model):
         logits = self.next_logits(batch) if logits is None else logits
         frames = batch.frames.to(logits.device)
         nats = F.binary_cross_entropy_with_logits(logits, frames, reduction="none").sum(2)
-        real = torch.arange(frames.shape[1]) < batch.lengths.unsqueeze(1)
+        real = real_steps(batch.lengths, frames.shape[1])
         return nats * real.to(nats.device)
 
     def losses(self, batch: RollBatch) -> Tensor:

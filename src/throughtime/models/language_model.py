@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import TokenBatch
+from throughtime.engine import real_steps
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
 
@@ -121,7 +122,7 @@ class LanguageModel(Model):
         """The log-probability of every target in nats, ``[R, S]``, zero past a row's length; and the final state."""
         hidden, final = self.hidden(batch.inputs, state, batch.lengths)
         rows, targets = hidden.flatten(0, 1), batch.targets.to(hidden.device).flatten()
-        real = (torch.arange(batch.targets.shape[1]) < batch.lengths.unsqueeze(1)).flatten()
+        real = real_steps(batch.lengths, batch.targets.shape[1]).flatten()
         if real.all():
             scores = self._of_targets(rows, targets)
         else:

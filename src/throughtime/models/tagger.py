@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data.words import WordBatch
+from throughtime.engine import real_steps
 from throughtime.layers.crf import CRF, Labelling
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
@@ -137,7 +138,7 @@ class Tagger(Model):
         """The cross-entropy of every word's label in nats, as if labels did not depend on one another, ``[B, T]``."""
         scores = self.scores(batch.words)
         found = F.cross_entropy(scores.transpose(1, 2), batch.tags.clamp(min=0).to(scores.device), reduction="none")
-        real = torch.arange(scores.shape[1]) < batch.words.lengths.unsqueeze(1)
+        real = real_steps(batch.words.lengths, scores.shape[1])
         return found * real.to(scores.device)
 
     def decode(self, words: WordBatch) -> list[list[int]]:

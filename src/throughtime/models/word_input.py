@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.data.words import WordBatch
+from throughtime.engine import real_steps
 from throughtime.layers import Recurrent
 
 Spelling = Literal["none", "rnn", "cnn"]
@@ -124,5 +125,5 @@ class WordInput(nn.Module):
             _, state = self.reader(letters, lengths=batch.letters)
             return torch.cat(list(state[self.reader.cell.state[0]]), 1)  # the last step of either direction
         folded = torch.relu(self.reader(letters.transpose(1, 2)))
-        real = torch.arange(letters.shape[1]) < batch.letters.unsqueeze(1)
+        real = real_steps(batch.letters, letters.shape[1])
         return folded.masked_fill(~real.to(folded.device).unsqueeze(1), 0.0).amax(2)

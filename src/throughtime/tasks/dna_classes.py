@@ -87,13 +87,11 @@ class DnaClasses(Application[DnaExample]):
 
     def predict(self, model: Classifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         """The class of every line of letters."""
-        asked.only(*self.takes)
         found = [(f"line {number}", encode(line, f"line {number}")) for number, line in enumerate(lines, 1)]
         return list(self._show(model, found, asked))
 
     def predict_file(self, model: Classifier, path: Path, asked: Asked) -> Iterator[Prediction]:
         """The class of every sequence of a file."""
-        asked.only(*self.takes)
         kind = path.suffix.lower()
         if kind in FASTA:
             found = [(record.name, record.codes) for record in read_fasta(path)]

@@ -20,7 +20,7 @@ from throughtime.decoding.coding import Course, compute_windows, follow, regions
 from throughtime.errors import UserError
 from throughtime.models import Model, StrandBatch, StrandTagger
 from throughtime.models.strands import NOTHING, STEP
-from throughtime.tasks.application import Application
+from throughtime.tasks.application import HARDEST, Application
 from throughtime.tasks.base import Asked, Prediction, Report, Table, no_progress
 from throughtime.tasks.dna_examples import DnaExample, DnaSettings, as_regions, batch_letters
 from throughtime.tasks.dna_metrics import Hits, fit_open_frames, mask
@@ -35,9 +35,6 @@ LENGTHS = (60, 90, 120, 150, 180, 240, 300, 360, 450, 600)
 
 SHOWN = 12
 """Regions that a prediction shows."""
-
-HARDEST = 10
-"""Errors that a report shows."""
 
 
 @dataclass(frozen=True)
