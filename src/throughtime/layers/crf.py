@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.engine import real_steps
+
 IMPOSSIBLE = -1e4
 """The score of a forbidden transition: its probability is zero, and unlike an infinite one it has a gradient."""
 
@@ -141,7 +143,7 @@ class CRF(nn.Module):
             return scores.new_zeros(len(scores))
         inner, start, end = self._parts()
         tags, lengths = tags.to(scores.device), lengths.to(scores.device)
-        real = torch.arange(scores.shape[1], device=scores.device) < lengths.unsqueeze(1)
+        real = real_steps(lengths, scores.shape[1])
         single = scores.gather(2, tags.unsqueeze(2)).squeeze(2).where(real, 0.0).sum(1)
         double = inner[tags[:, :-1], tags[:, 1:]].where(real[:, 1:], 0.0).sum(1)
         last = tags.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)

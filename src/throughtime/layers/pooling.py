@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from throughtime.engine import real_steps
 from throughtime.errors import nearest
 
 PoolingName = Literal["last", "mean", "max", "attention"]
@@ -78,5 +79,4 @@ class Pooling(nn.Module):
 
 
 def _real(outputs: Tensor, lengths: Tensor) -> Tensor:
-    steps = torch.arange(outputs.shape[1], device=outputs.device)
-    return (steps < lengths.unsqueeze(1)).unsqueeze(2)
+    return real_steps(lengths, outputs.shape[1]).unsqueeze(2)
