@@ -32,8 +32,9 @@ from torch import Tensor
 
 from throughtime.decoding.ctc import CTCBeam, CTCHypothesis, ctc_beam_search, ctc_greedy, rescore
 from throughtime.decoding.fusion import Fusion
-from throughtime.files import read_json, write_json
+from throughtime.files import write_json
 from throughtime.models import CTCModel
+from throughtime.plain import read_json
 from throughtime.tasks.fusion import open_fusion, tune
 from throughtime.tasks.speech import Speech
 from throughtime.tasks.supervised import Opened, Supervised

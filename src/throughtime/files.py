@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from throughtime.errors import UserError
-
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Calls ``write`` on a neighbouring name and puts the result in place in one move.
@@ -33,20 +31,3 @@ def write_json(path: Path, value: Any) -> None:
     """Writes plain data as indented JSON, atomically."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Raises:
-        UserError: If the file is missing or holds something else.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"expected the file {path}, which does not exist") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: expected JSON, which this is not ({error}); the file is damaged") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: expected a JSON object, got a {type(value).__name__}; the file is damaged")
-    return value

@@ -14,7 +14,8 @@ import torch
 
 from throughtime._version import __version__
 from throughtime.errors import UserError
-from throughtime.files import read_json, write_json
+from throughtime.files import write_json
+from throughtime.plain import read_json
 from throughtime.tasks.settings import EXTENDABLE, SettingsT, check_settings
 
 FORMAT = 1

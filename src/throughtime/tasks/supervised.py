@@ -13,9 +13,10 @@ import torch
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
-from throughtime.files import read_json, write_json
+from throughtime.files import write_json
 from throughtime.layers import named_cells
 from throughtime.models import Model
+from throughtime.plain import read_json
 from throughtime.tasks.application import Application, DataSettings, Learnt
 from throughtime.tasks.base import PLAIN, Asked, Inspected, Prediction, Report, Sampler, Table, Task, Wanted
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored

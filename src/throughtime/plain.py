@@ -1,0 +1,152 @@
+"""Plain data from strangers: regular files up to a bound, JSON within limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+from throughtime.errors import UserError
+
+LARGEST = 256 * 2**20
+"""Bytes of a file that is read whole, where a reader sets no bound of its own."""
+
+DIGITS = 40
+"""Of a whole number: no count, size or seed has more."""
+
+
+def check_regular(path: Path, limit: int | None = None) -> int:
+    """The size of a file that can be read whole.
+
+    Args:
+        path: The file; links are followed.
+        limit: Most bytes.
+
+    Raises:
+        UserError: If it is missing, larger, or no regular file: reading a pipe or a device might never end.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise UserError(f"expected the file {path}, which does not exist") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return _check(path, found, limit)
+
+
+def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        UserError: If it is missing, cannot be read, is larger than ``limit``, or is no regular file.
+    """
+    check_regular(path, limit)
+    try:
+        # What stood there a moment ago may be a pipe now: opening that must not wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            _check(path, os.fstat(descriptor), limit)
+            content = file.read(limit + 1)
+    except FileNotFoundError as error:
+        raise UserError(f"expected the file {path}, which does not exist") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > limit:  # it grew meanwhile
+        raise _too_large(path, len(content), limit)
+    return content
+
+
+def read_text(path: Path, limit: int = LARGEST) -> str:
+    """The text of a regular file in UTF-8.
+
+    Raises:
+        UserError: As :func:`read_bytes`, or if the bytes are no UTF-8.
+    """
+    try:
+        return read_bytes(path, limit).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected text in UTF-8, which this is not ({error}); the file is damaged") from error
+
+
+def parse_json(text: str, where: str, *, constants: bool = False) -> Any:
+    """Plain data from JSON.
+
+    Args:
+        text: The JSON.
+        where: What an error calls it: a file, or a file and a line.
+        constants: Take ``NaN`` and ``Infinity``, which Python writes and the standard does not know.
+
+    Raises:
+        UserError: If it is none, is nested too deeply, or holds a number or text that nothing can use.
+    """
+    try:
+        value = json.loads(text, parse_int=_whole, parse_constant=None if constants else _constant)
+        if "\\u" in text:
+            _check_texts(value)
+    except RecursionError as error:
+        raise UserError(f"{where}: expected plain JSON, got one nested too deeply; the file is damaged") from error
+    except ValueError as error:
+        raise UserError(f"{where}: expected JSON, which this is not ({error}); the file is damaged") from error
+    return value
+
+
+def parse_object(text: str, where: str, *, constants: bool = False) -> dict[str, Any]:
+    """As :func:`parse_json`, where an object must stand.
+
+    Raises:
+        UserError: As above, or if something else stands there.
+    """
+    value = parse_json(text, where, constants=constants)
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: expected a JSON object, got a {type(value).__name__}; the file is damaged")
+    return value
+
+
+def read_json(path: Path, limit: int = LARGEST) -> dict[str, Any]:
+    """The JSON object of a file.
+
+    Raises:
+        UserError: If the file is missing, too large or holds something else.
+    """
+    return parse_object(read_text(path, limit), str(path))
+
+
+def _check(path: Path, found: os.stat_result, limit: int | None) -> int:
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise UserError(f"{path}: expected a regular file, got {kind}")
+    if limit is not None and found.st_size > limit:
+        raise _too_large(path, found.st_size, limit)
+    return found.st_size
+
+
+def _too_large(path: Path, size: int, limit: int) -> UserError:
+    return UserError(f"{path}: expected a file of at most {limit:,} bytes, got {size:,}")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _check_texts(value: Any) -> None:
+    """Refuses halves of surrogate pairs, which no file and no terminal takes."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("half of a surrogate pair stands alone in a text") from error
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            _check_texts(name)
+            _check_texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            _check_texts(member)

@@ -1,0 +1,37 @@
+"""Plain data held against a schema, in one line where it differs."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from throughtime.errors import UserError
+
+T = TypeVar("T")
+
+
+def checked(kind: TypeAdapter[T], value: Any, where: str) -> T:
+    """Plain data held against its schema.
+
+    Args:
+        kind: The schema; make it once, it takes a while.
+        value: The data.
+        where: What an error calls it.
+
+    Raises:
+        UserError: If it is not as the schema says; names the first place that differs.
+    """
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        message = first["msg"].removeprefix("Value error, ")
+        told = f"{place}: {message}" if place else message
+        raise UserError(f"{where}: {told}, got {_short(first['input'])}; the file is damaged") from error
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
