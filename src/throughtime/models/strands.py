@@ -143,11 +143,23 @@ class StrandTagger(Model):
         shares = F.pad(self.shares[codes], (0, 0, 0, STEP * (steps + 1) - length))
         first, second, third = (shares[:, n : n + STEP * steps] for n in range(STEP))
         codons = torch.einsum("bla,blc,bld->blacd", first, second, third).flatten(2)  # [B, 3T, 64]
-        features = self.codons(codons).view(len(codes), steps, -1)
+        features = self._by_strand(self.codons, codons).view(len(codes), steps, -1)
         outputs, _ = self.stack(features, lengths=-(-letters.lengths // STEP))
         outputs = F.dropout(outputs, self.config.dropout, self.training)
-        scores: Tensor = self.linear(outputs).view(len(codes), STEP * steps, -1)
+        scores = self._by_strand(self.linear, outputs).view(len(codes), STEP * steps, -1)
         return scores[:, :length]
+
+    def _by_strand(self, layer: nn.Linear, rows: Tensor) -> Tensor:
+        """A layer on the rows of both strands, the ones above the others.
+
+        The bits of PyTorch's products depend, on some processors, on where a row stands and how it is aligned. In
+        products of their own, on memory of their own, both strands stand alike, so that the scores of the reverse
+        complement are the same bits turned round.
+        """
+        if self.training:
+            result: Tensor = layer(rows)
+            return result
+        return torch.cat([layer(strand.clone()) for strand in rows.chunk(2)])
 
     def log_probs(self, letters: Letters) -> Tensor:
         """The log-probability of every label of every base, ``[B, L, K]``."""
