@@ -28,7 +28,7 @@ FLOORS = [
     "serving",
     "cli",
 ]
-GROUND = ["errors", "extras", "files", "own", "pictures", "plain", "schema", "_version"]
+GROUND = ["errors", "extras", "files", "own", "pictures", "plain", "schema", "visible", "_version"]
 TOP = ["__init__", "__main__"]
 LONGEST = 420
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.files import write_atomically
+from throughtime.visible import in_line, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +23,8 @@ MOST = 60.0
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#8C8C8C")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
+RAISED = str.maketrans("-.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Exponents."""
 
 DASHES = ("-", "--", "-.", ":")
 
@@ -63,10 +68,53 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure; the suffix tells the kind.
+    """Writes a figure; the suffix tells the kind. No text of it is taken for maths: a word may hold dollar signs.
 
     Raises:
         OSError: If the file cannot be written.
     """
+    from matplotlib import rc_context
+
     kind = path.suffix.lower().removeprefix(".")
-    write_atomically(path, lambda partial: figure.savefig(partial, dpi=120, format=kind))
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():  # ticks are made while it is drawn
+        # Letters that the font lacks are boxes in the picture; that is all there is to say of them.
+        warnings.filterwarnings("ignore", r"Glyph \d+ |Matplotlib currently does not support", UserWarning)
+        _take_literally(figure)
+        write_atomically(path, lambda partial: figure.savefig(partial, dpi=120, format=kind))
+
+
+def _take_literally(figure: Figure) -> None:
+    """Texts and the labels of ticks are shown as they are written, but for control characters."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        if text.get_text() != visible(text.get_text()):
+            text.set_text(visible(text.get_text()))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        for ticks in (axis.major, axis.minor):  # whose formatter writes anew at every drawing
+            _write_plainly(ticks.formatter)
+
+
+def _write_plainly(formatter: Any) -> None:
+    """Powers that the formatter writes as maths stand as plain text, and labels of data in one line."""
+    if hasattr(formatter, "written_by"):  # axes may share one
+        return
+    formatter.written_by = formatter.format_ticks
+    own = type(formatter).__name__.startswith("Log")
+    formatter.format_ticks = lambda values: [
+        plain_power(label) if own else in_line(label) for label in formatter.written_by(values)
+    ]
+
+
+def plain_power(label: str) -> str:
+    r"""What matplotlib writes at a logarithmic axis, without maths.
+
+    Example:
+        >>> plain_power(r"$\mathdefault{2\times10^{-3}}$"), plain_power(r"$\mathdefault{0.1}$"), plain_power("")
+        ('2×10⁻³', '0.1', '')
+    """
+    found = re.fullmatch(r"\$\\mathdefault\{([^^]*)(?:\^\{(.*)\})?\}\$", label)
+    if found is None:
+        return label
+    return found[1].replace(r"\times", "×") + (found[2] or "").translate(RAISED)

@@ -12,7 +12,9 @@ from typing import Any
 import click
 
 from throughtime._version import __version__
+from throughtime.cli.output import VisibleContext, echo, guard_process
 from throughtime.errors import UserError, nearest
+from throughtime.visible import tell, visible
 
 COMMANDS = {
     "train": "Train a model of a task, and resume a run.",
@@ -30,6 +32,8 @@ COMMANDS = {
 class Commands(click.Group):
     """The subcommands, each imported when it is called."""
 
+    context_class = VisibleContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of work, not of the alphabet."""
         return list(COMMANDS)
@@ -40,6 +44,7 @@ class Commands(click.Group):
             return None
         command = importlib.import_module(f"throughtime.cli.{name}").command
         assert isinstance(command, click.Command)
+        command.context_class = VisibleContext
         return command
 
     def resolve_command(
@@ -88,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream, encoding in ((sys.stdin, "utf-8-sig"), (sys.stdout, "utf-8")):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding=encoding)
+    guard_process()
     sys.exit(run(arguments))
 
 
@@ -101,7 +107,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result = app.main(args=arguments, prog_name="throughtime", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        echo(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
@@ -122,5 +128,5 @@ def _is_unicode(text: str) -> bool:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"throughtime: {' '.join(message.split())}", file=sys.stderr)
+    tell(" ".join(visible(message).split()))
     return code

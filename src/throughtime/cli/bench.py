@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from throughtime.bench import PARTS, Plan, heading, measure, tables
 from throughtime.bench.plot import draw
 from throughtime.cli.common import json_option, print_table
+from throughtime.cli.output import echo, echo_json, rewrite
 from throughtime.errors import UserError
 from throughtime.pictures import check_picture
 
@@ -92,18 +92,18 @@ def command(
     result = measure(
         plan,
         shlex.join(["throughtime", *sys.argv[1:]]),
-        lambda case: click.echo(f"\r\x1b[2K{case} …", err=True, nl=False) if shown else None,
+        lambda case: rewrite(f"{case} …", err=True) if shown else None,
     )
     if shown:
-        click.echo("\r\x1b[2K", err=True, nl=False)
+        rewrite("", err=True)
     if plot is not None:
         draw(result, plot)
     if as_json:
-        click.echo(json.dumps(result, ensure_ascii=False))
+        echo_json(result)
         return
-    click.echo(heading(result))
+    echo(heading(result))
     for table in tables(result):
-        click.echo(f"\n{table.title}")
+        echo(f"\n{table.title}")
         print_table(table.columns, table.rows, right=table.right)
     for note in result["notes"]:
-        click.echo(f"\n{note}")
+        echo(f"\n{note}")

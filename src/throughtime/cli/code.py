@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from throughtime.cli.output import echo
 from throughtime.errors import UserError
 
 
@@ -32,4 +33,4 @@ def command(cell: str, input_size: int, hidden_size: int, double: bool, inferenc
         dtype=dtype,
         training=not inference,
     )
-    click.echo(text)
+    echo(text)

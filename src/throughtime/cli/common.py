@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from throughtime.cli.output import echo, echo_json, echo_styled
 from throughtime.errors import UserError
+from throughtime.visible import in_line
 
 if TYPE_CHECKING:
     from throughtime.tasks.base import Report, Task
@@ -65,20 +65,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     """A table of text on standard output; as wide as it needs to be where that is no terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(in_line(column), justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # as Text: what looks like markup is the user's own
-    width = None if sys.stdout.isatty() else 10_000
-    console = Console(width=width, highlight=False)
-    with console.capture() as printed:  # rich has its own way with a closed pipe; click.echo has ours
-        console.print(table, soft_wrap=width is not None)
-    click.echo(printed.get(), nl=False)
+        table.add_row(*(Text(in_line(cell)) for cell in row))  # made visible before its width is measured
+    echo_styled(table, fold=sys.stdout.isatty())
 
 
 def print_figures(figures: Mapping[str, Any], as_json: bool) -> None:
     """Figures by name, as a table or as one JSON object."""
     if as_json:
-        click.echo(json.dumps(figures))
+        echo_json(figures)
         return
     shown = {float: "{:,.4f}", int: "{:,}"}
     rows = [[name.replace("_", " "), shown.get(type(value), "{}").format(value)] for name, value in figures.items()]
@@ -89,13 +85,13 @@ def print_report(report: Report, as_json: bool) -> None:
     """A report's figures and tables, or all of it as one JSON object."""
     if as_json:
         tables = {t.title: [dict(zip(t.columns, row, strict=True)) for row in t.rows] for t in report.tables}
-        click.echo(json.dumps({**report.figures, **({"tables": tables} if tables else {})}, ensure_ascii=False))
+        echo_json({**report.figures, **({"tables": tables} if tables else {})})
         return
     print_figures(report.figures, as_json=False)
     for table in report.tables:
         if not table.rows:
             continue
-        click.echo(f"\n{table.title}")
+        echo(f"\n{in_line(table.title)}")
         numbers = [c for i, c in enumerate(table.columns) if any(isinstance(row[i], int | float) for row in table.rows)]
         print_table(table.columns, [[_shown(cell) for cell in row] for row in table.rows], right=numbers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 import click
 
 from throughtime.cli.common import cell_option, json_option, open_task, print_table, run_argument, task_option
+from throughtime.cli.output import echo, echo_json
 from throughtime.errors import UserError
 from throughtime.extras import extra
+from throughtime.visible import in_line
 
 
 @click.command(name="inspect")
@@ -56,7 +57,7 @@ def command(
         verdict = [{"kind": f.kind, "text": f.text, "advice": f.advice} for f in found.findings]
         memory = {name: {"length": m.length, "whole": m.whole} for name, m in found.memories.items()}
         result = {"page": str(page), "verdict": verdict, "cells": found.by_cell(), "gates": found.by_gate()}
-        click.echo(json.dumps(_plain({**result, "memory": memory}), ensure_ascii=False))
+        echo_json(_plain({**result, "memory": memory}))
         return
     columns = ["cell", "half-life", "factor a step", "1 % left after", "singular values"]
     lines = [
@@ -70,10 +71,10 @@ def command(
         for line in found.by_cell()
     ]
     print_table(columns, lines, right=columns[1:])
-    click.echo()
+    echo()
     for finding in found.findings:
-        click.echo(finding.text + (f"; what helps: {finding.advice}" if finding.advice else ""))
-    click.echo(f"\nthe page: {page}")
+        echo(in_line(finding.text) + (f"; what helps: {finding.advice}" if finding.advice else ""))
+    echo(f"\nthe page: {in_line(str(page))}")
 
 
 def _number(value: float, how: str) -> str:

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from throughtime.cli.output import VisibleContext
 from throughtime.errors import UserError, nearest
 
 
@@ -36,6 +37,8 @@ class NearestChoice(click.ParamType[str]):
 
 class SettingsCommand(click.Command):
     """A command whose help lists options under the headings of their settings."""
+
+    context_class = VisibleContext
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A section a heading."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from throughtime.cli.common import (
     beam_option,
@@ -20,16 +18,15 @@ from throughtime.cli.common import (
     run_argument,
     task_option,
 )
+from throughtime.cli.output import VisibleConsole, echo_json, echo_styled
 from throughtime.cli.progress import ReadingBar
 from throughtime.errors import UserError
 from throughtime.pictures import check_picture
 from throughtime.tasks.base import Asked, Prediction, Predictor
+from throughtime.visible import tell
 
 TOGETHER = 32
 """Lines of a file that are computed together; those of standard input are answered one by one, as they come."""
-
-CLEAR = "\r\x1b[K"
-"""Begins a terminal's line anew."""
 
 
 @click.command(name="predict")
@@ -73,7 +70,7 @@ def command(
     if out is not None and not out.absolute().parent.is_dir():
         raise UserError(f"--out: expected a folder that exists, got {out.parent}; make it first")
     predictor = open_task(run, task).predictor(run, cell)
-    bar = ReadingBar(Console(stderr=True))
+    bar = ReadingBar(VisibleConsole(stderr=True))
     asked = Asked(nbest, beam, explain, picture, out, lm, lm_weight, word_bonus, bar)
     for number, prediction in _answers(predictor, files, lines, asked, stream):
         bar.close()
@@ -147,14 +144,10 @@ def _batched(lines: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _print(prediction: Prediction, name: str, as_json: bool) -> None:
     for warning in prediction.warnings:
-        click.echo(f"throughtime: {name}: {warning}", err=True)
+        tell(f"{name}: {warning}")
     if as_json:
-        click.echo(json.dumps(prediction.data, ensure_ascii=False))
+        echo_json(prediction.data)
     else:
         terminal = sys.stdout.isatty()
-        console = Console(highlight=False, soft_wrap=True)
-        with console.capture() as printed:
-            console.print(prediction.shown, end="" if terminal and not prediction.final else "\n")
         # In a terminal what may change yet is written over by what comes after it.
-        click.echo((CLEAR if terminal else "") + printed.get(), nl=False)
-    sys.stdout.flush()
+        echo_styled(prediction.shown, "" if terminal and not prediction.final else "\n", clear=terminal)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 
-from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from throughtime.cli.output import VisibleConsole
 from throughtime.training import Evaluation, Observer, StepReport
+from throughtime.visible import in_line
 
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""
@@ -19,7 +20,7 @@ PLAIN_SECONDS = 10.0
 class ProgressObserver(Observer):
     """Shows step, loss, rate and time left; evaluations stay on screen."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: VisibleConsole) -> None:
         self.console = console
         self.loss = self.rate = math.nan
         self.shown = -math.inf
@@ -32,7 +33,7 @@ class ProgressObserver(Observer):
         if self.live is not None:
             if not self.live.is_started:
                 self.live.start()
-            self.live.update(Text(self.line(report), no_wrap=True, overflow="ellipsis"))
+            self.live.update(Text(in_line(self.line(report)), no_wrap=True, overflow="ellipsis"))
         elif time.monotonic() - self.shown >= PLAIN_SECONDS:
             self.shown = time.monotonic()
             self._print(self.line(report))
@@ -59,13 +60,13 @@ class ProgressObserver(Observer):
             self.live.stop()
 
     def _print(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+        self.console.print(in_line(line), soft_wrap=True)
 
 
 class ReadingBar:
     """How far a long input is read, with rate and time left; nothing where there is no terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: VisibleConsole) -> None:
         self.console = console
         self.bar: Progress | None = None
 
@@ -75,7 +76,7 @@ class ReadingBar:
             return
         if self.bar is None:
             self.begun = time.monotonic()
-            columns = (BarColumn(20), TextColumn("{task.description}"), TimeRemainingColumn())
+            columns = (BarColumn(20), TextColumn("{task.description}", markup=False), TimeRemainingColumn())
             self.bar = Progress(*columns, console=self.console, transient=True)
             self.task = self.bar.add_task("", total=total)
             self.bar.start()

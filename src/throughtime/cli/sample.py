@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from throughtime.cli.common import cell_option, json_option, open_task, run_argument, task_option
+from throughtime.cli.output import echo, echo_json
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.pictures import SUFFIXES, check_picture
+from throughtime.visible import tell
 
 
 @click.command(name="sample")
@@ -71,18 +71,18 @@ def command(
     for file in files:
         _check(file, sampler.suffixes)
     for warning in sampler.warnings(prompt):
-        click.echo(f"throughtime: {warning}", err=True)
+        tell(warning)
     for number, setting in enumerate(settings):
         drawn = sampler.sample(prompt, setting)
         if number and not as_json:
-            click.echo("\n" + "─" * 40)
+            echo("\n" + "─" * 40)
         for piece in drawn:
             if not as_json:
-                sys.stdout.write(piece)
-                sys.stdout.flush()
-        click.echo(
-            json.dumps({"prompt": prompt, **drawn.data, "seed": setting.seed}, ensure_ascii=False) if as_json else ""
-        )
+                echo(piece, nl=False)
+        if as_json:
+            echo_json({"prompt": prompt, **drawn.data, "seed": setting.seed})
+        else:
+            echo()
         for file in files:
             drawn.save(file if count == 1 else file.with_stem(f"{file.stem}-{number + 1}"))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from throughtime.cli.common import cell_option, json_option, print_table, read_lines, run_argument
+from throughtime.cli.output import echo_json
 from throughtime.errors import UserError
 from throughtime.tasks.text_model import TextModel
 
@@ -33,7 +33,8 @@ def command(run: Path, file: str, lines: tuple[str, ...], sort: bool, cell: str 
     if sort:
         scores.sort(key=lambda score: -score.log_prob)
     if as_json:
-        click.echo("\n".join(json.dumps(asdict(score), ensure_ascii=False) for score in scores))
+        for score in scores:
+            echo_json(asdict(score))
         return
     rows = [
         [f"{score.log_prob:.2f}", f"{score.perplexity:,.2f}", str(score.tokens), str(score.unknown), score.text]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from throughtime.cli.common import json_option, print_table
+from throughtime.cli.output import echo_json
 from throughtime.tasks import TASKS
 
 
@@ -15,6 +14,6 @@ from throughtime.tasks import TASKS
 def command(as_json: bool) -> None:
     """What can be trained."""
     if as_json:
-        click.echo(json.dumps({name: task.summary for name, task in TASKS.items()}))
+        echo_json({name: task.summary for name, task in TASKS.items()})
     else:
         print_table(["task", "what it is"], [[name, task.summary] for name, task in TASKS.items()])

@@ -10,20 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from throughtime.cli.common import print_figures, print_report
 from throughtime.cli.options import SettingsCommand, given, settings_options
+from throughtime.cli.output import VisibleConsole, VisibleContext, echo
 from throughtime.cli.progress import ProgressObserver
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
 from throughtime.tasks.base import Report, Task
 from throughtime.training import Observer, Trainer, TrainingDivergedError
+from throughtime.visible import in_line, tell
 
 
 class TrainGroup(click.Group):
     """A subcommand a task, with the options of the task's settings."""
+
+    context_class = VisibleContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every task."""
@@ -67,10 +70,10 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
         extra("tensorboard", "track", "--tensorboard")
     trainer = task.resume(out, options) if values["resume"] else task.start(paths, out, options)
     for line in task.describe(trainer).splitlines():
-        click.echo(f"{out}: {line}", err=True)
+        echo(in_line(f"{out}: {line}"), err=True)
     if values["resume"]:
-        click.echo(f"resumed at step {trainer.progress.step}", err=True)
-    observers: list[Observer] = [ProgressObserver(Console(stderr=True))]
+        echo(f"resumed at step {trainer.progress.step}", err=True)
+    observers: list[Observer] = [ProgressObserver(VisibleConsole(stderr=True))]
     if values["tensorboard"]:
         from throughtime.training.tensorboard import TensorBoardObserver
 
@@ -80,11 +83,11 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
         try:
             progress = trainer.run()
         except TrainingDivergedError as error:
-            click.echo(f"throughtime: {error}", err=True)
+            tell(str(error))
             return 1
     if not progress.finished:
         again = shlex.join(["throughtime", "train", task.name, "--out", str(out), "--resume"])
-        click.echo(f"stopped at step {progress.step}; go on with: {again}", err=True)
+        echo(in_line(f"stopped at step {progress.step}; go on with: {again}"), err=True)
         return 130
     result = {
         "run": str(out),

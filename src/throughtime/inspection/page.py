@@ -14,6 +14,7 @@ from throughtime.inspection.panels import Panel, draw_panels
 from throughtime.inspection.report import Inspection
 from throughtime.inspection.verdict import Finding
 from throughtime.pictures import save_figure
+from throughtime.visible import visible
 
 CELLS = (
     "Half-life: steps in which a gradient halves. Factor: what a step multiplies it by. Reach: steps until 1 % of it "
@@ -34,7 +35,7 @@ def write_page(inspection: Inspection, folder: Path, title: str, facts: Sequence
     panels = draw_panels(inspection)
     for panel in panels:
         save_figure(panel.figure, folder / f"{panel.name}.png")
-    text = _html(inspection, panels, folder, title, facts)
+    text = visible(_html(inspection, panels, folder, title, facts))
     page = folder / "index.html"
     write_atomically(page, lambda partial: partial.write_text(text, encoding="utf-8"))
     return page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from throughtime.models import Model
 from throughtime.tasks.application import ExampleSettings
 from throughtime.tasks.base import Report
 from throughtime.tasks.settings import option
+from throughtime.visible import tell
 
 KNOWN = (*MIDI, *ABC, *ROLLS)
 """Suffixes of files that tunes are read from."""
@@ -207,7 +207,7 @@ def readable(files: Sequence[Path], grid: int) -> Iterator[TuneExample]:
     if errors and not read:
         raise errors[0]
     for error in errors:
-        print(f"throughtime: {error}; left out", file=sys.stderr)
+        tell(f"{error}; left out")
 
 
 def _read_file(path: Path, grid: int) -> Iterator[TuneExample | UserError]:
