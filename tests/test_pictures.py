@@ -19,8 +19,9 @@ def texts(figure: Any) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-@pytest.mark.parametrize("word", HOSTILE)
+@pytest.mark.parametrize(
+    ("word", "suffix"), [*((word, ".png") for word in HOSTILE), ("\x1b$x^$", ".svg"), ("\x1b$x^$", ".pdf")]
+)
 def test_a_word_is_drawn_as_it_stands_wherever_it_is(tmp_path: Path, word: str, suffix: str) -> None:
     figure = new_figure(4, 4)
     above, below = figure.subplots(2, 1, sharex=True)
@@ -37,7 +38,9 @@ def test_a_word_is_drawn_as_it_stands_wherever_it_is(tmp_path: Path, word: str, 
     below.legend(title=word)
     save_figure(figure, tmp_path / f"picture{suffix}")
     assert (tmp_path / f"picture{suffix}").stat().st_size > 1000
-    shown = {"\x1b[31m$x^$": "␛[31m$x^$", "\x9b\u202e": r"\x9b\u202e", "\ud800": r"\ud800"}.get(word, word)
+    shown = {"\x1b[31m$x^$": "␛[31m$x^$", "\x1b$x^$": "␛$x^$", "\x9b\u202e": r"\x9b\u202e", "\ud800": r"\ud800"}.get(
+        word, word
+    )
     assert texts(figure).count(shown) >= 9
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", "".join(texts(figure)))
 
