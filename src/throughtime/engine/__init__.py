@@ -57,7 +57,8 @@ def unroll(
     """Runs a cell over a batch of sequences, in one direction.
 
     Every engine gives the reference's outputs, final states and gradients. Padding is never read: outputs
-    past a row's length are zero and receive no gradient. Empty rows are legal and end in their initial state.
+    past a row's length are zero and receive no gradient. Empty rows are legal and end in their initial state;
+    where no row has a step, the outputs depend on nothing and require no gradient.
 
     Args:
         cell: The equations.
@@ -101,7 +102,10 @@ def unroll(
         recompute,
         look,
     )
-    return _choose(engine, call).run(call)
+    served = _choose(engine, call)
+    steps = time if call.lengths is None else int(call.lengths.max())
+    # without a step nothing is left of an engine but which flags its results carry
+    return (served if steps else ENGINES[-1]).run(call)
 
 
 def open_stream(

@@ -30,6 +30,8 @@ class ReferenceEngine:
             call.look.begin(arranged)
         cell, noise, batch = call.cell, arranged.noise, call.inputs.shape[0]
         state = dict(arranged.state)
+        if not arranged.active:  # no step makes a new state, and the caller's own stays the caller's
+            state = {name: value.clone() for name, value in state.items()}
         finished: list[dict[str, Tensor]] = []
         outputs: list[Tensor] = []
         running = batch
