@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object], mode: int = 0o644) -> None:
     """Calls ``write`` on a neighbouring name and puts the result in place in one move.
 
     Whoever reads ``path``, also after a crash or a power cut, sees the old file or the new one, never a part.
     """
     partial = path.with_name(f".{path.name}.partial")
     write(partial)
-    partial.chmod(0o644)
+    partial.chmod(mode)
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(partial, path)

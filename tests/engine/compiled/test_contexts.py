@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 import throughtime
 from throughtime.cells import CELLS
 from throughtime.engine import unroll
-from throughtime.engine.compiled import build, cellcode, team
+from throughtime.engine.compiled import team
 
 SOURCE = Path(throughtime.__file__).parents[1]
 
@@ -164,91 +164,3 @@ def test_the_team_of_python_threads_gives_the_same_bits(
     with team._team.lock:  # found busy: the caller works alone
         got = run(cell, values, "compiled", lengths=lengths)
     assert all(torch.equal(got[key], value) for key, value in expected.items())
-
-
-# The cache of machine code.
-
-CACHED = """
-import sys, torch
-from throughtime.cells import CELLS
-from throughtime.engine import unroll
-torch.set_num_threads(1)
-
-def go(batch, time, hidden):
-    cell = CELLS["rnn"](2, hidden)
-    torch.manual_seed(0)
-    parameters = {n: torch.randn(p.shape) / hidden**0.5 for n, p in cell.parameters().items()}
-    x = torch.randn(batch, time, 2, requires_grad=True)
-    outputs, _ = unroll(cell, parameters, x, engine="compiled")
-    outputs.sum().backward()
-    torch.testing.assert_close(outputs, unroll(cell, parameters, x, engine="reference")[0], rtol=1e-3, atol=1e-4)
-    return outputs.sum().item()
-"""
-
-
-def files(folder: Path) -> dict[str, tuple[int, int]]:
-    return {file.name: (file.stat().st_mtime_ns, file.stat().st_size) for file in folder.iterdir()}
-
-
-def test_machine_code_is_kept_and_found_again(tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "cache"
-    first = python(CACHED + "print(go(3, 4, 5))", THROUGHTIME_CACHE=str(folder))
-    kept = files(folder)
-    assert len(kept) == 2  # forward and backward
-    assert all(name.endswith(".o") for name in kept)
-    # no shape is in the code
-    sizes = "; [go(*s) for s in ((1, 1, 1), (7, 2, 33), (20, 9, 100), (0, 3, 4), (2, 0, 5))]"
-    assert python(CACHED + "print(go(3, 4, 5))" + sizes, THROUGHTIME_CACHE=str(folder)) == first
-    assert files(folder) == kept
-
-
-def answer() -> dict[str, torch.Tensor]:
-    """A run in this process as if it were the first."""
-    build.build.cache_clear()
-    cellcode.compile_cell.cache_clear()
-    cell = CELLS["rnn"](2, 5)
-    source = torch.Generator().manual_seed(0)
-    parameters = {n: torch.randn(p.shape, generator=source).requires_grad_() for n, p in cell.parameters().items()}
-    outputs, _ = unroll(cell, parameters, torch.ones(2, 3, 2), engine="compiled")
-    outputs.sum().backward()
-    return {"outputs": outputs.detach(), **{n: v.grad for n, v in parameters.items() if v.grad is not None}}
-
-
-def test_a_damaged_file_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Any) -> None:
-    monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path))
-    first = answer()
-    whole = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    assert len(whole) == 2
-    for damage in ("cut", "changed", "empty", "digest alone"):
-        for file, content in whole.items():
-            wrong = bytearray(content)
-            wrong[-100] ^= 255
-            file.write_bytes(
-                {"cut": content[:-64], "changed": bytes(wrong), "empty": b"", "digest alone": content[:32]}[damage]
-            )
-        same(answer(), first)
-        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == whole
-
-
-def test_a_cache_that_is_no_folder_costs_nothing_but_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Any
-) -> None:
-    expected = answer()
-    file = tmp_path / "file"
-    file.write_text("mine")
-    for place in (file, file / "below"):
-        monkeypatch.setenv("THROUGHTIME_CACHE", str(place))
-        same(answer(), expected)
-    assert file.read_text() == "mine"
-
-
-def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Any) -> None:
-    expected = answer()
-
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise PermissionError("read only")  # a folder's mode would not stop the root user
-
-    monkeypatch.setattr(build.tempfile, "NamedTemporaryFile", refuse)
-    monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path))
-    same(answer(), expected)
-    assert files(tmp_path) == {}

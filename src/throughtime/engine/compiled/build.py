@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from throughtime._version import __version__
+from throughtime.engine.compiled import store
 from throughtime.engine.compiled.vectors import Target
 
 
@@ -53,13 +52,11 @@ def target(kind: str) -> Target:
 def build(text: str) -> Code:
     """The functions that a text defines."""
     llvm = _llvm()
-    name, _, features = _host()
-    key = hashlib.sha256(repr((text, name, sorted(features.items()), llvm.llvm_version_info)).encode()).hexdigest()
-    file = cache_folder() / f"{key[:32]}.o"
-    code = _read(file)
+    key = _key(text)
+    code = store.load(key)
     if code is None:
         code = _compile(text)
-        _keep(file, code)
+        store.keep(key, code)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
@@ -73,15 +70,8 @@ def assembly(text: str) -> str:
     return str(_machine().emit_assembly(_optimised(text)))
 
 
-def cache_folder() -> Path:
-    """Where machine code is kept: ``THROUGHTIME_CACHE``, or a folder of the user's cache."""
-    own = os.environ.get("THROUGHTIME_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "throughtime"
-
-
-DIGEST = hashlib.sha256().digest_size
+PIPELINE = {"opt": 3, "speed_level": 2}
+"""How hard LLVM tries."""
 
 _ENGINES: list[Any] = []
 """Keeps the memory of compiled functions for the life of the process."""
@@ -102,24 +92,32 @@ def _llvm() -> Any:
 @functools.cache
 def _host() -> tuple[str, str, dict[str, bool]]:
     llvm = _llvm()
-    features = dict(llvm.get_host_cpu_features())
+    features = dict(sorted(llvm.get_host_cpu_features().items()))
     features["prefer-256-bit"] = False  # vectors are written in full width, where that is 512 bits too
     return llvm.get_host_cpu_name(), llvm.get_process_triple(), features
+
+
+def _key(text: str) -> bytes:
+    """The digest of all that machine code depends on: the text, the processor, and who compiles."""
+    from llvmlite import __version__ as binding
+
+    writers = (__version__, binding, _llvm().llvm_version_info, PIPELINE)
+    return hashlib.sha256(repr((text, _host(), writers)).encode()).digest()
 
 
 def _machine() -> Any:
     llvm = _llvm()
     name, triple, features = _host()
-    flags = ",".join(f"{'+' if on else '-'}{feature}" for feature, on in sorted(features.items()))
+    flags = ",".join(f"{'+' if on else '-'}{feature}" for feature, on in features.items())
     target = llvm.Target.from_triple(triple)
-    return target.create_target_machine(cpu=name, features=flags, opt=3, jit=True)
+    return target.create_target_machine(cpu=name, features=flags, opt=PIPELINE["opt"], jit=True)
 
 
 def _optimised(text: str) -> Any:
     llvm = _llvm()
     module = llvm.parse_assembly(text)
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=PIPELINE["speed_level"])
     # what should be a vector is one already
     options.loop_vectorization = False
     options.slp_vectorization = False
@@ -130,25 +128,3 @@ def _optimised(text: str) -> Any:
 
 def _compile(text: str) -> bytes:
     return bytes(_machine().emit_object(_optimised(text)))
-
-
-def _read(file: Path) -> bytes | None:
-    """The code that a file keeps, if it is whole."""
-    try:
-        kept = file.read_bytes()
-    except OSError:
-        return None
-    code = kept[DIGEST:]
-    return code if hashlib.sha256(code).digest() == kept[:DIGEST] else None
-
-
-def _keep(file: Path, code: bytes) -> None:
-    """A cache that cannot be written costs time, nothing else."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # under a name of its own, for other processes may be at it too
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as partial:
-            partial.write(hashlib.sha256(code).digest() + code)
-        os.replace(partial.name, file)
-    except OSError:
-        return
