@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from throughtime.errors import UserError
 
@@ -36,23 +36,39 @@ def check_regular(path: Path, limit: int | None = None) -> int:
     return _check(path, found, limit)
 
 
+def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
+    """A regular file, open for reading.
+
+    Raises:
+        UserError: As :func:`check_regular`, or if it cannot be opened.
+    """
+    check_regular(path, limit)
+    try:
+        # What stood there a moment ago may be a pipe now: opening that must not wait for a writer.
+        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    except FileNotFoundError as error:
+        raise UserError(f"expected the file {path}, which does not exist") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        _check(path, os.fstat(file.fileno()), limit)
+    except UserError:
+        file.close()
+        raise
+    return file
+
+
 def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
     """The bytes of a regular file.
 
     Raises:
         UserError: If it is missing, cannot be read, is larger than ``limit``, or is no regular file.
     """
-    check_regular(path, limit)
-    try:
-        # What stood there a moment ago may be a pipe now: opening that must not wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            _check(path, os.fstat(descriptor), limit)
+    with open_regular(path, limit) as file:
+        try:
             content = file.read(limit + 1)
-    except FileNotFoundError as error:
-        raise UserError(f"expected the file {path}, which does not exist") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(content) > limit:  # it grew meanwhile
         raise _too_large(path, len(content), limit)
     return content

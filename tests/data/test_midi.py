@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from throughtime.data.abc import abc_field, abc_tunes
 from throughtime.data.events import Events
-from throughtime.data.midi import RATE, abc_field, abc_tunes, read_abc, read_midi, write_midi, write_wav
+from throughtime.data.midi import RATE, read_abc, read_midi, write_midi, write_wav
 from throughtime.data.tunes import Tune
 from throughtime.errors import UserError
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from throughtime.data.text import read_file
+from throughtime.data.abc import abc_to_midi
 from throughtime.data.tunes import Note, Tune
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.files import write_atomically
+from throughtime.plain import read_bytes
 
 MIDI = (".mid", ".midi")
 ABC = (".abc",)
+
+ABC2MIDI = "abc2midi.exe" if os.name == "nt" else "abc2midi"
+"""The program that symusic brings along."""
+
+LARGEST = 64 << 20
+"""Bytes of a MIDI file."""
 
 MOST_STEPS = 1_000_000
 """Of a tune: what is longer has broken times."""
@@ -45,28 +48,12 @@ def read_midi(path: Path, grid: int) -> Tune:
         UserError: If the file is broken, or holds no notes; names it.
     """
     symusic = extra("symusic", "music", f"{path}: reading MIDI")
+    content = read_bytes(path, LARGEST)
     try:
-        score = symusic.Score.from_midi(path.read_bytes())
+        score = symusic.Score.from_midi(content)
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{path}: expected a MIDI file, which this is not, or a broken one ({error})") from error
     return _tune(str(path), score, grid)
-
-
-def abc_tunes(path: Path) -> list[tuple[int, str]]:
-    """The tunes of an ABC file, each with the number of its first line, that of its ``X:``.
-
-    Raises:
-        UserError: If there is none.
-    """
-    text = "".join(read_file(path))
-    begins = [found.start() for found in re.finditer(r"(?m)^X:", text)]
-    if not begins:
-        raise UserError(f"{path}: expected tunes in ABC, each begun by X:, found none")
-    ends = [*begins[1:], len(text)]
-    return [
-        (text.count("\n", 0, begin) + 1, text[begin:end].rstrip() + "\n")
-        for begin, end in zip(begins, ends, strict=True)
-    ]
 
 
 def read_abc(where: str, text: str, grid: int) -> Tune:
@@ -81,43 +68,17 @@ def read_abc(where: str, text: str, grid: int) -> Tune:
         UserError: If it is broken or holds no notes.
     """
     symusic = extra("symusic", "music", f"{where}: reading ABC")
+    midi = abc_to_midi(where, text, Path(symusic.__file__).parent / "bin" / ABC2MIDI)
     try:
-        with _hushed():  # the library's parser prints what it finds odd
-            score = symusic.Score.from_abc(text)
+        score = symusic.Score.from_midi(midi)
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{where}: expected a tune in ABC, which this is not ({error})") from error
     return _tune(where, score, grid)
 
 
-def abc_field(text: str, letter: str) -> str:
-    r"""A field of a tune in ABC; empty where it has none.
-
-    Example:
-        >>> abc_field("X:1\nR: Slip jig % fast\nK:D\n", "R")
-        'Slip jig'
-    """
-    found = re.search(rf"(?m)^{letter}:([^%\n]*)", text)
-    return found.group(1).strip() if found else ""
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Nothing that a library in C prints comes out."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(number) for number in (1, 2)]
-    with open(os.devnull, "wb") as nowhere:
-        for number in (1, 2):
-            os.dup2(nowhere.fileno(), number)
-        try:
-            yield
-        finally:
-            for number, copy in zip((1, 2), kept, strict=True):
-                os.dup2(copy, number)
-                os.close(copy)
-
-
 def _tune(where: str, score: Any, grid: int) -> Tune:
+    if score.ticks_per_quarter <= 0:
+        raise UserError(f"{where}: expected a MIDI file, which this is not, or a broken one (a beat of no ticks)")
     beat = score.ticks_per_quarter / grid
     notes: list[Note] = []
     for track in score.tracks:

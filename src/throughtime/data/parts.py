@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from throughtime.errors import UserError, nearest
+from throughtime.plain import check_regular
 
 ExampleT = TypeVar("ExampleT")
 
@@ -62,14 +63,21 @@ def find_parts(paths: Sequence[Path], is_data: Callable[[Path], bool]) -> dict[s
 
 
 def check_there(path: Path) -> None:
-    """Refuses a path that does not exist; names the nearest one.
+    """Refuses a path that does not exist, and names the nearest one; or that is neither a file nor a folder.
 
     Raises:
-        UserError: If it does not exist.
+        UserError: If it does not exist, cannot be looked at, or is a pipe or a device.
     """
-    if not path.exists():
+    try:
+        if path.is_dir():
+            return
+        if path.exists():
+            check_regular(path)
+            return
         beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UserError(f"{path}: no such file or folder{nearest(path.name, beside)}")
+    except OSError as error:  # a name longer than any file's, or a folder that others may not look into
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    raise UserError(f"{path}: no such file or folder{nearest(path.name, beside)}")
 
 
 def _inside(folder: Path, is_data: Callable[[Path], bool]) -> list[Path]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Protocol
 
+from throughtime.data.parts import check_there
 from throughtime.errors import UserError, nearest
+from throughtime.plain import open_regular
 
 BUILT_IN = "builtin:python-manual"
 """Names the corpus that every CPython carries: the manual behind ``help("topics")``."""
 
 PIECE = 1 << 16
 """Most characters of a piece: a file without a single line break is read in bounded memory, too."""
+
+LONGEST = 1 << 28
+"""Characters of a line: the longest human chromosome fits in one."""
 
 END = None
 """Marks in a stream of pieces that a text ends."""
@@ -92,10 +98,11 @@ def read_file(path: Path) -> Iterator[str]:
         UserError: If it cannot be read, is binary, or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             _refuse_binary(path, file.read(8192))
-        with path.open(encoding="utf-8-sig") as file:
-            while piece := file.readline(PIECE):
+            file.seek(0)
+            text = TextIOWrapper(file, encoding="utf-8-sig")
+            while piece := text.readline(PIECE):
                 yield piece
     except UnicodeDecodeError as error:
         raise UserError(
@@ -103,21 +110,25 @@ def read_file(path: Path) -> Iterator[str]:
             f"convert it first, e.g. iconv -f latin1 -t utf-8 {path.name}"
         ) from error
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def file_lines(path: Path) -> Iterator[str]:
-    """A file's lines, however long, with their line breaks.
+    """A file's lines, up to :data:`LONGEST` characters each, with their line breaks.
 
     Raises:
-        UserError: As :func:`read_file`.
+        UserError: As :func:`read_file`, or if a line is longer.
     """
     begun: list[str] = []
+    number, size = 1, 0
     for piece in read_file(path):
         begun.append(piece)
+        size += len(piece)
+        if size > LONGEST:
+            raise UserError(f"{path}:{number}: expected lines of at most {LONGEST:,} characters, got a longer one")
         if piece.endswith("\n"):
             yield "".join(begun)
-            begun = []
+            begun, number, size = [], number + 1, 0
     if begun:
         yield "".join(begun)
 
@@ -185,19 +196,13 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines
 
 
 def _files(path: Path) -> list[Path]:
-    try:
-        folder, there = path.is_dir(), path.exists()
-    except OSError as error:  # a name longer than any file's, say
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    if folder:
-        found = sorted(file for file in path.rglob("*.txt") if file.is_file())
-        if not found:
-            raise UserError(f"{path}: expected a folder with .txt files, found none; name the files themselves")
-        return found
-    if not there:
-        beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UserError(f"{path}: no such file or folder{nearest(path.name, beside)}")
-    return [path]
+    check_there(path)
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*.txt") if file.is_file())
+    if not found:
+        raise UserError(f"{path}: expected a folder with .txt files, found none; name the files themselves")
+    return found
 
 
 def _refuse_binary(path: Path, head: bytes) -> None:
@@ -210,7 +215,7 @@ def _refuse_binary(path: Path, head: bytes) -> None:
 
 
 def _broken_line(path: Path) -> int:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode("utf-8")

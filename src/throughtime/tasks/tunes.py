@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from throughtime.data.midi import ABC, MIDI, abc_field, abc_tunes, read_abc, read_midi
+from throughtime.data.abc import abc_field, abc_tunes
+from throughtime.data.midi import ABC, MIDI, read_abc, read_midi
 from throughtime.data.parts import PARTS, check_there, part_of
 from throughtime.data.rolls import SUFFIXES as ROLLS
 from throughtime.data.rolls import read_rolls
