@@ -45,7 +45,7 @@ def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
     check_regular(path, limit)
     try:
         # What stood there a moment ago may be a pipe now: opening that must not wait for a writer.
-        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     except FileNotFoundError as error:
         raise UserError(f"expected the file {path}, which does not exist") from error
     except OSError as error:

@@ -137,7 +137,7 @@ def test_a_file_that_vanished_after_it_was_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "here")
     texts = FileTexts([path])
     path.unlink()
-    with pytest.raises(UserError, match="expected the file .*a.txt, which does not exist"):
+    with pytest.raises(UserError, match=r"expected the file .*a\.txt, which does not exist"):
         list(texts.read())
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from throughtime.data.matlab import LARGEST, Matrix, read_cells
 from throughtime.data.parts import PARTS
 from throughtime.data.text import read_file
 from throughtime.data.tunes import KEYS, LOWEST, PITCHES, Tune
 from throughtime.errors import UserError
-from throughtime.extras import extra
+from throughtime.plain import check_regular, parse_json
 
 CELLS = {"train": "traindata", "valid": "validdata", "test": "testdata"}
 """The cells of a ``.mat`` file, by part."""
@@ -42,41 +41,35 @@ def read_rolls(path: Path) -> dict[str, list[Tune]]:
 
 
 def _read_mat(path: Path) -> dict[str, list[Tune]]:
-    scipy = extra("scipy.io", "music", f"{path}: reading MATLAB files")
-    reader = extra("scipy.io.matlab", "music", f"{path}: reading MATLAB files")
-    try:
-        cells = scipy.loadmat(path, variable_names=list(CELLS.values()))
-    except (reader.MatReadError, ValueError, TypeError, NotImplementedError) as error:
-        raise UserError(f"{path}: expected a MATLAB file up to version 7.2, which this is not ({error})") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    cells = read_cells(path, CELLS.values())
     named = {part: cells[cell] for part, cell in CELLS.items() if cell in cells}
     if "train" not in named and "test" not in named:
         raise UserError(f"{path}: expected the cells {', '.join(CELLS.values())}, found none of them")
     return {
-        part: [_roll(f"{path}: {part} {number}", roll) for number, roll in enumerate(cell.ravel(), 1)]
-        for part, cell in named.items()
+        part: [_roll(f"{path}: {part} {number}", roll) for number, roll in enumerate(matrices, 1)]
+        for part, matrices in named.items()
     }
 
 
-def _roll(where: str, roll: Any) -> Tune:
-    if getattr(roll, "ndim", 0) != 2 or roll.shape[1] != KEYS or not np.isin(roll, (0, 1)).all():
-        shape = "×".join(map(str, getattr(roll, "shape", ()))) or type(roll).__name__
+def _roll(where: str, roll: Matrix) -> Tune:
+    if roll.ndim != 2 or roll.shape[1] != KEYS or not np.isin(roll, (0, 1)).all():
+        shape = "×".join(map(str, roll.shape))
         raise UserError(f"{where}: expected a matrix of frames × {KEYS} keys of zeros and ones, got {shape}")
     return Tune.of_frames(roll.astype(np.uint8))
 
 
 def _read_json(path: Path) -> dict[str, list[Tune]]:
-    try:
-        value = json.loads("".join(read_file(path)))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: expected JSON, which this is not ({error})") from error
+    check_regular(path, LARGEST)
+    value = parse_json("".join(read_file(path)), str(path))
     if not isinstance(value, dict) or not set(value) & set(PARTS):
         raise UserError(f"{path}: expected a JSON object of {', '.join(PARTS)}, got {_outline(value)}")
+    found = {part: value[part] for part in PARTS if part in value}
+    for part, tunes in found.items():
+        if not isinstance(tunes, list):
+            raise UserError(f"{path}: {part}: expected a list of tunes, got {type(tunes).__name__}")
     return {
-        part: [_chorale(f"{path}: {part} {number}", steps) for number, steps in enumerate(value[part], 1)]
-        for part in PARTS
-        if part in value
+        part: [_chorale(f"{path}: {part} {number}", steps) for number, steps in enumerate(tunes, 1)]
+        for part, tunes in found.items()
     }
 
 
@@ -85,14 +78,14 @@ def _outline(value: Any) -> str:
 
 
 def _chorale(where: str, steps: Any) -> Tune:
-    if not isinstance(steps, Sequence) or not all(isinstance(step, list) for step in steps):
+    if not isinstance(steps, list) or not all(isinstance(step, list) for step in steps):
         raise UserError(f"{where}: expected a list of steps, each a list of pitches")
     roll = np.zeros((len(steps), KEYS), np.uint8)
     for number, step in enumerate(steps):
         for pitch in step:
             if pitch == -1:
                 continue
-            if not isinstance(pitch, int | float) or pitch != int(pitch) or not 0 <= pitch < PITCHES:
+            if not isinstance(pitch, int | float) or not 0 <= pitch < PITCHES or pitch != int(pitch):
                 raise UserError(f"{where}, step {number}: expected a MIDI pitch from 0 to 127, or -1, got {pitch!r}")
             if 0 <= int(pitch) - LOWEST < KEYS:
                 roll[number, int(pitch) - LOWEST] = 1
