@@ -122,7 +122,7 @@ def test_spans_widen_to_words(write: Write, spans: list[list[object]], tags: str
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("{", "expected a JSON object a line"),
+        ("{", "expected JSON, which this is not"),
         ("[1]", 'expected an object with a "text"'),
         ('{"text": 3, "spans": []}', 'expected an object with a "text"'),
         ('{"text": "a"}', "expected a list of spans under one of"),

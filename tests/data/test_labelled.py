@@ -87,7 +87,7 @@ def test_a_text_longer_than_any_buffer(tmp_path: Path) -> None:
         ("a.csv", "text,label\nfine,1\npoor,\n", "a.csv:3: expected a value in column 'label', got none"),
         ("a.csv", 'text,label\n"never closed,1\n', "a.csv:2: expected a row of a table, got a broken one"),
         ("a.csv", "text\nfine\n", "expected two columns, got one, 'text'"),
-        ("a.jsonl", '{"text": "a", "label": 1}\nnot json\n', "a.jsonl:2: expected a JSON object, got 'not json'"),
+        ("a.jsonl", '{"text": "a", "label": 1}\nnot json\n', "a.jsonl:2: expected JSON, which this is not"),
         ("a.jsonl", "[1]\n", "a.jsonl:1: expected a JSON object, got a list"),
         ("a.jsonl", '{"text": "a", "label": 1}\n{"label": 2}\n', "a.jsonl:2: expected a value in column 'text'"),
         ("a.docx", "x", "expected .csv, .tsv, .tab, .jsonl, .ndjson, or a folder"),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from throughtime.errors import UserError
 from throughtime.extras import extra
+from throughtime.plain import check_regular
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
 """Of the files that hold sound."""
@@ -27,6 +28,15 @@ Samples = npt.NDArray[np.float32]
 
 ENDLESS = 0x7FFF0000
 """Bytes from which on a wav head's length is what programs write that do not know it yet: they write to a pipe."""
+
+RATES = (1_000, 1_000_000)
+"""Samples a second, at least and at most, of a recording."""
+
+CHANNELS = 128
+"""Of a recording, at most."""
+
+LOUDEST = 1e6
+"""Of a sample, which should be within [-1, 1]; some programs write whole numbers of 16 bits as they are."""
 
 _DATA = re.compile(r"^data\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -59,12 +69,19 @@ class Audio:
     def __init__(self, path: Path | None) -> None:
         self.name = "standard input" if path is None else str(path)
         self.library = extra("soundfile", "speech", "reading audio")
+        if path is not None:
+            check_regular(path)  # a pipe is read as standard input
         source = _standard_input() if path is None else str(path)
         try:
             self.file = self.library.SoundFile(source, closefd=False)
         except (self.library.LibsndfileError, TypeError) as error:  # TypeError: a suffix that means raw samples
             known = "wav (with its head)" if path is None else ", ".join(SUFFIXES)
             raise UserError(f"{self.name}: expected sound ({known}), which this is not, or it is damaged") from error
+        try:
+            _check_head(self.name, self.file)
+        except UserError:
+            self.file.close()
+            raise
         self.info = _info(self.file)
         self.warnings = [self.info.warning] if self.info.warning else []
 
@@ -77,7 +94,7 @@ class Audio:
             seconds: Of a block.
 
         Raises:
-            UserError: If there is no sound in it at all.
+            UserError: If there is no sound in it at all, or a sample is no number or far too loud.
         """
         resampler = None
         if self.info.rate * speed != rate:
@@ -86,6 +103,8 @@ class Audio:
         read = 0
         with self.file:
             for block in self._read(max(1, round(seconds * self.info.rate))):
+                if not np.abs(block).max() <= LOUDEST:
+                    raise _damaged(self.name, read / self.info.rate)
                 read += len(block)
                 yield block if resampler is None else resampler.resample_chunk(block)
         if not read:
@@ -119,6 +138,19 @@ def audio_info(path: Path) -> AudioInfo:
     return audio.info
 
 
+def _check_head(name: str, file: Any) -> None:
+    least, most = RATES
+    if not least <= file.samplerate <= most:
+        raise UserError(
+            f"{name}: expected from {least:,} to {most:,} samples a second, got {file.samplerate:,}; "
+            "the recording is damaged, or convert it"
+        )
+    if file.channels > CHANNELS:
+        raise UserError(
+            f"{name}: expected at most {CHANNELS} channels, got {file.channels:,}; the recording is damaged"
+        )
+
+
 def _info(file: Any) -> AudioInfo:
     frames = file.frames
     declared = _DATA.search(file.extra_info)
@@ -133,6 +165,13 @@ def _info(file: Any) -> AudioInfo:
 
 def _empty(name: str) -> UserError:
     return UserError(f"{name}: expected sound, got none: the recording is empty; leave it out, or record it again")
+
+
+def _damaged(name: str, seconds: float) -> UserError:
+    return UserError(
+        f"{name}: expected samples within [-1, 1], got one at {seconds:.2f} s or soon after that is no number, or far "
+        "outside; the recording is damaged: leave it out"
+    )
 
 
 def _cut(got: float, said: float) -> str:

@@ -13,6 +13,7 @@ from throughtime.data.tags import Span, is_tag, tag_spans
 from throughtime.data.text import file_lines
 from throughtime.data.words import Word, find_words, split_sign
 from throughtime.errors import UserError
+from throughtime.plain import parse_json
 
 DOCUMENT = "-DOCSTART-"
 """The word of a row that begins a document (CoNLL-2003)."""
@@ -118,12 +119,7 @@ def _check_row(path: Path, number: int, row: list[str], columns: int) -> None:
 
 
 def _texts_spans(where: str, line: str) -> tuple[str, list[Any]]:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise UserError(
-            f"{where}: expected a JSON object a line, got {line[:40]!r} ({error}); mend the line"
-        ) from error
+    record = parse_json(line, where)
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise UserError(
             f'{where}: expected an object with a "text", got {line[:40]!r}; write {{"text": "…", "spans": []}}'

@@ -120,8 +120,9 @@ def _parse_genbank(path: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore")  # of odd LOCUS lines and the like, which do not matter here
             try:
                 record = next(records, None)
-            except (ValueError, AssertionError, IndexError) as error:
-                raise UserError(f"{path}: expected GenBank, got a broken record: {error}") from error
+            except (ValueError, AssertionError, IndexError, RecursionError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(f"{path}: expected GenBank, got a broken record: {reason}") from error
         if record is None:
             return
         yield record
@@ -131,9 +132,17 @@ def _parts(feature: Any, where: str) -> Iterator[Region]:
     """The parts of a coding feature, in the order that they are read; each goes on where the one before stopped."""
     if feature.location is None:
         raise UserError(f"{where}: expected the place of a CDS, got one that cannot be read; mend the record")
-    read = -(int(feature.qualifiers.get("codon_start", ["1"])[0]) - 1)
+    first = feature.qualifiers.get("codon_start", ["1"])[0]
+    if first not in ("1", "2", "3"):
+        raise UserError(
+            f"{where}: expected the codon_start of a CDS to be 1, 2 or 3, got {first[:40]!r}; mend the record"
+        )
+    read = 1 - int(first)
     for part in feature.location.parts:
-        begin, end = int(part.start), int(part.end)  # of fuzzy ends, what is known
+        try:
+            begin, end = int(part.start), int(part.end)  # of fuzzy ends, what is known
+        except TypeError as error:  # a place that is told to be unknown
+            raise UserError(f"{where}: expected the place of a CDS, got {str(part)[:40]!r}; mend the record") from error
         yield Region(begin, end, -1 if part.strand == -1 else 1, read % 3)
         read += end - begin
 

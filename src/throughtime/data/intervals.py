@@ -18,6 +18,9 @@ BED = (".bed",)
 INTERVALS = (*GFF, *BED)
 """Suffixes of the formats."""
 
+DIGITS = 12
+"""Of a place in a sequence, at most."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -84,8 +87,8 @@ def _columns(path: Path, least: int, kind: str) -> Iterator[tuple[str, list[str]
 
 
 def _number(where: str, text: str) -> int:
-    if not text.isdecimal():
-        raise UserError(f"{where}: expected a number, got {text!r}")
+    if not text.isdecimal() or len(text) > DIGITS:
+        raise UserError(f"{where}: expected a number, got {text[:40]!r}")
     return int(text)
 
 

@@ -13,7 +13,6 @@ Shapes::
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -26,6 +25,9 @@ from throughtime.errors import UserError
 
 SUFFIXES = (".csv", ".tsv")
 """Of tables."""
+
+FURTHEST = 1e15
+"""Of a number in a table: squares of those beyond it would be infinite in a model."""
 
 CLIP, FRAME, LABEL = "clip", "frame", "label"
 """Headings of a table with a step a row; ``label`` may be missing where nothing is learnt from it."""
@@ -162,6 +164,6 @@ def _number(cell: str) -> float | None:
 
 def _finite(where: str, cell: str, column: int) -> float:
     value = _number(cell)
-    if value is None or not math.isfinite(value):
-        raise UserError(f"{where}: expected a number in column {column}, got {cell!r}; mend the row")
+    if value is None or not abs(value) <= FURTHEST:
+        raise UserError(f"{where}: expected a number in column {column}, got {cell[:40]!r}; mend the row")
     return value

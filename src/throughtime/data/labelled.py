@@ -13,6 +13,7 @@ from typing import Any
 from throughtime.data.parts import part_of
 from throughtime.data.text import file_lines
 from throughtime.errors import UserError, nearest
+from throughtime.plain import parse_object
 
 TEXT_NAMES = ("text", "sentence", "review", "comment", "content", "tweet", "phrase", "message", "body", "document")
 LABEL_NAMES = ("label", "sentiment", "class", "category", "polarity", "target", "rating", "stars", "emotion", "intent")
@@ -118,13 +119,12 @@ def _read_json(path: Path) -> Iterator[Row]:
     for number, line in enumerate(file_lines(path), 1):
         if not line.strip():
             continue
+        where = f"{path}:{number}"
+        columns = parse_object(line, where, constants=True)
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: expected a JSON object, got {line.strip()[:40]!r}") from error
-        if not isinstance(value, dict):
-            raise UserError(f"{path}:{number}: expected a JSON object, got a {type(value).__name__}")
-        yield number, {name: _text(found) for name, found in value.items() if found is not None}
+            yield number, {name: _text(found) for name, found in columns.items() if found is not None}
+        except RecursionError as error:
+            raise UserError(f"{where}: expected plain JSON, got one nested too deeply; the file is damaged") from error
 
 
 def _text(value: Any) -> str:

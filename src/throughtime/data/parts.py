@@ -80,6 +80,14 @@ def check_there(path: Path) -> None:
     raise UserError(f"{path}: no such file or folder{nearest(path.name, beside)}")
 
 
+def is_file(path: Path) -> bool:
+    """Whether a regular file stands there, whatever the path looks like that another file names it by."""
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than any file's
+        return False
+
+
 def _inside(folder: Path, is_data: Callable[[Path], bool]) -> list[Path]:
     files: list[Path] = []
     for path in sorted(folder.iterdir()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from throughtime.data.audio import SUFFIXES
 from throughtime.data.labelled import TABLES, Row, find_column, first_rows, longest, read_rows
-from throughtime.data.parts import part_of
+from throughtime.data.parts import is_file, part_of
 from throughtime.data.text import file_lines
 from throughtime.errors import UserError
 
@@ -103,7 +103,7 @@ def _recording(path: Path, row: Row, audio: str, transcript: str) -> Recording:
         if name not in columns:
             raise UserError(f"{where}: expected a value in column {name!r}, got none; a recording needs its transcript")
     file = path.parent / columns[audio].strip()
-    if not file.is_file():
+    if not is_file(file):
         raise UserError(f"{where}: expected the recording {file}, which is not there")
     return Recording(file.resolve(), " ".join(columns[transcript].split()), where)
 

@@ -100,13 +100,14 @@ def binarised(tree: Tree) -> Tree:
     words, labels = list(tree.words), list(tree.labels)
     below = [list(children) for children in tree.children]
     for node in range(len(tree)):
-        at = node
-        while len(below[at]) > 2:
+        at, children = node, below[node]
+        for child in children[:-2]:
             words.append("")
             labels.append("")
-            below.append(below[at][1:])
-            below[at][1:] = [len(below) - 1]
-            at = len(below) - 1
+            below[at] = [child, len(below)]
+            at = len(below)
+            below.append([])
+        below[at] = children[-2:]
     return _numbered(words, labels, below, tree.root, tree.where)
 
 

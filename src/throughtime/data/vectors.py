@@ -14,6 +14,9 @@ from torch import Tensor
 from throughtime.data.text import file_lines
 from throughtime.errors import UserError
 
+DIGITS = 12
+"""Of a count of words or features, at most."""
+
 
 @dataclass(frozen=True)
 class WordVectors:
@@ -67,13 +70,19 @@ def _take(
     if word in vectors or not wanted(word):
         return
     try:
-        vectors[word] = torch.from_numpy(np.array(values, dtype=np.float32))
+        with np.errstate(over="ignore"):
+            vector = np.array(values, dtype=np.float32)
     except ValueError as error:
         raise UserError(
-            f"{path}:{number}: expected {size} numbers after {word[:40]!r}: {error}; mend the line"
+            f"{path}:{number}: expected {size} numbers after {word[:40]!r}: {str(error)[:80]}; mend the line"
         ) from error
+    if not np.isfinite(vector).all():
+        raise UserError(
+            f"{path}:{number}: expected {size} numbers after {word[:40]!r}, got NaN or infinity; mend the line"
+        )
+    vectors[word] = torch.from_numpy(vector)
 
 
 def _is_header(line: str) -> bool:
     fields = line.split(" ")
-    return len(fields) == 2 and all(field.isdigit() for field in fields)
+    return len(fields) == 2 and all(field.isdecimal() and len(field) <= DIGITS for field in fields)

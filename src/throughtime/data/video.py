@@ -21,6 +21,7 @@ import numpy.typing as npt
 from throughtime.data.remembered import Remembered
 from throughtime.errors import UserError
 from throughtime.extras import extra
+from throughtime.plain import check_regular
 
 Frame = npt.NDArray[np.uint8]
 
@@ -29,6 +30,18 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".
 
 GAP = 60.0
 """Seconds between two frames from which on their time stamps are taken for broken."""
+
+PIXELS = 16_384 * 8_640
+"""Of a frame, at most: memory for several is taken before one is decoded."""
+
+LONGEST = 48 * 3600.0
+"""Seconds of a video, at most."""
+
+HELD = 8 << 30
+"""Bytes of a clip's steps that are held together, at most."""
+
+FORMATS = "mov,avi,matroska,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg,gif,ivf,nut,mxf,dv,obu,wav,mp3,flac,aac"
+"""FFmpeg's names of what may be in a file, whatever its suffix: no playlists, which name other files or addresses."""
 
 EARLY = 0.1
 """Share of a frame's time by which it may be shown too early: files round times to clocks of their own."""
@@ -85,17 +98,30 @@ class Video:
         """
         av = extra("av", "video", "reading video")
         self.warnings = []
+        check_regular(self.path)
         try:
-            container = av.open(str(self.path))
-        except (av.FFmpegError, OSError) as error:
+            # A name such as concat:a would be taken for an address.
+            container = av.open(f"file:{self.path}", metadata_errors="replace", options={"format_whitelist": FORMATS})
+        except (av.FFmpegError, OSError, ValueError) as error:  # ValueError: no stream is of a known kind
+            reason = getattr(error, "strerror", None) or error
             raise UserError(
-                f"{self.path}: expected a video, got a file that cannot be read as one ({error.strerror}); "
+                f"{self.path}: expected a video, got a file that cannot be read as one ({reason}); "
                 "convert it, or leave it out"
             ) from error
         with container:
             stream = container.streams.best("video")
             if stream is None:
                 raise UserError(f"{self.path}: expected a video, got a file without pictures; leave it out")
+            if stream.codec_context is None:
+                raise UserError(
+                    f"{self.path}: expected a video, got one of an unknown kind; convert it, or leave it out"
+                )
+            if stream.width * stream.height > PIXELS:
+                raise UserError(
+                    f"{self.path}: expected frames of at most {PIXELS:,} pixels, got {stream.width:,} × "
+                    f"{stream.height:,}; convert the video, or leave it out"
+                )
+            stream.codec_context.options = {"max_pixels": str(PIXELS)}  # frames may be larger than the head says
             stream.thread_type = "AUTO"
             self.seconds = _seconds(container, stream)
             yield from self._at_rate(av, container, stream)
@@ -120,7 +146,8 @@ class Video:
 
     def _timed(self, av: Any, container: Any, stream: Any) -> Iterator[tuple[float, float, Any]]:
         """Frames, with the seconds from the first to each, and how long each lasts."""
-        usual = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        usual = 1 / rate if rate * GAP > 1 else 1 / 25
         before, now, gaps, damaged = None, -usual, 0.0, 0
         for frame in self._decoded(av, container, stream):
             damaged += frame.is_corrupt
@@ -130,6 +157,9 @@ class Video:
             before = frame.time
             now += passed if now >= 0 else usual
             length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else usual
+            length = length if 0 < length <= GAP else usual
+            if now > LONGEST:
+                raise UserError(f"{self.path}: expected at most {LONGEST / 3600:.0f} hours of video, got more; cut it")
             yield now, length, frame
         if gaps:
             self.warnings.append(f"its time stamps jump by {gaps:.1f} s, which are left out")
@@ -144,12 +174,12 @@ class Video:
                 packet = next(packets, None)
                 if packet is None:
                     break
-            except av.FFmpegError as error:
+            except (av.FFmpegError, OSError) as error:
                 self.warnings.append(f"the file breaks off ({error.strerror}): what could be read is used")
                 break
             try:
                 yield from packet.decode()
-            except av.FFmpegError:
+            except (av.FFmpegError, OSError):
                 broken += 1
         if broken:
             self.warnings.append(f"broken packets, left out: {broken:,}")
@@ -218,7 +248,14 @@ class Clips:
 
     def _decode(self, path: str) -> Frame:
         video = Video(Path(path), self.look)
-        frames = np.stack(list(video))
+        held: list[Frame] = []
+        for frame in video:
+            held.append(frame)
+            if len(held) * frame.nbytes > HELD:
+                raise UserError(
+                    f"{path}: expected at most {HELD:,} bytes of steps, got more; cut it, or pass a lower --fps"
+                )
+        frames = np.stack(held)
         self.warnings[path] = video.warnings
         return frames
 
