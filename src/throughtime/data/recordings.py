@@ -104,7 +104,8 @@ def _recording(path: Path, row: Row, audio: str, transcript: str) -> Recording:
             raise UserError(f"{where}: expected a value in column {name!r}, got none; a recording needs its transcript")
     file = path.parent / columns[audio].strip()
     if not is_file(file):
-        raise UserError(f"{where}: expected the recording {file}, which is not there")
+        shown = " ".join(str(file).split())[:200]
+        raise UserError(f"{where}: expected the recording {shown}, which is not there")
     return Recording(file.resolve(), " ".join(columns[transcript].split()), where)
 
 
