@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -36,28 +38,6 @@ def check_regular(path: Path, limit: int | None = None) -> int:
     return _check(path, found, limit)
 
 
-def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
-    """A regular file, open for reading.
-
-    Raises:
-        UserError: As :func:`check_regular`, or if it cannot be opened.
-    """
-    check_regular(path, limit)
-    try:
-        # What stood there a moment ago may be a pipe now: opening that must not wait for a writer.
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    except FileNotFoundError as error:
-        raise UserError(f"expected the file {path}, which does not exist") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        _check(path, os.fstat(file.fileno()), limit)
-    except UserError:
-        file.close()
-        raise
-    return file
-
-
 def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
     """The bytes of a regular file.
 
@@ -65,13 +45,30 @@ def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
         UserError: If it is missing, cannot be read, is larger than ``limit``, or is no regular file.
     """
     with open_regular(path, limit) as file:
-        try:
-            content = file.read(limit + 1)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+        content = file.read(limit + 1)
     if len(content) > limit:  # it grew meanwhile
         raise _too_large(path, len(content), limit)
     return content
+
+
+@contextmanager
+def open_regular(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
+    """A regular file, open for reading its bytes.
+
+    Raises:
+        UserError: As :func:`check_regular`, also where reading fails inside of the block.
+    """
+    check_regular(path, limit)
+    try:
+        # What stood there a moment ago may be a pipe now: opening that must not wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            _check(path, os.fstat(descriptor), limit)
+            yield file
+    except FileNotFoundError as error:
+        raise UserError(f"expected the file {path}, which does not exist") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def read_text(path: Path, limit: int = LARGEST) -> str:

@@ -160,7 +160,7 @@ def test_a_file_that_is_missing_or_damaged(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for damaged in (b"", b"{}", b"[]", b"\xff\xfe", b"not json", whole[: len(whole) // 2], whole[:-3]):
         path.write_bytes(damaged)
-        with pytest.raises(UserError, match=r"expected a tokenizer\.json, which this is not") as caught:
+        with pytest.raises(UserError, match=r"which this is not|expected a JSON object") as caught:
             Tokenizer.load(path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from throughtime.models import Model, State
 from throughtime.training import Observer, OptimiserName, Plan, StepReport, Trainer, TrainingDivergedError
-from throughtime.training.checkpoint import flatten_optimiser
+from throughtime.training.restore import flatten_optimiser
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from throughtime.training import Averager, OptimiserName, load_tensors, make_optimiser, save_tensors
-from throughtime.training.checkpoint import fill_optimiser, flatten_optimiser
+from throughtime.training.restore import fill_optimiser, flatten_optimiser
 
 
 def model() -> nn.Module:

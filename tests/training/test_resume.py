@@ -17,7 +17,7 @@ from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.decoding import stream_log_prob
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.training import Evaluation, Observer, Plan, StepReport, Trainer
-from throughtime.training.checkpoint import flatten_optimiser
+from throughtime.training.restore import flatten_optimiser
 
 EOS = 1
 IDS = np.random.default_rng(8).integers(1, 9, 120)

@@ -6,16 +6,20 @@ One ``tokenizer.json`` holds all of it; any program that knows the format can re
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers.normalizers import Lowercase
 
+from throughtime.data.tokenizer_file import LARGEST, accept
 from throughtime.errors import UserError
 from throughtime.files import write_atomically
+from throughtime.plain import parse_object, read_text
 
 UNK = "<unk>"
 EOS = "<eos>"
@@ -87,16 +91,10 @@ class Tokenizer:
         Raises:
             UserError: If it is missing, damaged, or not one of this class.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise UserError(f"expected the file {path}, which does not exist") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: expected a tokenizer.json, which this is not ({error})") from error
-        return cls.parse(text, str(path))
+        return cls.parse(read_text(path, LARGEST), str(path))
 
     @classmethod
-    def parse(cls, text: str, where: str) -> Tokenizer:
+    def parse(cls, text: object, where: str) -> Tokenizer:
         """Reads the text of a ``tokenizer.json``.
 
         Args:
@@ -106,14 +104,14 @@ class Tokenizer:
         Raises:
             UserError: If it is damaged, or not one of this class.
         """
+        if not isinstance(text, str):
+            raise UserError(f"{where}: expected the text of a tokenizer.json, got a {type(text).__name__}")
+        templates = {unit: partial(_template, unit) for unit in get_args(Unit)}
+        accepted = accept(parse_object(text, where), templates, (UNK, EOS), BYTES, where)
         try:
-            inner = tokenizers.Tokenizer.from_str(text)
+            return cls(tokenizers.Tokenizer.from_str(json.dumps(accepted)))
         except Exception as error:  # the library raises bare Exception for anything it cannot parse
             raise UserError(f"{where}: expected a tokenizer.json, which this is not ({error})") from error
-        first = [inner.id_to_token(i) for i in (cls.unk, cls.eos)]
-        if first != [UNK, EOS]:
-            raise UserError(f"{where}: expected {UNK} and {EOS} as its ids 0 and 1, got {first[0]!r} and {first[1]!r}")
-        return cls(inner)
 
     def save(self, path: Path) -> None:
         """Writes a ``tokenizer.json``, atomically."""
@@ -183,6 +181,12 @@ def _untrained(
     return inner, trainers.WordLevelTrainer(
         vocab_size=max_size or 2**31, min_frequency=min_count, special_tokens=[UNK, EOS], show_progress=False
     )
+
+
+def _template(unit: Unit) -> dict[str, Any]:
+    """What a tokenizer of that unit is written as, untrained."""
+    template: dict[str, Any] = json.loads(_untrained(unit, 1, None)[0].to_str())
+    return template
 
 
 NO_SPACE_BEFORE = set(".,;:!?)]}%…’”。，、；：！？")

@@ -59,11 +59,10 @@ class CRF(nn.Module):
             raise ValueError(f"expected allowed transitions of shape [{size}, {size}], got {list(allowed.shape)}")
         self.labels = labels
         self.register_buffer("allowed", allowed, persistent=False)
-        zeros = torch.zeros(size, size)
         if trained:
-            self.transitions = nn.Parameter(nn.init.normal_(zeros, std=0.01))
+            self.transitions = nn.Parameter(nn.init.normal_(torch.zeros(size, size), std=0.01))
         else:
-            self.register_buffer("transitions", zeros, persistent=False)
+            self.register_buffer("transitions", torch.zeros(size, size, device="cpu"), persistent=False)
 
     def log_likelihood(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """The log-probability of labels.

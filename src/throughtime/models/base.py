@@ -30,6 +30,13 @@ class Model(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no loss: define loss(self, batch, carried)")
 
+    def check_carried(self, carried: State, batch: Any) -> None:
+        """Refuses a state of a file that cannot be carried to a batch.
+
+        Raises:
+            ValueError: If names or shapes are none of the model's.
+        """
+
     def losses(self, batch: Any) -> Tensor:
         """The loss of every step by itself in nats, ``[B, S]``, zero past a length; ``[B, 1]`` of whole sequences."""
         raise NotImplementedError(f"{type(self).__name__} has no loss of a step: define losses(self, batch)")

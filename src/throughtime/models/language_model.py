@@ -137,6 +137,16 @@ class LanguageModel(Model):
         log_probs, final = self.log_probs(batch, batch.begin(carried))
         return -log_probs.sum() / batch.tokens, batch.carry(final)
 
+    def check_carried(self, carried: State, batch: TokenBatch) -> None:
+        """Refuses what is no state of the batch's streams."""
+        streams = None if batch.last is None else len(batch.last)
+        layers = len(self.stack.directed)
+        shapes = {name: [layers, streams, width] for name, width in self.stack.cell.widths().items()}
+        got = {name: list(value.shape) for name, value in carried.items()}
+        kinds = {value.dtype for value in carried.values()}
+        if got != shapes or kinds != {self.embedding.weight.dtype}:
+            raise ValueError(f"expected a carried state of {shapes}, got {got}")
+
     def losses(self, batch: TokenBatch) -> Tensor:
         """Every token's cross-entropy in nats, ``[R, S]``."""
         return -self.log_probs(batch)[0]

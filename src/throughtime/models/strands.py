@@ -125,7 +125,7 @@ class StrandTagger(Model):
         self.shares: Tensor
         self.swapped: Tensor
         self.register_buffer("shares", SHARES, persistent=False)
-        self.register_buffer("swapped", torch.tensor(config.swapped), persistent=False)
+        self.register_buffer("swapped", torch.tensor(config.swapped, device="cpu"), persistent=False)
 
     def scores(self, letters: Letters) -> Tensor:
         """The score of every label of every base, ``[B, L, K]``; what stands past a length does not matter."""

@@ -130,7 +130,7 @@ class Entities(WordApplication[TaggedSentence]):
             crf=crf,
             outside=self.tags.ids(["O"])[0],
         )
-        allowed = torch.tensor(allowed_transitions(self.tags.symbols, settings.scheme)) if crf else None
+        allowed = torch.tensor(allowed_transitions(self.tags.symbols, settings.scheme), device="cpu") if crf else None
         return Tagger(config, allowed, engine=settings.engine)
 
     def summarise(self, model: Any) -> str:

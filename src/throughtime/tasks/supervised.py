@@ -19,9 +19,10 @@ from throughtime.models import Model
 from throughtime.plain import read_json
 from throughtime.tasks.application import Application, DataSettings, Learnt
 from throughtime.tasks.base import PLAIN, Asked, Inspected, Prediction, Report, Sampler, Table, Task, Wanted
+from throughtime.tasks.build import Weights, build_model
 from throughtime.tasks.run import Run, choose_device, extend, staged, stored
 from throughtime.tasks.settings import StackSettings, check_settings
-from throughtime.training import Evaluation, Trainer, load_weights
+from throughtime.training import Evaluation, Trainer
 
 LISTED = 3
 """Files of a part that are told by name."""
@@ -192,9 +193,10 @@ class Supervised(Task):
     def _trainer(self, run: Run) -> Trainer[Any]:
         settings = stored(run, self.application.settings_type)
         torch.manual_seed(settings.seed)
-        opened = Opened(run, self.application)
+        weights = Weights.going_on(run.folder)
+        opened = Opened(run, self.application, weights)
         bound, model = opened.bound, opened.model
-        if not (run.folder / "checkpoint.safetensors").exists():
+        if weights is None:
             bound.initialise(model)
         train, valid = (_load(run.folder / f"{part}.jsonl", self.application) for part in ("train", "valid"))
         source: Examples[Any, Any] = Examples(train, bound.training_batch, bound.size, settings.batch, settings.seed)
@@ -211,15 +213,13 @@ class Opened:
     Args:
         run: The folder.
         application: What the task declares.
+        weights: Of the model; None: they are drawn.
     """
 
-    def __init__(self, run: Run, application: type[Application[Any]]) -> None:
+    def __init__(self, run: Run, application: type[Application[Any]], weights: Weights | None = None) -> None:
         self.run = run
         self.bound = _bind(run, application)
-        try:
-            self.model = self.bound.build().to(choose_device(self.bound.settings.device))
-        except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more memory than there is
-            raise UserError(f"the model cannot be built: {error}") from error
+        self.model = build_model(self.bound.build, weights, choose_device(self.bound.settings.device))
 
     @classmethod
     def load(cls, folder: Path, task: Supervised, cell: str | None, latest: bool = False) -> Opened:
@@ -230,8 +230,8 @@ class Opened:
         """
         run = Run.open(folder, task.name)
         run.allow_cell(cell)
-        opened = cls(replace(run, settings={**run.settings, "device": "auto"}), task.application)
-        load_weights(folder / "model.safetensors", opened.model, folder / "checkpoint.safetensors" if latest else None)
+        run = replace(run, settings={**run.settings, "device": "auto"})
+        opened = cls(run, task.application, Weights.trained(folder, latest))
         opened.model.eval()
         return opened
 

@@ -17,17 +17,18 @@ from throughtime.data.tokenizer import Tokenizer
 from throughtime.errors import UserError
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.base import PLAIN, Asked, Inspected, Report, Table, Task, Wanted
+from throughtime.tasks.build import Weights
 from throughtime.tasks.learning import draw_learning
-from throughtime.tasks.run import Run, choose_device, extend, staged, stored
+from throughtime.tasks.run import Run, extend, staged, stored
 from throughtime.tasks.settings import TrainSettings, check_settings
 from throughtime.tasks.text_model import (
     NAME,
     TextModel,
     TextSampler,
     TextSettings,
-    build_model,
     figures,
     held_out_batches,
+    language_model,
     token_files,
 )
 from throughtime.training import Evaluation, Trainer
@@ -181,7 +182,7 @@ def _trainer(run: Run) -> Trainer[TokenBatch]:
     tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
     tokens = token_files(run)
     torch.manual_seed(settings.seed)
-    model = build_model(run, settings, tokenizer).to(choose_device(settings.device))
+    model = language_model(run, settings, tokenizer, Weights.going_on(run.folder))
     ids = tokens["train"].ids()
     source: BatchSource
     if settings.cut:

@@ -19,9 +19,9 @@ from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_lo
 from throughtime.errors import UserError
 from throughtime.files import write_atomically
 from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.tasks.build import Weights, build_model
 from throughtime.tasks.run import Run, choose_device, stored
 from throughtime.tasks.settings import ModelSettings, option
-from throughtime.training import load_weights
 
 NAME = "text"
 """Of the task."""
@@ -101,10 +101,9 @@ class TextModel:
         self.settings = stored(self.run, TextSettings)
         self.sentences = self.settings.sentences
         self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
-        self.model = build_model(self.run, self.settings, self.tokenizer)
-        folder = self.run.folder
-        load_weights(folder / "model.safetensors", self.model, folder / "checkpoint.safetensors" if latest else None)
-        self.model.to(choose_device(device)).eval()
+        weights = Weights.trained(self.run.folder, latest)
+        settings = self.settings.model_copy(update={"device": device})
+        self.model = language_model(self.run, settings, self.tokenizer, weights).eval()
 
     def encode(self, text: str) -> list[int]:
         """A text's ids, with EOS where the model knows sentences."""
@@ -218,21 +217,22 @@ def token_files(run: Run) -> dict[str, TokenFile]:
     return {name: replace(file, path=run.folder / file.path) for name, file in files.items()}
 
 
-def build_model(run: Run, settings: TextSettings, tokenizer: Tokenizer) -> LanguageModel:
-    """The model, its weights drawn at random.
+def language_model(run: Run, settings: TextSettings, tokenizer: Tokenizer, weights: Weights | None) -> LanguageModel:
+    """The model on its device; where no weights are given they are drawn at random.
 
     Raises:
         UserError: If it cannot be built, or does not go with its tokenizer.
     """
-    try:
+
+    def build() -> LanguageModel:
         config = LanguageModelConfig.from_json(run.model)
         if config.vocabulary != len(tokenizer):
             raise ValueError(
                 f"expected a tokenizer.json of {config.vocabulary} tokens, as config.json says, got {len(tokenizer)}"
             )
         return LanguageModel(config, engine=settings.engine)
-    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more memory than there is
-        raise UserError(f"the model cannot be built: {error}") from error
+
+    return build_model(build, weights, choose_device(settings.device))
 
 
 def held_out_batches(tokens: TokenFile, settings: TextSettings, eos: int) -> BatchSource:

@@ -1,11 +1,12 @@
 """Training: the loop, clipping, schedules, checkpoints, resume."""
 
-from throughtime.training.checkpoint import load_tensors, load_weights, save_tensors, save_weights
+from throughtime.training.checkpoint import load_tensors, save_tensors, save_weights
 from throughtime.training.clipping import Clipper
 from throughtime.training.optimisers import Averager, OptimiserName, make_optimiser
 from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
 from throughtime.training.schedules import Schedule, factor
 from throughtime.training.trainer import Source, Trainer
+from throughtime.training.weights import load_model, load_weights
 
 __all__ = [
     "Averager",
@@ -21,6 +22,7 @@ __all__ = [
     "Trainer",
     "TrainingDivergedError",
     "factor",
+    "load_model",
     "load_tensors",
     "load_weights",
     "make_optimiser",

@@ -1,11 +1,18 @@
-"""Weights and checkpoints: safetensors with plain data beside the tensors; loading one runs no code."""
+"""Weights and checkpoints: safetensors with plain data beside the tensors; loading one runs no code.
+
+What a file says of itself is read, and compared with what is expected, before its tensors are.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -14,6 +21,127 @@ from torch import Tensor, nn
 
 from throughtime.errors import UserError
 from throughtime.files import write_atomically
+from throughtime.plain import open_regular, parse_object
+
+LARGEST_HEADER = 16 * 2**20
+"""Bytes of names, shapes and plain data: more than a hundred thousand tensors."""
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""What a file calls them."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is known of a tensor without its values.
+
+    Attributes:
+        shape: Its size.
+        dtype: Of its numbers.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Form:
+        """A tensor's."""
+        return cls(tuple(tensor.shape), tensor.dtype)
+
+    def __str__(self) -> str:
+        kind = "" if self.dtype is torch.float32 else f" of {str(self.dtype).removeprefix('torch.')}"
+        return f"{list(self.shape)}{kind}"
+
+
+class TensorFile:
+    """An open file of :func:`save_tensors`, of which only the header is read yet.
+
+    Attributes:
+        path: Where it lies.
+        forms: Of its tensors, by name.
+        data: What stands beside them.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path, self._file = path, file
+        size = int.from_bytes(file.read(8), "little")
+        if size > LARGEST_HEADER:
+            raise self._damaged(f"a header of {size:,} bytes")
+        self._header = file.read(size)
+        if len(self._header) < max(2, size):
+            raise self._damaged("it ends within its header")
+        where = f"{path}: expected a whole safetensors file; this one is damaged or cut: header"
+        try:
+            header = parse_object(self._header.decode("utf-8"), where)
+        except UnicodeDecodeError as error:
+            raise self._damaged("its header is no text") from error
+        metadata = header.pop("__metadata__", {})
+        text = metadata.get("throughtime", "{}") if isinstance(metadata, dict) else None
+        if not isinstance(text, str):
+            raise self._damaged("what stands beside its tensors is no text")
+        self.data = parse_object(text, where, constants=True)
+        self.forms = {name: self._form(name, value) for name, value in header.items()}
+        said = sum(math.prod(form.shape) * form.dtype.itemsize for form in self.forms.values())
+        there = os.fstat(file.fileno()).st_size - 8 - size
+        if said != there:
+            raise self._damaged(f"its tensors take {said:,} bytes, and {there:,} are there")
+
+    def load(self) -> dict[str, Tensor]:
+        """All of its tensors.
+
+        Raises:
+            UserError: If the file is cut, or its parts do not fit together.
+        """
+        whole = len(self._header).to_bytes(8, "little") + self._header + self._file.read()
+        try:
+            tensors = load(whole)
+        except (SafetensorError, ValueError, KeyError) as error:  # of a dtype that PyTorch does not know
+            raise self._damaged(str(error)) from error
+        if {name: Form.of(tensor) for name, tensor in tensors.items()} != self.forms:
+            raise self._damaged("its header names a tensor twice")
+        return tensors
+
+    def _form(self, name: str, value: Any) -> Form:
+        shape, dtype = (value.get("shape"), value.get("dtype")) if isinstance(value, dict) else (None, None)
+        if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+            raise self._damaged(f"tensor {name!r} has no shape")
+        if not isinstance(dtype, str) or dtype not in DTYPES:
+            raise self._damaged(f"tensor {name!r} is of unknown kind {dtype!r}")
+        return Form(tuple(shape), DTYPES[dtype])
+
+    def _damaged(self, why: str) -> UserError:
+        return UserError(f"{self.path}: expected a whole safetensors file; this one is damaged or cut ({why})")
+
+
+@contextmanager
+def open_tensors(path: Path) -> Iterator[TensorFile]:
+    """A file of :func:`save_tensors`; one and the same, also where a running training replaces it meanwhile.
+
+    Raises:
+        UserError: If it is missing, damaged, or no safetensors file.
+    """
+    with open_regular(path) as file:
+        yield TensorFile(path, file)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads what :func:`save_tensors` wrote.
+
+    Raises:
+        UserError: If the file is missing, truncated, cannot be read or is no safetensors file.
+    """
+    with open_tensors(path) as file:
+        return file.load(), file.data
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], data: Mapping[str, Any] | None = None) -> None:
@@ -23,85 +151,42 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], data: Mapping[str, A
     write_atomically(path, lambda partial: partial.write_bytes(save(owned, metadata)))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Reads what :func:`save_tensors` wrote.
-
-    Raises:
-        UserError: If the file is missing, truncated, cannot be read or is no safetensors file.
-    """
-    try:
-        whole = path.read_bytes()  # one read: a running training may put another file in its place
-        tensors = load(whole)
-        header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])
-        return tensors, json.loads(header.get("__metadata__", {}).get("throughtime", "{}"))
-    except FileNotFoundError as error:
-        raise UserError(f"expected the file {path}, which does not exist") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: expected a whole safetensors file; this one is damaged or cut ({error})") from error
-
-
 def save_weights(path: Path, model: nn.Module) -> None:
     """Writes a model's weights."""
     save_tensors(path, model.state_dict())
 
 
-def load_weights(path: Path, model: nn.Module, checkpoint: Path | None = None) -> None:
-    """Reads weights into a model.
-
-    Args:
-        path: A file of :func:`save_weights`.
-        model: To fill.
-        checkpoint: A training's checkpoint, whose weights are taken where there is no such file yet.
-
-    Raises:
-        UserError: If the file is missing or damaged, or holds another model's weights.
-    """
-    if checkpoint is not None and not path.exists() and checkpoint.exists():
-        path = checkpoint
-    tensors, _ = load_tensors(path)
-    if path == checkpoint:
-        tensors = {name.removeprefix("model."): v for name, v in tensors.items() if name.startswith("model.")}
-    fill_model(path, model, tensors)
+def forms_of(tensors: Mapping[str, Tensor]) -> dict[str, Form]:
+    """The form of each tensor."""
+    return {name: Form.of(value) for name, value in tensors.items()}
 
 
-def fill_model(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copies tensors into a model's state.
+def check_forms(path: Path, expected: Mapping[str, Form], got: Mapping[str, Form], what: str) -> None:
+    """Compares what a file holds with what it must hold.
 
     Raises:
-        UserError: If names or shapes are not the model's.
+        UserError: If names, shapes or dtypes differ; names the first.
     """
-    expected = {name: list(value.shape) for name, value in model.state_dict().items()}
-    got = {name: list(value.shape) for name, value in tensors.items()}
-    if expected != got:
-        differs = sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name))
+    if differs := sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name)):
         name = differs[0]
         raise UserError(
-            f"{path}: expected the weights that config.json describes, but {len(differs)} differ, first {name}: "
+            f"{path}: expected the {what}, but {len(differs)} differ, first {name}: "
             f"expected {expected.get(name, 'none')}, got {got.get(name, 'none')}; the folder mixes two models"
         )
-    model.load_state_dict(dict(tensors))
 
 
-def flatten_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    """An optimiser's state as named tensors and plain data."""
-    state = optimiser.state_dict()
-    tensors = {
-        f"{index}.{name}": value
-        for index, values in state["state"].items()
-        for name, value in values.items()
-        if isinstance(value, Tensor)
-    }
-    return tensors, state["param_groups"]
+def check_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuses tensors with infinite numbers, or such as are none.
 
-
-def fill_optimiser(
-    optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]
-) -> None:
-    """The inverse of :func:`flatten_optimiser`."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    Raises:
+        UserError: If there are any; names the first tensor.
+    """
+    bad = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if bad:
+        value = tensors[bad[0]]
+        count, others = value.numel() - int(value.isfinite().sum()), len(bad) - 1
+        more = f", and some in {others} more" if others else ""
+        raise UserError(
+            f"{path}: expected finite numbers, got {count:,} of {value.numel():,} in {bad[0]} that are NaN or infinite"
+            f"{more}; the file is damaged, or its training diverged"
+        )

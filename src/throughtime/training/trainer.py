@@ -11,23 +11,32 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from torch import Tensor
 
 from throughtime.errors import UserError
 from throughtime.files import write_atomically
 from throughtime.models import Model, State
 from throughtime.training.checkpoint import (
-    fill_model,
-    fill_optimiser,
-    flatten_optimiser,
-    load_tensors,
+    TensorFile,
+    check_forms,
+    check_numbers,
+    forms_of,
+    open_tensors,
     save_tensors,
     save_weights,
 )
 from throughtime.training.clipping import Clipper, layer_norms
 from throughtime.training.optimisers import Averager, make_optimiser
 from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
+from throughtime.training.restore import (
+    check_means,
+    check_random,
+    fill_optimiser,
+    flatten_optimiser,
+    read_clipper,
+    read_progress,
+)
 from throughtime.training.schedules import factor
+from throughtime.training.weights import PREFIX, WEIGHTS
 
 
 class Batch(Protocol):
@@ -39,6 +48,7 @@ class Batch(Protocol):
         ...
 
 
+T = TypeVar("T")
 BatchT = TypeVar("BatchT", bound=Batch)
 BatchT_co = TypeVar("BatchT_co", bound=Batch, covariant=True)
 
@@ -273,9 +283,9 @@ class Trainer(Generic[BatchT]):
                 raise UserError(f"expected the file {path}, which does not exist; train again into another folder")
             self._cut_metrics()
             return
-        tensors, data = load_tensors(path)
         try:
-            self._restore(path, tensors, data)
+            with open_tensors(path) as file:
+                self._restore(file)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             # A whole file with other things in it. What is missing or misshapen has no other sign than these.
             raise UserError(
@@ -283,22 +293,31 @@ class Trainer(Generic[BatchT]):
             ) from error
         self._cut_metrics()
 
-    def _restore(self, path: Path, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    def _restore(self, file: TensorFile) -> None:
+        def part(prefix: str, whole: Mapping[str, T]) -> dict[str, T]:
+            return {name.removeprefix(prefix): value for name, value in whole.items() if name.startswith(prefix)}
 
-        fill_model(path, self.model, part("model."))
-        fill_optimiser(self.optimiser, part("optimiser."), data["groups"])
-        self.progress = Progress(**data["progress"])
-        self.clipper.steps, self.clipper.clipped = data["clipper"]
-        device = next(self.model.parameters()).device
-        self.carried = {name: value.to(device) for name, value in part("carried.").items()} or None
-        self.averager.load(data["averaged"], {n: value.to(device) for n, value in part("average.").items()})
-        if self.progress.finished and self.share < 1.0:
-            self.progress.finished = ""
+        path, data, model = file.path, file.data, self.model
+        check_forms(path, forms_of(model.state_dict()), part(PREFIX, file.forms), WEIGHTS)
+        progress, clipped = read_progress(data["progress"]), read_clipper(data["clipper"])
+        tensors = file.load()
+        check_numbers(path, {name: value for name, value in tensors.items() if not name.startswith("optimiser.")})
+        means, carried = part("average.", tensors), part("carried.", tensors)
+        check_means(data["averaged"], means, dict(model.named_parameters()))
+        check_random(tensors["random"], torch.get_rng_state())
+        if carried and progress.index < len(self.source):
+            model.check_carried(carried, next(self.source.batches(progress.epoch, progress.index)))
         torch.set_rng_state(tensors["random"])
         if "random_cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random_cuda"])
+        fill_optimiser(self.optimiser, part("optimiser.", tensors), data["groups"])
+        model.load_state_dict(part(PREFIX, tensors))
+        self.progress, (self.clipper.steps, self.clipper.clipped) = progress, clipped
+        device = next(model.parameters()).device
+        self.carried = {name: value.to(device) for name, value in carried.items()} or None
+        self.averager.load(data["averaged"], {name: value.to(device) for name, value in means.items()})
+        if self.progress.finished and self.share < 1.0:
+            self.progress.finished = ""
 
     def _cut_metrics(self) -> None:
         """Drops the lines that were written after the checkpoint: the steps come again."""
