@@ -34,16 +34,16 @@ WIDTH = 5
 class DnaSettings(ExampleSettings):
     """What models of DNA are trained from."""
 
-    stretch: int = option(3000, "Of genomes: bases of an example.", "Data", ge=60)
+    stretch: int = option(3000, "Of genomes: bases of an example.", "Data", ge=60, le=100_000_000)
     text_column: str | None = option(None, "Of a table: column of the sequences: its name, or number from 1.", "Data")
     label_column: str | None = option(None, "Of a table: column of the labels: its name, or number from 1.", "Data")
     bidirectional: bool = option(True, "Read in both directions.", "Model")
-    hidden: int = option(128, "Units of a layer.", "Model", ge=1)
-    layers: int = option(2, "Depth.", "Model", ge=1)
-    embedding: int = option(32, "Features of a codon, or of a letter with its neighbours.", "Model", ge=1)
+    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**16)
+    layers: int = option(2, "Depth.", "Model", ge=1, le=1_000)
+    embedding: int = option(32, "Features of a codon, or of a letter with its neighbours.", "Model", ge=1, le=2**16)
     pooling: PoolingName = option("max", "Of labelled sequences: last, mean, max, attention.", "Model")
     unread: float = option(0.02, "Letters read as N while training.", "Training", ge=0, lt=1)
-    batch: int = option(8, "Sequences side by side in a batch.", "Training", ge=1)
+    batch: int = option(8, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     weight_decay: float = option(0.01, "Of the optimiser.", "Training", ge=0)

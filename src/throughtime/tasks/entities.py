@@ -45,15 +45,15 @@ Row = list[str | int | float]
 class EntitySettings(WordSettings):
     """What training of an entity tagger takes."""
 
-    batch: int = option(16, "Sentences side by side in a batch.", "Training", ge=1)
+    batch: int = option(16, "Sentences side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(20.0, "Passes over the data.", "Training", gt=0)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     schedule: Schedule = option("constant", "Of the learning rate: constant, linear, cosine, plateau.", "Training")
     average: float = option(0.5, "Weights are averaged over this share at the end of the run.", "Training", ge=0, lt=1)
-    hidden: int = option(200, "Units of a layer, in each direction.", "Model", ge=1)
-    embedding: int = option(100, "Features of a word's embedding.", "Model", ge=1)
-    letter: int = option(50, "Features of a letter's embedding.", "Model", ge=1)
-    spelled: int = option(100, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2)
+    hidden: int = option(200, "Units of a layer, in each direction.", "Model", ge=1, le=2**16)
+    embedding: int = option(100, "Features of a word's embedding.", "Model", ge=1, le=2**16)
+    letter: int = option(50, "Features of a letter's embedding.", "Model", ge=1, le=2**16)
+    spelled: int = option(100, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2, le=2**16)
     dropout: float = option(0.6, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
     word_dropout: float = option(0.3, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
     shapes: bool = option(True, "Read how words are written: capitals, digits, signs.", "Model")

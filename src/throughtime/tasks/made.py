@@ -17,11 +17,11 @@ class MadeSettings(StackSettings):
     """What training on data that the task makes takes."""
 
     cell: str = option(CELLS_COMPARED, "A cell, or several, separated by commas, which are trained alike.", "Model")
-    hidden: int = option(64, "Units of a layer.", "Model", ge=1)
+    hidden: int = option(64, "Units of a layer.", "Model", ge=1, le=2**16)
     dropout: float = option(0.0, "Between layers and before the output.", "Model", ge=0, lt=1)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
-    examples: int = option(20_000, "Sequences to train on.", "Data", ge=10)
-    held_out: int = option(1_000, "Sequences to validate on; as many to test on.", "Data", ge=10)
+    examples: int = option(20_000, "Sequences to train on.", "Data", ge=10, le=100_000_000)
+    held_out: int = option(1_000, "Sequences to validate on; as many to test on.", "Data", ge=10, le=100_000_000)
 
     memory: float | None = option(
         None,

@@ -35,7 +35,9 @@ LONGEST = 400
 class PairSettings(ExampleSettings):
     """What training from one sequence to another takes."""
 
-    decoder_hidden: int | None = option(None, "Units of a layer of the decoder; default: --hidden.", "Model", ge=1)
+    decoder_hidden: int | None = option(
+        None, "Units of a layer of the decoder; default: --hidden.", "Model", ge=1, le=2**16
+    )
     attention: AttentionName = option("general", "additive, general, dot.", "Model")
     input_feeding: bool = option(False, "The decoder reads what it attended to; slower.", "Model")
     coverage: float = option(0.0, "Weight of the coverage loss; needs additive attention.", "Model", ge=0)

@@ -28,7 +28,7 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    batch: int = option(32, "Sequences side by side in a batch.", "Training", ge=1)
+    batch: int = option(32, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(10.0, "Passes over the data.", "Training", gt=0)
     steps: int | None = option(None, "Steps in all, instead of epochs.", "Training", ge=1)
     minutes: float | None = option(None, "Wall-clock minutes in all, instead of epochs.", "Training", gt=0)
@@ -77,8 +77,8 @@ class StackSettings(TrainSettings):
         "lstm", f"{', '.join(CELLS)}, or module:Class; several, separated by commas, are trained alike.", "Model"
     )
     cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
-    hidden: int = option(256, "Units of a layer.", "Model", ge=1)
-    layers: int = option(1, "Depth.", "Model", ge=1)
+    hidden: int = option(256, "Units of a layer.", "Model", ge=1, le=2**16)
+    layers: int = option(1, "Depth.", "Model", ge=1, le=1_000)
     dropout: float = option(0.2, "Between layers and before the output.", "Model", ge=0, lt=1)
     input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
     recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
@@ -122,7 +122,7 @@ class StackSettings(TrainSettings):
 class ModelSettings(StackSettings):
     """What every recurrent model of tokens takes."""
 
-    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1)
+    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1, le=2**16)
 
 
 def _number(text: str) -> int | float | str:

@@ -44,11 +44,15 @@ class TextSettings(ModelSettings):
     )
     lowercase: bool = option(False, "Read everything in lower case.", "Data")
     min_count: int = option(1, "Rarer tokens become UNK.", "Data", ge=1)
-    max_vocab: int | None = option(None, "Most tokens of the vocabulary.", "Data", ge=4)
+    max_vocab: int | None = option(None, "Most tokens of the vocabulary.", "Data", ge=4, le=2**24)
     tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
     adaptive: bool = option(False, "Adaptive softmax, for large vocabularies.", "Model")
     bptt: int | None = option(
-        None, "Steps of truncated back-propagation; 0: whole texts. Default: 100, for sentences 0.", "Training", ge=0
+        None,
+        "Steps of truncated back-propagation; 0: whole texts. Default: 100, for sentences 0.",
+        "Training",
+        ge=0,
+        le=10_000_000,
     )
 
     @model_validator(mode="after")

@@ -49,11 +49,11 @@ class MusicSettings(ExampleSettings):
         ge=1,
         le=96,
     )
-    embedding: int = option(128, "Features of an event's embedding.", "Model", ge=1)
+    embedding: int = option(128, "Features of an event's embedding.", "Model", ge=1, le=2**16)
     transpose: int = option(
         0, "Semitones, up or down, that training moves tunes by at random.", "Training", ge=0, le=12
     )
-    batch: int = option(8, "Tunes of a batch.", "Training", ge=1)
+    batch: int = option(8, "Tunes of a batch.", "Training", ge=1, le=2**20)
     dropout: float = option(0.1, "Between layers and before the output.", "Model", ge=0, lt=1)
     lr: float = option(1e-2, "Peak learning rate.", "Training", gt=0)
     epochs: float = option(40.0, "Passes over the data.", "Training", gt=0)

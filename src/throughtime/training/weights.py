@@ -81,10 +81,8 @@ def _sketch(path: Path, build: Callable[[], ModelT], forms: Mapping[str, Form]) 
 
 
 def _needs_values(model: nn.Module) -> bool:
-    """Whether a model on the meta device holds more than weights of a file can fill: other buffers, tied weights."""
-    stored = model.state_dict(keep_vars=True)
-    if len({id(value) for value in stored.values()}) < len(stored):
-        return any(value.is_meta for value in stored.values())
+    """Whether a model on the meta device holds buffers that no file does."""
+    stored = model.state_dict()
     return any(value.is_meta and name not in stored for name, value in model.named_buffers())
 
 
