@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.bench import commit, machine
-from throughtime.files import write_atomically
+from throughtime.files import write_text
 from throughtime.tasks.learning import evaluations
 
 __all__ = ["ROOT", "commit", "curve", "data", "machine", "record"]
@@ -36,7 +36,7 @@ def record(name: str, result: dict[str, Any]) -> Path:
     path.parent.mkdir(exist_ok=True)
     stamp = {"date": datetime.now(UTC).date().isoformat(), "commit": commit(ROOT)}
     text = json.dumps({**stamp, **result}, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return path
 
 

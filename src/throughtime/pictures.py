@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from throughtime.errors import UserError
 from throughtime.extras import extra
-from throughtime.files import write_atomically
+from throughtime.files import write_chunks
 from throughtime.visible import in_line, visible
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def save_figure(figure: Figure, path: Path) -> None:
         # Letters that the font lacks are boxes in the picture; that is all there is to say of them.
         warnings.filterwarnings("ignore", r"Glyph \d+ |Matplotlib currently does not support", UserWarning)
         _take_literally(figure)
-        write_atomically(path, lambda partial: figure.savefig(partial, dpi=120, format=kind))
+        drawn = BytesIO()
+        figure.savefig(drawn, dpi=120, format=kind)
+    write_chunks(path, [drawn.getvalue()])
 
 
 def _take_literally(figure: Figure) -> None:

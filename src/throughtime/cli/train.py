@@ -19,8 +19,12 @@ from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
 from throughtime.tasks.base import Report, Task
+from throughtime.tasks.run import Run
 from throughtime.training import Observer, Trainer, TrainingDivergedError
+from throughtime.training.lock import locked
 from throughtime.visible import in_line, tell
+
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class TrainGroup(click.Group):
@@ -68,7 +72,18 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
         raise UserError(f"expected data to train on; e.g.: throughtime train {task.name} FILE --out {out}")
     if values["tensorboard"]:  # before anything is written
         extra("tensorboard", "track", "--tensorboard")
-    trainer = task.resume(out, options) if values["resume"] else task.start(paths, out, options)
+    if not values["resume"]:
+        trainer = task.start(paths, out, options)
+        with locked(out):
+            return go_on(task, trainer, values)
+    Run.open(out, task.name)  # refuses what is no run, before the lock is made in it
+    with locked(out):
+        return go_on(task, task.resume(out, options), values)
+
+
+def go_on(task: Task, trainer: Trainer[Any], values: dict[str, Any]) -> int:
+    """Trains from where a trainer stands."""
+    out: Path = values["out"]
     for line in task.describe(trainer).splitlines():
         echo(in_line(f"{out}: {line}"), err=True)
     if values["resume"]:
@@ -116,6 +131,8 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
     picture = out / "comparison.png"
     extra("matplotlib", "plots", "comparing cells")
     for cell, run in runs.items():
+        if run.is_symlink():  # whoever made the folder may have planted it
+            raise UserError(f"{run}: expected a folder, found a link, which is not followed; remove it")
         begun = (run / "config.json").exists()
         code = train(task, {**options, "cell": cell}, {**values, "out": run, "resume": begun})
         if code:
@@ -127,13 +144,17 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
 
 @contextmanager
 def stopping(trainer: Trainer[Any]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run after the step at hand, with a checkpoint; a second one ends it at once."""
+    """Ctrl-C and the signals of :data:`ENDS` end the run after the step at hand, with a checkpoint.
+
+    A second one ends it at once. What the caller ignores stays ignored, as SIGHUP below ``nohup``.
+    """
 
     def stop(number: int, frame: object) -> None:
         trainer.stop()
         signal.signal(number, before[signal.Signals(number)])
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, stop)}
+    before |= {number: signal.signal(number, stop) for number in ENDS if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from throughtime.data.batches import Ids
 from throughtime.data.text import END, Pieces, Texts, lines, split_at, split_lines
 from throughtime.data.tokenizer import Tokenizer, Unit
 from throughtime.errors import UserError
+from throughtime.files import write_chunks
 
 GROUP = 1 << 18
 """Characters encoded together, about: enough to keep the cores busy; an id takes some 60 bytes until it is written."""
@@ -109,15 +110,18 @@ def encode_to_file(pieces: Iterable[str | None], tokenizer: Tokenizer, path: Pat
     wide = len(tokenizer) > 1 << 16
     kind = np.dtype("<u4" if wide else "<u2")
     tokens = characters = unknown = 0
-    with path.open("wb") as file:
-        for group in _groups(pieces):
-            encoded = iter(tokenizer.encode_many([piece for piece in group if piece is not END]))
-            for piece in group:
-                ids = [tokenizer.eos] if piece is END else next(encoded)
-                characters += int(sentences) if piece is END else len(piece)
-                unknown += ids.count(tokenizer.unk)
-                tokens += len(ids)
-                file.write(np.asarray(ids, dtype=kind).tobytes())
+
+    def encode(group: list[str | None]) -> Iterator[bytes]:
+        nonlocal tokens, characters, unknown
+        encoded = iter(tokenizer.encode_many([piece for piece in group if piece is not END]))
+        for piece in group:
+            ids = [tokenizer.eos] if piece is END else next(encoded)
+            characters += int(sentences) if piece is END else len(piece)
+            unknown += ids.count(tokenizer.unk)
+            tokens += len(ids)
+            yield np.asarray(ids, dtype=kind).tobytes()
+
+    write_chunks(path, (b"".join(encode(group)) for group in _groups(pieces)))
     return TokenFile(path, wide, tokens, characters, unknown)
 
 

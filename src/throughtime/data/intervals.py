@@ -11,7 +11,7 @@ from pathlib import Path
 
 from throughtime.data.text import file_lines
 from throughtime.errors import UserError
-from throughtime.files import write_atomically
+from throughtime.files import write_text
 
 GFF = (".gff3", ".gff")
 BED = (".bed",)
@@ -146,7 +146,7 @@ def write_intervals(path: Path, regions: Iterable[tuple[str, int, Region]]) -> N
     """
     check_intervals(path)
     lines = list(_bed(regions) if path.suffix.lower() in BED else _gff(regions))
-    write_atomically(path, lambda partial: partial.write_text("".join(lines), encoding="utf-8"))
+    write_text(path, "".join(lines))
 
 
 def _gff(regions: Iterable[tuple[str, int, Region]]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from throughtime.data.abc import abc_to_midi
 from throughtime.data.tunes import Note, Tune
 from throughtime.errors import UserError
 from throughtime.extras import extra
-from throughtime.files import write_atomically
+from throughtime.files import write_chunks
 from throughtime.plain import read_bytes
 
 MIDI = (".mid", ".midi")
@@ -113,15 +113,7 @@ def write_midi(path: Path, tune: Tune, grid: int, tempo: float = TEMPO) -> None:
         begin, end = (round(step * TICKS / grid) for step in (start, start + length))
         track.notes.append(symusic.Note(begin, end - begin, pitch, VELOCITY))
     score.tracks.append(track)
-
-    def write(partial: Path) -> None:
-        # The library goes by the suffix.
-        with tempfile.TemporaryDirectory(dir=partial.parent) as folder:
-            made = Path(folder) / "tune.mid"
-            score.dump_midi(made)
-            made.replace(partial)
-
-    write_atomically(path, write)
+    write_chunks(path, [score.dumps_midi()])
 
 
 def write_wav(path: Path, tune: Tune, grid: int, tempo: float = TEMPO) -> None:
@@ -137,4 +129,6 @@ def write_wav(path: Path, tune: Tune, grid: int, tempo: float = TEMPO) -> None:
     score.instruments.append(piano)
     # The library adds a second of silence, and cannot divide where there is nothing to hear.
     sound = score.synthesize(fs=RATE)[: round(tune.steps * step * RATE)] if tune.notes else np.zeros(0)
-    write_atomically(path, lambda partial: soundfile.write(partial, 0.9 * sound, RATE, format="WAV"))
+    made = BytesIO()
+    soundfile.write(made, 0.9 * sound, RATE, format="WAV")
+    write_chunks(path, [made.getvalue()])

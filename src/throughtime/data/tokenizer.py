@@ -18,7 +18,7 @@ from tokenizers.normalizers import Lowercase
 
 from throughtime.data.tokenizer_file import LARGEST, accept
 from throughtime.errors import UserError
-from throughtime.files import write_atomically
+from throughtime.files import write_text
 from throughtime.plain import parse_object, read_text
 
 UNK = "<unk>"
@@ -115,7 +115,7 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         """Writes a ``tokenizer.json``, atomically."""
-        write_atomically(path, lambda partial: self.inner.save(str(partial)))
+        write_text(path, self.inner.to_str(pretty=True))
 
     def __len__(self) -> int:
         return int(self.inner.get_vocab_size())

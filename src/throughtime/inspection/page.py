@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from throughtime.files import write_atomically
+from throughtime.files import make_folder, write_text
 from throughtime.inspection.panels import Panel, draw_panels
 from throughtime.inspection.report import Inspection
 from throughtime.inspection.verdict import Finding
@@ -31,13 +31,13 @@ def write_page(inspection: Inspection, folder: Path, title: str, facts: Sequence
         title: Of the page.
         facts: Lines below the title: the model, the data.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     panels = draw_panels(inspection)
     for panel in panels:
         save_figure(panel.figure, folder / f"{panel.name}.png")
     text = visible(_html(inspection, panels, folder, title, facts))
     page = folder / "index.html"
-    write_atomically(page, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(page, text)
     return page
 
 

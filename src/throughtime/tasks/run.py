@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torch
 
 from throughtime._version import __version__
 from throughtime.errors import UserError
-from throughtime.files import write_json
+from throughtime.files import make_folder, sync_folder, write_json
 from throughtime.plain import read_json
 from throughtime.tasks.settings import EXTENDABLE, SettingsT, check_settings
 
@@ -106,21 +108,38 @@ def staged(out: Path) -> Iterator[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         remedy = "pass --resume to go on with it, or another --out" if out.is_dir() else "pass another --out"
         raise UserError(f"{out}: already exists; {remedy}")
-    try:
-        made = [parent for parent in out.parents if not parent.exists()]
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be made: {error.strerror}") from error
-    try:
+    made = [parent for parent in out.parents if not os.path.exists(parent)]
+    folder = out.parent / f".{out.name[:40]}.{secrets.token_hex(8)}"
+    try:  # from here on: a signal may come at any time
+        try:
+            make_folder(out.parent)
+            folder.mkdir(0o700)
+        except OSError as error:
+            raise UserError(f"{out}: cannot be made: {error.strerror}") from error
         yield folder
-        folder.chmod(0o755)
-        folder.replace(out)
+        _put(folder, out)
+        for parent in (out.parent, *(parent.parent for parent in made)):
+            sync_folder(parent)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
-        for parent in made:
-            parent.rmdir()
+        with suppress(OSError):  # another run may stand in them already
+            for parent in made:
+                parent.rmdir()
         raise
+
+
+def _put(folder: Path, out: Path) -> None:
+    """Gives a whole folder its name, all that is in it being on the disk."""
+    folder.chmod(0o755)
+    sync_folder(folder)
+    try:
+        os.replace(folder, out)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise UserError(f"{out}: cannot be made: {error.strerror}") from error
+        raise UserError(
+            f"{out}: another training has made it meanwhile; pass --resume to go on with that, or another --out"
+        ) from error
 
 
 def stored(run: Run, kind: type[SettingsT]) -> SettingsT:

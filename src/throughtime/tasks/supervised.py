@@ -13,7 +13,7 @@ import torch
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
-from throughtime.files import write_json
+from throughtime.files import write_chunks, write_json
 from throughtime.layers import named_cells
 from throughtime.models import Model
 from throughtime.plain import read_json
@@ -278,9 +278,7 @@ def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:
 
 
 def _write(path: Path, examples: Sequence[Any]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for example in examples:
-            file.write(json.dumps(asdict(example), ensure_ascii=False) + "\n")
+    write_chunks(path, (f"{json.dumps(asdict(example), ensure_ascii=False)}\n".encode() for example in examples))
 
 
 def _load(path: Path, application: type[Application[Any]]) -> list[Any]:

@@ -17,7 +17,7 @@ from throughtime.data.corpus import TokenFile
 from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
 from throughtime.errors import UserError
-from throughtime.files import write_atomically
+from throughtime.files import write_text
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.build import Weights, build_model
 from throughtime.tasks.run import Run, choose_device, stored
@@ -159,7 +159,7 @@ class TextSample:
 
     def save(self, path: Path) -> None:
         """Writes the text."""
-        write_atomically(path, lambda partial: partial.write_text(self.text + "\n", encoding="utf-8"))
+        write_text(path, self.text + "\n")
 
 
 class TextSampler:

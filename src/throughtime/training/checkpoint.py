@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from throughtime.errors import UserError
-from throughtime.files import write_atomically
+from throughtime.files import write_chunks
 from throughtime.plain import open_regular, parse_object
 
 LARGEST_HEADER = 16 * 2**20
@@ -148,7 +148,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], data: Mapping[str, A
     """Writes tensors and plain data as one file, atomically."""
     owned = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"throughtime": json.dumps(data)} if data is not None else {}
-    write_atomically(path, lambda partial: partial.write_bytes(save(owned, metadata)))
+    write_chunks(path, [save(owned, metadata)])
 
 
 def save_weights(path: Path, model: nn.Module) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from throughtime.errors import UserError
-from throughtime.files import write_atomically
+from throughtime.files import append_text, sync_file, write_text
 from throughtime.models import Model, State
 from throughtime.training.checkpoint import (
     TensorFile,
@@ -233,8 +233,7 @@ class Trainer(Generic[BatchT]):
 
     def _log(self, record: dict[str, Any]) -> None:
         record["seconds"] = round(self.progress.seconds, 3)
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        append_text(self.folder / "metrics.jsonl", json.dumps(record) + "\n")
 
     def _diagnosis(self, loss: float, norm: float) -> str:
         advice = [
@@ -266,6 +265,7 @@ class Trainer(Generic[BatchT]):
             "averaged": self.averager.count,
             "clipper": [self.clipper.steps, self.clipper.clipped],
         }
+        sync_file(self.folder / "metrics.jsonl")  # a run goes on from the checkpoint: what came before it must stand
         save_tensors(self.folder / "checkpoint.safetensors", tensors, data)
         self._saved = time.perf_counter()
 
@@ -326,8 +326,7 @@ class Trainer(Generic[BatchT]):
             kept = [
                 line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= self.progress.step
             ]
-            text = "".join(f"{line}\n" for line in kept)
-            write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+            write_text(path, "".join(f"{line}\n" for line in kept))
 
 
 def _step_of(line: str) -> float:

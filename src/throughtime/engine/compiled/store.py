@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from throughtime.errors import UserError
-from throughtime.files import write_atomically
+from throughtime.files import write_chunks
 
 LIMIT = 16 << 20
 """Bytes of a file that are read at most; a cell's code takes some ten thousand."""
@@ -67,7 +67,7 @@ def keep(key: bytes, code: bytes) -> None:
         return
     try:
         file = _enter(place, make=True) / _name(key)
-        write_atomically(file, lambda partial: partial.write_bytes(_sealed(key, code)), mode=0o600)
+        write_chunks(file, [_sealed(key, code)], mode=0o600)
     except (OSError, UserError):
         return
     except _ForeignError as reason:
