@@ -30,9 +30,9 @@ def data(path: str) -> Path:
     return found
 
 
-def record(name: str, result: dict[str, Any]) -> Path:
-    """Writes ``benchmarks/results/<name>.json``, whole or not at all."""
-    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+def record(name: str, result: dict[str, Any], path: Path | None = None) -> Path:
+    """Writes ``benchmarks/results/<name>.json``, or another file, whole or not at all."""
+    path = path or ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     stamp = {"date": datetime.now(UTC).date().isoformat(), "commit": commit(ROOT)}
     text = json.dumps({**stamp, **result}, indent=1, ensure_ascii=False) + "\n"

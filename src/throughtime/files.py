@@ -34,7 +34,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], mode: int = MO
     check_way(path.parent)
     partial = path.with_name(f"{_beginning(path)}{secrets.token_hex(8)}{END}")
     try:
-        with errors_of(path, partial):
+        with errors_of(path, partial, path.parent):
             if path.exists() and not (path.is_file() or path.is_symlink()):
                 raise UserError(f"{path}: expected a file to write, found a folder or a device; pass another name")
             os.close(os.open(partial, NEW, 0o600))
@@ -104,11 +104,12 @@ def sync_file(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Waits until the names in a folder are on the disk."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    with errors_of(folder):
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def sweep(path: Path) -> None:
@@ -182,12 +183,12 @@ def opened(path: Path, flags: int) -> Iterator[int]:
 
 
 @contextmanager
-def errors_of(path: Path, partial: Path | None = None) -> Iterator[None]:
-    """Names a file in the system's errors on it: those of an open file have no name, those of ``partial`` another."""
+def errors_of(path: Path, *others: Path) -> Iterator[None]:
+    """Names a file in the system's errors on it: those of an open file have no name, those on ``others`` theirs."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename not in (None, partial, str(partial)):
+        if error.errno is None or error.filename not in (None, *others, *map(str, others)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -54,7 +54,8 @@ class TrainGroup(click.Group):
         def callback(ctx: click.Context, /, **values: Any) -> int:
             options = given(ctx, task.settings)
             cells = str(options.get("cell", task.settings.model_fields["cell"].default)).split(",")
-            if len(cells) > 1:
+            begun = values["resume"] and (values["out"] / "config.json").exists()  # a run of one cell knows which
+            if len(cells) > 1 and ("cell" in options or not begun):
                 return train_all(task, cells, options, values)
             return train(task, options, values)
 

@@ -16,7 +16,7 @@ import torch
 
 from throughtime._version import __version__
 from throughtime.errors import UserError
-from throughtime.files import make_folder, sync_folder, write_json
+from throughtime.files import errors_of, make_folder, sync_folder, write_json
 from throughtime.plain import read_json
 from throughtime.tasks.settings import EXTENDABLE, SettingsT, check_settings
 
@@ -130,8 +130,9 @@ def staged(out: Path) -> Iterator[Path]:
 
 def _put(folder: Path, out: Path) -> None:
     """Gives a whole folder its name, all that is in it being on the disk."""
-    folder.chmod(0o755)
-    sync_folder(folder)
+    with errors_of(out, folder):
+        folder.chmod(0o755)
+        sync_folder(folder)
     try:
         os.replace(folder, out)
     except OSError as error:
