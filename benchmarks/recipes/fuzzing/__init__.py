@@ -1,0 +1,1 @@
+"""A mutation fuzzer: what is read, how it is damaged, and the processes that read it."""

@@ -1,0 +1,193 @@
+"""What is read of damaged files, by the functions that the commands call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from fuzzing.corpus import Data, all_data
+from fuzzing.models import settings, train
+from throughtime.cli.common import open_task, read_lines
+from throughtime.data.parts import PARTS
+from throughtime.decoding import Sampling
+from throughtime.inspection.history import read_history
+from throughtime.tasks import TASKS
+from throughtime.tasks.base import PLAIN, Asked, Wanted
+from throughtime.tasks.fusion import open_fusion
+from throughtime.tasks.supervised import Supervised
+from throughtime.tasks.text_model import TextModel
+
+DRAWN = Sampling(length=8, seed=0)
+LINES = ("the cat sat", "abo", "ACGTACGT", "(1 (0 good) (2 cat))")
+"""One of them is what a model of lines reads."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files, and what reads them.
+
+    Attributes:
+        name: Of the reader.
+        files: By path below a folder; whole ones.
+        targets: Those that are damaged, one at a time.
+        read: Reads them in a folder; draws what else is random.
+        weight: How often, beside others.
+        folder: They are a model folder, whose config.json may lead nowhere else.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+    targets: Sequence[str]
+    read: Callable[[Path, Random, str], object]
+    weight: float = 1.0
+    folder: bool = False
+
+
+def learn(data: Data, root: Path) -> None:
+    """What training does with data before it trains."""
+    task = TASKS[data.task]
+    options = settings(task, data.options)
+    if "vectors" in options:
+        options["vectors"] = str(root / options["vectors"])
+    path = root / data.path
+    if not isinstance(task, Supervised):
+        task.start([str(path)], root / "run", options)
+        return
+    application = task.application
+    checked = task.settings(**options)
+    files = application.find([path], checked)
+    parts = {part: list(application.read(files[part], checked)) for part in PARTS if part in files}
+    application.remarks(parts["train"], checked)
+    if not parts["train"]:
+        return
+    vocabulary = application.learn(parts["train"], checked)
+    bound = application(checked, vocabulary)
+    for examples in parts.values():
+        bound.batch(examples[:8])
+    if "vectors" in options:
+        bound.initialise(bound.build())
+
+
+def start(data: Data, root: Path) -> None:
+    """All that comes before training, the model folder written."""
+    task = TASKS[data.task]
+    options = settings(task, data.options)
+    if "vectors" in options:
+        options["vectors"] = str(root / options["vectors"])
+    task.start([str(root / data.path)], root / "run", options)
+
+
+def data_case(data: Data) -> Case:
+    """Training's readers on a format."""
+
+    def read(root: Path, draw: Random, target: str) -> None:
+        (start if draw.random() < 0.05 else learn)(data, root)
+
+    format_ = Path(
+        data.targets[0] if data.targets else data.path if data.path != "." else next(iter(data.files))
+    ).suffix
+    name = f"{data.task}: {format_ or 'folder'}{' folder' if data.path == '.' else ''}"
+    detail = "+".join(sorted({Path(file).suffix for file in data.files}))
+    unit = data.options.get("unit", "")
+    return Case(f"{name} ({detail}) {unit}".strip(), data.files, data.targets or list(data.files), read, data.weight)
+
+
+def predict_case(model: Path, name: str, data: Data) -> Case:
+    """What a trained model reads to predict: files of its own kind, or lines."""
+    predictor = open_task(model, None).predictor(model, None)
+    asked = Asked(explain=True) if data.task == "speech" else PLAIN
+
+    def read(root: Path, draw: Random, target: str) -> None:
+        path = root / target
+        if predictor.suffixes:
+            for _ in predictor.predict_file(path, asked):
+                pass
+        else:
+            most = 400 if draw.random() < 0.05 else 12
+            predictor.predict([line[:most] for line in read_lines(str(path))[:2]], asked)
+
+    if predictor.suffixes:
+        files = {file: content for file, content in data.files.items() if Path(file).suffix in predictor.suffixes}
+        targets = [file for file in files if len(files) < 10 or file == data.targets[0]]
+    else:
+        files = {"lines.txt": "\n".join(LINES).encode()}
+        targets = ["lines.txt"]
+    return Case(f"predict {name}", files, targets, read)
+
+
+def go_on(root: Path) -> None:
+    """Resumes a run, and looks at its curve."""
+    read_history(root / "metrics.jsonl")
+    open_task(root, None).resume(root, {})
+
+
+def use(root: Path, draw: Random) -> None:
+    """Predicts, or draws where there is nothing to predict."""
+    task = open_task(root, None)
+    if task.name in ("text", "music"):
+        list(task.sampler(root, None).sample("", DRAWN))
+    if task.name == "text":
+        TextModel(root).score(["the cat"])
+    else:
+        predictor = task.predictor(root, None)
+        if not predictor.suffixes:
+            predictor.predict([LINES[LINE.get(task.name, 0)]], PLAIN)
+
+
+LINE = {"pronunciation": 1, "dna": 2, "sentiment-trees": 3}
+"""What a model of lines reads, where it is no sentence."""
+
+
+def folder_case(name: str, files: Mapping[str, bytes], beside: Mapping[str, bytes], makes: bool) -> Case:
+    """A model folder, by the commands that open one; ``beside``: what its examples name."""
+
+    def read(root: Path, draw: Random, target: str) -> None:
+        run = root / "run"
+        kept = ("checkpoint.safetensors", "train.jsonl", "train.ids", "metrics.jsonl")
+        task = open_task(run, None)
+        way = draw.random()
+        if way < (0.7 if Path(target).name in kept else 0.3):
+            go_on(run)
+        elif way < 0.75 and not makes:
+            use(run, draw)
+        elif way < 0.9:
+            task.evaluate(run, (), None, PLAIN)
+        else:
+            task.inspected(run, None, Wanted(rows=2, length=20))
+
+    inside = {f"run/{file}": content for file, content in files.items()}
+    return Case(f"folder {name}", {**beside, **inside}, list(inside), read, folder=True)
+
+
+def lm_case(files: Mapping[str, bytes]) -> Case:
+    """The folder of a language model that helps a recogniser."""
+
+    def read(root: Path, draw: Random, target: str) -> None:
+        lm = open_fusion(root / "run", ["", "a", "b", "t", " "], "characters")
+        lm.extend([lm.start()], [1])
+
+    inside = {f"run/{file}": content for file, content in files.items()}
+    return Case("folder as --lm", inside, list(inside), read, folder=True)
+
+
+def all_cases(work: Path) -> Sequence[Case]:
+    """Every reader; models are trained below a folder."""
+    cases = []
+    for number, data in enumerate(all_data()):
+        cases.append(data_case(data))
+        if data.model:
+            place, name = work / str(number), f"{data.task} {data.model}"
+            place.mkdir(parents=True)
+            files = train(place, data.task, data)
+            cases.append(folder_case(name, files, data.files if data.task in ("speech", "video") else {}, False))
+            if data.task != "text":
+                cases.append(predict_case(place / "run", name, data))
+            if data.model == "characters":
+                cases.append(lm_case(files))
+    for task in TASKS.values():
+        if task.makes_data:
+            (work / task.name).mkdir()
+            cases.append(folder_case(task.name, train(work / task.name, task.name, None), {}, True))
+    return cases
