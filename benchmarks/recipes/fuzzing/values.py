@@ -14,7 +14,8 @@ RAW = "raw:"
 """Begins texts that stand for what no writer of JSON writes."""
 
 ODD: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 3, 1.5, -0.0, 1e308, 10**6, 2**31, 2**32, 2**63, 2**64, 10**12, 10**40, 0.1, 1e-320,
+    None, True, False, 0, -1, 1, 2, 3, 1.5, -0.0, 1e308, 20_000,
+    10**6, 2**31, 2**32, 2**63, 2**64, 10**12, 10**40, 0.1, 1e-320,
     "", "a", " ", "\x00", "\x1b[2J", "\n", "é", "\u202e", "𝄞", "auto", "cuda", "lstm", "none", "12", "$x^$", "[UNK]",
     "(a+)+$", "x" * 10_000, [], {}, [[]], [0], [None], [""], ["a", "a"], [1, "a"], {"a": 1}, {"": []}, [[[[[[0]]]]]],
     *(bait.decode() for bait in BAIT), "/dev/zero", "/proc/self/mem",

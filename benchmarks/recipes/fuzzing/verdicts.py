@@ -19,8 +19,8 @@ FINE = (READ, REFUSED)
 TOO_LITTLE = ("at least", "enough", "got none")
 """Words of a refusal that is no one file's fault."""
 
-PLACE = re.compile(r"\S\.\w+:\d+")
-"""A file and a line, as examples tell where they come from."""
+PLACE = re.compile(r"\S\.\w+:\d+|^[^:]*[./]\S*: ")
+"""A file and a line, as examples tell where they come from; or a path that begins the refusal."""
 
 PACKAGE = f"{os.sep}throughtime{os.sep}"
 
