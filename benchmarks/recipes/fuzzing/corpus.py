@@ -131,7 +131,7 @@ def timeless(sound: bytes) -> bytes:
         size = 27 + whole[at + 26] + sum(whole[at + 27 : at + 27 + whole[at + 26]])
         whole[at + 14 : at + 18] = bytes(4)
         whole[at + 22 : at + 26] = bytes(4)
-        whole[at + 22 : at + 26] = checksum(whole[at : at + size]).to_bytes(4, "little")
+        whole[at + 22 : at + 26] = checksum(bytes(whole[at : at + size])).to_bytes(4, "little")
         at += size
     return bytes(whole)
 
