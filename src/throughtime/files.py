@@ -16,7 +16,7 @@ from throughtime.errors import UserError
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 MODE = 0o644
 END = ".partial"
-TOGETHER = 1 << 20
+TOGETHER = 1 << 16
 """Bytes that are written together, at least."""
 
 

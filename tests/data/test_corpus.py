@@ -144,7 +144,8 @@ def test_only_a_part_of_a_large_text_is_held_at_a_time(size: int, total: int, tm
         nonlocal most, read
         piece = ("x" * 19 + " ") * (size // 20)
         while read < total:
-            written = 20 * path.stat().st_size // 2
+            (growing,) = tmp_path.iterdir()  # under a name of its own until it is whole
+            written = 20 * growing.stat().st_size // 2
             most = max(most, read - written)
             yield piece
             read += len(piece)
