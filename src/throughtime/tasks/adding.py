@@ -28,7 +28,7 @@ class AddingSettings(MadeSettings):
     """What a network that adds is trained from."""
 
     length: int = option(100, "Steps of a sequence.", "Data", ge=2, le=1_000_000)
-    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**16)
+    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     epochs: float = option(3.0, "Passes over the data.", "Training", gt=0)
 
     def far(self) -> int:

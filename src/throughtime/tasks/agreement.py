@@ -37,7 +37,7 @@ class AgreementSettings(MadeSettings):
     shortest: int | None = option(
         None, "Fewest words between noun and verb in training; default: half of the most.", "Data", ge=0, le=1_000
     )
-    embedding: int = option(32, "Features of a word's embedding.", "Model", ge=1, le=2**16)
+    embedding: int = option(32, "Features of a word's embedding.", "Model", ge=1, le=2**24)
     epochs: float = option(3.0, "Passes over the data.", "Training", gt=0)
 
     def far(self) -> int:

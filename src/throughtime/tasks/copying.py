@@ -30,10 +30,10 @@ class CopySettings(MadeSettings):
 
     length: int = option(20, "Steps between what is read and what is said.", "Data", ge=1, le=1_000_000)
     symbols: int = option(5, "Symbols that are read and said.", "Data", ge=1, le=100_000)
-    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**16)
+    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     epochs: float = option(4.0, "Passes over the data.", "Training", gt=0)
     lr: float = option(4e-3, "Peak learning rate.", "Training", gt=0)
-    embedding: int = option(16, "Features of a symbol's embedding.", "Model", ge=1, le=2**16)
+    embedding: int = option(16, "Features of a symbol's embedding.", "Model", ge=1, le=2**24)
 
     def far(self) -> int:
         """From a symbol to where it is said."""

@@ -17,7 +17,7 @@ class MadeSettings(StackSettings):
     """What training on data that the task makes takes."""
 
     cell: str = option(CELLS_COMPARED, "A cell, or several, separated by commas, which are trained alike.", "Model")
-    hidden: int = option(64, "Units of a layer.", "Model", ge=1, le=2**16)
+    hidden: int = option(64, "Units of a layer.", "Model", ge=1, le=2**24)
     dropout: float = option(0.0, "Between layers and before the output.", "Model", ge=0, lt=1)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     examples: int = option(20_000, "Sequences to train on.", "Data", ge=10, le=100_000_000)

@@ -36,7 +36,7 @@ class PairSettings(ExampleSettings):
     """What training from one sequence to another takes."""
 
     decoder_hidden: int | None = option(
-        None, "Units of a layer of the decoder; default: --hidden.", "Model", ge=1, le=2**16
+        None, "Units of a layer of the decoder; default: --hidden.", "Model", ge=1, le=2**24
     )
     attention: AttentionName = option("general", "additive, general, dot.", "Model")
     input_feeding: bool = option(False, "The decoder reads what it attended to; slower.", "Model")

@@ -36,7 +36,7 @@ class SentimentSettings(WordSettings):
     label_column: str | None = option(None, "Column of the labels: its name, or number from 1.", "Data")
     bidirectional: bool = option(True, "Read in both directions.", "Model")
     pooling: PoolingName = option("max", "Of the steps: last, mean, max, attention.", "Model")
-    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**16)
+    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     epochs: float = option(12.0, "Passes over the data.", "Training", gt=0)
     lr: float = option(1e-3, "Peak learning rate.", "Training", gt=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")

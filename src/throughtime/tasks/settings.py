@@ -77,7 +77,7 @@ class StackSettings(TrainSettings):
         "lstm", f"{', '.join(CELLS)}, or module:Class; several, separated by commas, are trained alike.", "Model"
     )
     cell_option: tuple[str, ...] = option((), "An option of the cell, as name=value; may be repeated.", "Model")
-    hidden: int = option(256, "Units of a layer.", "Model", ge=1, le=2**16)
+    hidden: int = option(256, "Units of a layer.", "Model", ge=1, le=2**24)
     layers: int = option(1, "Depth.", "Model", ge=1, le=1_000)
     dropout: float = option(0.2, "Between layers and before the output.", "Model", ge=0, lt=1)
     input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
@@ -122,7 +122,7 @@ class StackSettings(TrainSettings):
 class ModelSettings(StackSettings):
     """What every recurrent model of tokens takes."""
 
-    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1, le=2**16)
+    embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1, le=2**24)
 
 
 def _number(text: str) -> int | float | str:

@@ -39,7 +39,7 @@ class SpeechSettings(SignalSettings):
     mels: int = option(40, "Bands of the spectrogram.", "Data", ge=4, le=128)
     frames: int = option(3, "Frames, of 10 ms each, that are read as one step.", "Model", ge=1, le=1_000)
     bidirectional: bool = option(True, "Read in both directions; without it, --stream works.", "Model")
-    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**16)
+    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     layers: int = option(2, "Depth.", "Model", ge=1, le=1_000)
     batch: int = option(16, "Recordings side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(30.0, "Passes over the data.", "Training", gt=0)

@@ -45,7 +45,7 @@ class TranslationSettings(PairSettings):
     batch: int = option(64, "Sentences side by side in a batch.", "Training", ge=1, le=2**20)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     label_smoothing: float = option(0.1, "Probability spread over all tokens.", "Training", ge=0, lt=1)
-    embedding: int = option(256, "Features of a token's embedding.", "Model", ge=1, le=2**16)
+    embedding: int = option(256, "Features of a token's embedding.", "Model", ge=1, le=2**24)
     dropout: float = option(0.3, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
     tied: bool = option(True, "The softmax uses the embedding's weights.", "Model")
 

@@ -49,7 +49,7 @@ class MusicSettings(ExampleSettings):
         ge=1,
         le=96,
     )
-    embedding: int = option(128, "Features of an event's embedding.", "Model", ge=1, le=2**16)
+    embedding: int = option(128, "Features of an event's embedding.", "Model", ge=1, le=2**24)
     transpose: int = option(
         0, "Semitones, up or down, that training moves tunes by at random.", "Training", ge=0, le=12
     )

@@ -28,8 +28,8 @@ class WordSettings(ExampleSettings):
     vectors: str | None = option(None, "Pretrained vectors: a text file of GloVe, word2vec or fastText.", "Data")
     shapes: bool = option(False, "Read how words are written: capitals, digits, signs.", "Model")
     spelling: Spelling = option("none", "Reads the letters of words: none, rnn, cnn.", "Model")
-    letter: int = option(32, "Features of a letter's embedding.", "Model", ge=1, le=2**16)
-    spelled: int = option(64, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2, le=2**16)
+    letter: int = option(32, "Features of a letter's embedding.", "Model", ge=1, le=2**24)
+    spelled: int = option(64, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2, le=2**24)
     dropout: float = option(0.5, "Of words and letters, between layers and before the output.", "Model", ge=0, lt=1)
     word_dropout: float = option(0.1, "Words read as UNK while training.", "Model", ge=0, lt=1)
 
