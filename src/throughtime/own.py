@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from throughtime.errors import UserError, nearest
 
 K = TypeVar("K")
 T = TypeVar("T")
+
+_said: ContextVar[Collection[str] | None] = ContextVar("_said", default=None)
+"""Classes that may be imported; None: whoever asks for one is the user."""
+
+
+@contextmanager
+def only(names: Collection[str] | None) -> Iterator[None]:
+    """Inside this block names come from a file, which gives no leave: of classes only these are imported.
+
+    Args:
+        names: What the user named; None: the user named everything.
+    """
+    before = _said.set(names)
+    try:
+        yield
+    finally:
+        _said.reset(before)
 
 
 def find_class(what: str, name: str, known: Mapping[str, K], base: type[T]) -> K | type[T]:
@@ -44,8 +63,14 @@ def import_class(what: str, name: str, base: type[T]) -> type[T]:
         base: What it must be a subclass of.
 
     Raises:
-        UserError: If there is no such module or class.
+        UserError: If there is no such module or class, or a file names it and the user does not.
     """
+    said = _said.get()
+    if said is not None and name not in said:
+        raise UserError(
+            f"its {what} {name} is code outside of the folder, which is not run unasked; pass --{what.split()[-1]} "
+            f"{name} if you trust it"
+        )
     module_name, _, class_name = name.partition(":")
     if not module_name or module_name.startswith("."):
         raise UserError(f"{what} {name!r}: expected module:Class with the module's full dotted name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import random
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from throughtime.cli import run
+from throughtime.tasks import TASKS
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10"]
 WORDS = ["the", "a", "old", "grey", "cat", "dog", "bird", "sat", "ran", "sang", "on", "under", "near", "mat", "tree"]
@@ -104,3 +106,20 @@ def sentences(shelf: Path) -> Path:
     options += ["--hidden", "16", "--embedding", "8", "--max-vocab", "20"]
     assert run(["train", "text", str(shelf / "text.txt"), "--out", str(out), *options]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model folder of every task there is, trained for two steps, to be copied; the data lie beside it."""
+    spec = importlib.util.spec_from_file_location("every_task", Path(__file__).with_name("every_task.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    makers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(makers)
+    assert set(makers.TASKS_ON) == set(TASKS), "a task without data in every_task.py"
+    made = {}
+    for task in TASKS:
+        folder = tmp_path_factory.mktemp(task)
+        made[task] = folder / "run"
+        assert run(makers.arguments(task, folder, made[task])) == 0
+    return made

@@ -61,22 +61,34 @@ def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "mine", "out"]
 
 
+def made(folder: Path, settings: object, model: object) -> Path:
+    Run(folder, "text", {"cell": settings}, {"cell": model}, {}).save()
+    return folder
+
+
 def test_a_built_in_cell_needs_no_leave(tmp_path: Path) -> None:
-    run = Run(tmp_path, "text", {}, {"cell": "gru"}, {})
-    run.allow_cell(None)
-    run.allow_cell("gru")
-    with pytest.raises(UserError, match="expected --cell gru, which this model was trained with, got lstm"):
-        run.allow_cell("lstm")
+    made(tmp_path, "gru", "gru")
+    Run.open(tmp_path, "text")
+    Run.open(tmp_path, "text", "gru")
+    with pytest.raises(UserError, match="expected --cell gru, which made this model, got lstm"):
+        Run.open(tmp_path, "text", "lstm")
 
 
 @pytest.mark.parametrize("cell", ["os:system", "a.b:C", ":"])
 def test_code_outside_of_the_folder_is_run_only_when_named(tmp_path: Path, cell: str) -> None:
-    run = Run(tmp_path, "text", {}, {"cell": cell}, {})
+    made(tmp_path, cell, cell)
     with pytest.raises(UserError, match=f"pass --cell {cell} if you trust it"):
-        run.allow_cell(None)
-    with pytest.raises(UserError, match="which this model was trained with"):
-        run.allow_cell("other:Cell")
-    run.allow_cell(cell)
+        Run.open(tmp_path, "text")
+    with pytest.raises(UserError, match="which made this model"):
+        Run.open(tmp_path, "text", "other:Cell")
+    assert Run.open(tmp_path, "text", cell).said == {cell}
+
+
+@pytest.mark.parametrize(("settings", "model"), [("os:system", "lstm"), ("lstm", "os:system"), (None, None), (1, 1)])
+def test_what_builds_is_what_was_asked_for(tmp_path: Path, settings: object, model: object) -> None:
+    made(tmp_path, settings, model)
+    with pytest.raises(UserError, match="expected the same cell in 'settings' and 'model'"):
+        Run.open(tmp_path, "text")
 
 
 def test_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

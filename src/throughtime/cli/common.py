@@ -48,17 +48,9 @@ def open_task(run: Path, own: str | None) -> Task:
         UserError: If the folder is damaged, or its task is ``module:Class`` and ``own`` is not the same.
     """
     from throughtime.tasks import find_task
-    from throughtime.tasks.run import Run
+    from throughtime.tasks.run import task_of
 
-    name = Run.open(run).task
-    if own is not None and own != name:
-        raise UserError(f"{run}: expected --task {name}, which made this model, got {own}")
-    if ":" in name and own is None:
-        raise UserError(
-            f"{run}: its task {name} is code outside of the folder, which is not run unasked; "
-            f"pass --task {name} if you trust it"
-        )
-    return find_task(name)
+    return find_task(task_of(run, own))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

@@ -76,16 +76,16 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     if not values["resume"]:
         trainer = task.start(paths, out, options)
         with locked(out):
-            return go_on(task, trainer, values)
-    Run.open(out, task.name)  # refuses what is no run, before the lock is made in it
+            return go_on(task, trainer, options, values)
+    Run.open(out, task.name, options.get("cell"))  # refuses what is no run, before the lock is made in it
     with locked(out):
-        return go_on(task, task.resume(out, options), values)
+        return go_on(task, task.resume(out, options), options, values)
 
 
-def go_on(task: Task, trainer: Trainer[Any], values: dict[str, Any]) -> int:
+def go_on(task: Task, trainer: Trainer[Any], options: dict[str, Any], values: dict[str, Any]) -> int:
     """Trains from where a trainer stands."""
     out: Path = values["out"]
-    for line in task.describe(trainer).splitlines():
+    for line in task.describe(trainer, options.get("cell")).splitlines():
         echo(in_line(f"{out}: {line}"), err=True)
     if values["resume"]:
         echo(f"resumed at step {trainer.progress.step}", err=True)

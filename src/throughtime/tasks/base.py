@@ -33,8 +33,8 @@ class Task:
         """What goes on with a run that was stopped."""
         raise NotImplementedError
 
-    def describe(self, trainer: Trainer[Any]) -> str:
-        """A line on what is about to be trained."""
+    def describe(self, trainer: Trainer[Any], cell: str | None = None) -> str:
+        """A line on what is about to be trained; ``cell`` as in :meth:`throughtime.tasks.run.Run.open`."""
         raise NotImplementedError
 
     def evaluate(self, run: Path, paths: Sequence[str], cell: str | None, asked: Asked) -> Report:

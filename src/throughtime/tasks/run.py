@@ -6,9 +6,9 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Run:
         settings: The task's settings.
         model: What the model is built from.
         data: What the task remembers of its data.
+        said: The code that whoever opened it named; None: its settings are the user's own. A folder gives no leave.
     """
 
     folder: Path
@@ -40,35 +41,36 @@ class Run:
     settings: dict[str, Any]
     model: dict[str, Any]
     data: dict[str, Any]
+    said: frozenset[str] | None = field(default=None, compare=False)
 
     @classmethod
-    def open(cls, folder: Path, task: str | None = None) -> Run:
-        """Reads a model folder.
+    def open(cls, folder: Path, task: str, cell: str | None = None, said: Iterable[str] = ()) -> Run:
+        """Reads a model folder; whoever reads one says here which code it may run.
+
+        Args:
+            folder: The folder.
+            task: Name of the task that must have made it.
+            cell: Allows the user's own cell that the model was trained with, ``module:Class``; where an own task asks
+                for further classes, all of them, separated by commas.
+            said: Further names that come from the user.
 
         Raises:
-            UserError: If it is no model folder, one of another task, or one of a later version.
+            UserError: If it is no model folder, one of another task, or one of a later version; if its cell is
+                ``module:Class`` and ``cell`` does not name it.
         """
-        if not folder.is_dir():
-            raise UserError(
-                f"{folder}: expected a model folder, which does not exist; make one with: throughtime train"
-            )
-        config = folder / "config.json"
-        if not config.exists():
-            raise UserError(f"{folder}: expected a model folder, found no config.json in it")
-        value = read_json(config)
-        written = value.get("format")
-        if written != FORMAT:
-            remedy = "update throughtime" if isinstance(written, int) and written > FORMAT else "the file is damaged"
-            raise UserError(f"{config}: expected format {FORMAT}, got {written!r}; {remedy}")
-        for name, kind in {"task": str, "settings": dict, "model": dict, "data": dict}.items():
-            if not isinstance(value.get(name), kind):
-                raise UserError(
-                    f"{config}: expected {name!r} to be a {kind.__name__}, got {value.get(name)!r}; the file is damaged"
-                )
+        value = _read_config(folder)
         run = cls(folder, value["task"], value["settings"], value["model"], value["data"])
-        if task is not None and run.task != task:
+        if run.task != task:
             raise UserError(f"{folder}: expected a model of task {task!r}, got one of task {run.task!r}")
-        return run
+        found = run.settings.get("cell")
+        if not isinstance(found, str) or found != run.model.get("cell"):
+            raise UserError(
+                f"{folder / 'config.json'}: expected the same cell in 'settings' and 'model', got {found!r} and "
+                f"{run.model.get('cell')!r}; the file is damaged"
+            )
+        named = frozenset(() if cell is None else cell.split(","))
+        _ask(folder, "cell", found, named)
+        return replace(run, said=named.union(said))
 
     def save(self) -> None:
         """Writes ``config.json``."""
@@ -82,20 +84,50 @@ class Run:
         }
         write_json(self.folder / "config.json", value)
 
-    def allow_cell(self, cell: str | None) -> None:
-        """Refuses a model whose cell is a user's code, unless the user names that code.
 
-        Raises:
-            UserError: If the folder's cell is ``module:Class`` and ``cell`` is not the same.
-        """
-        stored = str(self.model.get("cell"))
-        if cell is not None and cell != stored:
-            raise UserError(f"{self.folder}: expected --cell {stored}, which this model was trained with, got {cell}")
-        if ":" in stored and cell is None:
+def task_of(folder: Path, own: str | None = None) -> str:
+    """The name of the task that made a model folder.
+
+    Args:
+        folder: The folder.
+        own: Allows a task of the user's own, ``module:Class``.
+
+    Raises:
+        UserError: If the folder is damaged, or its task is ``module:Class`` and ``own`` is not the same.
+    """
+    task: str = _read_config(folder)["task"]
+    _ask(folder, "task", task, frozenset(() if own is None else (own,)))
+    return task
+
+
+def _ask(folder: Path, what: str, found: str, named: frozenset[str]) -> None:
+    """Refuses code that a folder names and the user does not."""
+    if named and found not in named:
+        raise UserError(f"{folder}: expected --{what} {found}, which made this model, got {', '.join(sorted(named))}")
+    if ":" in found and not named:
+        raise UserError(
+            f"{folder}: its {what} {found} is code outside of the folder, which is not run unasked; "
+            f"pass --{what} {found} if you trust it"
+        )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: expected a model folder, which does not exist; make one with: throughtime train")
+    config = folder / "config.json"
+    if not config.exists():
+        raise UserError(f"{folder}: expected a model folder, found no config.json in it")
+    value = read_json(config)
+    written = value.get("format")
+    if written != FORMAT:
+        remedy = "update throughtime" if isinstance(written, int) and written > FORMAT else "the file is damaged"
+        raise UserError(f"{config}: expected format {FORMAT}, got {written!r}; {remedy}")
+    for name, kind in {"task": str, "settings": dict, "model": dict, "data": dict}.items():
+        if not isinstance(value.get(name), kind):
             raise UserError(
-                f"{self.folder}: its cell {stored} is code outside of the folder, which is not run unasked; "
-                f"pass --cell {stored} if you trust it"
+                f"{config}: expected {name!r} to be a {kind.__name__}, got {value.get(name)!r}; the file is damaged"
             )
+    return value
 
 
 @contextmanager
@@ -155,13 +187,19 @@ def stored(run: Run, kind: type[SettingsT]) -> SettingsT:
         raise UserError(f"{run.folder / 'config.json'}: {error}") from error
 
 
-def extend(run: Run, kind: type[SettingsT], options: dict[str, Any]) -> Run:
-    """A run with the settings that may change when it goes on.
+def resumed(folder: Path, task: str, kind: type[SettingsT], options: dict[str, Any]) -> Run:
+    """A run that goes on, with the settings that may change then.
+
+    Args:
+        folder: The folder.
+        task: Name of the task that must have made it.
+        kind: Its settings.
+        options: What the user says anew.
 
     Raises:
-        UserError: If an option would change what was trained.
+        UserError: If an option would change what was trained, or as :meth:`Run.open`.
     """
-    run.allow_cell(options.get("cell"))
+    run = Run.open(folder, task, options.get("cell"), [value for value in options.values() if isinstance(value, str)])
     settings = check_settings(kind, {**run.settings, **options})
     kept = stored(run, kind)
     for name in options:

@@ -16,11 +16,12 @@ from throughtime.errors import UserError
 from throughtime.files import write_chunks, write_json
 from throughtime.layers import named_cells
 from throughtime.models import Model
+from throughtime.own import only
 from throughtime.plain import read_json
 from throughtime.tasks.application import Application, DataSettings, Learnt
 from throughtime.tasks.base import PLAIN, Asked, Inspected, Prediction, Report, Sampler, Table, Task, Wanted
 from throughtime.tasks.build import Weights, build_model
-from throughtime.tasks.run import Run, choose_device, extend, staged, stored
+from throughtime.tasks.run import Run, choose_device, resumed, staged, stored
 from throughtime.tasks.settings import StackSettings, check_settings
 from throughtime.training import Evaluation, Trainer
 
@@ -66,7 +67,7 @@ class Supervised(Task):
             for part in PARTS[1:]:
                 for begin in range(0, len(examples.get(part, ())), settings.batch):
                     opened.bound.batch(examples[part][begin : begin + settings.batch])
-        return self._trainer(Run.open(out))
+        return self._trainer(replace(run, folder=out))
 
     def resume(self, out: Path, options: dict[str, Any]) -> Trainer[Any]:
         """What goes on with a run from its checkpoint; options may lengthen it.
@@ -74,15 +75,15 @@ class Supervised(Task):
         Raises:
             UserError: If there is nothing to resume, or an option would change the run.
         """
-        extended = extend(Run.open(out, self.name), self.application.settings_type, options)
+        extended = resumed(out, self.name, self.application.settings_type, options)
         trainer = self._trainer(extended)
         trainer.resume()
         extended.save()
         return trainer
 
-    def describe(self, trainer: Trainer[Any]) -> str:
+    def describe(self, trainer: Trainer[Any], cell: str | None = None) -> str:
         """What was found, the model, and the batches of an epoch."""
-        run = Run.open(trainer.folder)
+        run = Run.open(trainer.folder, self.name, cell)
         counts = ", ".join(f"{part} {count:,}" for part, count in run.data["examples"].items())
         bound = _bind(run, self.application)
         lines = [*run.data["found"], f"{counts} examples"]
@@ -218,8 +219,9 @@ class Opened:
 
     def __init__(self, run: Run, application: type[Application[Any]], weights: Weights | None = None) -> None:
         self.run = run
-        self.bound = _bind(run, application)
-        self.model = build_model(self.bound.build, weights, choose_device(self.bound.settings.device))
+        with only(run.said):
+            self.bound = _bind(run, application)
+            self.model = build_model(self.bound.build, weights, choose_device(self.bound.settings.device))
 
     @classmethod
     def load(cls, folder: Path, task: Supervised, cell: str | None, latest: bool = False) -> Opened:
@@ -228,8 +230,7 @@ class Opened:
         Raises:
             UserError: If the folder is none of this task, or damaged.
         """
-        run = Run.open(folder, task.name)
-        run.allow_cell(cell)
+        run = Run.open(folder, task.name, cell)
         run = replace(run, settings={**run.settings, "device": "auto"})
         opened = cls(run, task.application, Weights.trained(folder, latest))
         opened.model.eval()

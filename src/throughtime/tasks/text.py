@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.base import PLAIN, Asked, Inspected, Report, Table, Task, Wanted
 from throughtime.tasks.build import Weights
 from throughtime.tasks.learning import draw_learning
-from throughtime.tasks.run import Run, extend, staged, stored
+from throughtime.tasks.run import Run, resumed, staged, stored
 from throughtime.tasks.settings import TrainSettings, check_settings
 from throughtime.tasks.text_model import (
     NAME,
@@ -84,7 +85,7 @@ class TextTask(Task):
             run.save()
             # What is wrong with the model, or with its engine, shows before the folder stands.
             _trainer(run).model.loss(TokenBatch.of([[tokenizer.eos]]), None)
-        return _trainer(Run.open(out))
+        return _trainer(replace(run, folder=out))
 
     def resume(self, out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
         """What goes on with a run from its checkpoint; options may lengthen it.
@@ -92,13 +93,13 @@ class TextTask(Task):
         Raises:
             UserError: If there is nothing to resume, or an option would change the run.
         """
-        extended = extend(Run.open(out, self.name), TextSettings, options)
+        extended = resumed(out, self.name, TextSettings, options)
         trainer = _trainer(extended)
         trainer.resume()
         extended.save()
         return trainer
 
-    def describe(self, trainer: Trainer[TokenBatch]) -> str:
+    def describe(self, trainer: Trainer[TokenBatch], cell: str | None = None) -> str:
         """Vocabulary, cell, parameters and batches an epoch."""
         model = trainer.model
         assert isinstance(model, LanguageModel)

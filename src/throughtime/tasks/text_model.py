@@ -19,6 +19,7 @@ from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_lo
 from throughtime.errors import UserError
 from throughtime.files import write_text
 from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.own import only
 from throughtime.tasks.build import Weights, build_model
 from throughtime.tasks.run import Run, choose_device, stored
 from throughtime.tasks.settings import ModelSettings, option
@@ -100,8 +101,7 @@ class TextModel:
     """
 
     def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto", latest: bool = False) -> None:
-        self.run = Run.open(Path(run), NAME)
-        self.run.allow_cell(cell)
+        self.run = Run.open(Path(run), NAME, cell)
         self.settings = stored(self.run, TextSettings)
         self.sentences = self.settings.sentences
         self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
@@ -236,7 +236,8 @@ def language_model(run: Run, settings: TextSettings, tokenizer: Tokenizer, weigh
             )
         return LanguageModel(config, engine=settings.engine)
 
-    return build_model(build, weights, choose_device(settings.device))
+    with only(run.said):
+        return build_model(build, weights, choose_device(settings.device))
 
 
 def held_out_batches(tokens: TokenFile, settings: TextSettings, eos: int) -> BatchSource:
