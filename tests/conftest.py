@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ import torch
 
 # Sizes here are small: more threads only wait for each other, all the more beside a second worker.
 torch.set_num_threads(1)
+
+# What is remembered of a user must not meet what tests do.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="throughtime-tests-")
 
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes"
 

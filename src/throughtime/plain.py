@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -95,7 +96,8 @@ def parse_json(text: str, where: str, *, constants: bool = False) -> Any:
         UserError: If it is none, is nested too deeply, or holds a number or text that nothing can use.
     """
     try:
-        value = json.loads(text, parse_int=_whole, parse_constant=None if constants else _constant)
+        constant, real = (None, None) if constants else (_constant, _finite)
+        value = json.loads(text, parse_int=_whole, parse_float=real, parse_constant=constant)
         if "\\u" in text:
             _check_texts(value)
     except RecursionError as error:
@@ -143,6 +145,13 @@ def _whole(digits: str) -> int:
     if len(digits) > DIGITS:
         raise ValueError(f"a number of {len(digits):,} digits")
     return int(digits)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is no number that a computer holds")
+    return value
 
 
 def _constant(name: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import random
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from made_data import MAKERS
 from throughtime.cli import run
 from throughtime.tasks import TASKS
 
@@ -111,15 +111,11 @@ def sentences(shelf: Path) -> Path:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A model folder of every task there is, trained for two steps, to be copied; the data lie beside it."""
-    spec = importlib.util.spec_from_file_location("every_task", Path(__file__).with_name("every_task.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    makers = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(makers)
-    assert set(makers.TASKS_ON) == set(TASKS), "a task without data in every_task.py"
+    assert set(MAKERS) == set(TASKS), "a task without data in made_data.py"
     made = {}
     for task in TASKS:
         folder = tmp_path_factory.mktemp(task)
         made[task] = folder / "run"
-        assert run(makers.arguments(task, folder, made[task])) == 0
+        given = MAKERS[task](folder, "plain")
+        assert run(["train", task, *map(str, given.data), *given.options, "--out", str(made[task])]) == 0
     return made

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from strange_folders import changed, commands, copied, refused, texts, write
 from throughtime.errors import UserError
 from throughtime.tasks import TASKS
 from throughtime.tasks.fusion import open_fusion
@@ -33,58 +32,6 @@ def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     assert "evil" not in sys.modules
     assert "antigravity" not in sys.modules
-
-
-def commands(task: str, run: Path) -> dict[str, list[object]]:
-    """Every command that reads a model folder."""
-    one = ["--cell", "rnn"] if TASKS[task].makes_data else []  # they train several by themselves
-    return {
-        "predict": ["predict", run, "--line", "a line"],
-        "evaluate": ["evaluate", run],
-        "sample": ["sample", run, "--length", 2],
-        "score": ["score", run, "--line", "a line"],
-        "inspect": ["inspect", run, "--rows", 1, "--length", 4],
-        "train": ["train", task, "--out", run, "--resume", *one],
-    }
-
-
-def copied(run: Path, folder: Path) -> Path:
-    """A model folder to change."""
-    return Path(shutil.copytree(run, folder / "run"))
-
-
-def write(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where texts stand in plain data; of a list of texts the first stands for all."""
-    if isinstance(value, str):
-        yield path
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield from texts(member, (*path, name))
-    elif isinstance(value, list):
-        for number, member in enumerate(value[:1]):
-            yield from texts(member, (*path, number))
-
-
-def changed(value: Any, path: tuple[Any, ...], text: str) -> Any:
-    """Plain data with another text in one place."""
-    value = copy.deepcopy(value)
-    inner = value
-    for name in path[:-1]:
-        inner = inner[name]
-    inner[path[-1]] = text
-    return value
-
-
-def refused(call: Any, *arguments: object) -> str:
-    """The line that a command ends with."""
-    answer = call(*arguments)
-    assert (answer.code, answer.out) == (2, ""), arguments
-    assert len(answer.err.splitlines()) == 1
-    return str(answer.err)
 
 
 PLACES = [("settings",), ("model",), ("settings", "model")]
@@ -130,7 +77,7 @@ def test_no_command_imports_the_task_that_a_folder_names(
 def test_no_text_of_a_folder_is_imported(call: Any, folders: dict[str, Path], tmp_path: Path, task: str) -> None:
     """Another text may be a word, a label or a name of a file: it does no harm, or is refused in a line."""
     run = copied(folders[task], tmp_path)
-    for name in ("config.json",):
+    for name in ("config.json", "vocabulary.json"):
         if not (run / name).exists():
             continue
         whole = (run / name).read_text(encoding="utf-8")
@@ -161,7 +108,7 @@ def test_a_language_model_beside_a_search_imports_nothing(
 ) -> None:
     lm = copied(folders["text"], tmp_path)
     config = json.loads((lm / "config.json").read_text())
-    song = next((folders["speech"].parent / "songs").glob("*.wav"))
+    song = next(folders["speech"].parent.rglob("*.wav"))
     for name in CODE:
         write(lm / "config.json", changed(config, (place, "cell"), name))
         refused(call, "predict", folders["speech"], song, "--lm", lm)

@@ -41,7 +41,7 @@ def test_a_file_holds_what_encoding_in_memory_gives(unit: Unit, tmp_path: Path) 
             for line in document.splitlines(keepends=True):
                 expected += tokenizer.encode(line)
             expected.append(tokenizer.eos)
-        assert file.ids().tolist() == expected
+        assert file.ids(1 << 20).tolist() == expected
         assert file.tokens == len(expected)
         assert file.characters == len("".join(documents))
         assert file.unknown == expected.count(tokenizer.unk)
@@ -56,7 +56,7 @@ def test_a_sentence_counts_its_line_break(tmp_path: Path) -> None:
     tokenizer = Tokenizer.train([text], "words")
     file = encode_to_file(lines([text[:8], text[8:], END]), tokenizer, tmp_path / "t.ids", sentences=True)
     one, oak, two, elms = (tokenizer.encode(word)[0] for word in ("one", "oak", "two", "elms"))
-    assert file.ids().tolist() == [one, oak, tokenizer.eos, two, elms, tokenizer.eos]
+    assert file.ids(1 << 20).tolist() == [one, oak, tokenizer.eos, two, elms, tokenizer.eos]
     assert file.characters == len(text)
 
 
@@ -68,7 +68,7 @@ def test_ids_are_16_bit_while_the_vocabulary_allows(words: int, wide: bool, tmp_
     file = encode_to_file([text, END], tokenizer, tmp_path / "t.ids", sentences=False)
     assert file.wide == wide
     assert (tmp_path / "t.ids").stat().st_size == (words + 1) * (4 if wide else 2)
-    ids = file.ids()
+    ids = file.ids(1 << 20)
     assert sorted(ids[:-1].tolist()) == list(range(2, words + 2))
     assert ids.tolist() == [*tokenizer.encode(text), tokenizer.eos]
 
@@ -82,7 +82,7 @@ def test_bytes_are_little_endian_on_every_machine(tmp_path: Path) -> None:
 
 def test_ids_are_read_through_a_memory_map(tmp_path: Path) -> None:
     file = encode_to_file(["abc", END], Tokenizer.train(["abc"]), tmp_path / "t.ids", sentences=False)
-    ids = file.ids()
+    ids = file.ids(1 << 20)
     assert isinstance(ids, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         ids[0] = 1
@@ -90,7 +90,7 @@ def test_ids_are_read_through_a_memory_map(tmp_path: Path) -> None:
 
 def test_a_text_of_nothing(tmp_path: Path) -> None:
     file = encode_to_file([], Tokenizer.train(["abc"]), tmp_path / "t.ids", sentences=False)
-    assert file.ids().tolist() == []
+    assert file.ids(1 << 20).tolist() == []
     assert (file.tokens, file.characters, file.unknown) == (0, 0, 0)
 
 
@@ -104,7 +104,7 @@ def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
     else:
         path.write_bytes({"cut": whole[:-1], "longer": whole + b"\0\0", "emptied": b""}[damage])
     with pytest.raises(UserError, match="expected a file of 7 token ids; it is missing or damaged") as caught:
-        file.ids()
+        file.ids(1 << 20)
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -116,7 +116,7 @@ def test_a_file_moves_with_its_folder(tmp_path: Path) -> None:
     moved = TokenFile.from_json(tmp_path / "new", stored)
     assert moved.path == tmp_path / "new" / "t.ids"
     assert (moved.wide, moved.tokens, moved.characters, moved.unknown) == (False, 5, 4, 0)
-    assert len(moved.ids()) == 5
+    assert len(moved.ids(1 << 20)) == 5
 
 
 def test_there_must_be_something_to_learn_from(tmp_path: Path) -> None:

@@ -125,9 +125,9 @@ def test_streams_of_an_evaluation_together_are_the_whole_text(text: Path, tmp_pa
     assert tokens.tokens < 2 * STREAM_TOKENS  # one stream
     found = model.evaluate(tokens)
     assert found["tokens"] == tokens.tokens
-    ids = tokens.ids().tolist()
+    ids = tokens.ids(1 << 20).tolist()
     assert found["nats_per_token"] == pytest.approx(-by_steps(model, ids) / len(ids), rel=1e-5)
-    three = figures(model.model, Streams(tokens.ids(), 3, 20, model.tokenizer.eos), tokens)
+    three = figures(model.model, Streams(tokens.ids(1 << 20), 3, 20, model.tokenizer.eos), tokens)
     assert three["tokens"] == tokens.tokens
     assert three["nats_per_token"] == pytest.approx(found["nats_per_token"], rel=0.05)
 
@@ -153,8 +153,8 @@ def test_held_out_sentences_are_not_trained_on(text: Path, tmp_path: Path) -> No
         ("train", [line for number, line in enumerate(lines, 1) if number % 4]),
     ):
         ids = [i for line in expected for i in model.encode(line)]
-        assert files[name].ids().tolist() == ids
-        assert WholeTexts(files[name].ids(), 1, model.tokenizer.eos).texts == len(expected)
+        assert files[name].ids(1 << 20).tolist() == ids
+        assert WholeTexts(files[name].ids(1 << 20), 1, model.tokenizer.eos).texts == len(expected)
 
 
 def test_what_is_no_model_folder(tmp_path: Path) -> None:

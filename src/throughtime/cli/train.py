@@ -44,7 +44,7 @@ class TrainGroup(click.Group):
             click.Option(["--data"], multiple=True, metavar="PATH", help="The same as PATHS; may be repeated."),
             *settings_options(task.settings),
             click.Option(["--out"], required=True, type=click.Path(path_type=Path), help="The model folder to make."),
-            click.Option(["--resume"], is_flag=True, help="Go on with the run in --out; PATHS are not needed."),
+            click.Option(["--resume"], is_flag=True, help="Go on with the run in --out; no PATHS are needed."),
             click.Option(["--tensorboard"], is_flag=True, help="Write TensorBoard events, too."),
             click.Option(["--watch"], is_flag=True, help="Measure the gradient of every recurrent layer, too."),
             click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
@@ -79,7 +79,7 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
             return go_on(task, trainer, options, values)
     Run.open(out, task.name, options.get("cell"))  # refuses what is no run, before the lock is made in it
     with locked(out):
-        return go_on(task, task.resume(out, options), options, values)
+        return go_on(task, task.resume(out, options, paths), options, values)
 
 
 def go_on(task: Task, trainer: Trainer[Any], options: dict[str, Any], values: dict[str, Any]) -> int:

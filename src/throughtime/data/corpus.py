@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -38,23 +38,31 @@ class TokenFile:
     characters: int
     unknown: int
 
-    def ids(self) -> Ids:
+    def ids(self, vocabulary: int) -> Ids:
         """The ids, through a memory map.
 
+        Args:
+            vocabulary: No id reaches it.
+
         Raises:
-            UserError: If the file is missing or was cut.
+            UserError: If the file is missing or was cut, or holds other ids.
         """
         kind = np.dtype("<u4" if self.wide else "<u2")
-        if not self.path.exists() or self.path.stat().st_size != self.tokens * kind.itemsize:
+        if not self.path.is_file() or self.path.stat().st_size != self.tokens * kind.itemsize:
             raise UserError(f"{self.path}: expected a file of {self.tokens} token ids; it is missing or damaged")
-        return np.memmap(self.path, dtype=kind, mode="r", shape=(self.tokens,)) if self.tokens else np.zeros(0, kind)
+        if not self.tokens:
+            return np.zeros(0, kind)
+        ids = np.memmap(self.path, dtype=kind, mode="r", shape=(self.tokens,))
+        if (largest := int(ids.max())) >= vocabulary:
+            raise UserError(f"{self.path}: expected ids below {vocabulary}, got {largest}; the file is damaged")
+        return ids
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, with the file's name alone: a model folder can be moved."""
         return {**asdict(self), "path": self.path.name}
 
     @classmethod
-    def from_json(cls, folder: Path, value: dict[str, Any]) -> TokenFile:
+    def from_json(cls, folder: Path, value: Mapping[str, Any]) -> TokenFile:
         """The file described by :meth:`to_json`, in ``folder``."""
         return cls(**{**value, "path": folder / value["path"]})
 

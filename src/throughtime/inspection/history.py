@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from throughtime.errors import UserError
+from throughtime.training.metrics import read_metrics
 
 
 @dataclass(frozen=True)
@@ -50,25 +52,18 @@ def read_history(path: Path) -> History:
     """Reads a run's ``metrics.jsonl``; a run that was not trained has none, a killed one's last line may be cut."""
     found = History()
     diverged = None
-    for event in _events(path):
+    for event in read_metrics(path):
         if event.get("event") == "diverged":
             diverged = int(event["step"])
         elif event.get("event") == "step":
             diverged = None  # it was resumed, and went on
-            _add(found, event)
+            try:
+                _add(found, event)
+            except (AttributeError, KeyError, TypeError) as error:
+                raise UserError(
+                    f"{path}: step {event['step']} lacks a figure ({error}); the file is damaged"
+                ) from error
     return History(found.steps, found.loss, found.norms, found.clipped, found.layers, diverged)
-
-
-def _events(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            events.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return [event for event in events if isinstance(event, dict)]
 
 
 def _add(history: History, event: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from throughtime.models import Model, NumberBatch, Regressor, StackConfig
+from throughtime.tasks import learnt
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Report
 from throughtime.tasks.made import MadeSettings
@@ -56,6 +57,7 @@ class Adding(Application[Sum]):
     summary: ClassVar[str] = "network that adds two marked numbers of a long sequence, with every cell"
     settings_type: ClassVar[type[StackSettings]] = AddingSettings
     example_type = Sum
+    vocabulary_type: ClassVar[Any] = learnt.Nothing
     chance = CHANCE
 
     @classmethod

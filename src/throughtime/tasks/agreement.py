@@ -15,6 +15,7 @@ from throughtime.data.words import WordReader
 from throughtime.inspection import Flow, gradients_through_time, record
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
 from throughtime.pictures import line_style, new_figure, save_figure
+from throughtime.tasks import learnt
 from throughtime.tasks.application import Application, Learnt
 from throughtime.tasks.base import Report, Table
 from throughtime.tasks.made import MadeSettings
@@ -60,6 +61,7 @@ class AgreementTask(Application[Agreement]):
     summary: ClassVar[str] = "network that finds the verb's number across a gap: accuracy and gradients of every cell"
     settings_type: ClassVar[type[StackSettings]] = AgreementSettings
     example_type = Agreement
+    vocabulary_type: ClassVar[Any] = learnt.PlainWords
 
     def __init__(self, settings: AgreementSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -141,10 +143,10 @@ class AgreementTask(Application[Agreement]):
         left, right = figure.subplots(1, 2)
         summary: list[list[str | int | float]] = []
         gaps: list[list[str | int | float]] = []
-        for number, (cell, learnt) in enumerate(runs.items()):
-            assert isinstance(learnt.application, AgreementTask)
-            rows = cls.by_gap(learnt.application._right(learnt.model, learnt.test), learnt.test)
-            flow = learnt.application.flow(learnt.model, learnt.test)
+        for number, (cell, found) in enumerate(runs.items()):
+            assert isinstance(found.application, AgreementTask)
+            rows = cls.by_gap(found.application._right(found.model, found.test), found.test)
+            flow = found.application.flow(found.model, found.test)
             curve = flow.by_distance()
             half_life = curve.decay().half_life
             left.plot([row[0] for row in rows], [row[1] for row in rows], label=cell, **line_style(number))
@@ -153,7 +155,7 @@ class AgreementTask(Application[Agreement]):
             never = [float(row[3]) for row in rows]
             summary.append([cell, float(rows[-1][1]), never[-1], sum(never) / len(never), half_life])
             gaps += [[cell, *row] for row in rows]
-        longest = max(example.gap for learnt in runs.values() for example in learnt.test)
+        longest = max(example.gap for found in runs.values() for example in found.test)
         _label(left, right, longest)
         save_figure(figure, picture)
         columns = ["cell", f"accuracy at gap {longest}", "pairs never met", "all gaps, never met", "half-life"]

@@ -20,6 +20,7 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
 from throughtime.models import Model
+from throughtime.tasks import learnt
 from throughtime.tasks.base import PLAIN, Asked, Prediction, Report, Sampler, Table
 from throughtime.tasks.learning import draw_learning
 from throughtime.tasks.settings import ModelSettings, StackSettings, TrainSettings, option
@@ -104,6 +105,8 @@ class Application(Generic[ExampleT]):
     settings_type: ClassVar[type[DataSettings] | type[StackSettings]] = ExampleSettings
     example_type: ClassVar[type[Any]]
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
+    vocabulary_type: ClassVar[Any] = learnt.Anything
+    """What :meth:`learn` gives: a ``TypedDict``, which ``vocabulary.json`` is held against."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Of the files that are looked for in a folder."""
     chance: ClassVar[float | None] = None
@@ -153,6 +156,11 @@ class Application(Generic[ExampleT]):
         raise NotImplementedError(f"{cls.__name__}: define key(cls, example)")
 
     @classmethod
+    def refers(cls, example: ExampleT) -> Sequence[str]:
+        """Files that an example keeps by reference, such as its recording."""
+        return ()
+
+    @classmethod
     def learn(cls, train: Sequence[ExampleT], settings: Any) -> dict[str, Any]:
         """Vocabularies and whatever else is learnt of the training data before training, as plain data.
 
@@ -171,6 +179,11 @@ class Application(Generic[ExampleT]):
     def build(self) -> Model:
         """The model, its weights drawn at random."""
         raise NotImplementedError(f"{type(self).__name__} has no model: define build(self)")
+
+    @classmethod
+    def begins_with(cls, settings: Any) -> Sequence[str]:
+        """Files that :meth:`initialise` reads."""
+        return ()
 
     def initialise(self, model: Any) -> None:
         """Sets weights that do not start at random, such as pretrained vectors; called before the first step.

@@ -29,8 +29,8 @@ class Task:
         """Reads the data, makes the run's folder, and returns what trains; nothing is left behind on bad input."""
         raise NotImplementedError
 
-    def resume(self, out: Path, options: dict[str, Any]) -> Trainer[Any]:
-        """What goes on with a run that was stopped."""
+    def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[Any]:
+        """What goes on with a run that was stopped; ``paths`` tell where its data lie, if it asks."""
         raise NotImplementedError
 
     def describe(self, trainer: Trainer[Any], cell: str | None = None) -> str:

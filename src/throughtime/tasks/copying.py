@@ -14,6 +14,7 @@ from torch import Tensor
 
 from throughtime.data.words import WordBatch
 from throughtime.models import Model, TagBatch, Tagger, TaggerConfig, WordInputConfig
+from throughtime.tasks import learnt
 from throughtime.tasks.application import Application
 from throughtime.tasks.base import Report
 from throughtime.tasks.made import MadeSettings
@@ -60,6 +61,7 @@ class Copying(Application[Copied]):
     summary: ClassVar[str] = "network that says symbols again after a long pause, with every cell"
     settings_type: ClassVar[type[StackSettings]] = CopySettings
     example_type = Copied
+    vocabulary_type: ClassVar[Any] = learnt.Nothing
     chance = 100 / SYMBOLS
 
     @classmethod

@@ -10,6 +10,7 @@ from throughtime.data.genomes import FASTA, GENBANK
 from throughtime.data.sequences import KINDS
 from throughtime.errors import UserError
 from throughtime.models import Model
+from throughtime.tasks import learnt
 from throughtime.tasks.application import Application, DataSettings
 from throughtime.tasks.base import Asked, Prediction, Report
 from throughtime.tasks.dna_classes import DnaClasses
@@ -33,6 +34,7 @@ class Dna(Application[DnaExample]):
     takes: ClassVar[tuple[str, ...]] = tuple(name for part in PARTS.values() for name in part.takes)
     reads_files: ClassVar[bool] = True
     example_type: ClassVar[type[Any]] = DnaExample
+    vocabulary_type: ClassVar[Any] = learnt.Dna
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

@@ -28,6 +28,7 @@ from throughtime.errors import UserError
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.word_input import Spelling
+from throughtime.tasks import learnt
 from throughtime.tasks.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.settings import option
@@ -70,6 +71,7 @@ class Entities(WordApplication[TaggedSentence]):
     summary = "tagger of names of people, places, products, … in sentences (CoNLL columns, JSON spans)"
     settings_type: ClassVar[type[ExampleSettings]] = EntitySettings
     example_type = TaggedSentence
+    vocabulary_type: ClassVar[Any] = learnt.TypedWords
     takes = ("nbest",)
     # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.
     suffixes = tuple(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from throughtime.pictures import line_style, new_figure, save_figure
 from throughtime.tasks.base import Table
+from throughtime.training.metrics import read_metrics
 
 
 def evaluations(run: Path) -> list[dict[str, Any]]:
     """Every evaluation of a run's log, oldest first."""
-    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [event for event in events if event["event"] == "evaluation"]
+    return [event for event in read_metrics(run / "metrics.jsonl") if event["event"] == "evaluation"]
 
 
 def draw_learning(runs: Mapping[str, Path], picture: Path, chance: float | None = None) -> Table:

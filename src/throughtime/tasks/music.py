@@ -15,6 +15,7 @@ from throughtime.data.tunes import Tune, best_scale, pitch_of, read_notes
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
+from throughtime.tasks import learnt
 from throughtime.tasks.application import Application, ExampleSettings
 from throughtime.tasks.base import Asked, Prediction, Report
 from throughtime.tasks.music_events import EventModel
@@ -46,6 +47,7 @@ class Music(Application[TuneExample]):
     summary: ClassVar[str] = "model of music (MIDI, ABC, piano rolls): sample new tunes, judge given ones"
     settings_type: ClassVar[type[ExampleSettings]] = MusicSettings
     example_type: ClassVar[type[Any]] = TuneExample
+    vocabulary_type: ClassVar[Any] = learnt.Music
     suffixes: ClassVar[tuple[str, ...]] = KNOWN
     takes: ClassVar[tuple[str, ...]] = ("nbest", "picture", "out")
     reads_files: ClassVar[bool] = True

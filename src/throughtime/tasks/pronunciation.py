@@ -17,6 +17,7 @@ from throughtime.data.text import file_lines
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import EncoderDecoder
+from throughtime.tasks import learnt
 from throughtime.tasks.application import long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.pairs import (
@@ -76,6 +77,7 @@ class Pronunciation(PairApplication[Pronounced]):
     summary = "model of how words are spoken: letters to sounds, from a pronouncing dictionary"
     settings_type: ClassVar[type[PronunciationSettings]] = PronunciationSettings
     example_type = Pronounced
+    vocabulary_type: ClassVar[Any] = learnt.Sounds
     suffixes = (".dict",)
     eos = 0
 

@@ -111,12 +111,23 @@ def _ask(folder: Path, what: str, found: str, named: frozenset[str]) -> None:
         )
 
 
+def _check_links(folder: Path) -> None:
+    """Refuses a folder from which a link leads elsewhere: nothing outside of it is read, or written over."""
+    inside = folder.resolve()
+    for path in folder.iterdir():
+        if path.is_symlink() and inside not in path.resolve().parents:
+            raise UserError(
+                f"{path}: a link that leads out of the model folder is not followed; put the file itself there"
+            )
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a model folder, which does not exist; make one with: throughtime train")
     config = folder / "config.json"
     if not config.exists():
         raise UserError(f"{folder}: expected a model folder, found no config.json in it")
+    _check_links(folder)
     value = read_json(config)
     written = value.get("format")
     if written != FORMAT:

@@ -18,6 +18,7 @@ from throughtime.data.words import Word, WordBatch, find_words, split_words
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
+from throughtime.tasks import learnt
 from throughtime.tasks.application import ROWS, ExampleSettings, long_input, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report
 from throughtime.tasks.classes import class_evaluation, class_report, judge
@@ -62,6 +63,7 @@ class Sentiment(WordApplication[SentimentExample]):
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
     takes: ClassVar[tuple[str, ...]] = ("nbest", "explain")
     example_type: ClassVar[type[Any]] = SentimentExample
+    vocabulary_type: ClassVar[Any] = learnt.LabelledWords
 
     def __init__(self, settings: SentimentSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

@@ -18,6 +18,7 @@ from throughtime.data.words import split_words
 from throughtime.errors import UserError
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
+from throughtime.tasks import learnt
 from throughtime.tasks.application import (
     Application,
     DataSettings,
@@ -85,6 +86,7 @@ class SentimentTrees(Application[Tree]):
     summary = "classifier of every node of a parsed sentence, such as its sentiment: labels, drawn as a tree"
     settings_type: ClassVar[type[DataSettings]] = SentimentTreesSettings
     example_type = Tree
+    vocabulary_type: ClassVar[Any] = learnt.LabelledTrees
     suffixes = (".txt", ".ptb", ".trees", ".mrg", ".conllu")
 
     def __init__(self, settings: SentimentTreesSettings, vocabulary: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from throughtime.decoding.ctc import CTCBeam, CTCStream
 from throughtime.decoding.fusion import Fusion
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
+from throughtime.tasks import learnt
 from throughtime.tasks.application import Application, SignalSettings
 from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.fusion import open_fusion
@@ -61,6 +62,7 @@ class Speech(Application[SpeechExample]):
     summary: ClassVar[str] = "recogniser of speech: recordings in, transcripts out, with the time of every symbol"
     settings_type: ClassVar[type[SignalSettings]] = SpeechSettings
     example_type: ClassVar[type[Any]] = SpeechExample
+    vocabulary_type: ClassVar[Any] = learnt.Speech
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture", "lm", "lm_weight", "word_bonus")
@@ -103,6 +105,11 @@ class Speech(Application[SpeechExample]):
     def key(cls, example: SpeechExample) -> Hashable:
         """The recording."""
         return example.audio
+
+    @classmethod
+    def refers(cls, example: SpeechExample) -> Sequence[str]:
+        """The recording."""
+        return [example.audio]
 
     @classmethod
     def learn(cls, train: Sequence[SpeechExample], settings: SpeechSettings) -> dict[str, Any]:

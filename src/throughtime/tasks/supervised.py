@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import torch
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
@@ -17,13 +20,17 @@ from throughtime.files import write_chunks, write_json
 from throughtime.layers import named_cells
 from throughtime.models import Model
 from throughtime.own import only
-from throughtime.plain import read_json
+from throughtime.plain import check_regular, parse_object, read_json
+from throughtime.schema import checked, checked_json
+from throughtime.tasks import references
 from throughtime.tasks.application import Application, DataSettings, Learnt
 from throughtime.tasks.base import PLAIN, Asked, Inspected, Prediction, Report, Sampler, Table, Task, Wanted
 from throughtime.tasks.build import Weights, build_model
 from throughtime.tasks.run import Run, choose_device, resumed, staged, stored
 from throughtime.tasks.settings import StackSettings, check_settings
 from throughtime.training import Evaluation, Trainer
+
+GO_ON = "pass --data PATH with --resume"
 
 LISTED = 3
 """Files of a part that are told by name."""
@@ -53,6 +60,13 @@ class Supervised(Task):
         settings = check_settings(self.application.settings_type, options)
         settings.check_model()
         examples, found = self._examples(paths, settings)
+        kept = [
+            Path(path) for members in examples.values() for each in members for path in self.application.refers(each)
+        ]
+        if kept:
+            held = [path for part in PARTS[1:] if (path := getattr(settings, part, None)) is not None]
+            references.remember_data(map(Path, [*paths, *held]), kept)
+        references.remember(map(Path, self.application.begins_with(settings)))
         vocabulary = self.application.learn(examples["train"], settings)
         with staged(out) as folder:
             write_json(folder / "vocabulary.json", vocabulary)
@@ -69,12 +83,14 @@ class Supervised(Task):
                     opened.bound.batch(examples[part][begin : begin + settings.batch])
         return self._trainer(replace(run, folder=out))
 
-    def resume(self, out: Path, options: dict[str, Any]) -> Trainer[Any]:
+    def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[Any]:
         """What goes on with a run from its checkpoint; options may lengthen it.
 
         Raises:
-            UserError: If there is nothing to resume, or an option would change the run.
+            UserError: If there is nothing to resume, or an option would change the run; if its data lie where the user
+                has not trained yet, and ``paths`` do not say so.
         """
+        references.remember(map(Path, paths))
         extended = resumed(out, self.name, self.application.settings_type, options)
         trainer = self._trainer(extended)
         trainer.resume()
@@ -84,9 +100,10 @@ class Supervised(Task):
     def describe(self, trainer: Trainer[Any], cell: str | None = None) -> str:
         """What was found, the model, and the batches of an epoch."""
         run = Run.open(trainer.folder, self.name, cell)
-        counts = ", ".join(f"{part} {count:,}" for part, count in run.data["examples"].items())
+        told = _told(run)
+        counts = ", ".join(f"{part} {count:,}" for part, count in told["examples"].items())
         bound = _bind(run, self.application)
-        lines = [*run.data["found"], f"{counts} examples"]
+        lines = [*told["found"], f"{counts} examples"]
         return "\n".join([*lines, f"{bound.summarise(trainer.model)}, {len(trainer.source):,} batches an epoch"])
 
     def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
@@ -144,8 +161,8 @@ class Supervised(Task):
     def _held_out(self, opened: Opened, paths: Sequence[str]) -> tuple[list[Any], str]:
         """The examples of files, or the run's own test or validation data, and what to call them."""
         if not paths:
-            part = next(part for part in ("test", "valid") if part in opened.run.data["examples"])
-            return _load(opened.run.folder / f"{part}.jsonl", self.application), f"the run's {part} data"
+            part = next(part for part in ("test", "valid") if part in _told(opened.run)["examples"])
+            return self._load(opened.run, part, "name data to judge it by"), f"the run's {part} data"
         files = [Path(path) for path in paths]
         for path in files:
             check_there(path)
@@ -197,15 +214,23 @@ class Supervised(Task):
         weights = Weights.going_on(run.folder)
         opened = Opened(run, self.application, weights)
         bound, model = opened.bound, opened.model
+        train, valid = (self._load(run, part, GO_ON) for part in ("train", "valid"))
         if weights is None:
+            references.check(run.folder, map(Path, bound.begins_with(bound.settings)), GO_ON)
             bound.initialise(model)
-        train, valid = (_load(run.folder / f"{part}.jsonl", self.application) for part in ("train", "valid"))
         source: Examples[Any, Any] = Examples(train, bound.training_batch, bound.size, settings.batch, settings.seed)
 
         def evaluate() -> Evaluation:
             return bound.validate(model, valid)
 
         return Trainer(model, source, settings.plan(), run.folder, evaluate)
+
+    def _load(self, run: Run, part: str, remedy: str) -> list[Any]:
+        """The run's examples of a part, if what they refer to may be read."""
+        examples = _load(run.folder / f"{part}.jsonl", self.application)
+        refers = self.application.refers
+        references.check(run.folder, (Path(path) for example in examples for path in refers(example)), remedy)
+        return examples
 
 
 class Opened:
@@ -263,6 +288,24 @@ class Opened:
         yield from self.bound.stream(self.model, path, asked)
 
 
+class _Data(TypedDict):
+    """What config.json tells of the data."""
+
+    found: list[str]
+    examples: dict[Literal["train", "valid", "test"], int]
+
+
+class _Config(TypedDict):
+    data: _Data
+
+
+def _told(run: Run) -> _Data:
+    config: _Config = checked(_schema(_Config), {"data": run.data}, str(run.folder / "config.json"))
+    if not {"train", "valid"} <= config["data"]["examples"].keys():
+        raise UserError(f"{run.folder / 'config.json'}: expected parts 'train' and 'valid'; the file is damaged")
+    return config["data"]
+
+
 def _listed(files: Sequence[Path]) -> str:
     """Files by name, of many the first ones.
 
@@ -275,7 +318,18 @@ def _listed(files: Sequence[Path]) -> str:
 
 
 def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:
-    return application(stored(run, application.settings_type), read_json(run.folder / "vocabulary.json"))
+    path = run.folder / "vocabulary.json"
+    vocabulary = read_json(path)
+    checked(_schema(application.vocabulary_type), vocabulary, str(path))
+    try:
+        return application(stored(run, application.settings_type), vocabulary)
+    except (LookupError, TypeError, ValueError) as error:  # what no schema tells: a symbol that is there twice
+        raise UserError(f"{path}: does not go with the run's settings ({error}); the file is damaged") from error
+
+
+@lru_cache(64)
+def _schema(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _write(path: Path, examples: Sequence[Any]) -> None:
@@ -288,8 +342,16 @@ def _load(path: Path, application: type[Application[Any]]) -> list[Any]:
     Raises:
         UserError: If the file is missing or damaged.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            return [application.example_type(**json.loads(line)) for line in file]
-    except (OSError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: expected the run's examples; the file is missing or damaged ({error})") from error
+    schema, examples = _schema(cast(Any, application.example_type)), []
+    check_regular(path)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            where = f"{path}:{number}"
+            try:
+                text = line.decode("utf-8")
+                value = parse_object(text, where)
+                checked_json(schema, text, where)
+                examples.append(application.example_type(**value))
+            except (TypeError, UnicodeDecodeError) as error:  # TypeError: an entry too many
+                raise UserError(f"{where}: expected an example, got something else ({error}); it is damaged") from error
+    return examples

@@ -67,7 +67,7 @@ class TextTask(Task):
                 for name, pieces in zip(("train", "valid"), parts(texts, valid, split), strict=True)
                 if pieces is not None
             }
-            _check_size(data, settings, tokenizer.eos)
+            _check_size(data, settings, tokenizer)
             model = LanguageModelConfig(
                 vocabulary=len(tokenizer),
                 embedding=settings.embedding,
@@ -87,7 +87,7 @@ class TextTask(Task):
             _trainer(run).model.loss(TokenBatch.of([[tokenizer.eos]]), None)
         return _trainer(replace(run, folder=out))
 
-    def resume(self, out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
+    def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[TokenBatch]:
         """What goes on with a run from its checkpoint; options may lengthen it.
 
         Raises:
@@ -154,11 +154,12 @@ def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]
     if not wanted.paths:
         if "valid" not in model.run.data:
             raise UserError(f"{model.run.folder}: holds no validation text; name a text file with --data")
-        return _cut(token_files(model.run)["valid"].ids().tolist(), model, wanted, eos), "the run's validation text"
+        ids = token_files(model.run)["valid"].ids(len(model.tokenizer)).tolist()
+        return _cut(ids, model, wanted, eos), "the run's validation text"
     pieces = parts(open_texts(wanted.paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
     with tempfile.TemporaryDirectory() as folder:
         tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
-        return _cut(tokens.ids().tolist(), model, wanted, eos), ", ".join(wanted.paths)
+        return _cut(tokens.ids(len(model.tokenizer)).tolist(), model, wanted, eos), ", ".join(wanted.paths)
 
 
 def _cut(ids: list[int], model: TextModel, wanted: Wanted, eos: int) -> list[list[int]]:
@@ -184,7 +185,7 @@ def _trainer(run: Run) -> Trainer[TokenBatch]:
     tokens = token_files(run)
     torch.manual_seed(settings.seed)
     model = language_model(run, settings, tokenizer, Weights.going_on(run.folder))
-    ids = tokens["train"].ids()
+    ids = tokens["train"].ids(len(tokenizer))
     source: BatchSource
     if settings.cut:
         source = Streams(ids, settings.batch, settings.cut, tokenizer.eos)
@@ -193,7 +194,7 @@ def _trainer(run: Run) -> Trainer[TokenBatch]:
     evaluate: Callable[[], Evaluation] | None = None
     if "valid" in tokens:
         valid = tokens["valid"]
-        held_out = held_out_batches(valid, settings, tokenizer.eos)
+        held_out = held_out_batches(valid, settings, tokenizer)
 
         def evaluate() -> Evaluation:
             found = figures(model, held_out, valid)
@@ -202,7 +203,7 @@ def _trainer(run: Run) -> Trainer[TokenBatch]:
     return Trainer(model, source, settings.plan(), run.folder, evaluate)
 
 
-def _check_size(data: dict[str, TokenFile], settings: TextSettings, eos: int) -> None:
+def _check_size(data: dict[str, TokenFile], settings: TextSettings, tokenizer: Tokenizer) -> None:
     tokens = data["train"].tokens
     if settings.cut and tokens < settings.batch * settings.cut:
         raise UserError(
@@ -210,7 +211,7 @@ def _check_size(data: dict[str, TokenFile], settings: TextSettings, eos: int) ->
             "give more text, or a smaller --batch or --bptt"
         )
     if not settings.cut:
-        texts = WholeTexts(data["train"].ids(), settings.batch, eos).texts
+        texts = WholeTexts(data["train"].ids(len(tokenizer)), settings.batch, tokenizer.eos).texts
         if texts < settings.batch:
             raise UserError(
                 f"expected at least one batch of {settings.batch} texts, got {texts}; "

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, model_validator
+from typing_extensions import TypedDict
 
 from throughtime.data import Streams, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.corpus import TokenFile
 from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
-from throughtime.errors import UserError
 from throughtime.files import write_text
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
+from throughtime.schema import checked
 from throughtime.tasks.build import Weights, build_model
 from throughtime.tasks.run import Run, choose_device, stored
 from throughtime.tasks.settings import ModelSettings, option
@@ -133,7 +134,7 @@ class TextModel:
 
     def evaluate(self, tokens: TokenFile) -> dict[str, float]:
         """Figures over a file of token ids; see :func:`figures`."""
-        source = held_out_batches(tokens, self.settings, self.tokenizer.eos)
+        source = held_out_batches(tokens, self.settings, self.tokenizer)
         return figures(self.model, source, tokens)
 
 
@@ -206,19 +207,31 @@ def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dic
     }
 
 
+class _Told(TypedDict):
+    """What config.json tells of a file of token ids; its name stands for a file of the folder."""
+
+    path: Literal["train.ids", "valid.ids"]
+    wide: bool
+    tokens: Annotated[int, Field(ge=0)]
+    characters: Annotated[int, Field(ge=0)]
+    unknown: Annotated[int, Field(ge=0)]
+
+
+class _Data(TypedDict):
+    data: dict[Literal["train", "valid"], _Told]
+
+
+_DATA = TypeAdapter(_Data)
+
+
 def token_files(run: Run) -> dict[str, TokenFile]:
     """The run's token ids, by part.
 
     Raises:
         UserError: If its config.json is damaged.
     """
-    try:
-        files = TypeAdapter(dict[Literal["train", "valid"], TokenFile]).validate_python(run.data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, ("data", *first["loc"])))
-        raise UserError(f"{run.folder / 'config.json'}: {name}: {first['msg']}; the file is damaged") from error
-    return {name: replace(file, path=run.folder / file.path) for name, file in files.items()}
+    found = checked(_DATA, {"data": run.data}, str(run.folder / "config.json"))["data"]
+    return {name: TokenFile.from_json(run.folder, told) for name, told in found.items()}
 
 
 def language_model(run: Run, settings: TextSettings, tokenizer: Tokenizer, weights: Weights | None) -> LanguageModel:
@@ -240,9 +253,10 @@ def language_model(run: Run, settings: TextSettings, tokenizer: Tokenizer, weigh
         return build_model(build, weights, choose_device(settings.device))
 
 
-def held_out_batches(tokens: TokenFile, settings: TextSettings, eos: int) -> BatchSource:
+def held_out_batches(tokens: TokenFile, settings: TextSettings, tokenizer: Tokenizer) -> BatchSource:
     """Text that is judged: sentences as they are, running text in streams."""
+    ids, eos = tokens.ids(len(tokenizer)), tokenizer.eos
     if settings.sentences:
-        return WholeTexts(tokens.ids(), STREAMS, eos)
+        return WholeTexts(ids, STREAMS, eos)
     rows = max(1, min(STREAMS, tokens.tokens // STREAM_TOKENS))
-    return Streams(tokens.ids(), rows, settings.cut or 100, eos)
+    return Streams(ids, rows, settings.cut or 100, eos)

@@ -17,6 +17,7 @@ from throughtime.data.tokenizer import Tokenizer
 from throughtime.decoding import Hypothesis
 from throughtime.extras import extra
 from throughtime.models import EncoderDecoder
+from throughtime.tasks import learnt
 from throughtime.tasks.application import HARDEST, long_input
 from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.pairs import (
@@ -66,6 +67,7 @@ class Translation(PairApplication[Sentences]):
     summary: ClassVar[str] = "translator, from two line-aligned files or a table"
     settings_type: ClassVar[type[TranslationSettings]] = TranslationSettings
     example_type: ClassVar[type[Any]] = Sentences
+    vocabulary_type: ClassVar[Any] = learnt.Languages
     eos = Tokenizer.eos
     never = (Tokenizer.unk,)
 

@@ -24,6 +24,7 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, FrameInput, Model, PointInput, StackConfig
 from throughtime.models.clip_input import relative
+from throughtime.tasks import learnt
 from throughtime.tasks.application import Application, SignalSettings, unknown_label
 from throughtime.tasks.base import Asked, Prediction, Report, Table
 from throughtime.tasks.classes import class_evaluation, class_report, judge
@@ -93,6 +94,7 @@ class VideoActions(Application[ClipExample]):
     summary: ClassVar[str] = "classifier of videos or key points, such as the action shown: class, and when it shows"
     settings_type: ClassVar[type[SignalSettings]] = VideoSettings
     example_type: ClassVar[type[Any]] = ClipExample
+    vocabulary_type: ClassVar[Any] = learnt.Video
     suffixes: ClassVar[tuple[str, ...]] = (*video.SUFFIXES, *keypoints.SUFFIXES)
     takes: ClassVar[tuple[str, ...]] = ("nbest", "explain", "picture")
     reads_files: ClassVar[bool] = True
@@ -138,6 +140,11 @@ class VideoActions(Application[ClipExample]):
     def remarks(cls, examples: Sequence[ClipExample], settings: VideoSettings) -> list[str]:
         """Clips that could not be read whole."""
         return [f"{path}: {warning}" for path, warning in _warnings(examples, settings)]
+
+    @classmethod
+    def refers(cls, example: ClipExample) -> Sequence[str]:
+        """The clip; key points stand in the example itself."""
+        return [] if example.points else [example.path]
 
     @classmethod
     def learn(cls, train: Sequence[ClipExample], settings: VideoSettings) -> dict[str, Any]:

@@ -75,6 +75,11 @@ class WordApplication(Application[ExampleT]):
             word_dropout=settings.word_dropout,
         )
 
+    @classmethod
+    def begins_with(cls, settings: WordSettings) -> Sequence[str]:
+        """The file of vectors."""
+        return [] if settings.vectors is None else [settings.vectors]
+
     def initialise(self, model: Any) -> None:
         """Words that the file of vectors has start from there."""
         if self.settings.vectors is not None:

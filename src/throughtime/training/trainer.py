@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from throughtime.errors import UserError
-from throughtime.files import append_text, sync_file, write_text
+from throughtime.files import append_text, sync_file, write_chunks
 from throughtime.models import Model, State
 from throughtime.training.checkpoint import (
     TensorFile,
@@ -25,6 +25,7 @@ from throughtime.training.checkpoint import (
     save_weights,
 )
 from throughtime.training.clipping import Clipper, layer_norms
+from throughtime.training.metrics import kept_lines
 from throughtime.training.optimisers import Averager, make_optimiser
 from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
 from throughtime.training.restore import (
@@ -323,14 +324,4 @@ class Trainer(Generic[BatchT]):
         """Drops the lines that were written after the checkpoint: the steps come again."""
         path = self.folder / "metrics.jsonl"
         if path.exists():
-            kept = [
-                line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= self.progress.step
-            ]
-            write_text(path, "".join(f"{line}\n" for line in kept))
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (json.JSONDecodeError, KeyError):
-        return math.inf  # the last line of a killed run may be cut
+            write_chunks(path, [kept_lines(path, self.progress.step)])
