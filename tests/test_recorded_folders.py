@@ -59,6 +59,10 @@ def unpack(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     record: dict[str, Any] = recording.unpack(archive, folder)
     pytest.importorskip(NEEDS.get(record["train"][1], "torch"))
     monkeypatch.chdir(folder)
+    named = folder / "state" / "throughtime" / "data"  # the user has trained on what lies there
+    named.parent.mkdir(parents=True)
+    named.write_text(f"{folder.resolve() / 'data'}\n", encoding="utf-8")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     return record
 
 

@@ -22,6 +22,7 @@ from typing import BinaryIO
 from fuzzing.bait import MODULE, OUTSIDE
 from fuzzing.inputs import Inputs, Place
 from fuzzing.verdicts import FINE, Verdict, judge
+from throughtime.tasks import references
 
 MOST_MEMORY = 1 << 30
 """Bytes that reading an input may take, beside what the process takes anyhow."""
@@ -237,7 +238,10 @@ def _peak() -> int:
 def _one(inputs: Inputs, number: int, home: Path, places: dict[str, Place], state: mmap.mmap, base: int) -> Result:
     one = inputs[number]
     root = home / str(inputs.cases.index(one.case))
-    place = places.get(one.case.name) or places.setdefault(one.case.name, Place(root, one.case.files))
+    place = places.get(one.case.name)
+    if place is None:
+        place = places[one.case.name] = Place(root, one.case.files)
+        references.remember([root])  # the user has trained on what lies there
     os.chdir(root)
     place.damage(one.target, one.content)
     opened.clear()

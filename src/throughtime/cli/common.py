@@ -50,7 +50,11 @@ def open_task(run: Path, own: str | None) -> Task:
     from throughtime.tasks import find_task
     from throughtime.tasks.run import task_of
 
-    return find_task(task_of(run, own))
+    name = task_of(run, own)
+    try:
+        return find_task(name)
+    except UserError as error:
+        raise UserError(f"{run}: {error}") from error
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

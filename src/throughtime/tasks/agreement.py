@@ -93,6 +93,11 @@ class AgreementTask(Application[Agreement]):
         stack = StackConfig(**settings.stack()).build(words.output_size, engine=settings.engine)
         return Classifier(words, stack, len(self.forms), pooling="last", dropout=settings.dropout)
 
+    def check(self, example: Agreement) -> None:
+        """Verbs that there are, after a noun."""
+        if not example.words or not {example.verb, example.other} <= set(FORMS):
+            raise ValueError(f"expected words, and forms of verbs ({', '.join(FORMS[:4])}, …)")
+
     def size(self, example: Agreement) -> int:
         """Words."""
         return len(example.words)

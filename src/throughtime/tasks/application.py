@@ -185,6 +185,13 @@ class Application(Generic[ExampleT]):
         """Files that :meth:`initialise` reads."""
         return ()
 
+    def check(self, example: ExampleT) -> None:
+        """Refuses an example of a run's own that does not go with its settings and vocabulary.
+
+        Raises:
+            ValueError: Says why.
+        """
+
     def initialise(self, model: Any) -> None:
         """Sets weights that do not start at random, such as pretrained vectors; called before the first step.
 

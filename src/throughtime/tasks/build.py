@@ -11,6 +11,7 @@ import torch
 
 from throughtime.errors import UserError
 from throughtime.models import Model
+from throughtime.tasks.run import Run
 from throughtime.training import load_model
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -40,7 +41,7 @@ class Weights:
         return cls(checkpoint, checkpoint) if checkpoint.exists() else None
 
 
-def build_model(build: Callable[[], ModelT], weights: Weights | None, device: torch.device) -> ModelT:
+def build_model(build: Callable[[], ModelT], weights: Weights | None, device: torch.device, run: Run) -> ModelT:
     """A model with its weights on a device; where there are none they are drawn.
 
     Raises:
@@ -51,4 +52,5 @@ def build_model(build: Callable[[], ModelT], weights: Weights | None, device: to
         return model.to(device)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: more memory than there is
         reason = str(error).partition("\n")[0]
-        raise UserError(f"the model cannot be built: {reason}") from error
+        where = "" if run.said is None else f"{run.folder / 'config.json'}: "  # else the options say it
+        raise UserError(f"{where}the model cannot be built: {reason}") from error

@@ -83,6 +83,11 @@ class Copying(Application[Copied]):
         config = TaggerConfig(labels=SYMBOLS + 1, inputs=inputs, crf=False, **settings.stack())
         return Tagger(config, engine=settings.engine)
 
+    def check(self, example: Copied) -> None:
+        """As many symbols as the settings say, that there are."""
+        if len(example.symbols) != self.settings.symbols or not all(0 <= n < SYMBOLS for n in example.symbols):
+            raise ValueError(f"expected {self.settings.symbols} numbers from 0 to {SYMBOLS - 1}")
+
     def size(self, example: Copied) -> int:
         """Steps: symbols, pause, sign, and as many steps as symbols."""
         return 2 * len(example.symbols) + int(self.settings.length)

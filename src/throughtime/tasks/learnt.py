@@ -22,11 +22,18 @@ def _open(symbols: list[str]) -> list[str]:
     return _differ(symbols)
 
 
+def _even(rows: list[list[float]]) -> list[list[float]]:
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("expected rows of one length")
+    return rows
+
+
 Open = Annotated[list[str], AfterValidator(_open)]
 """Symbols of an open vocabulary."""
 Closed = Annotated[list[str], Field(min_length=1), AfterValidator(_differ)]
 """Symbols of a closed one, such as labels."""
 Count = Annotated[int, Field(ge=0)]
+Rows = Annotated[list[list[float]], AfterValidator(_even)]
 Keys = Annotated[list[float], Field(min_length=88, max_length=88)]
 
 
@@ -138,7 +145,7 @@ class Videos(TypedDict):
     labels: Closed
     of_points: Literal[False]
     window: Annotated[int, Field(ge=1)]
-    means: list[list[float]]
+    means: Rows
 
 
 class Points(TypedDict):
@@ -149,7 +156,7 @@ class Points(TypedDict):
     window: Annotated[int, Field(ge=1)]
     numbers: Annotated[int, Field(ge=1, le=1 << 16)]
     scales: Annotated[list[float], Field(min_length=2, max_length=2)]
-    means: list[list[float]]
+    means: Rows
 
 
 Music = Annotated[KeyTunes | EventTunes, Field(discriminator="model")]

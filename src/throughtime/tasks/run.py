@@ -113,9 +113,9 @@ def _ask(folder: Path, what: str, found: str, named: frozenset[str]) -> None:
 
 def _check_links(folder: Path) -> None:
     """Refuses a folder from which a link leads elsewhere: nothing outside of it is read, or written over."""
-    inside = folder.resolve()
+    inside = Path(os.path.realpath(folder))
     for path in folder.iterdir():
-        if path.is_symlink() and inside not in path.resolve().parents:
+        if path.is_symlink() and inside not in Path(os.path.realpath(path)).parents:
             raise UserError(
                 f"{path}: a link that leads out of the model folder is not followed; put the file itself there"
             )

@@ -162,7 +162,7 @@ class Supervised(Task):
         """The examples of files, or the run's own test or validation data, and what to call them."""
         if not paths:
             part = next(part for part in ("test", "valid") if part in _told(opened.run)["examples"])
-            return self._load(opened.run, part, "name data to judge it by"), f"the run's {part} data"
+            return self._load(opened, part, "name data to judge it by"), f"the run's {part} data"
         files = [Path(path) for path in paths]
         for path in files:
             check_there(path)
@@ -214,7 +214,7 @@ class Supervised(Task):
         weights = Weights.going_on(run.folder)
         opened = Opened(run, self.application, weights)
         bound, model = opened.bound, opened.model
-        train, valid = (self._load(run, part, GO_ON) for part in ("train", "valid"))
+        train, valid = (self._load(opened, part, GO_ON) for part in ("train", "valid"))
         if weights is None:
             references.check(run.folder, map(Path, bound.begins_with(bound.settings)), GO_ON)
             bound.initialise(model)
@@ -225,11 +225,11 @@ class Supervised(Task):
 
         return Trainer(model, source, settings.plan(), run.folder, evaluate)
 
-    def _load(self, run: Run, part: str, remedy: str) -> list[Any]:
+    def _load(self, opened: Opened, part: str, remedy: str) -> list[Any]:
         """The run's examples of a part, if what they refer to may be read."""
-        examples = _load(run.folder / f"{part}.jsonl", self.application)
-        refers = self.application.refers
-        references.check(run.folder, (Path(path) for example in examples for path in refers(example)), remedy)
+        folder, refers = opened.run.folder, self.application.refers
+        examples = _load(folder / f"{part}.jsonl", opened.bound)
+        references.check(folder, (Path(path) for example in examples for path in refers(example)), remedy)
         return examples
 
 
@@ -246,7 +246,7 @@ class Opened:
         self.run = run
         with only(run.said):
             self.bound = _bind(run, application)
-            self.model = build_model(self.bound.build, weights, choose_device(self.bound.settings.device))
+            self.model = build_model(self.bound.build, weights, choose_device(self.bound.settings.device), run)
 
     @classmethod
     def load(cls, folder: Path, task: Supervised, cell: str | None, latest: bool = False) -> Opened:
@@ -321,8 +321,11 @@ def _bind(run: Run, application: type[Application[Any]]) -> Application[Any]:
     path = run.folder / "vocabulary.json"
     vocabulary = read_json(path)
     checked(_schema(application.vocabulary_type), vocabulary, str(path))
+    settings = stored(run, application.settings_type)
     try:
-        return application(stored(run, application.settings_type), vocabulary)
+        return application(settings, vocabulary)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     except (LookupError, TypeError, ValueError) as error:  # what no schema tells: a symbol that is there twice
         raise UserError(f"{path}: does not go with the run's settings ({error}); the file is damaged") from error
 
@@ -336,13 +339,13 @@ def _write(path: Path, examples: Sequence[Any]) -> None:
     write_chunks(path, (f"{json.dumps(asdict(example), ensure_ascii=False)}\n".encode() for example in examples))
 
 
-def _load(path: Path, application: type[Application[Any]]) -> list[Any]:
+def _load(path: Path, bound: Application[Any]) -> list[Any]:
     """Examples that :func:`_write` wrote.
 
     Raises:
         UserError: If the file is missing or damaged.
     """
-    schema, examples = _schema(cast(Any, application.example_type)), []
+    schema, examples = _schema(cast(Any, bound.example_type)), []
     check_regular(path)
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -351,7 +354,8 @@ def _load(path: Path, application: type[Application[Any]]) -> list[Any]:
                 text = line.decode("utf-8")
                 value = parse_object(text, where)
                 checked_json(schema, text, where)
-                examples.append(application.example_type(**value))
-            except (TypeError, UnicodeDecodeError) as error:  # TypeError: an entry too many
+                examples.append(bound.example_type(**value))
+                bound.check(examples[-1])
+            except (TypeError, ValueError) as error:  # TypeError: an entry too many
                 raise UserError(f"{where}: expected an example, got something else ({error}); it is damaged") from error
     return examples

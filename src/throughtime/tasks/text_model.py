@@ -250,7 +250,7 @@ def language_model(run: Run, settings: TextSettings, tokenizer: Tokenizer, weigh
         return LanguageModel(config, engine=settings.engine)
 
     with only(run.said):
-        return build_model(build, weights, choose_device(settings.device))
+        return build_model(build, weights, choose_device(settings.device), run)
 
 
 def held_out_batches(tokens: TokenFile, settings: TextSettings, tokenizer: Tokenizer) -> BatchSource:

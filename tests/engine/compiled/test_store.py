@@ -127,7 +127,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise error  # a folder's mode would not stop the root user
 
-    monkeypatch.setattr(store, "write_atomically", refuse)
+    monkeypatch.setattr(store, "write_chunks", refuse)
     monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path))
     store.keep(KEY, b"code")
     assert store.load(KEY) is None

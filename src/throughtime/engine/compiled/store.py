@@ -67,6 +67,8 @@ def keep(key: bytes, code: bytes) -> None:
         return
     try:
         file = _enter(place, make=True) / _name(key)
+        if os.path.lexists(file) and not file.is_file():
+            file.unlink()  # what is no file of code is in the way
         write_chunks(file, [_sealed(key, code)], mode=0o600)
     except (OSError, UserError):
         return
