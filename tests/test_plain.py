@@ -49,6 +49,7 @@ def test_a_link_to_itself_and_bytes_that_are_no_text_are_told_in_a_line(tmp_path
         ("[" * 100_000, "nested too deeply"),
         ('{"a": ' * 100_000, "nested too deeply"),
         ("9" * 5000, "5,000 digits"),
+        ("9223372036854775808", "beyond 64 bits"),
         ("[NaN]", "NaN is no number"),
         ("-Infinity", "-Infinity is no number"),
         (r'{"\ud800": 1}', "surrogate"),

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A mistake in what the user passed. The command line prints it in one line and exits with 2."""
 
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())  # what it quotes may have line breaks
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``" (did you mean 'lstm'?)"``, or nothing where no known name is near.

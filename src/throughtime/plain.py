@@ -144,7 +144,10 @@ def _too_large(path: Path, size: int, limit: int) -> UserError:
 def _whole(digits: str) -> int:
     if len(digits) > DIGITS:
         raise ValueError(f"a number of {len(digits):,} digits")
-    return int(digits)
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{digits} is beyond 64 bits")
+    return number
 
 
 def _finite(text: str) -> float:

@@ -16,7 +16,7 @@ READ, REFUSED = "read", "refused"
 FINE = (READ, REFUSED)
 """What may become of it: it is read, or refused in one line that names file or option."""
 
-TOO_LITTLE = ("at least", "enough", "got none")
+TOO_LITTLE = ("at least", "enough", "got none", "which does not exist")
 """Words of a refusal that is no one file's fault."""
 
 PLACE = re.compile(r"\S\.\w+:\d+|^[^:]*[./]\S*: ")

@@ -207,6 +207,7 @@ def _prepare(home: Path) -> None:
     (home / "modules" / f"{MODULE}.py").write_text("Bait = object\n")
     sys.path.insert(0, str(home / "modules"))
     os.environ |= {"HOME": str(home / "home"), "TMPDIR": str(home / "tmp"), "XDG_CACHE_HOME": str(home / "home")}
+    os.environ["XDG_STATE_HOME"] = str(home / "state")  # where it is remembered what the user has trained on
     import tempfile
 
     tempfile.tempdir = str(home / "tmp")

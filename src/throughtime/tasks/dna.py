@@ -72,6 +72,12 @@ class Dna(Application[DnaExample]):
         """The model of the part."""
         return self.part.build()
 
+    def check(self, example: DnaExample) -> None:
+        """Regions that lie within the stretch."""
+        for begin, end, strand, place in example.regions:
+            if not 0 <= begin <= end <= len(example.letters) or abs(strand) != 1 or not 0 <= place < 3:
+                raise ValueError(f"expected a region within {len(example.letters)} letters")
+
     def size(self, example: DnaExample) -> int:
         """Letters."""
         return len(example.letters)

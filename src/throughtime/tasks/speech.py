@@ -74,6 +74,8 @@ class Speech(Application[SpeechExample]):
         self.bank = FilterBank(vocabulary["rate"], settings.mels)
         self.mean = np.array(vocabulary["mean"], dtype=np.float32)
         self.deviation = np.array(vocabulary["deviation"], dtype=np.float32)
+        if len(self.mean) != settings.mels or len(self.deviation) != settings.mels:
+            raise ValueError(f"expected a mean and a deviation for each of {settings.mels} bands")
         self.frames = Remembered(self._frames)
         self.samples = Remembered(self._samples)
         self.fusions: dict[Path | None, Fusion] = {}
