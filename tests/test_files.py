@@ -244,11 +244,11 @@ WRITING = {"write_text", "write_bytes", "savefig", "mkdir", "makedirs", "mkdtemp
            "NamedTemporaryFile", "mkstemp", "SummaryWriter", "dump_midi", "save_file", "touch", "copyfile"}  # fmt: skip
 ALLOWED = {
     "files.py": "the one that writes",
-    "tasks/run.py": "mkdir of a folder with a random name",
+    "applications/folder/model_folder.py": "mkdir of a folder with a random name",
     "pictures.py": "savefig into memory",
     "bench/probe.py": "a file of the kernel's",
-    "engine/compiled/store.py": "the cache has rules of its own",
-    "data/abc.py": "a file for the program that reads ABC, in a folder that was just made",
+    "engine/compiled/llvm/store.py": "the cache has rules of its own",
+    "data/music/abc.py": "a file for the program that reads ABC, in a folder that was just made",
 }
 
 

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from throughtime.applications.folder import references
+from throughtime.applications.supervised import Supervised
+from throughtime.applications.task import Task
 from throughtime.errors import UserError
-from throughtime.tasks import TASKS, references
-from throughtime.tasks.base import Task
-from throughtime.tasks.supervised import Supervised
+from throughtime.tasks import TASKS
 
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes"
 INPUTS = 20_000
@@ -100,9 +101,11 @@ def test_whole_files_are_read(cases: Any, tmp_path: Path, monkeypatch: pytest.Mo
 
 def readers() -> Iterator[tuple[str, FunctionType]]:
     """Public functions of the package that read a path and take nothing to be written."""
-    for folder in ("data", "tasks", "training", "inspection"):
-        for file in sorted((RECIPES.parents[1] / "src" / "throughtime" / folder).glob("*.py")):
-            module = importlib.import_module(f"throughtime.{folder}.{file.stem}".removesuffix(".__init__"))
+    for folder in ("applications", "data", "tasks", "training", "inspection"):
+        source = RECIPES.parents[1] / "src"
+        for file in sorted((source / "throughtime" / folder).rglob("*.py")):
+            dotted = ".".join(file.relative_to(source).with_suffix("").parts)
+            module = importlib.import_module(dotted.removesuffix(".__init__"))
             for name, function in vars(module).items():
                 known = isinstance(function, FunctionType) and function.__module__ == module.__name__
                 if known and name.startswith(("read_", "load_", "open_", "audio_", "abc_", "is_", "find_")):

@@ -52,7 +52,7 @@ def test_the_public_names_are_these() -> None:
 def test_every_public_name_is_what_its_home_defines() -> None:
     assert throughtime.unroll is importlib.import_module("throughtime.engine").unroll
     assert throughtime.LSTM is importlib.import_module("throughtime.layers").LSTM
-    assert throughtime.TextModel is importlib.import_module("throughtime.tasks.text_model").TextModel
+    assert throughtime.TextModel is importlib.import_module("throughtime.applications.text_model").TextModel
     assert throughtime.CELLS["lstm"] is throughtime.find_cell("lstm")
     assert throughtime.__version__ == __version__
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", __version__)

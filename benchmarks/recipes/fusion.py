@@ -30,15 +30,15 @@ from record import ROOT, commit, curve, machine, record
 from speech import DIGITS, RATE, all_speakers, joined, recordings, write_manifest
 from torch import Tensor
 
+from throughtime.applications.supervised import Opened, Supervised
+from throughtime.applications.word_errors import error_figures, word_error
 from throughtime.decoding.ctc import CTCBeam, CTCHypothesis, ctc_beam_search, ctc_greedy, rescore
 from throughtime.decoding.fusion import Fusion
 from throughtime.files import write_json
 from throughtime.models import CTCModel
 from throughtime.plain import read_json
-from throughtime.tasks.fusion import open_fusion, tune
-from throughtime.tasks.speech import Speech
-from throughtime.tasks.supervised import Opened, Supervised
-from throughtime.tasks.word_errors import error_figures, word_error
+from throughtime.tasks.speech.fusion import open_fusion, tune
+from throughtime.tasks.speech.task import Speech
 
 SEEDS = (0, 1, 2)
 TRAIN, VALID, TEST = range(10, 50), range(5, 10), range(5)

@@ -33,8 +33,8 @@ from record import machine, record
 
 import throughtime.cli.train
 from throughtime import files
+from throughtime.applications.folder import model_folder as run_folder
 from throughtime.cli import run as run_command
-from throughtime.tasks import run as run_folder
 from throughtime.training import load_tensors
 
 CALLS = ("open", "write", "fsync", "fchmod", "replace")

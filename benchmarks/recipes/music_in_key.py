@@ -19,12 +19,12 @@ import numpy as np
 from record import ROOT, commit, curve, machine, record
 from scipy.stats import wilcoxon
 
-from throughtime.data.tunes import best_scale
+from throughtime.applications.supervised import Supervised
+from throughtime.data.music.tunes import best_scale
 from throughtime.decoding import Sampling, TextDecoder, sample_many
 from throughtime.tasks import TASKS
-from throughtime.tasks.music import Music
-from throughtime.tasks.music_events import EventModel, WellFormed
-from throughtime.tasks.supervised import Supervised
+from throughtime.tasks.music.events import EventModel, WellFormed
+from throughtime.tasks.music.task import Music
 
 TUNES = 50
 DRAWS = 20

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from throughtime.applications.curves import evaluations
 from throughtime.bench import commit, machine
 from throughtime.files import write_text
-from throughtime.tasks.learning import evaluations
 
 __all__ = ["ROOT", "commit", "curve", "data", "machine", "record"]
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from record import ROOT, commit, curve, data, machine, record
 
-from throughtime.data.bases import decode
+from throughtime.data.dna.bases import decode
+from throughtime.data.dna.sequences import LabelledSequence, read_sequences
 from throughtime.data.parts import split
-from throughtime.data.sequences import LabelledSequence, read_sequences
 
 FOLDS = 10
 OPTIONS = (

@@ -26,7 +26,7 @@ from record import ROOT, commit, curve, data, machine, record
 
 def sst_sentences(folder: Path) -> list[str]:
     """The sentences of the Stanford Sentiment Treebank as tables, negative or positive; neutral ones are left out."""
-    from throughtime.data.treebank import read_brackets
+    from throughtime.data.trees.treebank import read_brackets
 
     for part in ("train", "dev", "test"):
         with (folder / f"{part}.csv").open("w", newline="", encoding="utf-8") as file:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from throughtime._version import __version__
 
 if TYPE_CHECKING:
+    from throughtime.applications.text_model import TextModel
     from throughtime.cells import CELLS, Cell, find_cell
     from throughtime.engine import EngineError, unroll
     from throughtime.errors import UserError
     from throughtime.layers import GRU, LSTM, RNN, Recurrent, accelerate, decelerate
     from throughtime.models import LanguageModel, LanguageModelConfig
-    from throughtime.tasks.text_model import TextModel
 
 _HOMES = {
     "CELLS": "cells",
@@ -28,7 +28,7 @@ _HOMES = {
     "LanguageModelConfig": "models",
     "RNN": "layers",
     "Recurrent": "layers",
-    "TextModel": "tasks.text_model",
+    "TextModel": "applications.text_model",
     "UserError": "errors",
     "accelerate": "layers",
     "decelerate": "layers",

@@ -13,7 +13,7 @@ from Bio.SeqIO import write
 from Bio.SeqRecord import SeqRecord
 
 from throughtime.cli import run as run_command
-from throughtime.data.intervals import read_intervals
+from throughtime.data.dna.intervals import read_intervals
 
 TINY = ["--hidden", "24", "--layers", "1", "--embedding", "12", "--stretch", "600", "--lr", "0.02", "--dropout", "0"]
 CODONS = ["GCA", "GAA", "CTG", "AAA", "GGC"]

@@ -112,7 +112,7 @@ def test_errors_and_help_show_what_was_typed(command: str, tmp_path: Path) -> No
 
 def test_the_tasks_own_help_shows_what_its_author_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = (
-        "from throughtime.tasks.adding import Adding\n"
+        "from throughtime.tasks.memory.adding import Adding\n"
         f"class Own(Adding):\n    name = 'own'\n    summary = {HOSTILE!r}\n"
     )
     (tmp_path / "own_hostile.py").write_text(source, encoding="utf-8")

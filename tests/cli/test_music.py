@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from throughtime.cli import run as run_command
-from throughtime.data.midi import read_midi, write_midi
-from throughtime.data.tunes import Tune
+from throughtime.data.music.midi import read_midi, write_midi
+from throughtime.data.music.tunes import Tune
 
 pytest.importorskip("symusic")
 soundfile = pytest.importorskip("soundfile")

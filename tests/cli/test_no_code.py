@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from strange_folders import changed, commands, copied, refused, texts, write
+from throughtime.applications.text_model import TextModel
 from throughtime.errors import UserError
 from throughtime.tasks import TASKS
-from throughtime.tasks.fusion import open_fusion
-from throughtime.tasks.text_model import TextModel
+from throughtime.tasks.speech.fusion import open_fusion
 from throughtime.training.checkpoint import load_tensors, save_tensors
 
 EVIL = "evil:Cell"
@@ -122,8 +122,8 @@ def test_a_language_model_beside_a_search_imports_nothing(
 OWN = """
 from typing import ClassVar
 from throughtime.layers import Recurrent
-from throughtime.tasks.settings import option
-from throughtime.tasks.adding import Adding, AddingSettings
+from throughtime.applications.settings import option
+from throughtime.tasks.memory.adding import Adding, AddingSettings
 from throughtime.models import Regressor
 
 class Settings(AddingSettings):

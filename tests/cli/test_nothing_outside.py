@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from strange_folders import changed, commands, copied, refused, texts, write
-from throughtime.tasks import TASKS, references
+from throughtime.applications.folder import references
+from throughtime.tasks import TASKS
 
 OPENED: list[str] = []
 

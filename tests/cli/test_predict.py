@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.text import Text
 
+from throughtime.applications.task import Asked, Prediction
 from throughtime.cli import predict
-from throughtime.tasks.base import Asked, Prediction
 
 
 class Counting:

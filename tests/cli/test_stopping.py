@@ -264,11 +264,11 @@ def test_ctrl_c_elsewhere_is_one_line(
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("throughtime.tasks.text_model.TextModel.score", interrupt)
+    monkeypatch.setattr("throughtime.applications.text_model.TextModel.score", interrupt)
     answer = call("score", model, "--line", "The cat")
     assert (answer.code, answer.err.strip()) == (130, "throughtime: interrupted")
     # While a long text is tokenised: the half-made folder goes.
-    monkeypatch.setattr("throughtime.tasks.text.encode_to_file", interrupt)
+    monkeypatch.setattr("throughtime.tasks.text.task.encode_to_file", interrupt)
     answer = call("train", "text", text, "--out", tmp_path / "deep" / "run", *TINY)
     assert (answer.code, answer.err.strip()) == (130, "throughtime: interrupted")
     assert list(tmp_path.iterdir()) == []

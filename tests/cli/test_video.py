@@ -14,9 +14,10 @@ import torch
 
 from throughtime.cli import run as run_command
 from throughtime.data.ragged import RaggedBatch
-from throughtime.data.video import Look, Video
-from throughtime.tasks import find_task, video_shown
-from throughtime.tasks.video import cut
+from throughtime.data.video.clips import Look, Video
+from throughtime.tasks import find_task
+from throughtime.tasks.video import pictures as video_shown
+from throughtime.tasks.video.task import cut
 
 FAST = ["--hidden", "16", "--layers", "1", "--dropout", "0", "--cell", "gru", "--lr", "0.01", "--warmup", "0"]
 FRAMES = ["--size", "24", "--fps", "6", "--features", "24", "--batch", "12", "--window", "4"]

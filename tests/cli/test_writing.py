@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from throughtime.applications.folder.model_folder import staged
 from throughtime.cli import main
 from throughtime.cli import run as run_command
 from throughtime.errors import UserError
 from throughtime.tasks import TASKS
-from throughtime.tasks.run import staged
 
 SMALL = ["--hidden", "4", "--layers", "1", "--batch", "2", "--steps", "1", "--checkpoint-seconds", "0"]
 OPTIONS = {"text": ["--embedding", "4", "--bptt", "10"]}
@@ -180,7 +180,7 @@ def test_a_signal_while_preparing_leaves_nothing(
         os.kill(os.getpid(), number)  # a closed terminal may send it twice
 
     before = {other: signal.getsignal(other) for other in (signal.SIGTERM, signal.SIGHUP)}
-    monkeypatch.setattr("throughtime.tasks.text.encode_to_file", interrupt)
+    monkeypatch.setattr("throughtime.tasks.text.task.encode_to_file", interrupt)
     try:
         with pytest.raises(SystemExit) as ended:
             main(["train", "text", str(text), "--out", str(tmp_path / "deep" / "run"), *SMALL])

@@ -18,27 +18,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from throughtime.data import abc, matlab
-from throughtime.data.abc import abc_to_midi, abc_tunes
-from throughtime.data.aligned import read_aligned
-from throughtime.data.audio import SUFFIXES as SOUND
-from throughtime.data.audio import Audio, audio_info
-from throughtime.data.columns import read_columns, read_spans
-from throughtime.data.genomes import GENBANK, read_genome
-from throughtime.data.intervals import read_intervals
-from throughtime.data.keypoints import read_points
-from throughtime.data.labelled import read_labelled
-from throughtime.data.midi import MIDI, read_midi
+from throughtime.data.dna.genomes import GENBANK, read_genome
+from throughtime.data.dna.intervals import read_intervals
+from throughtime.data.dna.sequences import KINDS, read_sequences
+from throughtime.data.music import abc, matlab
+from throughtime.data.music.abc import abc_to_midi, abc_tunes
+from throughtime.data.music.midi import MIDI, read_midi
+from throughtime.data.music.rolls import read_rolls
 from throughtime.data.parts import check_there
-from throughtime.data.recordings import read_recordings
-from throughtime.data.rolls import read_rolls
-from throughtime.data.sequences import KINDS, read_sequences
-from throughtime.data.text import open_texts, read_file
-from throughtime.data.treebank import read_brackets, read_heads
-from throughtime.data.trees import Tree, binarised, to_brackets
-from throughtime.data.vectors import read_vectors
-from throughtime.data.video import SUFFIXES as VIDEO
-from throughtime.data.video import Look, Video
+from throughtime.data.speech.audio import SUFFIXES as SOUND
+from throughtime.data.speech.audio import Audio, audio_info
+from throughtime.data.speech.recordings import read_recordings
+from throughtime.data.text.aligned import read_aligned
+from throughtime.data.text.columns import read_columns, read_spans
+from throughtime.data.text.files import open_texts, read_file
+from throughtime.data.text.labelled import read_labelled
+from throughtime.data.text.vectors import read_vectors
+from throughtime.data.trees.treebank import read_brackets, read_heads
+from throughtime.data.trees.trees import Tree, binarised, to_brackets
+from throughtime.data.video.clips import SUFFIXES as VIDEO
+from throughtime.data.video.clips import Look, Video
+from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError
 
 for library in ("symusic", "soundfile", "soxr", "Bio", "av", "scipy.io"):
@@ -269,8 +269,8 @@ def samples(folder: Path) -> Iterator[tuple[str, bytes]]:
     import av
     import soundfile
 
-    from throughtime.data.midi import write_midi
-    from throughtime.data.tunes import Tune
+    from throughtime.data.music.midi import write_midi
+    from throughtime.data.music.tunes import Tune
 
     write_midi(folder / "s.mid", Tune.of([(i, 2, 60 + i) for i in range(6)]), 4)
     yield ".mid", (folder / "s.mid").read_bytes()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from throughtime.data.bases import encode, reverse_complement
-from throughtime.data.codons import STARTS, STOPS, complements
-from throughtime.data.genomes import label_bases
-from throughtime.data.intervals import Region
+from throughtime.applications.task import no_progress
+from throughtime.data.dna.bases import encode, reverse_complement
+from throughtime.data.dna.codons import STARTS, STOPS, complements
+from throughtime.data.dna.genomes import label_bases
+from throughtime.data.dna.intervals import Region
 from throughtime.decoding.coding import COST, PAST, Course, best_frames, compute_windows, follow, regions_of, windows
 from throughtime.models import Letters, StrandTagger, StrandTaggerConfig
-from throughtime.tasks.base import no_progress
 
 
 def score(letters: str, scores: np.ndarray, path: tuple[int, ...]) -> float:

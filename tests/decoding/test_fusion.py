@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from throughtime.data import NOTHING, TokenBatch
-from throughtime.data.tokenizer import Tokenizer
+from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.decoding import TextDecoder, sequence_log_probs
 from throughtime.decoding.ctc import CTCBeam, ctc_beam_search, ctc_log_prob
 from throughtime.decoding.fusion import Aloud, ByWord, Reading, TokenFusion, read_whole

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from throughtime.data import TokenBatch
-from throughtime.data.pairs import PairBatch
-from throughtime.data.words import WordBatch
+from throughtime.data.text.pairs import PairBatch
+from throughtime.data.text.words import WordBatch
 from throughtime.inspection import gradients_through_time, record
 from throughtime.layers import Recurrent
 from throughtime.models import (

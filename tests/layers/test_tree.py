@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from throughtime.cells import input_matrix
-from throughtime.data.trees import Tree, TreeBatch, batch_trees, right_branching
+from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, right_branching
 from throughtime.errors import UserError
 from throughtime.layers.trees import TREE_CELLS, Recursive, TreeCell, find_tree_cell
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from throughtime.data.text.words import WordReader
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.data.words import WordReader
 from throughtime.models import ClassBatch, Classifier, StackConfig, WordInput, WordInputConfig
 
 SENTENCES = [["so", "very", "good"], ["bad"], [], ["good", "bad", "so", "so", "very"]]

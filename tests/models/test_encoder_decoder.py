@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from throughtime.data.pairs import PairBatch
+from throughtime.data.text.pairs import PairBatch
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 
 EOS, SOURCE, TARGET = 1, 6, 5

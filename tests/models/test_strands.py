@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from throughtime.data.bases import SHARES, decode, turn
+from throughtime.data.dna.bases import SHARES, decode, turn
 from throughtime.models import LetterInput, Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.strands import NOTHING
 

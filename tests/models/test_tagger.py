@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from throughtime.cells import CELLS
-from throughtime.data.tags import allowed_transitions, scheme_tags
+from throughtime.data.text.tags import allowed_transitions, scheme_tags
+from throughtime.data.text.words import WordBatch, WordReader
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.data.words import WordBatch, WordReader
+from throughtime.models.inputs.words import WordInputConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
-from throughtime.models.word_input import WordInputConfig
 
 READER = WordReader(Vocabulary(["<unk>", *"abcd"]), Vocabulary(["<unk>", *"abcdexy"]), lowercase=True)
 SENTENCES = [["A", "xbc", "d"], [], ["dye"], ["b", "unknown", "a", "d", "c"]]

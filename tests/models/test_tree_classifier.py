@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from throughtime.data.treebank import parse_brackets, parse_heads
-from throughtime.data.trees import Tree, TreeBatch, batch_trees, right_branching
+from throughtime.data.trees.treebank import parse_brackets, parse_heads
+from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, right_branching
 from throughtime.layers.trees import TREE_CELLS
 from throughtime.models import TreeClassifier, TreeClassifierConfig
 

@@ -9,15 +9,15 @@ from random import Random
 
 from fuzzing.corpus import Data, all_data
 from fuzzing.models import settings, train
+from throughtime.applications.supervised import Supervised
+from throughtime.applications.task import PLAIN, Asked, Wanted
+from throughtime.applications.text_model import TextModel
 from throughtime.cli.common import open_task, read_lines
 from throughtime.data.parts import PARTS
 from throughtime.decoding import Sampling
 from throughtime.inspection.history import read_history
 from throughtime.tasks import TASKS
-from throughtime.tasks.base import PLAIN, Asked, Wanted
-from throughtime.tasks.fusion import open_fusion
-from throughtime.tasks.supervised import Supervised
-from throughtime.tasks.text_model import TextModel
+from throughtime.tasks.speech.fusion import open_fusion
 
 DRAWN = Sampling(length=8, seed=0)
 LINES = ("the cat sat", "abo", "ACGTACGT", "(1 (0 good) (2 cat))")

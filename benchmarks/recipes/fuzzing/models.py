@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fuzzing.corpus import SMALL, Data
+from throughtime.applications.task import Task
 from throughtime.tasks import TASKS
-from throughtime.tasks.base import Task
 
 MADE = {"examples": 10, "held_out": 10, "length": 6, "gap": 3, "shortest": 0, "cell": "lstm"}
 """Settings of the tasks that make their data."""

@@ -22,7 +22,7 @@ from typing import BinaryIO
 from fuzzing.bait import MODULE, OUTSIDE
 from fuzzing.inputs import Inputs, Place
 from fuzzing.verdicts import FINE, Verdict, judge
-from throughtime.tasks import references
+from throughtime.applications.folder import references
 
 MOST_MEMORY = 1 << 30
 """Bytes that reading an input may take, beside what the process takes anyhow."""

@@ -16,7 +16,7 @@ from throughtime.errors import UserError
 from throughtime.visible import in_line
 
 if TYPE_CHECKING:
-    from throughtime.tasks.base import Report, Task
+    from throughtime.applications.task import Report, Task
 
 run_argument: Callable[[Any], Any] = click.argument("run", type=click.Path(path_type=Path))
 cell_option: Callable[[Any], Any] = click.option(
@@ -47,8 +47,8 @@ def open_task(run: Path, own: str | None) -> Task:
     Raises:
         UserError: If the folder is damaged, or its task is ``module:Class`` and ``own`` is not the same.
     """
+    from throughtime.applications.folder.model_folder import task_of
     from throughtime.tasks import find_task
-    from throughtime.tasks.run import task_of
 
     name = task_of(run, own)
     try:
@@ -104,7 +104,7 @@ def read_lines(file: str) -> list[str]:
     Raises:
         UserError: If it cannot be read, or is not UTF-8.
     """
-    from throughtime.data.text import read_file
+    from throughtime.data.text.files import read_file
 
     if file != "-":
         return "".join(read_file(Path(file))).split("\n")

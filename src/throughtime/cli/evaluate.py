@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from throughtime.applications.task import Asked
 from throughtime.cli.common import (
     beam_option,
     cell_option,
@@ -16,7 +17,6 @@ from throughtime.cli.common import (
     run_argument,
     task_option,
 )
-from throughtime.tasks.base import Asked
 
 
 @click.command(name="evaluate")

@@ -40,8 +40,8 @@ def command(
 
     Writes one page that needs nothing beside it, and its figures as PNG.
     """
+    from throughtime.applications.task import Wanted
     from throughtime.inspection import inspect, read_history, record, write_page
-    from throughtime.tasks.base import Wanted
 
     if paths and prompt is not None:
         raise UserError("expected --data or --prompt, not both")

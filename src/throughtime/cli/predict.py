@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from throughtime.applications.task import Asked, Prediction, Predictor
 from throughtime.cli.common import (
     beam_option,
     cell_option,
@@ -22,7 +23,6 @@ from throughtime.cli.output import VisibleConsole, echo_json, echo_styled
 from throughtime.cli.progress import ReadingBar
 from throughtime.errors import UserError
 from throughtime.pictures import check_picture
-from throughtime.tasks.base import Asked, Prediction, Predictor
 from throughtime.visible import tell
 
 TOGETHER = 32

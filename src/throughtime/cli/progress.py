@@ -71,7 +71,7 @@ class ReadingBar:
         self.bar: Progress | None = None
 
     def __call__(self, done: float, total: float | None, unit: str) -> None:
-        """See :class:`throughtime.tasks.base.Progress`."""
+        """See :class:`throughtime.applications.task.Progress`."""
         if not self.console.is_terminal:
             return
         if self.bar is None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from throughtime.applications.text_model import TextModel
 from throughtime.cli.common import cell_option, json_option, print_table, read_lines, run_argument
 from throughtime.cli.output import echo_json
 from throughtime.errors import UserError
-from throughtime.tasks.text_model import TextModel
 
 
 @click.command(name="score")

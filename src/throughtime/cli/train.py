@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from throughtime.applications.folder.model_folder import Run
+from throughtime.applications.task import Report, Task
 from throughtime.cli.common import print_figures, print_report
 from throughtime.cli.options import SettingsCommand, given, settings_options
 from throughtime.cli.output import VisibleConsole, VisibleContext, echo
@@ -18,8 +20,6 @@ from throughtime.cli.progress import ProgressObserver
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
-from throughtime.tasks.base import Report, Task
-from throughtime.tasks.run import Run
 from throughtime.training import Observer, Trainer, TrainingDivergedError
 from throughtime.training.lock import locked
 from throughtime.visible import in_line, tell

@@ -1,7 +1,7 @@
 """Sequences as batches: texts, vocabulary, files of token ids, streams for truncated back-propagation.
 
 This package imports without the ``tokenizers`` library, which only text needs:
-:mod:`throughtime.data.tokenizer` and :mod:`throughtime.data.corpus` are imported by name.
+:mod:`throughtime.data.text.tokenizer` and :mod:`throughtime.data.text.corpus` are imported by name.
 """
 
 from throughtime.data.batches import NOTHING, BatchSource, Ids, Streams, TokenBatch, WholeTexts

@@ -1,6 +1,6 @@
 """Coding regions of whole genomes: windows with a halo on both sides, then the likeliest course of reading frames.
 
-A base in a region has a place in its codon and a strand (:data:`throughtime.data.genomes.LABELS`); all bases of a
+A base in a region has a place in its codon and a strand (:data:`throughtime.data.dna.genomes.LABELS`); all bases of a
 region are in one of six reading frames. The frames' course is the best path of an automaton that may enter a frame at a
 start codon and leave it at a stop codon, pays for a change anywhere else, and does not read past a stop codon.
 
@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from throughtime.data.bases import Codes
-from throughtime.data.codons import STARTS, STOPS, complements, find_codons
-from throughtime.data.intervals import Region
+from throughtime.data.dna.bases import Codes
+from throughtime.data.dna.codons import STARTS, STOPS, complements, find_codons
+from throughtime.data.dna.intervals import Region
 from throughtime.models import Letters
 
 CORE, HALO = 9000, 1500

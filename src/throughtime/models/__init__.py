@@ -2,18 +2,18 @@
 
 from throughtime.models.base import Model, State
 from throughtime.models.classifier import ClassBatch, Classifier
-from throughtime.models.clip_input import FrameInput, PointInput
 from throughtime.models.ctc import CTCConfig, CTCModel, FrameBatch
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from throughtime.models.inputs.clips import FrameInput, PointInput
+from throughtime.models.inputs.letters import LetterInput
+from throughtime.models.inputs.words import WordInput, WordInputConfig
 from throughtime.models.key_model import KeyModel, RollBatch
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
-from throughtime.models.letter_input import LetterInput
 from throughtime.models.regressor import NumberBatch, Regressor
 from throughtime.models.stack import StackConfig
 from throughtime.models.strands import Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
-from throughtime.models.word_input import WordInput, WordInputConfig
 
 __all__ = [
     "CTCConfig",

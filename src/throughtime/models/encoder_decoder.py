@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import NOTHING
-from throughtime.data.pairs import PairBatch
+from throughtime.data.text.pairs import PairBatch
 from throughtime.layers import Recurrent
 from throughtime.layers.attention import Attention, AttentionName, Memory, coverage_loss
 from throughtime.models.base import Model, State

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from throughtime.data.bases import ANY, COMPLEMENT, SHARES, Codes, turn
+from throughtime.data.dna.bases import ANY, COMPLEMENT, SHARES, Codes, turn
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
 
@@ -27,7 +27,7 @@ class Letters:
     """Sequences of DNA.
 
     Attributes:
-        codes: Letters as numbers (:mod:`throughtime.data.bases`), ``[B, L]``, 0 past the length.
+        codes: Letters as numbers (:mod:`throughtime.data.dna.bases`), ``[B, L]``, 0 past the length.
         lengths: ``[B]``; an empty sequence is legal.
     """
 

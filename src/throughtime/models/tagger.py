@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
-from throughtime.data.words import WordBatch
+from throughtime.data.text.words import WordBatch
 from throughtime.engine import real_steps
 from throughtime.layers.crf import CRF, Labelling
 from throughtime.models.base import Model, State
+from throughtime.models.inputs.words import WordInput, WordInputConfig
 from throughtime.models.stack import StackConfig
-from throughtime.models.word_input import WordInput, WordInputConfig
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from throughtime.data.trees import TreeBatch
+from throughtime.data.trees.trees import TreeBatch
 from throughtime.layers.trees import Recursive, TreeCell, find_tree_cell
 from throughtime.models.base import Model, State
 

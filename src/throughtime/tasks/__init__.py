@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from throughtime.applications.application import Application
+from throughtime.applications.supervised import Supervised
+from throughtime.applications.task import Task
 from throughtime.own import find_class
-from throughtime.tasks.adding import Adding
-from throughtime.tasks.agreement import AgreementTask
-from throughtime.tasks.application import Application
-from throughtime.tasks.base import Task
-from throughtime.tasks.copying import Copying
-from throughtime.tasks.dna import Dna
-from throughtime.tasks.entities import Entities
-from throughtime.tasks.music import Music
-from throughtime.tasks.pronunciation import Pronunciation
-from throughtime.tasks.sentiment import Sentiment
-from throughtime.tasks.sentiment_trees import SentimentTrees
-from throughtime.tasks.speech import Speech
-from throughtime.tasks.supervised import Supervised
-from throughtime.tasks.text import TextTask
-from throughtime.tasks.translation import Translation
-from throughtime.tasks.video import VideoActions
+from throughtime.tasks.dna.task import Dna
+from throughtime.tasks.memory.adding import Adding
+from throughtime.tasks.memory.agreement import AgreementTask
+from throughtime.tasks.memory.copying import Copying
+from throughtime.tasks.music.task import Music
+from throughtime.tasks.pairs.pronunciation import Pronunciation
+from throughtime.tasks.pairs.translation import Translation
+from throughtime.tasks.sentences.entities import Entities
+from throughtime.tasks.sentences.sentiment import Sentiment
+from throughtime.tasks.sentences.sentiment_trees import SentimentTrees
+from throughtime.tasks.speech.task import Speech
+from throughtime.tasks.text.task import TextTask
+from throughtime.tasks.video.task import VideoActions
 
 APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Sentiment,

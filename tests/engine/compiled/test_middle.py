@@ -11,10 +11,10 @@ import torch
 
 from throughtime.cells import CELLS, bias, input_matrix, recurrent_matrix
 from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_cell
-from throughtime.engine.compiled.derive import derive
 from throughtime.engine.compiled.plan import Plan, Tape
-from throughtime.engine.compiled.program import Block, Program
-from throughtime.engine.compiled.trace import trace
+from throughtime.program.derive import derive
+from throughtime.program.graph import Block, Program
+from throughtime.program.trace import trace
 
 SERVED = [name for name in CELLS if name != "lstm-layernorm"]
 

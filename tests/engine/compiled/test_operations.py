@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell, bias
 from throughtime.engine import unroll
-from throughtime.engine.compiled.vocabulary import FUNCTIONS
+from throughtime.program.vocabulary import FUNCTIONS
 
 STRUCTURE = {"chunk", "split", "split_with_sizes", "narrow", "cat", "concat", "concatenate"}
 """What moves features, and is tested with the cells."""

@@ -140,7 +140,7 @@ def test_matrices_of_other_ranks_are_refused(make: Any) -> None:
 
 
 def test_without_llvmlite_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from throughtime.engine.compiled import build
+    from throughtime.engine.compiled.llvm import build
 
     def missing() -> None:
         raise ImportError("llvmlite")

@@ -19,7 +19,8 @@ import torch
 import throughtime
 from throughtime.cells import CELLS
 from throughtime.engine import unroll
-from throughtime.engine.compiled import build, cellcode, store
+from throughtime.engine.compiled import cellcode
+from throughtime.engine.compiled.llvm import build, store
 from throughtime.errors import UserError
 
 SOURCE = Path(throughtime.__file__).parents[1]
@@ -404,7 +405,7 @@ def test_a_bare_user_id_computes() -> None:
     code = """
     import os
     from pathlib import Path
-    from throughtime.engine.compiled import store
+    from throughtime.engine.compiled.llvm import store
     for name in ("HOME", "THROUGHTIME_CACHE", "XDG_CACHE_HOME"):
         os.environ.pop(name, None)
     os.setuid(54321)

@@ -10,7 +10,7 @@ import torch
 
 from throughtime.cells import CELLS
 from throughtime.engine.compiled import cellcode
-from throughtime.engine.compiled.vectors import Target
+from throughtime.engine.compiled.llvm.vectors import Target
 
 WIDTHS = {"AVX2": (32, 6), "SSE": (16, 6), "NEON": (16, 14)}
 """Bytes of a vector, and rows that a kernel holds."""

@@ -18,7 +18,9 @@ class CompiledEngine:
 
     def refuses(self, call: Call) -> str | None:
         """Cells that cannot be traced, other devices and other number types."""
-        from throughtime.engine.compiled import build, cellcode, loop, vocabulary
+        from throughtime.engine.compiled import cellcode, loop
+        from throughtime.engine.compiled.llvm import build
+        from throughtime.program import vocabulary
 
         if call.look is not None:
             return "its steps cannot be looked at"

@@ -7,13 +7,13 @@ import functools
 from dataclasses import dataclass
 
 from throughtime.cells import Cell
-from throughtime.engine.compiled.build import Code, build, target
-from throughtime.engine.compiled.derive import Derived, derive
-from throughtime.engine.compiled.emit import emit
+from throughtime.engine.compiled.llvm.build import Code, build, target
+from throughtime.engine.compiled.llvm.emit import emit
+from throughtime.engine.compiled.llvm.vectors import Target
 from throughtime.engine.compiled.plan import Plan, Tape, lay_out
-from throughtime.engine.compiled.program import Block, Program
-from throughtime.engine.compiled.trace import trace
-from throughtime.engine.compiled.vectors import Target
+from throughtime.program.derive import Derived, derive
+from throughtime.program.graph import Block, Program
+from throughtime.program.trace import trace
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import torch
 
 from throughtime.cells import Cell
 from throughtime.engine.call import EngineError
-from throughtime.engine.compiled.build import assembly, available
 from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_cell
+from throughtime.engine.compiled.llvm.build import assembly, available
 from throughtime.engine.compiled.loop import TYPES
 from throughtime.engine.compiled.plan import Sweep
-from throughtime.engine.compiled.vocabulary import CannotCompile
+from throughtime.program.vocabulary import CannotCompile
 
 Form = Literal["plan", "llvm", "assembly"]
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from throughtime.engine.compiled.build import Code
-from throughtime.engine.compiled.emit import BARRIER, JOB
+from throughtime.engine.compiled.llvm.build import Code
+from throughtime.engine.compiled.llvm.emit import BARRIER, JOB
 
 
 class Shared:

@@ -1,0 +1,1 @@
+"""What every task shares: examples, settings, the model folder, reports, predictions."""

@@ -1,0 +1,356 @@
+"""What a task on labelled examples declares; everything else follows in :mod:`throughtime.applications.supervised`.
+
+A task of your own is one class in one file: what its files hold, what it learns of them, its model, how good a result
+is and how one is shown. See "A task of your own" in the guide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from throughtime.applications.curves import draw_learning
+from throughtime.applications.folder import learnt
+from throughtime.applications.settings import ModelSettings, StackSettings, TrainSettings, option
+from throughtime.applications.task import PLAIN, Asked, Prediction, Report, Sampler, Table
+from throughtime.data.examples import Examples
+from throughtime.data.parts import find_parts
+from throughtime.errors import UserError, nearest
+from throughtime.models import Model
+from throughtime.training import Evaluation
+
+TOO_LONG = 2000
+"""Steps of an input from which on the user is told that it takes a while."""
+
+ROWS = 64
+"""Examples of a batch where nothing is trained."""
+
+HARDEST = 10
+"""Errors that a report shows."""
+
+
+class DataSettings(TrainSettings):
+    """What training on labelled examples takes, whatever the model."""
+
+    cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
+    valid: str | None = option(None, "Validation data: a file or folder.", "Data")
+    test: str | None = option(None, "Test data: a file or folder.", "Data")
+    held_out: float = option(
+        0.1, "Share of the training data held out for each part that is missing.", "Data", gt=0, le=0.4
+    )
+
+    def check_model(self) -> None:
+        """Refuses what no model can be built from.
+
+        Raises:
+            UserError: If there is no such cell, say.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define check_model(self)")
+
+
+class SignalSettings(StackSettings, DataSettings):
+    """What training a recurrent stack on labelled signals takes: their features are no embeddings."""
+
+
+class ExampleSettings(ModelSettings, DataSettings):
+    """What training a recurrent stack on labelled tokens takes."""
+
+
+class Where(Protocol):
+    """An example knows where it comes from: ``"train.csv:17"``."""
+
+    @property
+    def where(self) -> str:
+        """File and line."""
+        ...
+
+
+ExampleT = TypeVar("ExampleT", bound=Where)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A trained model, for comparison.
+
+    Attributes:
+        run: Its folder.
+        application: What it was trained for.
+        model: In evaluation mode.
+        test: Its test data.
+    """
+
+    run: Path
+    application: Application[Any]
+    model: Any
+    test: Sequence[Any]
+
+
+class Application(Generic[ExampleT]):
+    """A task on labelled examples.
+
+    Args:
+        settings: Of the run.
+        vocabulary: What :meth:`learn` found in the training data.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    settings_type: ClassVar[type[DataSettings] | type[StackSettings]] = ExampleSettings
+    example_type: ClassVar[type[Any]]
+    """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
+    vocabulary_type: ClassVar[Any] = learnt.Anything
+    """What :meth:`learn` gives: a ``TypedDict``, which ``vocabulary.json`` is held against."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Of the files that are looked for in a folder."""
+    chance: ClassVar[float | None] = None
+    """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """What may be asked of a prediction: attributes of :class:`throughtime.applications.task.Asked`."""
+    judged_with: ClassVar[tuple[str, ...]] = ()
+    """What may be asked of an evaluation, such as ``beam``."""
+    reads_files: ClassVar[bool] = False
+    """Whether ``predict`` takes files, each of them an input, rather than lines of text."""
+
+    def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.vocabulary = vocabulary
+        self.asked = PLAIN
+        """How :meth:`evaluate` seeks results, where there are several ways."""
+
+    # Data.
+
+    @classmethod
+    def make(cls, part: str, settings: Any) -> Iterator[ExampleT]:
+        """The examples of a part, ``train``, ``valid`` or ``test``, of a task whose settings name no data."""
+        raise NotImplementedError(f"{cls.__name__} makes nothing: define make(cls, part, settings)")
+
+    @classmethod
+    def find(cls, paths: Sequence[Path], settings: Any) -> dict[str, list[Path]]:
+        """The files of each part, ``train``, ``valid``, ``test``."""
+        return find_parts(paths, cls.is_data)
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """Whether what lies in a searched folder is data."""
+        return path.is_file() and path.suffix.lower() in cls.suffixes
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: Any) -> Iterator[ExampleT]:
+        """The examples of a part.
+
+        Raises:
+            UserError: If a file is not as it should be; names the line.
+        """
+        raise NotImplementedError(f"{cls.__name__} reads nothing: define read(cls, paths, settings)")
+
+    @classmethod
+    def key(cls, example: ExampleT) -> Hashable:
+        """What makes two examples the same, so that a split keeps them together."""
+        raise NotImplementedError(f"{cls.__name__}: define key(cls, example)")
+
+    @classmethod
+    def refers(cls, example: ExampleT) -> Sequence[str]:
+        """Files that an example keeps by reference, such as its recording."""
+        return ()
+
+    @classmethod
+    def learn(cls, train: Sequence[ExampleT], settings: Any) -> dict[str, Any]:
+        """Vocabularies and whatever else is learnt of the training data before training, as plain data.
+
+        Raises:
+            UserError: If there is too little of it.
+        """
+        raise NotImplementedError(f"{cls.__name__} learns nothing: define learn(cls, train, settings)")
+
+    @classmethod
+    def remarks(cls, examples: Sequence[ExampleT], settings: Any) -> list[str]:
+        """What the user should know of a part's examples, such as files that could not be read whole."""
+        return []
+
+    # Model.
+
+    def build(self) -> Model:
+        """The model, its weights drawn at random."""
+        raise NotImplementedError(f"{type(self).__name__} has no model: define build(self)")
+
+    @classmethod
+    def begins_with(cls, settings: Any) -> Sequence[str]:
+        """Files that :meth:`initialise` reads."""
+        return ()
+
+    def check(self, example: ExampleT) -> None:
+        """Refuses an example of a run's own that does not go with its settings and vocabulary.
+
+        Raises:
+            ValueError: Says why.
+        """
+
+    def initialise(self, model: Any) -> None:
+        """Sets weights that do not start at random, such as pretrained vectors; called before the first step.
+
+        Raises:
+            UserError: If a file that they come from is not as it should be.
+        """
+
+    def size(self, example: ExampleT) -> int:
+        """Steps of an example; those of similar size share a batch."""
+        raise NotImplementedError(f"{type(self).__name__}: define size(self, example)")
+
+    def batch(self, examples: Sequence[ExampleT]) -> Any:
+        """Examples as what the model's loss takes.
+
+        Raises:
+            UserError: If an example has a label that training did not see; names its file and line.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define batch(self, examples)")
+
+    def training_batch(self, examples: Sequence[ExampleT]) -> Any:
+        """As :meth:`batch`, changed at random where that teaches more, such as by noise.
+
+        What is drawn comes from PyTorch's own generator, so that a run that was stopped goes on with the same bits.
+        """
+        return self.batch(examples)
+
+    def steps(self, example: ExampleT) -> dict[str, list[str]]:
+        """What stands at each step of an example, by the name of the model's layer that reads it; for figures."""
+        return {}
+
+    # Judgement and use.
+
+    def validate(self, model: Any, examples: Sequence[ExampleT]) -> Evaluation:
+        """What training lowers and selects by, and figures beside it. By default the mean loss a batch member."""
+        return Evaluation(loss := self.mean_loss(model, examples), {"loss": loss})
+
+    def evaluate(self, model: Any, examples: Sequence[ExampleT]) -> Report:
+        """The field's metrics, the majority or copy baseline beside them, counts per class, the hardest errors."""
+        raise NotImplementedError(f"{type(self).__name__} has no metric: define evaluate(self, model, examples)")
+
+    @classmethod
+    def compare(cls, runs: Mapping[str, Learnt], picture: Path) -> Sequence[Table]:
+        """What sets runs apart that differ in their cell, drawn and as tables; by default how each of them learnt."""
+        return [draw_learning({name: learnt.run for name, learnt in runs.items()}, picture, cls.chance)]
+
+    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """What the model makes of lines of text; an empty line is legal.
+
+        Raises:
+            UserError: If a line is not as it should be.
+        """
+        raise UserError(f"a model of task {self.name!r} does not read lines of text")
+
+    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """What the model makes of a file, where the task :attr:`reads_files`.
+
+        Raises:
+            UserError: If the file is not as it should be.
+        """
+        raise UserError(f"a model of task {self.name!r} does not read files")
+
+    def stream(self, model: Any, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+        """What a one-way model makes of a file, or of standard input, as it comes; the last prediction is final.
+
+        Raises:
+            UserError: As above, or if the model needs the whole input.
+        """
+        raise UserError(f"a model of task {self.name!r} does not read streams; leave out --stream")
+
+    def sampler(self, model: Any) -> Sampler:
+        """What draws new sequences from the model.
+
+        Raises:
+            UserError: If the task has none to draw.
+        """
+        raise UserError(f"a model of task {self.name!r} draws nothing; see: throughtime predict --help")
+
+    def summarise(self, model: Model) -> str:
+        """The model in a line."""
+        parameters = sum(p.numel() for p in model.parameters())
+        layers = f"{self.settings.layers} × " if isinstance(self.settings, StackSettings) else ""
+        return f"{self.settings.cell} {layers}{self.settings.hidden}, {parameters:,} parameters"
+
+    # For use in the methods above.
+
+    def in_batches(self, examples: Sequence[ExampleT]) -> Examples[ExampleT, Any]:
+        """Examples of similar size together, for judging; ``chosen()`` says which stand where."""
+        return Examples(examples, self.batch, self.size, ROWS)
+
+    @torch.no_grad()
+    def mean_loss(self, model: Model, examples: Sequence[ExampleT]) -> float:
+        """The model's loss averaged over batches, each by its number of examples."""
+        total = 0.0
+        batches = self.in_batches(examples)
+        for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
+            total += float(model.loss(batch, None)[0]) * len(chosen)
+        return total / max(1, len(examples))
+
+
+def unknown_label(where: str, label: str, known: Sequence[str]) -> UserError:
+    """What to raise where held-out data has a label that training did not see."""
+    return UserError(
+        f"{where}: unknown label {label!r}{nearest(label, known)}; the training data has {', '.join(known)}: "
+        "mend the line, or train on data that has it"
+    )
+
+
+def long_input(steps: int, what: str = "words") -> list[str]:
+    """A warning where an input is much longer than what a model is made for."""
+    if steps <= TOO_LONG:
+        return []
+    return [f"{steps:,} {what} in one line: this takes a while, and is far from what was trained on"]
+
+
+def counts(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]) -> list[list[str | int | float]]:
+    """Precision, recall and F1 of every label, in percent, and how often it stands in the data.
+
+    Example:
+        >>> counts(["no", "yes"], [0, 1, 1], [0, 0, 1])
+        [['no', 50.0, 100.0, 66.67, 1], ['yes', 100.0, 50.0, 66.67, 2]]
+    """
+    rows: list[list[str | int | float]] = []
+    for number, label in enumerate(labels):
+        hits = sum(g == n == number for g, n in zip(gold, guessed, strict=True))
+        said, there = guessed.count(number), gold.count(number)
+        precision, recall = hits / max(1, said), hits / max(1, there)
+        f1 = 2 * precision * recall / max(precision + recall, 1e-9)
+        rows.append([label, *(round(100 * value, 2) for value in (precision, recall, f1)), there])
+    return rows
+
+
+def confusion(labels: Sequence[str], gold: Sequence[int], guessed: Sequence[int]) -> Table:
+    """How often each label, a row, was taken for each other, a column.
+
+    Example:
+        >>> confusion(["no", "yes"], [0, 1, 1], [0, 0, 1]).rows
+        [['no', 1, 0], ['yes', 1, 1]]
+    """
+    pairs = Counter(zip(gold, guessed, strict=True))
+    numbers = range(len(labels))
+    rows: list[list[str | int]] = [[labels[row], *(pairs[row, column] for column in numbers)] for row in numbers]
+    return Table("confusions (rows: label, columns: said)", ["", *labels], rows)
+
+
+def majority(gold: Sequence[int]) -> float:
+    """The accuracy of always saying the commonest label, in percent.
+
+    Example:
+        >>> majority([0, 1, 1, 2])
+        50.0
+    """
+    return 100 * Counter(gold).most_common(1)[0][1] / len(gold)
+
+
+def surest_errors(
+    labels: Sequence[str], gold: Sequence[int], log_probs: Tensor, texts: Sequence[str], column: str
+) -> Table:
+    """The wrong labels that a model gave the highest probability; ``log_probs`` are ``[N, K]``."""
+    sure, guessed = (found.tolist() for found in log_probs.max(1))
+    wrong = sorted((n for n in range(len(gold)) if guessed[n] != gold[n]), key=lambda n: -sure[n])[:HARDEST]
+    rows = [[labels[gold[n]], labels[guessed[n]], 100 * math.exp(sure[n]), texts[n]] for n in wrong]
+    return Table("surest errors", ["label", "said", "%", column], rows)

@@ -1,0 +1,78 @@
+"""How good a classifier of whole sequences is, whatever they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from throughtime.applications.application import Application, confusion, counts, majority, surest_errors
+from throughtime.applications.task import Report, Table
+from throughtime.models import Classifier
+from throughtime.training import Evaluation
+
+
+@torch.no_grad()
+def judge(
+    application: Application[Any], model: Classifier, examples: Sequence[Any], classes: int
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities ``[N, K]`` and classes ``[N]``, in the order of the examples."""
+    log_probs = torch.empty(len(examples), classes, dtype=torch.float64)
+    gold = torch.empty(len(examples), dtype=torch.int64)
+    batches = application.in_batches(examples)
+    for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
+        log_probs[chosen] = model.log_probs(batch.steps).double().cpu()
+        gold[chosen] = batch.classes
+    return log_probs, gold
+
+
+def class_evaluation(log_probs: Tensor, gold: Tensor) -> Evaluation:
+    """Accuracy, which selects, and the loss."""
+    accuracy, loss = _figures(log_probs, gold)
+    return Evaluation(100 - accuracy, {"accuracy": accuracy, "loss": loss})
+
+
+def class_report(
+    labels: Sequence[str],
+    log_probs: Tensor,
+    classes: Tensor,
+    names: Sequence[str],
+    column: str,
+    baselines: dict[str, float] | None = None,
+) -> Report:
+    """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors.
+
+    Args:
+        labels: Names of the classes, K.
+        log_probs: ``[N, K]``.
+        classes: ``[N]``.
+        names: What the examples are shown as, N.
+        column: What they are.
+        baselines: Further accuracies to show beside the model's, in percent.
+    """
+    gold, guessed = classes.tolist(), log_probs.argmax(1).tolist()
+    accuracy, nats = _figures(log_probs, classes)
+    rows = counts(labels, gold, guessed)
+    return Report(
+        {
+            "accuracy": accuracy,
+            "majority_accuracy": majority(gold),
+            **(baselines or {}),
+            "macro_f1": sum(float(row[3]) for row in rows) / len(rows),
+            "nats": nats,
+            "examples": len(gold),
+        },
+        [
+            Table("by label", ["label", "precision", "recall", "F1", f"{column}s"], rows),
+            confusion(labels, gold, guessed),
+            surest_errors(labels, gold, log_probs, names, column),
+        ],
+    )
+
+
+def _figures(log_probs: Tensor, gold: Tensor) -> tuple[float, float]:
+    """Accuracy in percent, and cross-entropy in nats."""
+    hits = (log_probs.argmax(1) == gold).double().mean()
+    return 100 * float(hits), -float(log_probs.gather(1, gold.unsqueeze(1)).mean())

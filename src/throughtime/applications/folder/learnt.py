@@ -1,0 +1,166 @@
+"""What each task keeps in ``vocabulary.json``, as schemas that a folder's file is held against."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import AfterValidator, Field
+from typing_extensions import TypedDict
+
+from throughtime.data.vocabulary import UNKNOWN
+
+
+def _differ(symbols: list[str]) -> list[str]:
+    if len(set(symbols)) < len(symbols):
+        raise ValueError("expected symbols that differ")
+    return symbols
+
+
+def _open(symbols: list[str]) -> list[str]:
+    if symbols[:1] != [UNKNOWN]:
+        raise ValueError(f"expected {UNKNOWN} first")
+    return _differ(symbols)
+
+
+def _even(rows: list[list[float]]) -> list[list[float]]:
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("expected rows of one length")
+    return rows
+
+
+Open = Annotated[list[str], AfterValidator(_open)]
+"""Symbols of an open vocabulary."""
+Closed = Annotated[list[str], Field(min_length=1), AfterValidator(_differ)]
+"""Symbols of a closed one, such as labels."""
+Count = Annotated[int, Field(ge=0)]
+Rows = Annotated[list[list[float]], AfterValidator(_even)]
+Keys = Annotated[list[float], Field(min_length=88, max_length=88)]
+
+
+class Nothing(TypedDict):
+    """Of a task that makes its data."""
+
+
+class Words(TypedDict):
+    """Of :class:`throughtime.tasks.sentences.words.WordApplication`."""
+
+    words: Open
+    characters: Open
+    shapes: NotRequired[Open]
+    embedding: Annotated[int, Field(ge=1, le=1 << 16)]
+    covered: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    seen: Annotated[list[Count], Field(min_length=2, max_length=2)]
+
+
+class LabelledWords(Words):
+    """Of sentiment."""
+
+    labels: Closed
+
+
+class TypedWords(Words):
+    """Of entities."""
+
+    types: Closed
+    scheme: str
+    entities: dict[str, str]
+
+
+class LabelledTrees(TypedDict):
+    """Of trees."""
+
+    words: Open
+    labels: Closed
+    majority: str
+
+
+class PlainWords(TypedDict):
+    """Of agreement."""
+
+    words: Open
+
+
+class Languages(TypedDict):
+    """Of translation: a tokenizer a side."""
+
+    source: str
+    target: str
+
+
+class Sounds(TypedDict):
+    """Of pronunciation."""
+
+    letters: Open
+    sounds: Closed
+    letter_sounds: dict[str, str]
+
+
+class Speech(TypedDict):
+    """Of speech."""
+
+    rate: Annotated[int, Field(ge=1000, le=1_000_000)]
+    units: Closed
+    mean: list[float]
+    deviation: list[float]
+    commonest: str
+    seconds: float
+    broken: list[str]
+
+
+class KeyTunes(TypedDict):
+    """Of music, frame by frame."""
+
+    model: Literal["keys"]
+    sounds: Keys
+    sounds_after_silence: Keys
+    sounds_on: Keys
+
+
+class EventTunes(TypedDict):
+    """Of music, note by note."""
+
+    model: Literal["events"]
+    genres: Annotated[list[str], AfterValidator(_differ)]
+    seen: list[Count]
+
+
+class Sequences(TypedDict):
+    """Of labelled DNA."""
+
+    learnt: Literal["classes"]
+    labels: Closed
+    places: Count
+
+
+class Regions(TypedDict):
+    """Of the coding regions of genomes."""
+
+    learnt: Literal["regions"]
+    shortest: Count
+
+
+class Videos(TypedDict):
+    """Of videos."""
+
+    labels: Closed
+    of_points: Literal[False]
+    window: Annotated[int, Field(ge=1)]
+    means: Rows
+
+
+class Points(TypedDict):
+    """Of key points."""
+
+    labels: Closed
+    of_points: Literal[True]
+    window: Annotated[int, Field(ge=1)]
+    numbers: Annotated[int, Field(ge=1, le=1 << 16)]
+    scales: Annotated[list[float], Field(min_length=2, max_length=2)]
+    means: Rows
+
+
+Music = Annotated[KeyTunes | EventTunes, Field(discriminator="model")]
+Dna = Annotated[Sequences | Regions, Field(discriminator="learnt")]
+Video = Annotated[Videos | Points, Field(discriminator="of_points")]
+Anything = dict[str, Any]
+"""Of a task that declares nothing."""

@@ -1,0 +1,238 @@
+"""The model folder: what training writes and everything else reads. Plain data; reading it runs no code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from throughtime._version import __version__
+from throughtime.applications.settings import EXTENDABLE, SettingsT, check_settings
+from throughtime.errors import UserError
+from throughtime.files import errors_of, make_folder, sync_folder, write_json
+from throughtime.plain import read_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model folder: its path and its ``config.json``.
+
+    Attributes:
+        folder: The folder.
+        task: Name of the task that made it.
+        settings: The task's settings.
+        model: What the model is built from.
+        data: What the task remembers of its data.
+        said: The code that whoever opened it named; None: its settings are the user's own. A folder gives no leave.
+    """
+
+    folder: Path
+    task: str
+    settings: dict[str, Any]
+    model: dict[str, Any]
+    data: dict[str, Any]
+    said: frozenset[str] | None = field(default=None, compare=False)
+
+    @classmethod
+    def open(cls, folder: Path, task: str, cell: str | None = None, said: Iterable[str] = ()) -> Run:
+        """Reads a model folder; whoever reads one says here which code it may run.
+
+        Args:
+            folder: The folder.
+            task: Name of the task that must have made it.
+            cell: Allows the user's own cell that the model was trained with, ``module:Class``; where an own task asks
+                for further classes, all of them, separated by commas.
+            said: Further names that come from the user.
+
+        Raises:
+            UserError: If it is no model folder, one of another task, or one of a later version; if its cell is
+                ``module:Class`` and ``cell`` does not name it.
+        """
+        value = _read_config(folder)
+        run = cls(folder, value["task"], value["settings"], value["model"], value["data"])
+        if run.task != task:
+            raise UserError(f"{folder}: expected a model of task {task!r}, got one of task {run.task!r}")
+        found = run.settings.get("cell")
+        if not isinstance(found, str) or found != run.model.get("cell"):
+            raise UserError(
+                f"{folder / 'config.json'}: expected the same cell in 'settings' and 'model', got {found!r} and "
+                f"{run.model.get('cell')!r}; the file is damaged"
+            )
+        named = frozenset(() if cell is None else cell.split(","))
+        _ask(folder, "cell", found, named)
+        return replace(run, said=named.union(said))
+
+    def save(self) -> None:
+        """Writes ``config.json``."""
+        value = {
+            "format": FORMAT,
+            "throughtime": __version__,
+            "task": self.task,
+            "settings": self.settings,
+            "model": self.model,
+            "data": self.data,
+        }
+        write_json(self.folder / "config.json", value)
+
+
+def task_of(folder: Path, own: str | None = None) -> str:
+    """The name of the task that made a model folder.
+
+    Args:
+        folder: The folder.
+        own: Allows a task of the user's own, ``module:Class``.
+
+    Raises:
+        UserError: If the folder is damaged, or its task is ``module:Class`` and ``own`` is not the same.
+    """
+    task: str = _read_config(folder)["task"]
+    _ask(folder, "task", task, frozenset(() if own is None else (own,)))
+    return task
+
+
+def _ask(folder: Path, what: str, found: str, named: frozenset[str]) -> None:
+    """Refuses code that a folder names and the user does not."""
+    if named and found not in named:
+        raise UserError(f"{folder}: expected --{what} {found}, which made this model, got {', '.join(sorted(named))}")
+    if ":" in found and not named:
+        raise UserError(
+            f"{folder}: its {what} {found} is code outside of the folder, which is not run unasked; "
+            f"pass --{what} {found} if you trust it"
+        )
+
+
+def _check_links(folder: Path) -> None:
+    """Refuses a folder from which a link leads elsewhere: nothing outside of it is read, or written over."""
+    inside = Path(os.path.realpath(folder))
+    for path in folder.iterdir():
+        if path.is_symlink() and inside not in Path(os.path.realpath(path)).parents:
+            raise UserError(
+                f"{path}: a link that leads out of the model folder is not followed; put the file itself there"
+            )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: expected a model folder, which does not exist; make one with: throughtime train")
+    config = folder / "config.json"
+    if not config.exists():
+        raise UserError(f"{folder}: expected a model folder, found no config.json in it")
+    _check_links(folder)
+    value = read_json(config)
+    written = value.get("format")
+    if written != FORMAT:
+        remedy = "update throughtime" if isinstance(written, int) and written > FORMAT else "the file is damaged"
+        raise UserError(f"{config}: expected format {FORMAT}, got {written!r}; {remedy}")
+    for name, kind in {"task": str, "settings": dict, "model": dict, "data": dict}.items():
+        if not isinstance(value.get(name), kind):
+            raise UserError(
+                f"{config}: expected {name!r} to be a {kind.__name__}, got {value.get(name)!r}; the file is damaged"
+            )
+    return value
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """A folder that becomes ``out`` when the block ends well, and is gone when it does not.
+
+    Raises:
+        UserError: If ``out`` exists and is not an empty folder, or its parent cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        remedy = "pass --resume to go on with it, or another --out" if out.is_dir() else "pass another --out"
+        raise UserError(f"{out}: already exists; {remedy}")
+    made = [parent for parent in out.parents if not os.path.exists(parent)]
+    folder = out.parent / f".{out.name[:40]}.{secrets.token_hex(8)}"
+    try:  # from here on: a signal may come at any time
+        try:
+            make_folder(out.parent)
+            folder.mkdir(0o700)
+        except OSError as error:
+            raise UserError(f"{out}: cannot be made: {error.strerror}") from error
+        yield folder
+        _put(folder, out)
+        for parent in (out.parent, *(parent.parent for parent in made)):
+            sync_folder(parent)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another run may stand in them already
+            for parent in made:
+                parent.rmdir()
+        raise
+
+
+def _put(folder: Path, out: Path) -> None:
+    """Gives a whole folder its name, all that is in it being on the disk."""
+    with errors_of(out, folder):
+        folder.chmod(0o755)
+        sync_folder(folder)
+    try:
+        os.replace(folder, out)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise UserError(f"{out}: cannot be made: {error.strerror}") from error
+        raise UserError(
+            f"{out}: another training has made it meanwhile; pass --resume to go on with that, or another --out"
+        ) from error
+
+
+def stored(run: Run, kind: type[SettingsT]) -> SettingsT:
+    """The settings that a model folder was made with.
+
+    Raises:
+        UserError: If the folder's file is damaged.
+    """
+    try:
+        return check_settings(kind, run.settings)
+    except UserError as error:
+        raise UserError(f"{run.folder / 'config.json'}: {error}") from error
+
+
+def resumed(folder: Path, task: str, kind: type[SettingsT], options: dict[str, Any]) -> Run:
+    """A run that goes on, with the settings that may change then.
+
+    Args:
+        folder: The folder.
+        task: Name of the task that must have made it.
+        kind: Its settings.
+        options: What the user says anew.
+
+    Raises:
+        UserError: If an option would change what was trained, or as :meth:`Run.open`.
+    """
+    run = Run.open(folder, task, options.get("cell"), [value for value in options.values() if isinstance(value, str)])
+    settings = check_settings(kind, {**run.settings, **options})
+    kept = stored(run, kind)
+    for name in options:
+        if name not in EXTENDABLE and getattr(settings, name) != getattr(kept, name):
+            raise UserError(
+                f"--{name.replace('_', '-')}: a resumed run keeps {getattr(kept, name)!r}, got {options[name]!r}; "
+                "leave the option out, or train into another --out"
+            )
+    for bound in ("steps", "minutes"):
+        if "epochs" in options and getattr(settings, bound) is not None:
+            raise UserError(f"--epochs: this run ends by --{bound} {getattr(settings, bound):g}; pass --{bound}")
+    return replace(run, settings=settings.model_dump(mode="json"))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``"auto"`` takes a GPU where there is one.
+
+    Raises:
+        UserError: If it is not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: this machine, or this build of PyTorch, has no CUDA device; pass --device cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -1,0 +1,262 @@
+"""Trained language models of text: what they say, score and draw, and how they are judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+from typing_extensions import TypedDict
+
+from throughtime.applications.folder.build import Weights, build_model
+from throughtime.applications.folder.model_folder import Run, choose_device, stored
+from throughtime.applications.settings import ModelSettings, option
+from throughtime.data import Streams, WholeTexts
+from throughtime.data.batches import BatchSource
+from throughtime.data.text.corpus import TokenFile
+from throughtime.data.text.tokenizer import Tokenizer
+from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
+from throughtime.files import write_text
+from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.own import only
+from throughtime.schema import checked
+
+NAME = "text"
+"""Of the task."""
+
+STREAM_TOKENS = 2000
+"""An evaluation divides running text into as many streams as have this many tokens each, at most :data:`STREAMS`."""
+STREAMS = 64
+
+
+class TextSettings(ModelSettings):
+    """What a language model is trained from."""
+
+    unit: Literal["characters", "words", "bytepairs"] = option(
+        "characters", "What a token is: characters, words, bytepairs.", "Data"
+    )
+    sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
+    valid: str | None = option(None, "Validation text: a file or folder.", "Data")
+    held_out: float = option(
+        0.1, "Share held out where there is no --valid; of sentences every n-th.", "Data", ge=0, lt=1
+    )
+    lowercase: bool = option(False, "Read everything in lower case.", "Data")
+    min_count: int = option(1, "Rarer tokens become UNK.", "Data", ge=1)
+    max_vocab: int | None = option(None, "Most tokens of the vocabulary.", "Data", ge=4, le=2**24)
+    tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
+    adaptive: bool = option(False, "Adaptive softmax, for large vocabularies.", "Model")
+    bptt: int | None = option(
+        None,
+        "Steps of truncated back-propagation; 0: whole texts. Default: 100, for sentences 0.",
+        "Training",
+        ge=0,
+        le=10_000_000,
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> TextSettings:
+        if self.tied and self.adaptive:
+            raise ValueError("expected --tied or --adaptive, not both: tied weights need the full softmax")
+        return self
+
+    @property
+    def cut(self) -> int:
+        """Steps of truncated back-propagation; 0: whole texts."""
+        return (0 if self.sentences else 100) if self.bptt is None else self.bptt
+
+
+@dataclass(frozen=True)
+class Score:
+    """The probability of a line.
+
+    Attributes:
+        text: The line.
+        log_prob: In nats; EOS counted where the model knows sentences.
+        tokens: Tokens scored.
+        perplexity: ``exp(-log_prob / tokens)``.
+        unknown: Tokens that are UNK: their probability is that of any unknown token.
+    """
+
+    text: str
+    log_prob: float
+    tokens: int
+    perplexity: float
+    unknown: int
+
+
+class TextModel:
+    """A trained language model with its tokenizer.
+
+    Args:
+        run: A model folder's path.
+        cell: Allows a cell of the user's own, ``module:Class``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        latest: Take the checkpoint of a training that has not been validated yet, too.
+
+    Raises:
+        UserError: If the folder is no language model's, or damaged.
+    """
+
+    def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto", latest: bool = False) -> None:
+        self.run = Run.open(Path(run), NAME, cell)
+        self.settings = stored(self.run, TextSettings)
+        self.sentences = self.settings.sentences
+        self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
+        weights = Weights.trained(self.run.folder, latest)
+        settings = self.settings.model_copy(update={"device": device})
+        self.model = language_model(self.run, settings, self.tokenizer, weights).eval()
+
+    def encode(self, text: str) -> list[int]:
+        """A text's ids, with EOS where the model knows sentences."""
+        return self.tokenizer.encode(text) + ([self.tokenizer.eos] if self.sentences else [])
+
+    def score(self, lines: Sequence[str]) -> list[Score]:
+        """The probability of each line, begun from nothing."""
+        ids = [self.encode(line) for line in lines]
+        return [
+            Score(line, p, len(i), math.exp(-p / len(i)) if i else 1.0, i.count(self.tokenizer.unk))
+            for line, i, p in zip(lines, ids, sequence_log_probs(self.model, ids), strict=True)
+        ]
+
+    def sample(self, prompt: str, settings: Sampling) -> Iterator[str]:
+        """Draws a text that begins with ``prompt``, piece by piece, the prompt first."""
+        ids = self.tokenizer.encode(prompt)
+        drawn = sample(self.model, ids, settings, eos=self.tokenizer.eos, never=[self.tokenizer.unk])
+        # The prompt comes back as it was given, also where the model reads UNK in it.
+        if self.tokenizer.unit != "words":
+            return chain([prompt], self.tokenizer.stream(drawn))
+        # A word's space depends on the word before it.
+        return chain([prompt.rstrip(" ")], islice(self.tokenizer.stream(chain(ids, drawn)), len(ids), None))
+
+    def evaluate(self, tokens: TokenFile) -> dict[str, float]:
+        """Figures over a file of token ids; see :func:`figures`."""
+        source = held_out_batches(tokens, self.settings, self.tokenizer)
+        return figures(self.model, source, tokens)
+
+
+class TextSample:
+    """A text that is drawn while it is read.
+
+    Args:
+        pieces: As they come.
+    """
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self.pieces, self.text = pieces, ""
+
+    def __iter__(self) -> Iterator[str]:
+        for piece in self.pieces:
+            self.text += piece
+            yield piece
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The text."""
+        return {"text": self.text}
+
+    def save(self, path: Path) -> None:
+        """Writes the text."""
+        write_text(path, self.text + "\n")
+
+
+class TextSampler:
+    """A language model as a :class:`throughtime.applications.task.Sampler`.
+
+    Args:
+        model: The trained model.
+    """
+
+    suffixes = (".txt",)
+    length = 300
+
+    def __init__(self, model: TextModel) -> None:
+        self.model = model
+
+    def warnings(self, prompt: str) -> Sequence[str]:
+        """How many of the prompt's tokens are not known."""
+        read = self.model.tokenizer.encode(prompt)
+        unknown = read.count(self.model.tokenizer.unk)
+        return [f"the model does not know {unknown} of the prompt's {len(read)} tokens"] if unknown else []
+
+    def sample(self, prompt: str, settings: Sampling) -> TextSample:
+        """Draws a text that begins with ``prompt``."""
+        return TextSample(self.model.sample(prompt, settings))
+
+
+def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:
+    """What a model finds in a text.
+
+    Returns:
+        nats_per_token, perplexity (its exponential), bits_per_character (all nats over the text's characters, so that
+        units can be compared), tokens, characters, unknown_share.
+    """
+    nats, count = 0.0, 0
+    for log_prob, size in stream_log_prob(model, source):
+        nats, count = nats - log_prob, count + size
+    return {
+        "nats_per_token": nats / count,
+        "perplexity": math.exp(min(nats / count, 700.0)),
+        "bits_per_character": nats / math.log(2) / max(1, tokens.characters),
+        "tokens": count,
+        "characters": tokens.characters,
+        "unknown_share": tokens.unknown / count,
+    }
+
+
+class _Told(TypedDict):
+    """What config.json tells of a file of token ids; its name stands for a file of the folder."""
+
+    path: Literal["train.ids", "valid.ids"]
+    wide: bool
+    tokens: Annotated[int, Field(ge=0)]
+    characters: Annotated[int, Field(ge=0)]
+    unknown: Annotated[int, Field(ge=0)]
+
+
+class _Data(TypedDict):
+    data: dict[Literal["train", "valid"], _Told]
+
+
+_DATA = TypeAdapter(_Data)
+
+
+def token_files(run: Run) -> dict[str, TokenFile]:
+    """The run's token ids, by part.
+
+    Raises:
+        UserError: If its config.json is damaged.
+    """
+    found = checked(_DATA, {"data": run.data}, str(run.folder / "config.json"))["data"]
+    return {name: TokenFile.from_json(run.folder, told) for name, told in found.items()}
+
+
+def language_model(run: Run, settings: TextSettings, tokenizer: Tokenizer, weights: Weights | None) -> LanguageModel:
+    """The model on its device; where no weights are given they are drawn at random.
+
+    Raises:
+        UserError: If it cannot be built, or does not go with its tokenizer.
+    """
+
+    def build() -> LanguageModel:
+        config = LanguageModelConfig.from_json(run.model)
+        if config.vocabulary != len(tokenizer):
+            raise ValueError(
+                f"expected a tokenizer.json of {config.vocabulary} tokens, as config.json says, got {len(tokenizer)}"
+            )
+        return LanguageModel(config, engine=settings.engine)
+
+    with only(run.said):
+        return build_model(build, weights, choose_device(settings.device), run)
+
+
+def held_out_batches(tokens: TokenFile, settings: TextSettings, tokenizer: Tokenizer) -> BatchSource:
+    """Text that is judged: sentences as they are, running text in streams."""
+    ids, eos = tokens.ids(len(tokenizer)), tokenizer.eos
+    if settings.sentences:
+        return WholeTexts(ids, STREAMS, eos)
+    rows = max(1, min(STREAMS, tokens.tokens // STREAM_TOKENS))
+    return Streams(ids, rows, settings.cut or 100, eos)

@@ -1,0 +1,1 @@
+"""Genomes: bases, codons, records, intervals, sequences."""

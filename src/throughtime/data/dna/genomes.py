@@ -1,0 +1,175 @@
+"""Genomes with their coding regions: GenBank, and FASTA beside GFF3 or BED."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from throughtime.data.dna.bases import Codes, encode
+from throughtime.data.dna.intervals import INTERVALS, Region, read_intervals
+from throughtime.data.text.files import file_lines
+from throughtime.errors import UserError
+from throughtime.extras import extra
+
+GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
+FASTA = (".fa", ".fasta", ".fna")
+"""Suffixes of the formats."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A sequence and what is known of it.
+
+    Attributes:
+        name: As the file names it.
+        header: The rest of the line that names it.
+        codes: Its letters as numbers, ``[L]``: see :mod:`throughtime.data.dna.bases`.
+        where: File and record.
+        regions: Its coding regions; None where the file tells of none.
+    """
+
+    name: str
+    header: str
+    codes: Codes
+    where: str
+    regions: list[Region] | None = field(default=None)
+
+
+def read_genome(path: Path) -> Iterator[Record]:
+    """The records of a GenBank file, or of a FASTA file with the intervals of a file of the same stem beside it.
+
+    Raises:
+        UserError: If the file is none of the two, holds nothing, a letter is no base, or a region is not in its
+            sequence; names file and record.
+    """
+    if path.suffix.lower() in GENBANK:
+        yield from _read_genbank(path)
+    else:
+        beside = intervals_of(path)
+        yield from read_fasta(path) if beside is None else _with_intervals(path, beside)
+
+
+def intervals_of(path: Path) -> Path | None:
+    """The file with the intervals of a FASTA file: the same name but for its suffix."""
+    return next((found for suffix in INTERVALS if (found := path.with_suffix(suffix)).is_file()), None)
+
+
+def read_fasta(path: Path) -> Iterator[Record]:
+    """The records of a FASTA file.
+
+    Raises:
+        UserError: If it is none, or a letter is no base; names file and record.
+    """
+    fasta = extra("Bio.SeqIO.FastaIO", "dna", "reading FASTA")
+    text = iter(file_lines(path))
+    first = next((line for line in text if line.strip()), "")
+    if not first.startswith(">"):
+        raise UserError(f"{path}: expected FASTA, whose records begin with a line '>name', got {first.strip()[:40]!r}")
+    lines = (line for lines in ([first], text) for line in lines)
+    for number, (title, letters) in enumerate(fasta.SimpleFastaParser(lines), 1):
+        name, _, header = title.strip().partition(" ")
+        where = f"{path}: record {name or number}"
+        if not letters.strip():
+            raise UserError(f"{where}: expected letters, got none; fill the record, or take it out")
+        yield Record(name or str(number), header.strip(), encode(letters, where), where)
+
+
+def _with_intervals(path: Path, beside: Path) -> Iterator[Record]:
+    regions = read_intervals(beside)
+    seen = set()
+    for record in read_fasta(path):
+        seen.add(record.name)
+        found = regions.get(record.name, {})
+        yield replace(record, regions=[_inside(region, record, at) for at, region in found.items()])
+    for name in regions.keys() - seen:
+        at = next(iter(regions[name]))
+        raise UserError(f"{at}: expected the name of a record of {path.name}, got {name!r}; mend it, or add the record")
+
+
+def _read_genbank(path: Path) -> Iterator[Record]:
+    undefined = extra("Bio.Seq", "dna", "reading GenBank").UndefinedSequenceError
+    record = None
+    for record in _parse_genbank(path):
+        where = f"{path}: record {record.id}"
+        try:
+            letters = str(record.seq)
+        except undefined:
+            letters = ""
+        codes = encode(letters, where)
+        if not len(codes):
+            raise UserError(f"{where}: expected its letters (ORIGIN), got none; download the full record")
+        plain = Record(record.id, record.description, codes, where)
+        coding = [feature for feature in record.features if feature.type == "CDS"]
+        regions = [_inside(region, plain, where) for feature in coding for region in _parts(feature, where)]
+        yield replace(plain, regions=regions)
+    if record is None:
+        raise UserError(f"{path}: expected GenBank, whose records begin with LOCUS, found none")
+
+
+def _parse_genbank(path: Path) -> Iterator[Any]:
+    records = extra("Bio.SeqIO", "dna", "reading GenBank").parse(io.StringIO("".join(file_lines(path))), "genbank")
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd LOCUS lines and the like, which do not matter here
+            try:
+                record = next(records, None)
+            except (ValueError, AssertionError, IndexError, RecursionError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(f"{path}: expected GenBank, got a broken record: {reason}") from error
+        if record is None:
+            return
+        yield record
+
+
+def _parts(feature: Any, where: str) -> Iterator[Region]:
+    """The parts of a coding feature, in the order that they are read; each goes on where the one before stopped."""
+    if feature.location is None:
+        raise UserError(f"{where}: expected the place of a CDS, got one that cannot be read; mend the record")
+    first = feature.qualifiers.get("codon_start", ["1"])[0]
+    if first not in ("1", "2", "3"):
+        raise UserError(
+            f"{where}: expected the codon_start of a CDS to be 1, 2 or 3, got {first[:40]!r}; mend the record"
+        )
+    read = 1 - int(first)
+    for part in feature.location.parts:
+        try:
+            begin, end = int(part.start), int(part.end)  # of fuzzy ends, what is known
+        except TypeError as error:  # a place that is told to be unknown
+            raise UserError(f"{where}: expected the place of a CDS, got {str(part)[:40]!r}; mend the record") from error
+        yield Region(begin, end, -1 if part.strand == -1 else 1, read % 3)
+        read += end - begin
+
+
+def _inside(region: Region, record: Record, where: str) -> Region:
+    if not 0 <= region.begin < region.end <= len(record.codes):
+        raise UserError(
+            f"{where}: expected intervals within the {len(record.codes):,} letters of {record.name}, got "
+            f"{region.begin + 1}..{region.end}; are they of another sequence?"
+        )
+    return region
+
+
+LABELS = ("non-coding", "+1", "+2", "+3", "-1", "-2", "-3")
+"""Of a base: no part of a codon, or its place in one, by strand."""
+
+
+def label_bases(length: int, regions: Sequence[Region]) -> npt.NDArray[np.uint8]:
+    """The label of every base, ``[length]``, as index of :data:`LABELS`; where regions overlap, the longer one's.
+
+    Example:
+        >>> label_bases(9, [Region(1, 5, 1, 0), Region(6, 8, -1, 2)]).tolist()
+        [0, 1, 2, 3, 1, 0, 4, 6, 0]
+    """
+    labels = np.zeros(length, dtype=np.uint8)
+    for region in sorted(regions, key=lambda region: region.end - region.begin):
+        steps = np.arange(region.end - region.begin)
+        places = (region.place + (steps if region.strand > 0 else steps[::-1])) % 3
+        labels[region.begin : region.end] = places + (1 if region.strand > 0 else 4)
+    return labels

@@ -1,0 +1,1 @@
+"""Tunes: MIDI, ABC, piano rolls, events."""

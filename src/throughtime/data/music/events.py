@@ -1,0 +1,130 @@
+"""Tunes as tokens: how far time moves on, a pitch, how long it lasts. Loudness is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from throughtime.data.music.tunes import PITCHES, Note, Tune, name_of
+
+LONGEST = 96
+"""Steps of the longest note and of the longest move; a longer move takes several tokens."""
+
+
+class Events:
+    """Tunes as tokens and back.
+
+    A tune is ``[genre] ([move…] (pitch duration)+)* end``: a token for the genre, where it is told; for every step at
+    which notes begin the moves that lead there, and each of the notes, from low to high, as its pitch and duration.
+
+    Args:
+        genres: Their names.
+
+    Example:
+        >>> events = Events(["jigs"])
+        >>> ids = events.encode(Tune.of([(0, 4, 60), (2, 2, 64)]), "jigs")
+        >>> [events.name(id) for id in ids]
+        ['jigs', 'C4', 'for 4', 'move 2', 'E4', 'for 2', 'end']
+        >>> events.decode(ids).notes
+        ((0, 4, 60), (2, 2, 64))
+    """
+
+    END = 0
+    PITCH = 1
+    """The token of pitch 0."""
+    FOR = PITCH + PITCHES - 1
+    """The token of duration n is ``FOR + n``."""
+    MOVE = FOR + LONGEST
+    """The token of a move of n steps is ``MOVE + n``."""
+    GENRE = MOVE + LONGEST + 1
+    """The token of the first genre."""
+
+    def __init__(self, genres: Sequence[str] = ()) -> None:
+        self.genres = list(genres)
+
+    def __len__(self) -> int:
+        return self.GENRE + len(self.genres)
+
+    def encode(self, tune: Tune, genre: str = "", end: bool = True) -> list[int]:
+        """A tune's tokens; a note longer than :data:`LONGEST` is cut, a genre that is not known is not told."""
+        ids = [self.GENRE + self.genres.index(genre)] if genre in self.genres else []
+        now = 0
+        for start, length, pitch in tune.notes:
+            while start > now:
+                by = min(start - now, LONGEST)
+                ids.append(self.MOVE + by)
+                now += by
+            ids += [self.PITCH + pitch, self.FOR + min(length, LONGEST)]
+        return ids + ([self.END] if end else [])
+
+    def notes(self, ids: Iterable[int]) -> Iterator[list[Note]]:
+        """The notes of tokens, those that begin together together, as soon as it is known that they are all."""
+        now, pitch = 0, None
+        chord: list[Note] = []
+        for token in ids:
+            if self.FOR < token <= self.MOVE:
+                if pitch is not None:
+                    chord.append((now, token - self.FOR, pitch))
+                pitch = None
+            elif self.PITCH <= token <= self.FOR:
+                pitch = token - self.PITCH
+            elif token == self.END:
+                break
+            elif token < self.GENRE:
+                if chord:
+                    yield chord
+                now, chord = now + token - self.MOVE, []
+        if chord:
+            yield chord
+
+    def decode(self, ids: Iterable[int]) -> Tune:
+        """The tune of tokens; a pitch without a duration is none."""
+        return Tune.of([note for chord in self.notes(ids) for note in chord])
+
+    def steps(self, ids: Iterable[int]) -> list[int]:
+        """The step at which every token stands; a move stands where it leads."""
+        found, now = [], 0
+        for token in ids:
+            now += token - self.MOVE if self.MOVE < token < self.GENRE else 0
+            found.append(now)
+        return found
+
+    def moved(self, ids: Sequence[int], by: int) -> list[int]:
+        """Tokens with every pitch moved by some semitones.
+
+        Example:
+            >>> events = Events()
+            >>> events.decode(events.moved(events.encode(Tune.of([(0, 1, 60)])), 2)).notes
+            ((0, 1, 62),)
+        """
+        return [token + by if self.PITCH <= token <= self.FOR else token for token in ids]
+
+    def name(self, token: int) -> str:
+        """A token for people."""
+        if token == self.END:
+            return "end"
+        if token <= self.FOR:
+            return name_of(token - self.PITCH)
+        if token <= self.MOVE:
+            return f"for {token - self.FOR}"
+        if token < self.GENRE:
+            return f"move {token - self.MOVE}"
+        return self.genres[token - self.GENRE]
+
+    def follows(self) -> Tensor:
+        """Which tokens may follow which, ``[V + 1, V]``: a tune that obeys is well formed. The last row begins one."""
+        V = len(self)
+        kinds = torch.zeros(5, V, dtype=torch.bool)
+        end, pitch, lasts, move, genre = kinds
+        end[self.END], pitch[self.PITCH : self.FOR + 1] = True, True
+        lasts[self.FOR + 1 : self.MOVE + 1], move[self.MOVE + 1 : self.GENRE], genre[self.GENRE :] = True, True, True
+        legal = torch.zeros(V + 1, V, dtype=torch.bool)
+        legal[:V][pitch] = lasts
+        legal[:V][lasts] = pitch | move | end
+        legal[:V][move] = pitch | move
+        legal[:V][genre] = pitch
+        legal[:V][end] = end
+        legal[V] = genre | pitch
+        return legal

@@ -1,0 +1,1 @@
+"""Sound: recordings, filter banks."""

@@ -1,0 +1,1 @@
+"""Texts: files, vocabularies, tables, tags, pairs."""

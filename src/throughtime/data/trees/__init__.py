@@ -1,0 +1,1 @@
+"""Trees: treebanks and batches by height."""

@@ -1,0 +1,1 @@
+"""Clips and sequences of key points."""

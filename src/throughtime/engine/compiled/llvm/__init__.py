@@ -1,0 +1,1 @@
+"""Programs as text for LLVM, and the object code made of it."""

@@ -1,0 +1,1 @@
+"""What a model reads of a step: words, letters, frames, points."""

@@ -1,0 +1,1 @@
+"""DNA: coding regions of genomes, classes of sequences."""

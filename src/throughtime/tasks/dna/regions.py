@@ -1,0 +1,262 @@
+"""Which bases are coding: a label for every base of a genome, both strands at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.text import Text
+
+from throughtime.applications.application import HARDEST, Application
+from throughtime.applications.task import Asked, Prediction, Report, Table, no_progress
+from throughtime.data.dna.bases import Codes, encode
+from throughtime.data.dna.codons import open_frames
+from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, label_bases, read_fasta, read_genome
+from throughtime.data.dna.intervals import Region, check_intervals, write_intervals
+from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
+from throughtime.errors import UserError
+from throughtime.models import Model, StrandBatch, StrandTagger
+from throughtime.models.strands import NOTHING, STEP
+from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, batch_letters
+from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
+from throughtime.tasks.dna.picture import draw_genome
+from throughtime.training import Evaluation
+
+LIFTS = (-0.5, 0.0, 0.5, 1.0, 1.5)
+"""Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
+
+LENGTHS = (60, 90, 120, 150, 180, 240, 300, 360, 450, 600)
+"""Of which training data chooses, for the baseline."""
+
+SHOWN = 12
+"""Regions that a prediction shows."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Stretches side by side, as one.
+
+    Attributes:
+        name: Of the record.
+        begin: Its first letter there.
+        codes: ``[L]``.
+        labels: ``[L]``: see :data:`throughtime.data.dna.genomes.LABELS`.
+    """
+
+    name: str
+    begin: int
+    codes: Codes
+    labels: npt.NDArray[np.uint8]
+
+
+class DnaRegions(Application[DnaExample]):
+    """The coding regions of genomes."""
+
+    name: ClassVar[str] = "dna"
+    takes: ClassVar[tuple[str, ...]] = ("picture", "out")
+
+    @classmethod
+    def learn(cls, train: Sequence[DnaExample], settings: DnaSettings) -> dict[str, Any]:
+        """How long an open reading frame has to be, for the baseline.
+
+        Raises:
+            UserError: If nothing codes.
+        """
+        found = [(piece.codes, piece.labels > 0) for piece in pieces(train)]
+        if not any(gold.any() for _, gold in found):
+            raise UserError(f"{train[0].where}: expected coding regions (CDS features), found none in all the data")
+        return {"shortest": fit_open_frames(found, LENGTHS)}
+
+    def build(self) -> Model:
+        """The tagger of both strands."""
+        model: Model = self.settings.tagger()
+        return model
+
+    def batch(self, examples: Sequence[DnaExample]) -> StrandBatch:
+        """Stretches with the labels of their bases."""
+        return _batch(examples)
+
+    def training_batch(self, examples: Sequence[DnaExample]) -> StrandBatch:
+        """Stretches from a random place in a codon on, some letters read as N."""
+        batch = _batch(examples, int(torch.randint(STEP, ())))
+        return replace(batch, letters=self.settings.hide(batch.letters))
+
+    def size(self, example: DnaExample) -> int:
+        """Letters."""
+        return len(example.letters)
+
+    # Judgement.
+
+    def validate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Evaluation:
+        """MCC, with the lift that makes it the most; the model keeps that."""
+        held_out = list(pieces(examples))
+        sequences, lengths = [piece.codes for piece in held_out], [len(piece.codes) for piece in held_out]
+        with torch.no_grad():
+            computed = list(compute_windows(model.log_probs, sequences, no_progress))
+        tried = []
+        for lift in LIFTS:
+            courses = zip(held_out, follow(computed, lengths, lift), strict=True)
+            hits = sum((Hits.count(piece.labels > 0, course.frames > 0) for piece, course in courses), Hits())
+            tried.append((hits, lift))
+        hits, lift = max(tried, key=lambda pair: pair[0].mcc)
+        model.lift.fill_(lift)
+        figures = {"mcc": hits.mcc, "balanced_accuracy": hits.balanced, "loss": self.mean_loss(model, examples)}
+        return Evaluation(1.0 - hits.mcc, {**figures, "lift": lift})
+
+    @torch.no_grad()
+    def _follow(self, model: StrandTagger, codes: Codes, asked: Asked) -> Course:
+        computed = compute_windows(model.log_probs, [codes], asked.progress)
+        return follow(computed, [len(codes)], float(model.lift))[0]
+
+    def evaluate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Report:
+        """Per-base figures beside those of open reading frames; of every record; the longest errors."""
+        total, open_ = Hits(), Hits()
+        by_record: dict[str, Hits] = {}
+        errors: list[tuple[str, int, int, str, str]] = []
+        strands = np.zeros((3, 3), dtype=np.int64)
+        framed = 0
+        for piece in pieces(examples):
+            course = self._follow(model, piece.codes, Asked())
+            found = label_bases(len(piece.codes), regions_of(course))
+            hits = Hits.count(piece.labels > 0, found > 0)
+            total += hits
+            by_record[piece.name] = by_record.get(piece.name, Hits()) + hits
+            rule = mask(len(piece.codes), open_frames(piece.codes, self.vocabulary["shortest"]))
+            open_ += Hits.count(piece.labels > 0, rule)
+            np.add.at(strands, (_strands(piece.labels), _strands(found)), 1)
+            framed += int(((piece.labels == found) & (found > 0)).sum())
+            errors += _errors(piece, found)
+        both = max(1, total.right)
+        figures = {
+            "mcc": total.mcc,
+            "balanced_accuracy": total.balanced,
+            "sensitivity": total.sensitivity,
+            "specificity": total.specificity,
+            "right_strand": float(strands[1, 1] + strands[2, 2]) / both,
+            "right_frame": framed / both,
+            "open_frames_mcc": open_.mcc,
+            "open_frames_balanced_accuracy": open_.balanced,
+            "all_coding_mcc": 0.0,
+            "all_coding_balanced_accuracy": 0.5,
+            "bases": int(strands.sum()),
+            "coding": float((total.right + total.missed) / strands.sum()),
+        }
+        names = ("non-coding", "+ strand", "- strand")
+        rows: list[list[str | int | float]] = [[name, *map(int, row)] for name, row in zip(names, strands, strict=True)]
+        records: list[list[str | int | float]] = [
+            [name, h.bases, h.mcc, h.balanced, h.sensitivity, h.specificity] for name, h in by_record.items()
+        ]
+        columns = ["record", "bases", "MCC", "balanced accuracy", "sensitivity", "specificity"]
+        return Report(
+            figures,
+            [
+                Table("by record", columns, records),
+                Table("bases (rows: annotated, columns: said)", ["", *names], rows),
+                Table(
+                    "longest errors",
+                    ["record", "begin", "end", "annotated", "said"],
+                    sorted(errors, key=lambda row: row[1] - row[2])[:HARDEST],
+                ),
+            ],
+        )
+
+    # Use.
+
+    def predict(self, model: StrandTagger, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """The coding regions of lines of letters."""
+        records = [Record(f"line{n}", "", encode(line, f"line {n}"), f"line {n}") for n, line in enumerate(lines, 1)]
+        return list(self._predict(model, records, asked))
+
+    def predict_file(self, model: StrandTagger, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """The coding regions of every record of a file."""
+        genome = path.suffix.lower() in GENBANK or intervals_of(path) is not None
+        yield from self._predict(model, read_genome(path) if genome else read_fasta(path), asked)
+
+    def _predict(self, model: StrandTagger, records: Iterable[Record], asked: Asked) -> Iterator[Prediction]:
+        if asked.out is not None:
+            check_intervals(asked.out)
+        found: list[tuple[str, int, Region]] = []
+        for number, record in enumerate(records):
+            course = self._follow(model, record.codes, asked)
+            regions = regions_of(course)
+            found += [(record.name, len(record.codes), region) for region in regions]
+            if asked.picture is not None and number == 0:
+                draw_genome(asked.picture, record, course, regions)
+            yield _show(record, regions, ["only its first record is drawn"] if asked.picture and number == 1 else [])
+        if asked.out is not None:
+            write_intervals(asked.out, found)
+
+
+def _batch(examples: Sequence[DnaExample], first: int = 0) -> StrandBatch:
+    letters = batch_letters(examples, first)
+    labels = torch.full(letters.codes.shape, NOTHING)
+    for row, example in enumerate(examples):
+        found = label_bases(len(example.letters), as_regions(example))[first:]
+        labels[row, : len(found)] = torch.from_numpy(found.astype(np.int64))
+    return StrandBatch(letters, labels)
+
+
+def pieces(examples: Sequence[DnaExample]) -> Iterator[Piece]:
+    """Stretches that lie side by side joined to one."""
+    joined: list[list[DnaExample]] = []
+    for example in sorted(examples, key=lambda example: (example.where, example.name, example.begin)):
+        last = joined[-1][-1] if joined else None
+        if last is not None and (last.where, last.begin + len(last.letters)) == (example.where, example.begin):
+            joined[-1].append(example)
+        else:
+            joined.append([example])
+    for group in joined:
+        labels = [label_bases(len(example.letters), as_regions(example)) for example in group]
+        codes = np.concatenate([example.codes for example in group])
+        yield Piece(group[0].name, group[0].begin, codes, np.concatenate(labels))
+
+
+def _strands(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """0 for non-coding, 1 for plus, 2 for minus."""
+    return (labels.astype(np.int64) + 2) // 3
+
+
+def _errors(piece: Piece, found: npt.NDArray[np.uint8]) -> list[tuple[str, int, int, str, str]]:
+    """Runs of bases that were taken for coding, or not, and are none: record, begin from 1, end, annotated, said."""
+    wrong = np.flatnonzero(np.diff(np.concatenate([[0], ((piece.labels > 0) != (found > 0)).astype(np.int8), [0]])))
+    said = ("non-coding", "coding")
+    return [
+        (
+            piece.name,
+            piece.begin + begin + 1,
+            piece.begin + end,
+            said[int(piece.labels[begin] > 0)],
+            said[int(found[begin] > 0)],
+        )
+        for begin, end in wrong.reshape(-1, 2).tolist()
+    ]
+
+
+def _show(record: Record, regions: Sequence[Region], warnings: Sequence[str]) -> Prediction:
+    length = len(record.codes)
+    coding = float(mask(length, regions).mean()) if length else 0.0
+    plus = sum(region.strand > 0 for region in regions)
+    text = Text(f"{record.name}: {length:,} bases, {100 * coding:.1f} % coding, {len(regions):,} regions ")
+    text.append(f"({plus:,} on the + strand, {len(regions) - plus:,} on the - strand)")
+    for region in regions[:SHOWN]:
+        strand = "+" if region.strand > 0 else "-"
+        text.append(f"\n{region.begin + 1:>12,} {region.end:>12,}  {strand}  {region.end - region.begin:>7,} bases  ")
+        text.append(f"{100 * region.score:5.1f} %", "dim")
+    if len(regions) > SHOWN:
+        text.append(f"\n{'':>12} and {len(regions) - SHOWN:,} more; --out genes.gff3 writes all of them", "dim")
+    rows = [
+        {
+            "begin": region.begin + 1,
+            "end": region.end,
+            "strand": "+" if region.strand > 0 else "-",
+            "phase": -region.place % 3,
+            "score": round(region.score, 4),
+        }
+        for region in regions
+    ]
+    return Prediction(text, {"name": record.name, "bases": length, "coding": coding, "regions": rows}, warnings)

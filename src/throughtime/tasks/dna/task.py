@@ -1,0 +1,119 @@
+"""DNA: which bases of a genome are coding, or the class of a short sequence; the data say which."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from throughtime.applications.application import Application, DataSettings
+from throughtime.applications.folder import learnt
+from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.data.dna.genomes import FASTA, GENBANK
+from throughtime.data.dna.sequences import KINDS
+from throughtime.errors import UserError
+from throughtime.models import Model
+from throughtime.tasks.dna.classes import DnaClasses
+from throughtime.tasks.dna.examples import DnaExample, DnaSettings, is_genome, read_examples
+from throughtime.tasks.dna.regions import DnaRegions
+from throughtime.training import Evaluation
+
+PARTS: dict[str, type[Application[DnaExample]]] = {"regions": DnaRegions, "classes": DnaClasses}
+"""What is learnt of genomes, and of labelled sequences."""
+
+
+class Dna(Application[DnaExample]):
+    """Coding regions of genomes, or classes of sequences."""
+
+    name: ClassVar[str] = "dna"
+    summary: ClassVar[str] = (
+        "finder of the coding regions of genomes, on both strands; or classifier of short sequences of DNA"
+    )
+    settings_type: ClassVar[type[DataSettings]] = DnaSettings
+    suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
+    takes: ClassVar[tuple[str, ...]] = tuple(name for part in PARTS.values() for name in part.takes)
+    reads_files: ClassVar[bool] = True
+    example_type: ClassVar[type[Any]] = DnaExample
+    vocabulary_type: ClassVar[Any] = learnt.Dna
+
+    def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.part = PARTS[vocabulary["learnt"]](settings, vocabulary)
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """GenBank, FASTA, and tables; intervals are found beside their FASTA."""
+        return path.is_file() and path.suffix.lower() in (*GENBANK, *KINDS)
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: DnaSettings) -> Iterator[DnaExample]:
+        """The stretches of genomes, or the labelled sequences."""
+        for path in paths:
+            if is_genome(path) != is_genome(paths[0]):
+                one, other = sorted((path, paths[0]), key=is_genome)
+                raise UserError(
+                    f"expected genomes, or labelled sequences, got both: {other} has coding regions, {one} has none "
+                    "(no .gff3, .gff or .bed of the same name beside it)"
+                )
+            yield from read_examples(path, settings)
+
+    @classmethod
+    def key(cls, example: DnaExample) -> Hashable:
+        """Equal sequences are the same; of a genome, stretches side by side are held out together."""
+        return example.letters if example.label is not None else (example.where, example.block)
+
+    @classmethod
+    def learn(cls, train: Sequence[DnaExample], settings: DnaSettings) -> dict[str, Any]:
+        """Which of the two it is, and what that one learns."""
+        learnt = "regions" if train[0].label is None else "classes"
+        return {"learnt": learnt, **PARTS[learnt].learn(train, settings)}
+
+    def build(self) -> Model:
+        """The model of the part."""
+        return self.part.build()
+
+    def check(self, example: DnaExample) -> None:
+        """Regions that lie within the stretch."""
+        for begin, end, strand, place in example.regions:
+            if not 0 <= begin <= end <= len(example.letters) or abs(strand) != 1 or not 0 <= place < 3:
+                raise ValueError(f"expected a region within {len(example.letters)} letters")
+
+    def size(self, example: DnaExample) -> int:
+        """Letters."""
+        return len(example.letters)
+
+    def batch(self, examples: Sequence[DnaExample]) -> Any:
+        """As the part makes it.
+
+        Raises:
+            UserError: If the examples are of the other kind, or have a label that training did not see.
+        """
+        for example in examples:
+            if (example.label is None) != isinstance(self.part, DnaRegions):
+                kinds = ("labelled sequences", "coding regions of genomes")
+                wanted, got = kinds if example.label is None else kinds[::-1]
+                raise UserError(f"{example.where}: expected {wanted}, as in the training data, got {got}")
+        return self.part.batch(examples)
+
+    def training_batch(self, examples: Sequence[DnaExample]) -> Any:
+        """As the part makes it."""
+        return self.part.training_batch(examples)
+
+    def validate(self, model: Any, examples: Sequence[DnaExample]) -> Evaluation:
+        """As the part does it."""
+        return self.part.validate(model, examples)
+
+    def evaluate(self, model: Any, examples: Sequence[DnaExample]) -> Report:
+        """As the part does it."""
+        self.batch(examples[:1])
+        return self.part.evaluate(model, examples)
+
+    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """Of letters in lines."""
+        asked.only(*self.part.takes)
+        return self.part.predict(model, lines, asked)
+
+    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """Of every record of a file."""
+        asked.only(*self.part.takes)
+        yield from self.part.predict_file(model, path, asked)

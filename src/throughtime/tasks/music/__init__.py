@@ -1,0 +1,1 @@
+"""Music: tunes as frames of keys, or as events."""

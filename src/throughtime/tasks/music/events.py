@@ -1,0 +1,183 @@
+"""Music as events: a language model of notes, its judgement and its samples."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from throughtime.applications.task import Report, Table
+from throughtime.data import NOTHING, TokenBatch
+from throughtime.data.music.events import Events
+from throughtime.data.music.tunes import Note, Tune, name_of, room
+from throughtime.decoding import Sampling, sample
+from throughtime.errors import UserError, nearest
+from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.tasks.music.keys import hard_table
+from throughtime.tasks.music.tunes import FEWEST, MusicSettings, TuneExample
+
+UNTOLD = 0.2
+"""Share of the tunes whose genre training does not tell, so that a model can go on from notes alone."""
+
+
+class EventModel:
+    """Tunes as tokens.
+
+    Args:
+        settings: Of the run.
+        vocabulary: What :meth:`learn` found.
+    """
+
+    step = "event"
+    length = 3000
+
+    def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
+        self.settings, self.vocabulary = settings, vocabulary
+        self.genres: Sequence[str] = vocabulary["genres"]
+        self.events = Events(self.genres)
+        self.grid = settings.grid("events")
+
+    @staticmethod
+    def learn(train: Sequence[TuneExample]) -> dict[str, Any]:
+        """Genres that are not too rare, and how often each event stands in the data."""
+        counts = Counter(example.genre for example in train)
+        genres = sorted(genre for genre, count in counts.items() if genre and count >= FEWEST)
+        events = Events()
+        seen = Counter(token for example in train for token in events.encode(example.tune))
+        return {"genres": genres, "seen": [seen[token] for token in range(len(events))]}
+
+    def build(self) -> LanguageModel:
+        """The language model of events."""
+        config = LanguageModelConfig(
+            vocabulary=len(self.events), embedding=self.settings.embedding, **self.settings.stack()
+        )
+        return LanguageModel(config, engine=self.settings.engine)
+
+    def initialise(self, model: LanguageModel) -> None:
+        """Everything starts at random."""
+
+    def size(self, example: TuneExample) -> int:
+        """Events, near enough."""
+        return len(example.notes)
+
+    def batch(self, examples: Sequence[TuneExample], moved: bool) -> TokenBatch:
+        """Tokens; ``moved`` by random semitones as the settings say, some genres untold."""
+        texts = []
+        for example in examples:
+            ids = self.events.encode(example.tune, example.genre)
+            if moved:
+                if ids[0] >= Events.GENRE and float(torch.rand(())) < UNTOLD:
+                    ids = ids[1:]
+                if self.settings.transpose:
+                    low, high = room([pitch for *_, pitch in example.notes], self.settings.transpose)
+                    ids = self.events.moved(ids, int(torch.randint(low, high + 1, ())))
+            texts.append(ids)
+        return TokenBatch.of(texts)
+
+    @staticmethod
+    def nats(model: LanguageModel, batch: TokenBatch) -> list[Tensor]:
+        """Of every event of every tune, its genre left out: that is given."""
+        log_probs, _ = model.log_probs(batch)
+        told = (batch.targets[:, 0] >= Events.GENRE).long().tolist()
+        rows = zip(-log_probs, told, batch.lengths.tolist(), strict=True)
+        return [row[first:length] for row, first, length in rows]
+
+    def report(self, model: LanguageModel, examples: Sequence[TuneExample], batches: Any) -> Report:
+        """Nats an event and a beat, perplexity, beside those of guessing by frequency; by genre; the hardest tunes."""
+        total: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
+        hardest: list[tuple[float, TuneExample]] = []
+        for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
+            for number, found in zip(chosen, self.nats(model, batch), strict=True):
+                example = examples[number]
+                row = [float(found.double().sum()), len(found), example.steps / self.grid, 1]
+                total[example.genre] = [a + b for a, b in zip(total[example.genre], row, strict=True)]
+                hardest.append((float(found.mean()), example))
+        nats, events, beats, tunes = (sum(column) for column in zip(*total.values(), strict=True))
+        guessed = self._guess(examples) / events
+        figures = {
+            "nats_per_event": nats / events,
+            "perplexity": math.exp(nats / events),
+            "nats_per_beat": nats / beats,
+            "unigram_nats_per_event": guessed,
+            "unigram_perplexity": math.exp(guessed),
+            "tunes": int(tunes),
+            "events": int(events),
+            "beats": beats,
+        }
+        rows: list[list[str | float]]
+        rows = [[genre or "none", n / e, n / b, int(t)] for genre, (n, e, b, t) in sorted(total.items())]
+        by_genre = Table("by genre", ["genre", "nats an event", "nats a beat", "tunes"], rows)
+        return Report(figures, [by_genre, hard_table(hardest, "nats an event")])
+
+    def _guess(self, examples: Sequence[TuneExample]) -> float:
+        """The nats of events by how often they stand in the training data, one added to every count."""
+        seen = [count + 1 for count in self.vocabulary["seen"]]
+        log_probs = [math.log(count / sum(seen)) for count in seen]
+        return -sum(log_probs[token] for example in examples for token in Events().encode(example.tune))
+
+    def next(self, model: LanguageModel, tune: Tune, most: int) -> list[tuple[str, float]]:
+        """The likeliest events after a tune, with their probabilities."""
+        ids = self.events.encode(tune, end=False)
+        log_probs, _ = WellFormed(model, self.events).next_log_probs(torch.tensor([[NOTHING, *ids]]))
+        chances, tokens = log_probs[0].softmax(0).topk(min(most, len(self.events)))
+        return [(self.events.name(token), p) for token, p in zip(tokens.tolist(), chances.tolist(), strict=True)]
+
+    def prompt(self, genre: str, tune: Tune) -> list[int]:
+        """The tokens to go on from.
+
+        Raises:
+            UserError: If there is no such genre.
+        """
+        if genre and genre not in self.genres:
+            known = ", ".join(self.genres) or "none"
+            raise UserError(f"unknown genre {genre!r}{nearest(genre, self.genres)}; the training data has: {known}")
+        return self.events.encode(tune, genre, end=False)
+
+    @staticmethod
+    def check(sampling: Sampling) -> None:
+        """Every way to draw can be kept to."""
+
+    def surprise(self, tune: Tune, nats: Tensor) -> list[tuple[float, float]]:
+        """Every step at which something happens, with the nats of its events."""
+        found: dict[float, float] = defaultdict(float)
+        for step, value in zip(self.events.steps(self.events.encode(tune)), nats.tolist(), strict=True):
+            found[step] += value
+        return sorted(found.items())
+
+    def draw(self, model: LanguageModel, prompt: list[int], sampling: Sampling) -> Iterator[tuple[str, list[Note]]]:
+        """Chord by chord, those of the prompt first: the names of its notes, and the notes; before them the genre."""
+        drawn = sample(WellFormed(model, self.events), prompt, sampling, eos=Events.END)
+        tokens = chain(prompt, drawn)
+        first = next(tokens)  # nothing ends before it begins
+        if first >= Events.GENRE:
+            yield f"{self.events.name(first)}:", []
+        for chord in self.events.notes(chain([first], tokens)):
+            yield "+".join(name_of(pitch) for *_, pitch in chord), chord
+
+    @staticmethod
+    def drawn(chords: Sequence[list[Note]]) -> Tune:
+        """The tune of chords that were drawn."""
+        return Tune.of([note for chord in chords for note in chord])
+
+
+class WellFormed:
+    """A language model of events that gives no probability to what is no tune, such as a duration without a pitch.
+
+    Args:
+        model: The model.
+        events: Its tokens.
+    """
+
+    def __init__(self, model: LanguageModel, events: Events) -> None:
+        self.model = model
+        self.forbidden = ~events.follows()
+
+    def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """As of the model; :data:`NOTHING` stands for the beginning."""
+        log_probs, state = self.model.next_log_probs(tokens, state)
+        return log_probs.cpu().masked_fill(self.forbidden[tokens[:, -1]], -torch.inf), state

@@ -1,0 +1,246 @@
+"""Music: frames of keys or events, one-to-many; new tunes from nothing, a genre or first notes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from rich.text import Text
+
+from throughtime.applications.application import Application, ExampleSettings
+from throughtime.applications.folder import learnt
+from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.data.examples import Examples
+from throughtime.data.music.tunes import Tune, best_scale, pitch_of, read_notes
+from throughtime.data.parts import check_there
+from throughtime.decoding import Sampling
+from throughtime.errors import UserError
+from throughtime.models import Model
+from throughtime.tasks.music.events import EventModel
+from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, tune_data, write_tune
+from throughtime.tasks.music.keys import Keys
+from throughtime.tasks.music.tunes import (
+    KNOWN,
+    Kind,
+    MusicKind,
+    MusicSettings,
+    TuneExample,
+    find_tunes,
+    read_tunes,
+    readable,
+)
+from throughtime.training import Evaluation
+
+TOGETHER = 16
+"""Tunes of a batch where nothing is trained; they may be long."""
+
+CONTINUED = Sampling(length=256, seed=0)
+"""How ``predict --out`` goes on."""
+
+
+class Music(Application[TuneExample]):
+    """Music, note by note or frame by frame."""
+
+    name: ClassVar[str] = "music"
+    summary: ClassVar[str] = "model of music (MIDI, ABC, piano rolls): sample new tunes, judge given ones"
+    settings_type: ClassVar[type[ExampleSettings]] = MusicSettings
+    example_type: ClassVar[type[Any]] = TuneExample
+    vocabulary_type: ClassVar[Any] = learnt.Music
+    suffixes: ClassVar[tuple[str, ...]] = KNOWN
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "picture", "out")
+    reads_files: ClassVar[bool] = True
+
+    def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
+        settings = settings.model_copy(update={"model": vocabulary["model"]})  # the data may have chosen it
+        super().__init__(settings, vocabulary)
+        self.grid = settings.grid(vocabulary["model"])
+        keys = vocabulary["model"] == "keys"
+        self.kind: MusicKind = Keys(settings, vocabulary) if keys else EventModel(settings, vocabulary)
+
+    @classmethod
+    def find(cls, paths: Sequence[Path], settings: MusicSettings) -> dict[str, list[Path]]:
+        """Folders by the names of parts, and the parts inside of piano rolls."""
+        return find_tunes(paths)
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: MusicSettings) -> Iterator[TuneExample]:
+        """The tunes of files and folders."""
+        return read_tunes(paths, settings)
+
+    @classmethod
+    def key(cls, example: TuneExample) -> Hashable:
+        """Tunes of the same notes are the same."""
+        return tuple(map(tuple, example.notes))
+
+    @classmethod
+    def learn(cls, train: Sequence[TuneExample], settings: MusicSettings) -> dict[str, Any]:
+        """Which model it is, and what it learns before training."""
+        kind: Kind = settings.model or ("keys" if all(example.rolled for example in train) else "events")
+        return {"model": kind, **(Keys.learn(train) if kind == "keys" else EventModel.learn(train))}
+
+    def build(self) -> Model:
+        """The model of keys, or of events."""
+        return self.kind.build()
+
+    def initialise(self, model: Any) -> None:
+        """Keys sound as often as in the training data."""
+        self.kind.initialise(model)
+
+    def size(self, example: TuneExample) -> int:
+        """Frames, or events."""
+        return self.kind.size(example)
+
+    def batch(self, examples: Sequence[TuneExample]) -> Any:
+        """Tunes as they are."""
+        return self.kind.batch(examples, moved=False)
+
+    def training_batch(self, examples: Sequence[TuneExample]) -> Any:
+        """Tunes moved at random, if the settings say so."""
+        return self.kind.batch(examples, moved=True)
+
+    def in_batches(self, examples: Sequence[TuneExample]) -> Examples[TuneExample, Any]:
+        """Few tunes together, which may be long."""
+        return Examples(examples, self.batch, self.size, TOGETHER)
+
+    @torch.no_grad()
+    def validate(self, model: Any, examples: Sequence[TuneExample]) -> Evaluation:
+        """Nats a frame, or an event, over all of them."""
+        nats, steps = 0.0, 0
+        for batch in self.in_batches(examples).batches(0):
+            for found in self.kind.nats(model, batch):
+                nats, steps = nats + float(found.double().sum()), steps + len(found)
+        return Evaluation(nats / max(1, steps), {"nats": nats / max(1, steps)})
+
+    @torch.no_grad()
+    def evaluate(self, model: Any, examples: Sequence[TuneExample]) -> Report:
+        """The figures of the literature, beside those of simple guesses."""
+        return self.kind.report(model, examples, self.in_batches(examples))
+
+    def summarise(self, model: Model) -> str:
+        """What is predicted, the genres known, and the model."""
+        known = f", genres {', '.join(self.kind.genres)}" if self.kind.genres else ""
+        return f"{self.kind.step} by {self.kind.step}{known}\n{super().summarise(model)}"
+
+    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """How far a tune surprises the model, and what it would go on with.
+
+        ``picture`` draws its notes and the surprise over time; ``out`` writes the tune with a continuation.
+        """
+        if asked.out is not None:
+            check_format(asked.out)
+        examples = list(readable([path], self.grid))
+        if len(examples) > 1 and (asked.picture or asked.out):
+            raise UserError(f"{path}: expected one tune for --picture or --out, got {len(examples)}")
+        for number, example in enumerate(examples, 1):
+            asked.progress(number, len(examples), "tunes")
+            yield self._predict(model, example, asked)
+
+    def _predict(self, model: Any, example: TuneExample, asked: Asked) -> Prediction:
+        tune, kind = example.tune, self.kind
+        (nats,) = kind.nats(model, self.batch([example]))
+        found = kind.next(model, tune, asked.nbest)
+        mean = float(nats.mean())
+        if asked.picture is not None:
+            draw_tune(asked.picture, tune, self.grid, kind.surprise(tune, nats))
+        if asked.out is not None:
+            write_tune(asked.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid)
+        shown = Text(f"{example.where}  {mean:.3f} nats per {kind.step}  next: ")
+        shown.append(", ".join(f"{name} {100 * chance:.0f} %" for name, chance in found))
+        data = {
+            "tune": example.where,
+            f"nats_per_{kind.step}": mean,
+            f"{kind.step}s": len(nats),
+            "next": [{"name": name, "probability": chance} for name, chance in found],
+        }
+        return Prediction(shown, data)
+
+    def _drawn(self, model: Any, prompt: Any, sampling: Sampling) -> Tune:
+        return self.kind.drawn([item for _, item in self.kind.draw(model, prompt, sampling)])
+
+    def sampler(self, model: Any) -> MusicSampler:
+        """What draws new tunes."""
+        return MusicSampler(self, model)
+
+
+class MusicSampler:
+    """A model of music as a :class:`throughtime.applications.task.Sampler`.
+
+    Args:
+        music: The task.
+        model: The trained model.
+    """
+
+    suffixes = FORMATS
+
+    def __init__(self, music: Music, model: Any) -> None:
+        self.kind, self.grid, self.model = music.kind, music.grid, model
+        self.length = self.kind.length
+
+    def warnings(self, prompt: str) -> Sequence[str]:
+        """None: what cannot be read is an error."""
+        return ()
+
+    def sample(self, prompt: str, settings: Sampling) -> MusicSample:
+        """Draws a tune from nothing (""), a genre, first notes (``"C4 E4+G4"``), both, or a file to go on from.
+
+        Raises:
+            UserError: If the prompt is none of these, or the model cannot draw in that way.
+        """
+        genre, tune = self._read(prompt.strip())
+        self.kind.check(settings)
+        return MusicSample(self, self.kind.prompt(genre, tune), settings)
+
+    def _read(self, prompt: str) -> tuple[str, Tune]:
+        path = Path(prompt)
+        if path.suffix.lower() in KNOWN:
+            check_there(path)
+            found = list(readable([path], self.grid))
+            if len(found) != 1:
+                raise UserError(f"{path}: expected a file of one tune to go on from, got {len(found)}")
+            return "", found[0].tune
+        genres = sorted(self.kind.genres, key=len, reverse=True)
+        genre = next((name for name in genres if f"{prompt} ".startswith(f"{name} ")), "")
+        rest = prompt.removeprefix(genre)
+        if not genre and not any(pitch_of(name) for name in rest.replace("+", " ").split()):
+            return rest, Tune((), 0)  # a genre that is not known: the model says which are
+        return genre, read_notes(rest, self.grid)
+
+
+class MusicSample:
+    """A tune that is drawn while it is read.
+
+    Args:
+        sampler: Whose model draws.
+        prompt: What the model begins with.
+        settings: How to draw.
+    """
+
+    def __init__(self, sampler: MusicSampler, prompt: Any, settings: Sampling) -> None:
+        self.sampler, self.pieces = sampler, sampler.kind.draw(sampler.model, prompt, settings)
+        self.words: list[str] = []
+        self.items: list[Any] = []
+
+    def __iter__(self) -> Iterator[str]:
+        with torch.no_grad():
+            for word, item in self.pieces:
+                yield f" {word}" if self.words else word
+                self.words.append(word)
+                self.items.append(item)
+
+    @property
+    def tune(self) -> Tune:
+        """What was drawn, the prompt before it."""
+        return self.sampler.kind.drawn(self.items)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Names as they are shown; the share of notes in key; every note's beginning and beats, pitch and name."""
+        tune = self.tune
+        share, _ = best_scale([pitch for *_, pitch in tune.notes])
+        return {"text": " ".join(self.words), "in_key": share, "notes": tune_data(tune, self.sampler.grid)}
+
+    def save(self, path: Path) -> None:
+        """Writes MIDI, sound, or a picture."""
+        write_tune(path, self.tune, self.sampler.grid)

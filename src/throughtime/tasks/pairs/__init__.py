@@ -1,0 +1,1 @@
+"""Tasks from one sequence to another: translation, pronunciation."""

@@ -1,0 +1,195 @@
+"""What the tasks from one sequence to another share: their settings, model, search, and how attention is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from rich.style import Style
+from rich.text import Text
+from torch import Tensor
+
+from throughtime.applications.application import Application, ExampleSettings, Where
+from throughtime.applications.settings import option
+from throughtime.applications.task import Asked
+from throughtime.data.text.pairs import PairBatch
+from throughtime.data.text.words import pad
+from throughtime.decoding import Beam, Hypothesis, beam_search, greedy
+from throughtime.errors import UserError
+from throughtime.layers import AttentionName
+from throughtime.models import EncoderDecoder, EncoderDecoderConfig
+from throughtime.pictures import new_figure, save_figure
+
+STEPS = 16384
+"""Steps of sources that are decoded together, filling counted."""
+
+BEAM = 5
+"""Hypotheses that are kept where the user does not say."""
+
+LONGEST = 400
+"""Most steps of a target that is searched for."""
+
+
+class PairSettings(ExampleSettings):
+    """What training from one sequence to another takes."""
+
+    decoder_hidden: int | None = option(
+        None, "Units of a layer of the decoder; default: --hidden.", "Model", ge=1, le=2**24
+    )
+    attention: AttentionName = option("general", "additive, general, dot.", "Model")
+    input_feeding: bool = option(False, "The decoder reads what it attended to; slower.", "Model")
+    coverage: float = option(0.0, "Weight of the coverage loss; needs additive attention.", "Model", ge=0)
+    tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
+    label_smoothing: float = option(0.0, "Probability spread over all tokens.", "Training", ge=0, lt=1)
+    scheduled_sampling: float = option(0.0, "Inputs drawn from the model; slower.", "Training", ge=0, le=1)
+    length_penalty: float = option(0.6, "Of the search: exponent of GNMT's penalty.", "Model", ge=0)
+
+
+ExampleT = TypeVar("ExampleT", bound=Where)
+
+Written = tuple[Sequence[int], Sequence[str]]
+"""The ids of a sequence, and how a person reads each of them."""
+
+
+class PairApplication(Application[ExampleT]):
+    """A task from one sequence to another, on an encoder–decoder."""
+
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture")
+    eos: ClassVar[int]
+    """Id of the end in the target's vocabulary."""
+    never: ClassVar[Sequence[int]] = ()
+    """Ids that no target has."""
+
+    def vocabulary_sizes(self) -> tuple[int, int]:
+        """Tokens of the source's vocabulary and of the target's."""
+        raise NotImplementedError(f"{type(self).__name__}: define vocabulary_sizes(self)")
+
+    def build(self) -> EncoderDecoder:
+        """The encoder–decoder."""
+        settings = self.settings
+        source, target = self.vocabulary_sizes()
+        config = EncoderDecoderConfig(
+            source=source,
+            target=target,
+            embedding=settings.embedding,
+            decoder_hidden=settings.decoder_hidden or settings.hidden,
+            attention=settings.attention,
+            input_feeding=settings.input_feeding,
+            coverage=settings.coverage,
+            label_smoothing=settings.label_smoothing,
+            scheduled_sampling=settings.scheduled_sampling,
+            tied=settings.tied,
+            **settings.stack(),
+        )
+        return EncoderDecoder(config, engine=settings.engine)
+
+    def search(
+        self, model: EncoderDecoder, sources: Sequence[Sequence[int]], width: int | None
+    ) -> list[list[Hypothesis]]:
+        """The best targets of every source.
+
+        Args:
+            model: In evaluation mode.
+            sources: Ids.
+            width: Of the beam; None: the likeliest token at every step, which is quicker than a beam of 1.
+        """
+        found: list[list[Hypothesis]] = [[]] * len(sources)
+        for chosen in _alike([len(source) for source in sources]):
+            lengths = [len(sources[i]) for i in chosen]
+            decoder = model.decoding(pad([sources[i] for i in chosen]), torch.tensor(lengths))
+            most = [min(2 * length + 10, LONGEST) for length in lengths]
+            if width is None:
+                results = [[h] for h in greedy(decoder, eos=self.eos, never=self.never, length=most)]
+            else:
+                beam = Beam(width, alpha=self.settings.length_penalty)
+                results = beam_search(decoder, beam, eos=self.eos, never=self.never, length=most)
+            for i, result in zip(chosen, results, strict=True):
+                found[i] = result
+        return found
+
+    @torch.no_grad()
+    def attended(self, model: EncoderDecoder, source: Sequence[int], target: Sequence[int]) -> Tensor:
+        """The attention of each step of a target, its end less, to the steps of its source, ``[S, T]``."""
+        _, weights = model.log_probs(PairBatch.of([source], [target], self.eos))
+        return weights[0, : len(target), : len(source)].cpu()
+
+    def explain(
+        self, model: EncoderDecoder, source: Written, target: Written, asked: Asked
+    ) -> tuple[Text, dict[str, Any]]:
+        """What is asked of the attention, for people and for programs; draws the picture that is asked for.
+
+        Args:
+            model: In evaluation mode.
+            source: What was read.
+            target: What was said.
+            asked: By the user.
+        """
+        if not asked.explain and asked.picture is None:
+            return Text(), {}
+        weights = self.attended(model, source[0], target[0])
+        if asked.picture is not None:
+            draw_attention(asked.picture, source[1], target[1], weights)
+        if not asked.explain:
+            return Text(), {}
+        shares = [[round(share, 4) for share in row] for row in weights.tolist()]
+        data = {"attention": shares, "source_tokens": list(source[1]), "target_tokens": list(target[1])}
+        return show_attention(source[1], target[1], weights), data
+
+
+def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of sources of similar length, few enough for memory."""
+    chosen: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if chosen and (len(chosen) + 1) * max(1, lengths[i]) > STEPS:
+            yield chosen
+            chosen = []
+        chosen.append(i)
+    if chosen:
+        yield chosen
+
+
+def show_attention(source: Sequence[str], target: Sequence[str], weights: Tensor) -> Text:
+    """Every step of the target with the steps of the source that have most of its attention, in percent."""
+    shown = Text()
+    for name, row in zip(target, weights, strict=True):
+        best = row.topk(min(3, len(row)))
+        parts = [
+            (f"{source[at]} {100 * share:.0f} %", Style(bold=share > 0.5))
+            for share, at in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+            if share >= 0.01
+        ]
+        shown.append(f"\n  {name:<12} ")
+        for number, (part, style) in enumerate(parts):
+            shown.append(("  " if number else "") + part, style)
+    return shown
+
+
+def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], weights: Tensor) -> None:
+    """A heat map of the attention, the source across and the target down.
+
+    Raises:
+        UserError: If there is nothing to draw.
+    """
+    if not (source and target):
+        raise UserError("--picture: expected a line with something to attend to, got an empty one")
+    figure = new_figure(1.5 + 0.35 * len(source), 1.5 + 0.3 * len(target))
+    axes = figure.subplots()
+    axes.imshow(weights.numpy(), cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+    axes.set_xticks(range(len(source)), source, rotation=60, ha="right")
+    axes.set_yticks(range(len(target)), target)
+    save_figure(figure, path)
+
+
+def list_results(results: Sequence[str], hypotheses: Sequence[Hypothesis], asked: Asked) -> Text:
+    """A line for each result with its score, where more than one is asked for."""
+    pairs = zip(results, hypotheses, strict=True) if asked.nbest > 1 else ()
+    return Text("".join(f"\n  {hypothesis.score:8.3f}  {result}" for result, hypothesis in pairs))
+
+
+def hypotheses_data(hypotheses: Sequence[tuple[Any, Hypothesis]]) -> list[dict[str, Any]]:
+    """Results with their scores, for programs."""
+    return [
+        {"result": result, "score": round(h.score, 4), "log_prob": round(h.log_prob, 4)} for result, h in hypotheses
+    ]

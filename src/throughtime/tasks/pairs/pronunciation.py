@@ -1,0 +1,284 @@
+"""How words are spoken: letters to sounds, learnt from a pronouncing dictionary."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rapidfuzz.distance import Levenshtein
+from rich.text import Text
+
+from throughtime.applications.application import long_input, unknown_label
+from throughtime.applications.folder import learnt
+from throughtime.applications.settings import option
+from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.data.text.files import file_lines
+from throughtime.data.text.pairs import PairBatch
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import UserError
+from throughtime.models import EncoderDecoder
+from throughtime.tasks.pairs.base import (
+    BEAM,
+    LONGEST,
+    PairApplication,
+    PairSettings,
+    hypotheses_data,
+    list_results,
+)
+from throughtime.training import Evaluation
+
+END = "<eos>"
+
+JUDGED = 1500
+"""Validation words that are looked at during training."""
+
+LISTED = 20
+"""Rows of a report's tables."""
+
+Rows = list[list[str | int | float]]
+
+_VARIANT = re.compile(r"\(\d+\)$")
+_STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
+
+
+class PronunciationSettings(PairSettings):
+    """What training on a pronouncing dictionary takes."""
+
+    stress: bool = option(False, "Keep the digits of stress: AH0 and AH1 are two sounds.", "Data")
+    held_out: float = option(0.05, "Share of the words held out for each part that is missing.", "Data", gt=0, le=0.4)
+    batch: int = option(64, "Words side by side in a batch.", "Training", ge=1, le=2**20)
+    lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
+    dropout: float = option(0.1, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
+
+
+@dataclass(frozen=True)
+class Pronounced:
+    """A word with all of its pronunciations.
+
+    Attributes:
+        word: In lower case.
+        sounds: The phonemes of each.
+        where: File and line of the first.
+    """
+
+    word: str
+    sounds: list[list[str]]
+    where: str
+
+
+class Pronunciation(PairApplication[Pronounced]):
+    """Letters to sounds."""
+
+    name = "pronunciation"
+    summary = "model of how words are spoken: letters to sounds, from a pronouncing dictionary"
+    settings_type: ClassVar[type[PronunciationSettings]] = PronunciationSettings
+    example_type = Pronounced
+    vocabulary_type: ClassVar[Any] = learnt.Sounds
+    suffixes = (".dict",)
+    eos = 0
+
+    def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.letters = Vocabulary(vocabulary["letters"])
+        self.sounds = Vocabulary(vocabulary["sounds"])
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: Any) -> Iterator[Pronounced]:
+        """The words of dictionaries in the format of CMUdict, those of several files together.
+
+        Raises:
+            UserError: If a line has no phonemes.
+        """
+        words: dict[str, Pronounced] = {}
+        for path in paths:
+            for number, line in enumerate(file_lines(path), 1):
+                entry = _parse(line, f"{path}:{number}", settings.stress)
+                if entry is None:
+                    continue
+                known = words.setdefault(entry.word, entry)
+                if entry.sounds[0] not in known.sounds:
+                    known.sounds.append(entry.sounds[0])
+        yield from words.values()
+
+    @classmethod
+    def key(cls, example: Pronounced) -> Hashable:
+        """The word."""
+        return example.word
+
+    @classmethod
+    def learn(cls, train: Sequence[Pronounced], settings: Any) -> dict[str, Any]:
+        """The letters, the sounds, and the commonest sound of every letter."""
+        sounds = {sound for example in train for sounds in example.sounds for sound in sounds}
+        return {
+            "letters": Vocabulary.learn(letter for example in train for letter in example.word).symbols,
+            "sounds": [END, *sorted(sounds)],
+            "letter_sounds": _letter_sounds(train),
+        }
+
+    def vocabulary_sizes(self) -> tuple[int, int]:
+        """Letters and sounds."""
+        return len(self.letters), len(self.sounds)
+
+    def size(self, example: Pronounced) -> int:
+        """Letters."""
+        return len(example.word)
+
+    def batch(self, examples: Sequence[Pronounced]) -> PairBatch:
+        """A pair for every pronunciation."""
+        pairs = [
+            (self.letters.ids(example.word), self._ids(example, one)) for example in examples for one in example.sounds
+        ]
+        sources, targets = zip(*pairs, strict=True)
+        return PairBatch.of(sources, targets, self.eos)
+
+    def validate(self, model: Any, examples: Sequence[Pronounced]) -> Evaluation:
+        """The share of words that are wrong, of some words spread over the data."""
+        chosen = examples[:: -(-len(examples) // JUDGED)]
+        said = self.search(model, [self.letters.ids(example.word) for example in chosen], None)
+        pairs = zip(chosen, said, strict=True)
+        results = [nearest_sounds(self._sounds(best.tokens), example.sounds) for example, (best,) in pairs]
+        figures = error_rates(results)
+        # Phonemes tell models apart while no word is right yet.
+        return Evaluation(figures["word_error"] + 1e-3 * figures["phoneme_error"], figures)
+
+    def evaluate(self, model: Any, examples: Sequence[Pronounced]) -> Report:
+        """Word and phoneme errors, in percent, each word against the nearest of its pronunciations."""
+        found = self.search(model, [self.letters.ids(example.word) for example in examples], BEAM)
+        results = [
+            nearest_sounds(self._sounds(best[0].tokens), example.sounds)
+            for example, best in zip(examples, found, strict=True)
+        ]
+        by_letter = self.vocabulary["letter_sounds"]
+        plain = [
+            nearest_sounds([by_letter[letter] for letter in e.word if by_letter.get(letter)], e.sounds)
+            for e in examples
+        ]
+        baseline = {f"letterwise_{name}": value for name, value in error_rates(plain).items()}
+        figures = {**error_rates(results), **baseline, "words": len(examples), "beam": BEAM}
+        return Report(figures, [*_sound_tables(results), _hardest(examples, results)])
+
+    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """The sounds of every line, read as one word."""
+        words = [line.strip().lower() for line in lines]
+        sources = [self.letters.ids(word) for word in words]
+        width = max(asked.nbest, asked.beam or BEAM)
+        found = self.search(model, sources, width)
+        return [
+            self._prediction(model, word, source, best[: asked.nbest], asked)
+            if word
+            else Prediction(Text(""), {"word": "", "nbest": []})
+            for word, source, best in zip(words, sources, found, strict=True)
+        ]
+
+    def _prediction(
+        self, model: EncoderDecoder, word: str, source: Sequence[int], best: Sequence[Any], asked: Asked
+    ) -> Prediction:
+        said = [self._sounds(hypothesis.tokens) for hypothesis in best]
+        shown = Text(word, style="bold").append("  ").append(" ".join(said[0]))
+        shown.append(list_results([" ".join(sounds) for sounds in said], best, asked))
+        attention, shares = self.explain(model, (source, word), (best[0].tokens, said[0]), asked)
+        data = {"word": word, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
+        return Prediction(shown.append(attention), data, self._warnings(word, best[0].ended))
+
+    def _warnings(self, word: str, ended: bool) -> list[str]:
+        warnings = long_input(len(word), "letters")
+        unknown = sorted({letter for letter in word if letter not in self.letters})
+        if unknown:
+            warnings.append(f"the model has never seen {', '.join(map(repr, unknown))}")
+        if not ended:
+            warnings.append(f"no end was found: the result is cut (at most {LONGEST} sounds)")
+        return warnings
+
+    def _ids(self, example: Pronounced, sounds: Sequence[str]) -> list[int]:
+        try:
+            return self.sounds.ids(sounds)
+        except KeyError as error:
+            raise unknown_label(example.where, str(error.args[0]), self.sounds.symbols[1:]) from error
+
+    def _sounds(self, tokens: Sequence[int]) -> list[str]:
+        return [self.sounds.symbols[token] for token in tokens]
+
+
+def nearest_sounds(said: Sequence[str], right: Sequence[Sequence[str]]) -> tuple[list[str], list[str], int]:
+    """What was said, the pronunciation nearest to it, and how many edits apart they are (Levenshtein 1966).
+
+    Example:
+        >>> nearest_sounds(["K", "AE", "T"], [["K", "EY", "T", "S"], ["K", "AH", "T"]])
+        (['K', 'AE', 'T'], ['K', 'AH', 'T'], 1)
+    """
+    edits = [Levenshtein.distance(said, one) for one in right]
+    best = edits.index(min(edits))
+    return list(said), list(right[best]), edits[best]
+
+
+def error_rates(results: Sequence[tuple[list[str], list[str], int]]) -> dict[str, float]:
+    """The share of words that are wrong, and edits for a hundred phonemes.
+
+    Example:
+        >>> error_rates([(["A"], ["A"], 0), (["B", "C"], ["B", "D", "E"], 2)])
+        {'word_error': 50.0, 'phoneme_error': 50.0}
+    """
+    wrong = sum(edits > 0 for _, _, edits in results)
+    sounds = sum(len(right) for _, right, _ in results)
+    return {
+        "word_error": 100.0 * wrong / max(1, len(results)),
+        "phoneme_error": 100.0 * sum(edits for _, _, edits in results) / max(1, sounds),
+    }
+
+
+def _parse(line: str, where: str, stress: bool) -> Pronounced | None:
+    """A line of a dictionary; None where it has only comments.
+
+    Raises:
+        UserError: If it has a word and no phonemes.
+    """
+    if line.startswith(";;;"):
+        return None
+    fields = re.split(r"\s#", line, maxsplit=1)[0].split()
+    if not fields or fields[0] == "#":
+        return None
+    if len(fields) < 2:
+        raise UserError(f"{where}: expected a word and its phonemes, got {line.strip()!r}; e.g. 'cat K AE T'")
+    sounds = fields[1:] if stress else [_STRESS.sub("", sound) for sound in fields[1:]]
+    return Pronounced(_VARIANT.sub("", fields[0]).lower(), [sounds], where)
+
+
+def _letter_sounds(train: Sequence[Pronounced]) -> dict[str, str]:
+    """The commonest sound of each letter, in words that have as many sounds as letters; ties by alphabet."""
+    counts: dict[str, Counter[str]] = {}
+    for example in train:
+        for sounds in example.sounds:
+            if len(sounds) == len(example.word):
+                for letter, sound in zip(example.word, sounds, strict=True):
+                    counts.setdefault(letter, Counter())[sound] += 1
+    return {letter: min(found, key=lambda s: (-found[s], s)) for letter, found in sorted(counts.items())}
+
+
+def _sound_tables(results: Sequence[tuple[list[str], list[str], int]]) -> list[Table]:
+    """How often each phoneme is there and wrong; what stands for what."""
+    there: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    confused: Counter[tuple[str, str]] = Counter()
+    for said, right, _ in results:
+        there.update(right)
+        for edit in Levenshtein.editops(right, said):
+            meant = "–" if edit.tag == "insert" else right[edit.src_pos]
+            heard = "–" if edit.tag == "delete" else said[edit.dest_pos]
+            confused[meant, heard] += 1
+            wrong[meant] += edit.tag != "insert"
+    rows: Rows = [[s, count, wrong[s], round(100.0 * wrong[s] / count, 2)] for s, count in there.most_common()]
+    pairs: Rows = [[meant, heard, count] for (meant, heard), count in confused.most_common(LISTED)]
+    return [
+        Table("by phoneme", ["phoneme", "there", "wrong", "percent"], rows),
+        Table("confusions", ["right", "said", "times"], pairs),
+    ]
+
+
+def _hardest(examples: Sequence[Pronounced], results: Sequence[tuple[list[str], list[str], int]]) -> Table:
+    worst = sorted(zip(examples, results, strict=True), key=lambda pair: -pair[1][2])[:LISTED]
+    rows: Rows = [[e.word, " ".join(said), " ".join(right), edits] for e, (said, right, edits) in worst if edits]
+    return Table("hardest words", ["word", "said", "right", "edits"], rows)

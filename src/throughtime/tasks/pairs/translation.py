@@ -1,0 +1,223 @@
+"""Machine translation, learnt from sentences and their translations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from rich.text import Text
+
+from throughtime.applications.application import HARDEST, long_input
+from throughtime.applications.folder import learnt
+from throughtime.applications.settings import option
+from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.data.text.aligned import find_aligned, read_aligned
+from throughtime.data.text.pairs import PairBatch
+from throughtime.data.text.tokenizer import Tokenizer
+from throughtime.decoding import Hypothesis
+from throughtime.extras import extra
+from throughtime.models import EncoderDecoder
+from throughtime.tasks.pairs.base import (
+    BEAM,
+    LONGEST,
+    PairApplication,
+    PairSettings,
+    hypotheses_data,
+    list_results,
+)
+from throughtime.training import Evaluation
+
+LENGTHS = (10, 15, 20, 30)
+"""Words of a source at which a report's table begins a new row."""
+
+
+class TranslationSettings(PairSettings):
+    """What training on sentences and their translations takes."""
+
+    from_: str | None = option(None, "Language to translate: the ending of its files; default: guessed.", "Data")
+    to: str | None = option(None, "Language to translate into, likewise.", "Data")
+    unit: Literal["bytepairs", "words"] = option("bytepairs", "What a token is: bytepairs, words.", "Data")
+    vocab: int = option(8000, "Most tokens of either vocabulary.", "Data", ge=4, le=2**24)
+    lowercase: bool = option(False, "Read and write everything in lower case.", "Data")
+    batch: int = option(64, "Sentences side by side in a batch.", "Training", ge=1, le=2**20)
+    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
+    label_smoothing: float = option(0.1, "Probability spread over all tokens.", "Training", ge=0, lt=1)
+    embedding: int = option(256, "Features of a token's embedding.", "Model", ge=1, le=2**24)
+    dropout: float = option(0.3, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
+    tied: bool = option(True, "The softmax uses the embedding's weights.", "Model")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """A sentence, its translation, and where they stand."""
+
+    source: str
+    target: str
+    where: str
+
+
+class Translation(PairApplication[Sentences]):
+    """One language to another."""
+
+    name: ClassVar[str] = "translation"
+    summary: ClassVar[str] = "translator, from two line-aligned files or a table"
+    settings_type: ClassVar[type[TranslationSettings]] = TranslationSettings
+    example_type: ClassVar[type[Any]] = Sentences
+    vocabulary_type: ClassVar[Any] = learnt.Languages
+    eos = Tokenizer.eos
+    never = (Tokenizer.unk,)
+
+    def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.source = Tokenizer.parse(vocabulary["source"], "the source's tokenizer")
+        self.target = Tokenizer.parse(vocabulary["target"], "the target's tokenizer")
+
+    @classmethod
+    def find(cls, paths: Sequence[Path], settings: Any) -> dict[str, list[Path]]:
+        """Files with the same name and two endings, and tables."""
+        return find_aligned(paths, settings.from_, settings.to)
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: Any) -> Iterator[Sentences]:
+        """The sentences of files, and their translations.
+
+        Raises:
+            UserError: If two files have not as many lines, or a table's line has no two columns.
+        """
+        for found in read_aligned(paths, settings.from_, settings.to):
+            yield Sentences(*found)
+
+    @classmethod
+    def key(cls, example: Sentences) -> Hashable:
+        """The source."""
+        return example.source
+
+    @classmethod
+    def learn(cls, train: Sequence[Sentences], settings: Any) -> dict[str, Any]:
+        """A vocabulary for each side."""
+        options = {"unit": settings.unit, "max_size": settings.vocab, "lowercase": settings.lowercase}
+        sides = {"source": [e.source for e in train], "target": [e.target for e in train]}
+        return {
+            side: Tokenizer.train([_spaced(text) for text in texts], **options).inner.to_str()
+            for side, texts in sides.items()
+        }
+
+    def vocabulary_sizes(self) -> tuple[int, int]:
+        """Tokens of either language."""
+        return len(self.source), len(self.target)
+
+    def size(self, example: Sentences) -> int:
+        """Words of the source."""
+        return len(example.source.split())
+
+    def steps(self, example: Sentences) -> dict[str, list[str]]:
+        """The source's tokens; before each of the target's that which is read there."""
+        (source,), (target,) = self._sources([example.source]), self.target.encode_many([_spaced(example.target)])
+        return {"encoder": _pieces(self.source, source), "decoder": ["", *_pieces(self.target, target)]}
+
+    def batch(self, examples: Sequence[Sentences]) -> PairBatch:
+        """A pair for every example."""
+        targets = self.target.encode_many([_spaced(example.target) for example in examples])
+        return PairBatch.of(self._sources([example.source for example in examples]), targets, self.eos)
+
+    @torch.no_grad()
+    def validate(self, model: Any, examples: Sequence[Sentences]) -> Evaluation:
+        """Nats a token of the targets."""
+        nats, tokens = 0.0, 0
+        for batch in self.in_batches(examples).batches(0):
+            nats -= float(model.log_probs(batch)[0].sum(dtype=torch.float64))
+            tokens += batch.tokens
+        loss = nats / max(1, tokens)
+        return Evaluation(loss, {"nats_per_token": loss, "perplexity": math.exp(min(loss, 700.0))})
+
+    def evaluate(self, model: Any, examples: Sequence[Sentences]) -> Report:
+        """BLEU (Papineni et al. 2002) and chrF (Popović 2015) as ``sacrebleu`` counts them (Post 2018).
+
+        Raises:
+            UserError: If it is not installed.
+        """
+        metrics = _metrics(self.settings.lowercase)
+        sources, right = [e.source for e in examples], [e.target for e in examples]
+        found = self.search(model, self._sources(sources), BEAM)
+        said = [self._text(best[0]) for best in found]
+        figures: dict[str, Any] = {}
+        for name, metric in metrics.items():
+            figures[name] = metric.corpus_score(said, [right]).score
+            figures[f"copy_{name}"] = metric.corpus_score(sources, [right]).score
+        signatures = {f"{name}_signature": str(metric.get_signature()) for name, metric in metrics.items()}
+        figures |= {**signatures, "sentences": len(examples), "beam": BEAM}
+        return Report(figures, [_by_length(metrics, sources, said, right), _hardest(metrics, examples, said)])
+
+    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """The translation of every line."""
+        lines = [line.strip() for line in lines]
+        sources = self._sources(lines)
+        found = self.search(model, sources, max(asked.nbest, asked.beam or BEAM))
+        return [
+            self._prediction(model, line, source, best[: asked.nbest], asked)
+            if line
+            else Prediction(Text(""), {"source": "", "nbest": []})
+            for line, source, best in zip(lines, sources, found, strict=True)
+        ]
+
+    def _prediction(
+        self, model: EncoderDecoder, line: str, source: Sequence[int], best: Sequence[Hypothesis], asked: Asked
+    ) -> Prediction:
+        said = [self._text(hypothesis) for hypothesis in best]
+        target = best[0].tokens
+        across, down = (source, _pieces(self.source, source)), (target, _pieces(self.target, target))
+        attention, shares = self.explain(model, across, down, asked)
+        shown = Text(said[0]).append(list_results(said, best, asked)).append(attention)
+        data = {"source": line, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
+        warnings = long_input(len(line.split()))
+        if unknown := source.count(self.source.unk):
+            warnings.append(f"the model does not know {unknown} of {len(source)} tokens")
+        if not best[0].ended:
+            warnings.append(f"no end was found: the translation is cut (at most {LONGEST} tokens)")
+        return Prediction(shown, data, warnings)
+
+    def _sources(self, texts: Sequence[str]) -> list[list[int]]:
+        return self.source.encode_many([_spaced(text) for text in texts])
+
+    def _text(self, hypothesis: Hypothesis) -> str:
+        return self.target.decode(hypothesis.tokens).strip()
+
+
+def _spaced(text: str) -> str:
+    """With a space in front, so that a byte pair at the beginning is the same as within a sentence."""
+    return f" {text}" if text else ""
+
+
+def _pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
+    return [tokenizer.decode([token]).strip() for token in ids]
+
+
+def _metrics(lowercase: bool) -> dict[str, Any]:
+    metrics = extra("sacrebleu.metrics", "translation", "evaluating a translation")
+    return {"bleu": metrics.BLEU(lowercase=lowercase), "chrf": metrics.CHRF(lowercase=lowercase)}
+
+
+def _by_length(metrics: Mapping[str, Any], sources: Sequence[str], said: Sequence[str], right: Sequence[str]) -> Table:
+    """How good sources of different lengths do."""
+    rows: list[list[str | int | float]] = []
+    for low, high in zip((0, *LENGTHS), (*LENGTHS, math.inf), strict=True):
+        chosen = [i for i, source in enumerate(sources) if low <= len(source.split()) < high]
+        if not chosen:
+            continue
+        pair = [said[i] for i in chosen], [[right[i] for i in chosen]]
+        scores = [round(metric.corpus_score(*pair).score, 2) for metric in metrics.values()]
+        rows.append([f"{low}–{high - 1}" if high < math.inf else f"{low}–", len(chosen), *scores])
+    return Table("by words of the source", ["words", "sentences", *metrics], rows)
+
+
+def _hardest(metrics: Mapping[str, Any], examples: Sequence[Sentences], said: Sequence[str]) -> Table:
+    scores = [metrics["chrf"].sentence_score(text, [e.target]).score for text, e in zip(said, examples, strict=True)]
+    worst = sorted(range(len(said)), key=lambda i: scores[i])[:HARDEST]
+    rows: list[list[str | int | float]] = [
+        [examples[i].source, said[i], examples[i].target, round(scores[i], 2)] for i in worst
+    ]
+    return Table("hardest sentences", ["source", "said", "right", "chrf"], rows)

@@ -1,0 +1,1 @@
+"""Tasks on sentences: sentiment, of flat texts and of trees, and named entities."""

@@ -1,0 +1,337 @@
+"""Named entities: which words of a sentence name a person, a place or a product."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from rich.text import Text
+from torch import Tensor
+
+from throughtime.applications.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
+from throughtime.applications.folder import learnt
+from throughtime.applications.settings import option
+from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.data.examples import Examples
+from throughtime.data.parts import part_of
+from throughtime.data.text.columns import TaggedSentence, read_columns, read_spans, split_signs
+from throughtime.data.text.tags import (
+    Span,
+    allowed_transitions,
+    convert,
+    count_spans,
+    find_spans,
+    guess_scheme,
+    scheme_tags,
+)
+from throughtime.data.text.words import Word, find_words, pad, split_sign
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import UserError
+from throughtime.layers.crf import Labelling
+from throughtime.models import TagBatch, Tagger, TaggerConfig
+from throughtime.models.inputs.words import Spelling
+from throughtime.tasks.sentences.words import WordApplication, WordSettings
+from throughtime.training import Evaluation, Schedule
+
+LIFTS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+"""What entities may be raised by where labels are sought, in nats; validation chooses."""
+
+COLOURS = ("green", "cyan", "magenta", "yellow", "blue", "red")
+
+Row = list[str | int | float]
+
+
+class EntitySettings(WordSettings):
+    """What training of an entity tagger takes."""
+
+    batch: int = option(16, "Sentences side by side in a batch.", "Training", ge=1, le=2**20)
+    epochs: float = option(20.0, "Passes over the data.", "Training", gt=0)
+    lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
+    schedule: Schedule = option("constant", "Of the learning rate: constant, linear, cosine, plateau.", "Training")
+    average: float = option(0.5, "Weights are averaged over this share at the end of the run.", "Training", ge=0, lt=1)
+    hidden: int = option(200, "Units of a layer, in each direction.", "Model", ge=1, le=2**24)
+    embedding: int = option(100, "Features of a word's embedding.", "Model", ge=1, le=2**24)
+    letter: int = option(50, "Features of a letter's embedding.", "Model", ge=1, le=2**24)
+    spelled: int = option(100, "Features of a word's spelling; even.", "Model", ge=2, multiple_of=2, le=2**24)
+    dropout: float = option(0.6, "On words and letters, between layers and before the output.", "Model", ge=0, lt=1)
+    word_dropout: float = option(0.3, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
+    shapes: bool = option(True, "Read how words are written: capitals, digits, signs.", "Model")
+    spelling: Spelling = option("rnn", "Reads the letters of words: rnn, cnn, none.", "Model")
+    tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
+    scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")
+    min_count: int = option(3, "Rarer words become UNK.", "Data", ge=1)
+
+
+class Entities(WordApplication[TaggedSentence]):
+    """Finds entities: a bidirectional tagger over words and their letters."""
+
+    name = "entities"
+    summary = "tagger of names of people, places, products, … in sentences (CoNLL columns, JSON spans)"
+    settings_type: ClassVar[type[ExampleSettings]] = EntitySettings
+    example_type = TaggedSentence
+    vocabulary_type: ClassVar[Any] = learnt.TypedWords
+    takes = ("nbest",)
+    # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.
+    suffixes = tuple(
+        ".conll .conll2003 .iob .iob1 .iob2 .iobes .bio .tsv .annotated .jsonl .train .dev .test .testa .testb".split()  # noqa: SIM905
+    )
+
+    settings: EntitySettings
+
+    def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.tags = Vocabulary(scheme_tags(vocabulary["types"], settings.scheme))
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """A text file is data only where its name, or its folder's, says what for: others are often notes."""
+        told = path.suffix.lower() == ".txt" and bool(part_of(path.name) or part_of(path.parent.name))
+        return super().is_data(path) or (told and path.is_file())
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: Any) -> Iterator[TaggedSentence]:
+        """Tagged sentences: of JSON lines with spans where a file's name ends in ``.jsonl``, else of columns.
+
+        The sign of a name or a tag (@ann, #fun) is read as a word of its own.
+        """
+        for path in paths:
+            found = read_spans(path) if path.suffix.lower() == ".jsonl" else read_columns(path)
+            yield from map(split_signs, found)
+
+    @classmethod
+    def key(cls, example: TaggedSentence) -> Hashable:
+        """The words."""
+        return tuple(example.words)
+
+    @classmethod
+    def learn(cls, train: Sequence[TaggedSentence], settings: Any) -> dict[str, Any]:
+        """Words, letters, types of entities, and the entities themselves, for the baseline."""
+        types = sorted({span.label for sentence in train for span in find_spans(sentence.tags)})
+        if not types:
+            raise UserError(
+                "expected entities in the training data, got none: every tag is O; name a file that has some"
+            )
+        return {
+            **cls.learn_words([sentence.words for sentence in train], settings),
+            "types": types,
+            "scheme": guess_scheme(sentence.tags for sentence in train),
+            "entities": _memorise(train),
+        }
+
+    def build(self) -> Tagger:
+        """The tagger."""
+        settings = self.settings
+        crf = settings.tags == "crf"
+        config = TaggerConfig(
+            **settings.stack(),
+            bidirectional=True,
+            labels=len(self.tags),
+            inputs=self.word_input(),
+            crf=crf,
+            outside=self.tags.ids(["O"])[0],
+        )
+        allowed = torch.tensor(allowed_transitions(self.tags.symbols, settings.scheme), device="cpu") if crf else None
+        return Tagger(config, allowed, engine=settings.engine)
+
+    def summarise(self, model: Any) -> str:
+        """The tags that are learnt, and the model."""
+        scheme, types = self.vocabulary["scheme"].upper(), ", ".join(self.vocabulary["types"])
+        return f"tags: {scheme}, learnt as {self.settings.scheme.upper()}: {types}\n{super().summarise(model)}"
+
+    def size(self, example: TaggedSentence) -> int:
+        """Words."""
+        return len(example.words)
+
+    def steps(self, example: TaggedSentence) -> dict[str, list[str]]:
+        """The words."""
+        return {"stack": example.words}
+
+    def batch(self, examples: Sequence[TaggedSentence]) -> TagBatch:
+        """Sentences and their tags' ids."""
+        return TagBatch(self.reader.batch([e.words for e in examples]), pad([self._ids(e) for e in examples]))
+
+    def _ids(self, example: TaggedSentence) -> list[int]:
+        tags = convert(example.tags, self.settings.scheme)
+        for number, tag in enumerate(tags):
+            if tag not in self.tags:
+                raise unknown_label(example.where_is(number), tag[2:], self.vocabulary["types"])
+        return self.tags.ids(tags)
+
+    # Judgement.
+
+    def validate(self, model: Tagger, examples: Sequence[TaggedSentence]) -> Evaluation:
+        """What entity F1 lacks of 100, with the lift that makes it the least; the model keeps that."""
+        gold, scored = _gold(examples), self._scored(model, examples)
+        tried = []
+        for lift in LIFTS:
+            model.lift.fill_(lift)
+            tried.append((count_spans(gold, map(find_spans, self._tags(model, scored)))[0], lift))
+        total, lift = max(tried, key=lambda pair: pair[0].f1)
+        model.lift.fill_(lift)
+        figures = {"f1": total.f1, "precision": total.precision, "recall": total.recall, "lift": lift}
+        with torch.no_grad():
+            loss = sum(float(model.loss_of(scores, batch)) * len(chosen) for chosen, batch, scores in scored)
+        return Evaluation(100.0 - total.f1, {**figures, "loss": loss / max(1, len(examples))})
+
+    def evaluate(self, model: Tagger, examples: Sequence[TaggedSentence]) -> Report:
+        """Entity F1 over all and of each type, right in words and type; beside it that of memory alone."""
+        tags = self._tags(model, self._scored(model, examples))
+        gold, guessed = _gold(examples), [find_spans(row) for row in tags]
+        total, types = count_spans(gold, guessed)
+        known = self.vocabulary["entities"]
+        longest = max(len(words.split(" ")) for words in known) if known else 0
+        memory, _ = count_spans(gold, (recall(example.words, known, longest) for example in examples))
+        truth = [convert(example.tags, self.settings.scheme) for example in examples]
+        right = sum(a == b for pair in zip(truth, tags, strict=True) for a, b in zip(*pair, strict=True))
+        figures = {
+            "f1": total.f1,
+            "precision": total.precision,
+            "recall": total.recall,
+            "token_accuracy": 100.0 * right / max(1, sum(map(len, truth))),
+            "memory_baseline_f1": memory.f1,
+            "sentences": len(examples),
+            "entities": total.gold,
+            "found": total.guessed,
+            "right": total.hits,
+        }
+        rows: list[Row] = [[name, c.precision, c.recall, c.f1, c.gold, c.guessed] for name, c in types.items()]
+        columns = ("type", "precision", "recall", "F1", "there", "said")
+        tables = [Table("by type", columns, rows)]
+        return Report(figures, [*tables, _hardest(examples, gold, guessed)])
+
+    @torch.no_grad()
+    def _scored(self, model: Tagger, examples: Sequence[TaggedSentence]) -> list[tuple[list[int], TagBatch, Tensor]]:
+        """Examples in batches: which they are, the batch, its scores."""
+        batches = self.in_batches(examples)
+        return [
+            (chosen, batch, model.scores(batch.words))
+            for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True)
+        ]
+
+    def _tags(self, model: Tagger, scored: Sequence[tuple[list[int], TagBatch, Tensor]]) -> list[list[str]]:
+        """The tags of every example."""
+        found: dict[int, list[str]] = {}
+        for chosen, batch, scores in scored:
+            best = model.crf.viterbi(model.lift_scores(scores), batch.words.lengths)
+            found |= {n: [self.tags.symbols[label] for label in labels] for n, labels in zip(chosen, best, strict=True)}
+        return [found[number] for number in range(len(found))]
+
+    # Use.
+
+    def predict(self, model: Tagger, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """The entities of lines of text, cut into words by :func:`throughtime.data.text.words.find_words`."""
+        sentences = [[part for word in find_words(line) for part in split_sign(word)] for line in lines]
+        longest = max(map(len, sentences), default=0)
+        # A long line does not make the others as long.
+        batches = Examples(sentences, self._read, len, 1 if longest > TOO_LONG else ROWS)
+        found: dict[int, Prediction] = {}
+        for chosen, words in zip(batches.chosen(), batches.batches(0), strict=True):
+            scores = model.lifted(words)
+            best = model.crf.nbest(scores, words.lengths, asked.nbest)
+            sure = model.crf.marginals(scores, words.lengths).cpu()
+            for row, number in enumerate(chosen):
+                found[number] = self._prediction(
+                    lines[number], sentences[number], best[row], sure[row], asked.nbest > 1
+                )
+        return [found[number] for number in range(len(lines))]
+
+    def _read(self, sentences: Sequence[Sequence[Word]]) -> Any:
+        return self.reader.batch([[word.text for word in sentence] for sentence in sentences])
+
+    def _prediction(
+        self, line: str, words: Sequence[Word], best: Sequence[Labelling], sure: torch.Tensor, all_of_them: bool
+    ) -> Prediction:
+        taggings: list[dict[str, Any]] = []
+        for labels, log_prob in best:
+            spans = find_spans([self.tags.symbols[label] for label in labels])
+            entities = [_entity(line, words, span, labels, sure) for span in spans]
+            taggings.append({"log_prob": round(log_prob, 4), "entities": entities})
+        shown = Text()
+        for tagging in taggings:
+            if all_of_them:
+                shown.append(f"{tagging['log_prob']:10.4f}  ", "dim")
+            shown.append(self._coloured(line, tagging["entities"])).append("\n")
+        shown.rstrip()
+        data = {"text": line, **taggings[0], **({"nbest": taggings} if all_of_them else {})}
+        return Prediction(shown, data, long_input(len(words)))
+
+    def _coloured(self, line: str, entities: Sequence[Mapping[str, Any]]) -> Text:
+        """The line, every entity in its type's colour with its type behind it."""
+        shown, at = Text(), 0
+        for entity in entities:
+            colour = COLOURS[self.vocabulary["types"].index(entity["type"]) % len(COLOURS)]
+            shown.append(line[at : entity["start"]])
+            shown.append(entity["text"], f"bold {colour}").append(f" [{entity['type']}]", colour)
+            at = entity["end"]
+        return shown.append(line[at:])
+
+
+def recall(words: Sequence[str], memory: Mapping[str, str], longest: int) -> list[Span]:
+    """The entities of a sentence that training data has, the longest first, from the left.
+
+    The baseline of the shared tasks (Tjong Kim Sang and De Meulder 2003).
+
+    Args:
+        words: The sentence.
+        memory: The type of every entity, by its words joined with spaces.
+        longest: Words of the longest entity.
+
+    Example:
+        >>> recall(["in", "New", "York", "City"], {"New York": "place", "York": "person"}, 2)
+        [Span(start=1, end=3, label='place')]
+    """
+    spans: list[Span] = []
+    at = 0
+    while at < len(words):
+        ends = range(min(len(words), at + longest), at, -1)
+        end = next((end for end in ends if " ".join(words[at:end]) in memory), None)
+        if end is not None:
+            spans.append(Span(at, end, memory[" ".join(words[at:end])]))
+        at = end or at + 1
+    return spans
+
+
+def _memorise(train: Sequence[TaggedSentence]) -> dict[str, str]:
+    """The training data's entities that have one type alone."""
+    types: dict[str, set[str]] = {}
+    for sentence in train:
+        for start, end, label in find_spans(sentence.tags):
+            types.setdefault(" ".join(sentence.words[start:end]), set()).add(label)
+    return {words: labels.pop() for words, labels in types.items() if len(labels) == 1}
+
+
+def _gold(examples: Sequence[TaggedSentence]) -> list[list[Span]]:
+    return [find_spans(example.tags) for example in examples]
+
+
+def _hardest(
+    examples: Sequence[TaggedSentence], gold: Sequence[Sequence[Span]], guessed: Sequence[Sequence[Span]]
+) -> Table:
+    """The sentences with the most wrong spans."""
+    wrong = [len(set(a) ^ set(b)) for a, b in zip(gold, guessed, strict=True)]
+    order = sorted(range(len(examples)), key=lambda number: -wrong[number])[:HARDEST]
+    rows: list[Row] = [
+        [examples[i].where, wrong[i], *(_told(examples[i].words, spans[i]) for spans in (gold, guessed))]
+        for i in order
+        if wrong[i]
+    ]
+    return Table("hardest sentences", ("where", "wrong", "there", "said"), rows)
+
+
+def _told(words: Sequence[str], spans: Sequence[Span]) -> str:
+    return "; ".join(f"{' '.join(words[start:end])} [{label}]" for start, end, label in spans) or "-"
+
+
+def _entity(line: str, words: Sequence[Word], span: Span, labels: Sequence[int], sure: torch.Tensor) -> dict[str, Any]:
+    """An entity; it is as sure as the least sure tag of its words."""
+    start, end = words[span.start].start, words[span.end - 1].end
+    confidence = min(float(sure[word, labels[word]]) for word in range(span.start, span.end))
+    return {
+        "start": start,
+        "end": end,
+        "type": span.label,
+        "text": line[start:end],
+        "confidence": round(min(1.0, confidence), 4),
+    }

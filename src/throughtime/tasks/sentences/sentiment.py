@@ -1,0 +1,194 @@
+"""Sentiment, or any other class of a text: many-to-one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from rich.text import Text
+from torch import Tensor
+
+from throughtime.applications.application import ROWS, ExampleSettings, long_input, unknown_label
+from throughtime.applications.classification import class_evaluation, class_report, judge
+from throughtime.applications.folder import learnt
+from throughtime.applications.settings import option
+from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.data.text.labelled import is_labelled, read_labelled
+from throughtime.data.text.words import Word, WordBatch, find_words, split_words
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import UserError
+from throughtime.layers import PoolingName
+from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
+from throughtime.tasks.sentences.words import WordApplication, WordSettings
+from throughtime.training import Evaluation, OptimiserName
+
+MOVERS = 3
+"""Words that a prediction names beside their colours."""
+
+
+class SentimentSettings(WordSettings):
+    """What a classifier of texts is trained from."""
+
+    text_column: str | None = option(None, "Column of the texts: its name, or number from 1.", "Data")
+    label_column: str | None = option(None, "Column of the labels: its name, or number from 1.", "Data")
+    bidirectional: bool = option(True, "Read in both directions.", "Model")
+    pooling: PoolingName = option("max", "Of the steps: last, mean, max, attention.", "Model")
+    hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
+    epochs: float = option(12.0, "Passes over the data.", "Training", gt=0)
+    lr: float = option(1e-3, "Peak learning rate.", "Training", gt=0)
+    optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
+    weight_decay: float = option(0.1, "Of the optimiser.", "Training", ge=0)
+    word_dropout: float = option(0.3, "Words read as UNK while training.", "Model", ge=0, lt=1)
+
+
+@dataclass(frozen=True)
+class SentimentExample:
+    """A text, its words, its label, and where it stands."""
+
+    text: str
+    words: list[str]
+    label: str
+    where: str
+
+
+class Sentiment(WordApplication[SentimentExample]):
+    """The sentiment of a text."""
+
+    name: ClassVar[str] = "sentiment"
+    summary: ClassVar[str] = "classifier of texts, such as their sentiment: label, probabilities, which words moved it"
+    settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "explain")
+    example_type: ClassVar[type[Any]] = SentimentExample
+    vocabulary_type: ClassVar[Any] = learnt.LabelledWords
+
+    def __init__(self, settings: SentimentSettings, vocabulary: Mapping[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.labels = Vocabulary(vocabulary["labels"])
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """A file with columns, or a folder of classes."""
+        return is_labelled(path)
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: SentimentSettings) -> Iterator[SentimentExample]:
+        """The texts of files and folders."""
+        for path in paths:
+            for found in read_labelled(path, settings.text_column, settings.label_column):
+                yield SentimentExample(found.text, split_words(found.text), found.label, found.where)
+
+    @classmethod
+    def key(cls, example: SentimentExample) -> Hashable:
+        """Texts of the same words are the same."""
+        return tuple(example.words)
+
+    @classmethod
+    def learn(cls, train: Sequence[SentimentExample], settings: SentimentSettings) -> dict[str, Any]:
+        """Labels, words and letters."""
+        labels = Vocabulary.closed(example.label for example in train)
+        if len(labels) < 2:
+            raise UserError(f"expected at least two labels, got only {labels.symbols[0]!r} ({train[0].where})")
+        return {"labels": labels.symbols, **cls.learn_words([example.words for example in train], settings)}
+
+    def build(self) -> Model:
+        """Words, a recurrent stack, pooling, softmax."""
+        settings = self.settings
+        inputs = WordInput(self.word_input(), engine=settings.engine)
+        stack = StackConfig(**settings.stack()).build(inputs.output_size, engine=settings.engine)
+        return Classifier(inputs, stack, len(self.labels), pooling=settings.pooling, dropout=settings.dropout)
+
+    def size(self, example: SentimentExample) -> int:
+        """Words."""
+        return len(example.words)
+
+    def steps(self, example: SentimentExample) -> dict[str, list[str]]:
+        """The words."""
+        return {"stack": example.words}
+
+    def batch(self, examples: Sequence[SentimentExample]) -> ClassBatch:
+        """Texts with their labels.
+
+        Raises:
+            UserError: If a label was not seen in training.
+        """
+        for example in examples:
+            if example.label not in self.labels:
+                raise unknown_label(example.where, example.label, self.labels.symbols)
+        classes = torch.tensor(self.labels.ids(example.label for example in examples))
+        return ClassBatch(self.reader.batch([example.words for example in examples]), classes)
+
+    def validate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Evaluation:
+        """Accuracy, which selects, and the loss."""
+        return class_evaluation(*judge(self, model, examples, len(self.labels)))
+
+    def evaluate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Report:
+        """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors."""
+        log_probs, classes = judge(self, model, examples, len(self.labels))
+        return class_report(self.labels.symbols, log_probs, classes, [example.text for example in examples], "text")
+
+    def predict(self, model: Classifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+        """The label of every line; with ``explain``, how far each word moved it."""
+        words = [find_words(line) for line in lines]
+        log_probs = model.log_probs(self._read(words)).double().cpu()
+        return [self._show(model, *given, asked) for given in zip(lines, words, log_probs, strict=True)]
+
+    def _read(self, sentences: Sequence[Sequence[Word]]) -> WordBatch:
+        return self.reader.batch([[word.text for word in sentence] for sentence in sentences])
+
+    def _show(self, model: Classifier, line: str, words: Sequence[Word], log_probs: Tensor, asked: Asked) -> Prediction:
+        order = log_probs.argsort(descending=True, stable=True).tolist()
+        chances = {self.labels.symbols[n]: math.exp(float(log_probs[n])) for n in order}
+        label = self.labels.symbols[order[0]]
+        data: dict[str, Any] = {"text": line, "label": label, "probabilities": chances}
+        shown = Text()
+        shown.append("  ".join(f"{name} {100 * chance:.1f} %" for name, chance in [*chances.items()][: asked.nbest]))
+        shown.append("  ")
+        if asked.explain:
+            moved = self._moves(model, words, log_probs, order[0])
+            data["words"] = [{"word": word, "start": start, "end": end, "moved": by} for word, start, end, by in moved]
+            shown.append_text(coloured(line, moved))
+            strongest = sorted(moved, key=lambda word: -abs(word[3]))[:MOVERS]
+            shown.append("".join(f"\n  {by:+.2f}  {word}" for word, _, _, by in strongest), "dim")
+        else:
+            shown.append(line)
+        return Prediction(shown, data, long_input(len(words)))
+
+    def _moves(
+        self, model: Classifier, words: Sequence[Word], log_probs: Tensor, label: int
+    ) -> list[tuple[str, int, int, float]]:
+        """How much each word adds to the logarithm of a label's odds: what is lost when it becomes UNK."""
+        before = float(log_odds(log_probs.unsqueeze(0), label))
+        lost: list[float] = []
+        for begin in range(0, len(words), ROWS):
+            hidden = [
+                [w.text if n != at else "" for n, w in enumerate(words)]
+                for at in range(len(words))[begin : begin + ROWS]
+            ]
+            lost += [before - after for after in log_odds(model.log_probs(self.reader.batch(hidden)), label).tolist()]
+        return [(*word, by) for word, by in zip(words, lost, strict=True)]
+
+
+def log_odds(log_probs: Tensor, label: int) -> Tensor:
+    """``log(p / (1 - p))`` of one label, of ``[N, K]``: it still tells apart what is nearly sure.
+
+    Example:
+        >>> chances = torch.tensor([[0.5, 0.25, 0.25], [0.8, 0.1, 0.1]])
+        >>> [round(odds, 4) for odds in log_odds(chances.log(), 0).exp().tolist()]
+        [1.0, 4.0]
+    """
+    others = [number for number in range(log_probs.shape[1]) if number != label]
+    return log_probs[:, label] - log_probs[:, others].logsumexp(1)
+
+
+def coloured(line: str, moved: Sequence[tuple[str, int, int, float]]) -> Text:
+    """The line, words that speak for the label in green, those against it in red, the strongest bold."""
+    text = Text(line)
+    most = max((abs(by) for *_, by in moved), default=0.0)
+    for _, start, end, by in moved:
+        if abs(by) > most / 4:
+            text.stylize(("bold " if abs(by) > most / 2 else "") + ("green" if by > 0 else "red"), start, end)
+    return text

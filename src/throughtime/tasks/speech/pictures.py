@@ -1,0 +1,118 @@
+"""What was heard, as people see it: transcripts, hypotheses, times, a spectrogram with its symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.text import Text
+
+from throughtime.decoding.ctc import CTCHypothesis
+from throughtime.pictures import COLOURS, new_figure, save_figure
+from throughtime.tasks.speech.recogniser import Heard
+
+INCHES = 1.6
+"""Of a picture, for a second of sound."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A symbol, or a word, and when it was said.
+
+    Attributes:
+        symbol: Its text.
+        start: Seconds.
+        end: Seconds.
+        probability: The highest that the symbol had; of a word, that of its least sure symbol.
+    """
+
+    symbol: str
+    start: float
+    end: float
+    probability: float
+
+
+def words_of(said: Sequence[Said]) -> list[Said]:
+    """Characters, with spaces among them, as words.
+
+    Example:
+        >>> words_of([Said("n", 0.1, 0.2, 0.9), Said("o", 0.2, 0.3, 0.8), Said(" ", 0.4, 0.5, 1.0)])
+        [Said(symbol='no', start=0.1, end=0.3, probability=0.8)]
+    """
+    groups: list[list[Said]] = [[]]
+    for one in said:
+        if one.symbol == " ":
+            groups.append([])
+        else:
+            groups[-1].append(one)
+    return [
+        Said("".join(s.symbol for s in group), group[0].start, group[-1].end, min(s.probability for s in group))
+        for group in groups
+        if group
+    ]
+
+
+def show_times(shown: Text, words: Sequence[Said]) -> None:
+    """A line for every word: its seconds, and how sure it is."""
+    for word in words:
+        shown.append(f"\n  {word.start:8.2f} – {word.end:.2f} s  ", "dim")
+        shown.append(f"{100 * word.probability:5.1f} %  {word.symbol}")
+
+
+def show_hypotheses(shown: Text, texts: Sequence[str], hypotheses: Sequence[CTCHypothesis], language: bool) -> None:
+    """A line for every hypothesis with its log-probabilities in nats."""
+    for number, (text, found) in enumerate(zip(texts, hypotheses, strict=True), 1):
+        scores = f"acoustic {found.acoustic:.2f}"
+        if language:
+            scores = f"score {found.score:.2f}  {scores}  language {found.language:.2f}"
+        shown.append(f"\n  {number}  {text or '(nothing)'}")
+        shown.append(f"  {scores}", "dim")
+
+
+def draw(path: Path, heard: Heard, said: Sequence[Said], shift: float, step: float, names: Sequence[str]) -> None:
+    """The spectrogram with what was said over it, and the probability of every symbol over time.
+
+    Args:
+        path: The picture to write.
+        heard: Holds the spectrogram and the log-probabilities.
+        said: Symbols with their seconds.
+        shift: Seconds of a frame.
+        step: Seconds of a step of the model.
+        names: Of the symbols, blank first.
+    """
+    frames = np.concatenate(heard.frames)
+    chances = torch.cat(heard.log_probs).exp().numpy()
+    seconds = len(frames) * shift
+    figure = new_figure(max(6.0, INCHES * seconds), 5.0)
+    top, low = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    span = (0.0, seconds, 0.0, frames.shape[1])
+    top.imshow(frames.T, origin="lower", aspect="auto", extent=span, cmap="magma", interpolation="nearest")
+    top.set_ylabel("mel band")
+    for one in said:
+        top.axvspan(one.start, one.end, ymin=0.97, color="#56B4E9")
+        top.text(
+            (one.start + one.end) / 2, 1.02, one.symbol, transform=top.get_xaxis_transform(), ha="center", va="bottom"
+        )
+    times = (np.arange(len(chances)) + 0.5) * step
+    for number, symbol in enumerate(sorted({one.symbol for one in said})):
+        low.plot(times, chances[:, names.index(symbol)], color=COLOURS[number % len(COLOURS)], label=symbol)
+    low.plot(times, chances[:, 0], color="#BBBBBB", linestyle=":", label="blank")
+    low.set_ylabel("probability")
+    low.set_xlabel("seconds")
+    low.set_xlim(0, max(seconds, step))
+    low.set_ylim(0, 1.05)
+    low.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=1 + len(names) // 20, frameon=False)
+    save_figure(figure, path)
+
+
+def seconds_of(first: int, last: int, step: float, end: float) -> tuple[float, float]:
+    """Beginning and end of a span of steps, not past the recording's end.
+
+    Example:
+        >>> seconds_of(2, 3, 0.03, 0.11)
+        (0.06, 0.11)
+    """
+    return round(first * step, 3), round(min((last + 1) * step, max(end, first * step)), 3)

@@ -1,0 +1,195 @@
+"""A recogniser at work: sound as it comes, what is heard so far, and when each symbol was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from throughtime.applications.task import Progress
+from throughtime.data.speech.audio import Audio
+from throughtime.data.speech.filterbank import FilterBank, Frames
+from throughtime.decoding.ctc import CTCHypothesis, ctc_align
+from throughtime.errors import UserError
+from throughtime.models import CTCModel
+from throughtime.models.ctc import BLANK
+
+LATTICE = 1 << 30
+"""Most bytes that finding the times of symbols may take."""
+
+
+@dataclass(frozen=True)
+class Sounded:
+    """A symbol that was heard.
+
+    Attributes:
+        symbol: Which.
+        first: The first step that it was heard in.
+        last: The last one.
+        probability: The highest that it had in them.
+    """
+
+    symbol: int
+    first: int
+    last: int
+    probability: float
+
+
+class Search(Protocol):
+    """Finds labellings in log-probabilities as they come."""
+
+    def push(self, log_probs: Tensor) -> None:
+        """Reads further steps, ``[t, V]``."""
+        ...
+
+    def best(self) -> list[CTCHypothesis]:
+        """The labellings so far, the best first."""
+        ...
+
+    def latest(self, count: int) -> Sequence[int]:
+        """The last symbols of the best labelling so far."""
+        ...
+
+
+class GreedySearch:
+    """The best path, with the time of every symbol; memory grows with the text alone.
+
+    Example:
+        >>> search = GreedySearch()
+        >>> search.push(torch.tensor([[0.1, 0.9], [0.2, 0.8]]).log())
+        >>> search.push(torch.tensor([[0.2, 0.8], [0.7, 0.3]]).log())
+        >>> [(one.symbol, one.first, one.last) for one in search.sounded]
+        [(1, 0, 2)]
+    """
+
+    def __init__(self) -> None:
+        self.sounded: list[Sounded] = []
+        self.log_prob = 0.0
+        self._steps, self._before = 0, BLANK
+
+    def push(self, log_probs: Tensor) -> None:
+        """Reads further steps, ``[t, V]``."""
+        sure, best = log_probs.double().max(1)
+        for symbol, value in zip(best.tolist(), sure.exp().tolist(), strict=True):
+            if symbol != BLANK and symbol == self._before:
+                begun = self.sounded[-1]
+                self.sounded[-1] = Sounded(symbol, begun.first, self._steps, max(begun.probability, value))
+            elif symbol != BLANK:
+                self.sounded.append(Sounded(symbol, self._steps, self._steps, value))
+            self._before = symbol
+            self._steps += 1
+        self.log_prob += float(sure.sum())
+
+    def best(self) -> list[CTCHypothesis]:
+        """The labelling of the best path, scored by that path."""
+        symbols = tuple(one.symbol for one in self.sounded)
+        return [CTCHypothesis(symbols, self.log_prob, self.log_prob, 0.0, len(symbols))]
+
+    def latest(self, count: int) -> Sequence[int]:
+        """The last symbols so far."""
+        return [one.symbol for one in self.sounded[-count:]]
+
+
+@dataclass
+class Heard:
+    """What there is to show of a recording.
+
+    Attributes:
+        search: Holds the labellings.
+        seconds: Of sound that has been read.
+        frames: The spectrogram, ``[t, mels]`` each; empty unless it is kept.
+        log_probs: Of the symbols, ``[s, V]`` each; empty unless they are kept.
+    """
+
+    search: Search
+    seconds: float = 0.0
+    frames: list[Frames] = field(default_factory=list)
+    log_probs: list[Tensor] = field(default_factory=list)
+
+    def take(self, log_probs: Tensor, keep: bool) -> None:
+        """Reads further steps, ``[t, V]``."""
+        self.search.push(log_probs)
+        if keep:
+            self.log_probs.append(log_probs.cpu())
+
+    def sounded(self, symbols: Sequence[int], where: str) -> list[Sounded]:
+        """When each of the symbols of a labelling was heard.
+
+        Raises:
+            UserError: If the recording is too long for that.
+        """
+        if isinstance(self.search, GreedySearch):
+            return self.search.sounded
+        log_probs = torch.cat(self.log_probs)
+        if len(log_probs) * (2 * len(symbols) + 1) > LATTICE:
+            raise UserError(f"{where}: too long to find when each symbol was said; leave out --beam, --nbest and --lm")
+        spans = ctc_align(log_probs, symbols, BLANK)
+        found = zip(symbols, spans, strict=True)
+        return [Sounded(s, a, z, float(log_probs[a : z + 1, s].max().exp())) for s, (a, z) in found]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Hears recordings.
+
+    Attributes:
+        model: Gives symbols their probabilities.
+        bank: Makes features of sound.
+        normalise: Makes what the model reads of features ``[t, mels]``.
+    """
+
+    model: CTCModel
+    bank: FilterBank
+    normalise: Callable[[Frames], Tensor]
+
+    def hear(
+        self, audio: Audio, search: Search, *, block: float, progress: Progress, keep: bool = False
+    ) -> Iterator[Heard]:
+        """What is heard so far, after every block of sound and at the end.
+
+        A one-way model hears as the sound comes; a bidirectional one has all to say at the end.
+
+        Args:
+            audio: The recording.
+            search: Is given what the model hears.
+            block: Seconds of a block.
+            progress: Is told how far it has come.
+            keep: Keep the spectrogram and the probabilities; memory then grows with the recording.
+
+        Raises:
+            UserError: If there is no sound.
+        """
+        heard = Heard(search)
+        reader = _AtTheEnd(self.model) if self.model.stack.bidirectional else self.model.stream()
+        total = audio.info.seconds if np.isfinite(audio.info.seconds) else None
+        for frames in self.bank.stream(audio.blocks(self.bank.rate, seconds=block)):
+            if keep:
+                heard.frames.append(frames)
+            heard.seconds += len(frames) * self.bank.shift
+            progress(heard.seconds, total, "seconds")
+            heard.take(reader.push(self.normalise(frames)), keep)
+            yield heard
+        if not heard.seconds:
+            raise UserError(f"{audio.name}: expected sound, got a recording shorter than {self.bank.shift:.3f} s")
+        heard.take(reader.finish(), keep)
+        yield heard
+
+
+class _AtTheEnd:
+    """Gives a model that reads in both directions all frames at once."""
+
+    def __init__(self, model: CTCModel) -> None:
+        self.model = model
+        self.features: list[Tensor] = []
+
+    def push(self, features: Tensor) -> Tensor:
+        self.features.append(features)
+        return torch.zeros(0, self.model.config.symbols)
+
+    def finish(self) -> Tensor:
+        whole = torch.cat(self.features)
+        return self.model.log_probs(whole.unsqueeze(0), torch.tensor([len(whole)]))[0]

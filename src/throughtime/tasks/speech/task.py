@@ -1,0 +1,347 @@
+"""Speech recognition: sound in, text out, by connectionist temporal classification."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from rich.text import Text
+from torch import Tensor
+
+from throughtime.applications.application import Application, SignalSettings
+from throughtime.applications.folder import learnt
+from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.applications.word_errors import by_length, by_word, error_figures, hardest, word_error
+from throughtime.data.remembered import Remembered
+from throughtime.data.speech.audio import SUFFIXES, Audio, Samples, audio_info
+from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
+from throughtime.data.speech.recordings import is_recordings, read_recordings
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.decoding.ctc import CTCBeam, CTCStream
+from throughtime.decoding.fusion import Fusion
+from throughtime.errors import UserError
+from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
+from throughtime.tasks.speech.examples import (
+    SpeechExample,
+    SpeechSettings,
+    add_noise,
+    check_length,
+    join_some,
+    join_units,
+    low_rate,
+    split_units,
+    statistics,
+)
+from throughtime.tasks.speech.fusion import open_fusion
+from throughtime.tasks.speech.pictures import Said, draw, seconds_of, show_hypotheses, show_times, words_of
+from throughtime.tasks.speech.recogniser import GreedySearch, Heard, Listener, Search
+from throughtime.training import Evaluation
+
+TELL = 5
+"""Broken recordings that are named."""
+
+DECIBEL = np.log(10) / 10
+"""In the natural logarithm of energy."""
+
+FILE_BLOCK, STREAM_BLOCK = 0.25, 0.1
+"""Seconds of sound that are read at once."""
+
+LATEST = 60
+"""Symbols that are shown of a stream while more is to come."""
+
+
+class Speech(Application[SpeechExample]):
+    """Recognises speech."""
+
+    name: ClassVar[str] = "speech"
+    summary: ClassVar[str] = "recogniser of speech: recordings in, transcripts out, with the time of every symbol"
+    settings_type: ClassVar[type[SignalSettings]] = SpeechSettings
+    example_type: ClassVar[type[Any]] = SpeechExample
+    vocabulary_type: ClassVar[Any] = learnt.Speech
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
+    reads_files: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture", "lm", "lm_weight", "word_bonus")
+    judged_with: ClassVar[tuple[str, ...]] = ("beam", "lm", "lm_weight", "word_bonus")
+
+    def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.units = Vocabulary(["", *vocabulary["units"]])  # blank first
+        self.bank = FilterBank(vocabulary["rate"], settings.mels)
+        self.mean = np.array(vocabulary["mean"], dtype=np.float32)
+        self.deviation = np.array(vocabulary["deviation"], dtype=np.float32)
+        if len(self.mean) != settings.mels or len(self.deviation) != settings.mels:
+            raise ValueError(f"expected a mean and a deviation for each of {settings.mels} bands")
+        self.frames = Remembered(self._frames)
+        self.samples = Remembered(self._samples)
+        self.fusions: dict[Path | None, Fusion] = {}
+
+    # Data.
+
+    @classmethod
+    def is_data(cls, path: Path) -> bool:
+        """A manifest, or a folder of recordings with texts beside them."""
+        return is_recordings(path)
+
+    @classmethod
+    def find(cls, paths: Sequence[Path], settings: SpeechSettings) -> dict[str, list[Path]]:
+        """The manifests or folders of each part, which must agree with each other."""
+        found = super().find(paths, settings)
+        named = [Path(path) for path in (settings.valid, settings.test) if path is not None]
+        everything = [path for files in found.values() for path in files]
+        read_recordings([*everything, *named], settings.audio_column, settings.transcript_column)
+        return found
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], settings: SpeechSettings) -> Iterator[SpeechExample]:
+        """Recordings and their transcripts."""
+        for found in read_recordings(paths, settings.audio_column, settings.transcript_column):
+            info = audio_info(found.audio)
+            yield SpeechExample(str(found.audio), found.transcript, info.seconds, info.warning, found.where)
+
+    @classmethod
+    def key(cls, example: SpeechExample) -> Hashable:
+        """The recording."""
+        return example.audio
+
+    @classmethod
+    def refers(cls, example: SpeechExample) -> Sequence[str]:
+        """The recording."""
+        return [example.audio]
+
+    @classmethod
+    def learn(cls, train: Sequence[SpeechExample], settings: SpeechSettings) -> dict[str, Any]:
+        """Units, the rate, and mean and deviation of every band."""
+        units = Vocabulary.closed(unit for example in train for unit in split_units(example.transcript, settings.unit))
+        if not len(units):
+            raise UserError(f"expected transcripts, got only empty ones ({train[0].where})")
+        for example in train:
+            check_length(example, units, settings)
+        rate = settings.rate or audio_info(Path(train[0].audio)).rate
+        mean, deviation = statistics(train, FilterBank(rate, settings.mels))
+        return {
+            "rate": rate,
+            "units": units.symbols,
+            "mean": mean.tolist(),
+            "deviation": deviation.tolist(),
+            "commonest": Counter(example.transcript for example in train).most_common(1)[0][0],
+            "seconds": sum(example.seconds for example in train),
+            "broken": [f"{example.audio}: {example.warning}" for example in train if example.warning],
+        }
+
+    # Model.
+
+    def build(self) -> CTCModel:
+        """Masks, a recurrent stack, softmax."""
+        settings = self.settings
+        config = CTCConfig(
+            **settings.stack(),
+            features=settings.mels,
+            frames=settings.frames,
+            symbols=len(self.units),
+            time_masks=settings.time_masks,
+            time_width=settings.time_width,
+            band_masks=settings.band_masks,
+            band_width=settings.band_width,
+        )
+        return CTCModel(config, engine=settings.engine)
+
+    def summarise(self, model: Model) -> str:
+        """The sound, the units and the model; recordings that are broken."""
+        learnt = self.vocabulary
+        lines = [f"{path}; what there is of it is used" for path in learnt["broken"][:TELL]]
+        if (more := len(learnt["broken"]) - TELL) > 0:
+            lines.append(f"and {more} more broken recordings")
+        hours = learnt["seconds"] / 3600
+        lines.append(
+            f"{hours:.2f} h of sound at {learnt['rate']:,} Hz, {len(learnt['units'])} {self.settings.unit}, "
+            f"{super().summarise(model)}"
+        )
+        return "\n".join(lines)
+
+    def size(self, example: SpeechExample) -> int:
+        """Frames."""
+        return round(example.seconds / SHIFT)
+
+    def batch(self, examples: Sequence[SpeechExample]) -> FrameBatch:
+        """Features and symbols; symbols that training did not see are left out."""
+        frames = [self.frames((example.audio, 1.0)) for example in examples]
+        return self._batch(frames, [example.transcript for example in examples])
+
+    def training_batch(self, examples: Sequence[SpeechExample]) -> FrameBatch:
+        """As :meth:`batch`, of sound at another speed and volume; with noise, or joined, where that is asked for."""
+        speeds = (torch.randint(-1, 2, (len(examples),)) * self.settings.speed + 1).tolist()
+        keys = [(example.audio, round(speed, 3)) for example, speed in zip(examples, speeds, strict=True)]
+        if self.settings.noise is None:
+            frames = [self.frames(key) for key in keys]
+        else:
+            frames = [self.bank.frames([add_noise(self.samples(key), self.settings.noise)]) for key in keys]
+        # A band's energy in the logarithm grows by the same amount everywhere.
+        louder = (2 * torch.rand(len(frames)) - 1).numpy() * np.float32(self.settings.volume * DECIBEL)
+        frames = [found + gain for found, gain in zip(frames, louder, strict=True)]
+        return self._batch(*join_some(frames, [example.transcript for example in examples], self.settings.join))
+
+    def _batch(self, frames: Sequence[Frames], transcripts: Sequence[str]) -> FrameBatch:
+        symbols = [
+            [number for number in map(self._number, split_units(transcript, self.settings.unit)) if number]
+            for transcript in transcripts
+        ]
+        return FrameBatch.of([self.normalise(found) for found in frames], symbols)
+
+    def _number(self, unit: str) -> int:
+        return self.units.ids([unit])[0] if unit in self.units else 0
+
+    def normalise(self, frames: Frames) -> Tensor:
+        """Features ``[T, mels]`` of mean 0 and deviation 1 in the training data."""
+        return torch.from_numpy((frames - self.mean) / self.deviation)
+
+    def _samples(self, key: tuple[str, float]) -> Samples:
+        path, speed = key
+        return np.concatenate(list(Audio(Path(path)).blocks(self.bank.rate, speed)))
+
+    def _frames(self, key: tuple[str, float]) -> Frames:
+        path, speed = key
+        return self.bank.frames(Audio(Path(path)).blocks(self.bank.rate, speed))
+
+    # Judgement.
+
+    def validate(self, model: CTCModel, examples: Sequence[SpeechExample]) -> Evaluation:
+        """Word error, which selects (of equal ones, the one with the lower loss), and the loss in nats a symbol."""
+        heard, loss = self._judge(model, examples)
+        error = word_error([example.transcript for example in examples], heard)
+        return Evaluation(error + 1e-3 * loss, {"word_error": error, "loss": loss})
+
+    def evaluate(self, model: CTCModel, examples: Sequence[SpeechExample]) -> Report:
+        """Word and character errors beside those of the commonest transcript; by length and word; the hardest."""
+        said = [example.transcript for example in examples]
+        heard, loss = self._judge(model, examples)
+        figures = error_figures(said, heard)
+        baseline = word_error(said, [self.vocabulary["commonest"]] * len(said))
+        units = [unit for transcript in said for unit in split_units(transcript, self.settings.unit)]
+        return Report(
+            {
+                "word_error": figures.pop("word_error"),
+                "commonest_word_error": baseline,
+                **figures,
+                "nats": loss,
+                "unknown_symbols": sum(unit not in self.units for unit in units),
+                "recordings": len(said),
+                "seconds": round(sum(example.seconds for example in examples), 1),
+            },
+            [
+                by_length(said, heard),
+                by_word(said, heard),
+                hardest(said, heard, [example.audio for example in examples]),
+                Table(
+                    "broken recordings",
+                    ["recording", "warning"],
+                    [[example.audio, example.warning] for example in examples if example.warning],
+                ),
+            ],
+        )
+
+    @torch.no_grad()
+    def _judge(self, model: CTCModel, examples: Sequence[SpeechExample]) -> tuple[list[str], float]:
+        """What is heard in every recording, and the loss in nats a symbol."""
+        heard = [""] * len(examples)
+        nats, symbols = 0.0, 0
+        begin = self._searches(self.asked)
+        batches = self.in_batches(examples)
+        for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
+            log_probs = model.log_probs(batch.features, batch.lengths)
+            for number, row, length in zip(chosen, log_probs, model.steps(batch.lengths).tolist(), strict=True):
+                search = begin()
+                search.push(row[:length])
+                heard[number] = self.text(search.best()[0].symbols)
+            nats += float(model.losses_of(batch, log_probs).sum())
+            symbols += int(batch.symbol_lengths.sum())
+        return heard, nats / max(1, symbols)
+
+    # Use.
+
+    def predict_file(self, model: CTCModel, path: Path, asked: Asked) -> Iterator[Prediction]:
+        """What is said in a recording."""
+        audio = Audio(path)
+        *_, heard = self._hear(model, audio, asked, FILE_BLOCK)
+        found = self._show(audio, heard, asked)
+        yield replace(found, shown=Text(f"{path}  ", "dim").append_text(found.shown))
+
+    def stream(self, model: CTCModel, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+        """The last words of what is said so far, whenever they change; then what :meth:`predict_file` finds."""
+        if self.settings.bidirectional:
+            raise UserError(
+                "--stream: this model reads in both directions, and so needs the whole recording; "
+                "leave out --stream, or train one with --no-bidirectional"
+            )
+        audio, before = Audio(path), ""
+        for heard in self._hear(model, audio, asked, STREAM_BLOCK):
+            text = self.text(heard.search.latest(LATEST))
+            if text != before:
+                yield Prediction(Text(text), {"partial": text, "seconds": round(heard.seconds, 2)}, final=False)
+            before = text
+        yield self._show(audio, heard, asked)
+
+    def _hear(self, model: CTCModel, audio: Audio, asked: Asked, block: float) -> Iterator[Heard]:
+        search = self._searches(asked)()
+        keep = asked.picture is not None or (asked.explain and not isinstance(search, GreedySearch))
+        listener = Listener(model, self.bank, self.normalise)
+        return listener.hear(audio, search, block=block, progress=asked.progress, keep=keep)
+
+    def _searches(self, asked: Asked) -> Callable[[], Search]:
+        """What begins a search of the kind that is asked for: the best path, unless something else is."""
+        if asked.lm_weight is not None and asked.lm is None:
+            raise UserError("--lm-weight: expected a language model that it is the weight of; pass --lm RUN")
+        if asked.nbest == 1 and (asked.beam, asked.lm, asked.word_bonus) == (None, None, None):
+            return GreedySearch
+        given = {"alpha": asked.lm_weight, "beta": asked.word_bonus}
+        weights = {name: value for name, value in given.items() if value is not None}
+        beam = CTCBeam(width=max(asked.beam or CTCBeam.width, asked.nbest), **weights)
+        if asked.lm is not None and asked.lm not in self.fusions:
+            self.fusions[asked.lm] = open_fusion(asked.lm, self.units.symbols, self.settings.unit)
+        return lambda: CTCStream(beam, self.fusions.get(asked.lm))
+
+    def _show(self, audio: Audio, heard: Heard, asked: Asked) -> Prediction:
+        hypotheses = heard.search.best()[: asked.nbest]
+        texts = [self.text(found.symbols) for found in hypotheses]
+        data: dict[str, Any] = {"file": audio.name, "text": texts[0], "seconds": round(heard.seconds, 2)}
+        shown = Text(texts[0]) if texts[0] else Text("(nothing)", "dim")
+        if asked.nbest > 1:
+            data["hypotheses"] = [
+                {"text": text, "score": found.score, "acoustic": found.acoustic, "language": found.language}
+                for text, found in zip(texts, hypotheses, strict=True)
+            ]
+            show_hypotheses(shown, texts, hypotheses, language=asked.lm is not None)
+        if asked.explain or asked.picture:
+            said = self._said(audio, heard, hypotheses[0].symbols)
+            words = words_of(said) if self.settings.unit == "characters" else said
+            if asked.explain:
+                data["symbols"] = [asdict(one) for one in said]
+                show_times(shown, words)
+            if asked.picture:
+                draw(asked.picture, heard, said, self.bank.shift, self._step, self.units.symbols)
+        warnings = [*audio.warnings, *low_rate(audio.info.rate, self.bank.rate)]
+        return Prediction(shown, data, warnings)
+
+    @property
+    def _step(self) -> float:
+        """Seconds of a step of the model."""
+        step: float = self.bank.shift * self.settings.frames
+        return step
+
+    def _said(self, audio: Audio, heard: Heard, symbols: Sequence[int]) -> list[Said]:
+        return [
+            Said(
+                self.units.symbols[one.symbol],
+                *seconds_of(one.first, one.last, self._step, heard.seconds),
+                round(one.probability, 4),
+            )
+            for one in heard.sounded(symbols, audio.name)
+        ]
+
+    def text(self, symbols: Sequence[int]) -> str:
+        """Symbols as a transcript."""
+        return join_units([self.units.symbols[symbol] for symbol in symbols], self.settings.unit)

@@ -1,0 +1,232 @@
+"""Language models on text: train, evaluate, sample, score."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from throughtime.applications.curves import draw_learning
+from throughtime.applications.folder.build import Weights
+from throughtime.applications.folder.model_folder import Run, resumed, staged, stored
+from throughtime.applications.settings import TrainSettings, check_settings
+from throughtime.applications.task import PLAIN, Asked, Inspected, Report, Table, Task, Wanted
+from throughtime.applications.text_model import (
+    NAME,
+    TextModel,
+    TextSampler,
+    TextSettings,
+    figures,
+    held_out_batches,
+    language_model,
+    token_files,
+)
+from throughtime.data import Streams, TokenBatch, WholeTexts
+from throughtime.data.batches import BatchSource
+from throughtime.data.text.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
+from throughtime.data.text.files import open_texts
+from throughtime.data.text.tokenizer import Tokenizer
+from throughtime.errors import UserError
+from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.training import Evaluation, Trainer
+
+
+class TextTask(Task):
+    """The language model."""
+
+    name = NAME
+    summary = "language model of running text or sentences: sample, score, evaluate"
+    settings: type[TrainSettings] = TextSettings
+
+    def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
+        """Tokenises the texts into the run's folder and returns what trains.
+
+        Raises:
+            UserError: If the input or an option is bad; nothing is left behind.
+        """
+        settings = check_settings(TextSettings, options)
+        settings.check_model()
+        texts = open_texts(paths)
+        valid = None if settings.valid is None else open_texts([settings.valid])
+        split = Split(settings.sentences, settings.held_out, whole_lines=settings.unit != "characters")
+        with staged(out) as folder:
+            tokenizer = learn_tokenizer(
+                parts(texts, valid, split)[0],
+                settings.unit,
+                min_count=settings.min_count,
+                max_size=settings.max_vocab,
+                lowercase=settings.lowercase,
+            )
+            tokenizer.save(folder / "tokenizer.json")
+            data = {
+                name: encode_to_file(pieces, tokenizer, folder / f"{name}.ids", settings.sentences)
+                for name, pieces in zip(("train", "valid"), parts(texts, valid, split), strict=True)
+                if pieces is not None
+            }
+            _check_size(data, settings, tokenizer)
+            model = LanguageModelConfig(
+                vocabulary=len(tokenizer),
+                embedding=settings.embedding,
+                tied=settings.tied,
+                adaptive=_cutoffs(len(tokenizer)) if settings.adaptive else (),
+                **settings.stack(),
+            )
+            run = Run(
+                folder,
+                self.name,
+                settings.model_dump(mode="json"),
+                model.to_json(),
+                {name: tokens.to_json() for name, tokens in data.items()},
+            )
+            run.save()
+            # What is wrong with the model, or with its engine, shows before the folder stands.
+            _trainer(run).model.loss(TokenBatch.of([[tokenizer.eos]]), None)
+        return _trainer(replace(run, folder=out))
+
+    def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[TokenBatch]:
+        """What goes on with a run from its checkpoint; options may lengthen it.
+
+        Raises:
+            UserError: If there is nothing to resume, or an option would change the run.
+        """
+        extended = resumed(out, self.name, TextSettings, options)
+        trainer = _trainer(extended)
+        trainer.resume()
+        extended.save()
+        return trainer
+
+    def describe(self, trainer: Trainer[TokenBatch], cell: str | None = None) -> str:
+        """Vocabulary, cell, parameters and batches an epoch."""
+        model = trainer.model
+        assert isinstance(model, LanguageModel)
+        return f"{_summary(model)}, {len(trainer.source):,} batches an epoch"
+
+    def sampler(self, run: Path, cell: str | None = None) -> TextSampler:
+        """What draws texts from the trained model of a folder."""
+        return TextSampler(TextModel(run, cell=cell))
+
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
+        """Perplexity and bits per character of other text; of the run's own validation text where none is named.
+
+        Raises:
+            UserError: If there is no text, or the folder is no language model's.
+        """
+        asked.only()
+        model = TextModel(run, cell=cell)
+        if not paths:
+            if "valid" not in model.run.data:
+                raise UserError(f"{run}: holds no validation text; name a text file")
+            return Report(model.evaluate(token_files(model.run)["valid"]))
+        split = Split(model.sentences, 0.0, whole_lines=False)
+        with tempfile.TemporaryDirectory() as folder:
+            pieces = parts(open_texts(paths), None, split)[0]
+            tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
+            if not tokens.tokens:
+                raise UserError("expected text, got none: the files are empty")
+            return Report(model.evaluate(tokens))
+
+    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
+        """How each of them learnt."""
+        return [draw_learning(runs, picture)]
+
+    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
+        """A prompt, the beginning of a file, or of the run's validation text, cut into sequences."""
+        model = TextModel(run, cell=cell, latest=True)
+        texts, name = _to_look_at(model, wanted)
+        if not texts:
+            raise UserError(f"expected text to look at, got none in {name}")
+        batch = TokenBatch.of(texts)
+        # A step reads the token before the one that it predicts.
+        read = [["", *model.tokenizer.tokens(text[:-1])] for text in texts]
+        facts = [_summary(model.model), f"{len(texts)} sequences of {name}, {batch.tokens:,} tokens"]
+        return Inspected(model.model, batch, model.model.config.cell, facts, {"stack": read})
+
+
+def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]:
+    """Token ids of some sequences, and what to call them."""
+    if wanted.prompt is not None:
+        return [ids] if (ids := model.encode(wanted.prompt)) else [], "the prompt"
+    eos = model.tokenizer.eos
+    if not wanted.paths:
+        if "valid" not in model.run.data:
+            raise UserError(f"{model.run.folder}: holds no validation text; name a text file with --data")
+        ids = token_files(model.run)["valid"].ids(len(model.tokenizer)).tolist()
+        return _cut(ids, model, wanted, eos), "the run's validation text"
+    pieces = parts(open_texts(wanted.paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
+    with tempfile.TemporaryDirectory() as folder:
+        tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
+        return _cut(tokens.ids(len(model.tokenizer)).tolist(), model, wanted, eos), ", ".join(wanted.paths)
+
+
+def _cut(ids: list[int], model: TextModel, wanted: Wanted, eos: int) -> list[list[int]]:
+    """Sentences as they are, running text in pieces; the longest of the first ones that are not too long."""
+    if not model.sentences:
+        pieces = [ids[begin : begin + wanted.length] for begin in range(0, len(ids), wanted.length)]
+        return [piece for piece in pieces[: wanted.rows] if piece]
+    ends = [number + 1 for number, token in enumerate(ids) if token == eos]
+    sentences = [ids[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+    return sorted((s for s in sentences if len(s) <= wanted.length), key=len)[-wanted.rows :]
+
+
+def _summary(model: LanguageModel) -> str:
+    config, parameters = model.config, sum(p.numel() for p in model.parameters())
+    return (
+        f"{config.cell} {config.layers} × {config.hidden}, {parameters:,} parameters, vocabulary {config.vocabulary:,}"
+    )
+
+
+def _trainer(run: Run) -> Trainer[TokenBatch]:
+    settings = stored(run, TextSettings)
+    tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
+    tokens = token_files(run)
+    torch.manual_seed(settings.seed)
+    model = language_model(run, settings, tokenizer, Weights.going_on(run.folder))
+    ids = tokens["train"].ids(len(tokenizer))
+    source: BatchSource
+    if settings.cut:
+        source = Streams(ids, settings.batch, settings.cut, tokenizer.eos)
+    else:
+        source = WholeTexts(ids, settings.batch, tokenizer.eos, settings.seed)
+    evaluate: Callable[[], Evaluation] | None = None
+    if "valid" in tokens:
+        valid = tokens["valid"]
+        held_out = held_out_batches(valid, settings, tokenizer)
+
+        def evaluate() -> Evaluation:
+            found = figures(model, held_out, valid)
+            return Evaluation(found["nats_per_token"], found)
+
+    return Trainer(model, source, settings.plan(), run.folder, evaluate)
+
+
+def _check_size(data: dict[str, TokenFile], settings: TextSettings, tokenizer: Tokenizer) -> None:
+    tokens = data["train"].tokens
+    if settings.cut and tokens < settings.batch * settings.cut:
+        raise UserError(
+            f"expected at least one batch of {settings.batch} × {settings.cut} tokens, got {tokens}; "
+            "give more text, or a smaller --batch or --bptt"
+        )
+    if not settings.cut:
+        texts = WholeTexts(data["train"].ids(len(tokenizer)), settings.batch, tokenizer.eos).texts
+        if texts < settings.batch:
+            raise UserError(
+                f"expected at least one batch of {settings.batch} texts, got {texts}; "
+                "give more text, or a smaller --batch"
+            )
+    if "valid" in data and not data["valid"].tokens:
+        raise UserError("expected validation text, got none; give more text, --valid, or --held-out 0")
+
+
+def _cutoffs(vocabulary: int) -> tuple[int, ...]:
+    """Clusters of the adaptive softmax: a head of the 2,000 commonest tokens, then five times as many each.
+
+    Example:
+        >>> _cutoffs(30_000), _cutoffs(500)
+        ((2000, 10000), (100,))
+    """
+    cuts = tuple(c for c in (2000, 10_000, 50_000, 250_000) if c < vocabulary)
+    return cuts or (max(1, vocabulary // 5),)

@@ -1,0 +1,1 @@
+"""Actions in videos and in sequences of key points."""

@@ -1,0 +1,119 @@
+"""Lines, and the division of a text into a part to train on and a part held out: nothing is lost, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from throughtime.data.text.corpus import Split, parts
+from throughtime.data.text.files import END, Pieces, Texts, lines, open_texts, split_at, split_lines
+
+quick = settings(deadline=None, derandomize=True, max_examples=200)
+
+documents_of = st.lists(st.text(alphabet="ab \n", min_size=1, max_size=20), max_size=6)
+"""Texts as files hold them: none is empty, any may lack the last line break, or be nothing but breaks."""
+
+
+def pieces_of(documents: Iterable[str], most: int) -> Pieces:
+    """As a reader gives them: a piece ends at a line's end or at ``most`` characters."""
+    for document in documents:
+        for line in document.splitlines(keepends=True):
+            yield from (line[i : i + most] for i in range(0, len(line), most))
+        yield END
+
+
+def flat(pieces: Iterable[str | None]) -> str:
+    """Pieces as one string, ends marked."""
+    return "".join("\0" if piece is END else piece for piece in pieces)
+
+
+@quick
+@given(documents_of, st.integers(1, 9))
+def test_every_line_is_a_text_of_its_own(documents: list[str], most: int) -> None:
+    expected = [line.strip() for document in documents for line in document.split("\n") if line.strip()]
+    assert list(lines(pieces_of(documents, most))) == [part for line in expected for part in (line, END)]
+
+
+@quick
+@given(documents_of, st.integers(1, 9), st.integers(2, 5))
+def test_every_nth_line_is_held_out(documents: list[str], most: int, every: int) -> None:
+    whole = [line for line in lines(pieces_of(documents, most)) if line is not END]
+    train, held = (list(split_lines(pieces_of(documents, most), every, part)) for part in (False, True))
+    assert held == [part for line in whole[every - 1 :: every] for part in (line, END)]
+    kept = [line for number, line in enumerate(whole, 1) if number % every]
+    assert train == [part for line in kept for part in (line, END)]
+
+
+@quick
+@given(documents_of, st.integers(1, 9), st.integers(-1, 130), st.booleans())
+def test_the_two_parts_are_the_whole(documents: list[str], most: int, cut: int, whole_lines: bool) -> None:
+    train, held = (list(split_at(pieces_of(documents, most), cut, part, whole_lines)) for part in (False, True))
+    # Ends are characters here: each must stand in one part, behind the last character of its text.
+    assert flat(train) + flat(held) == flat(pieces_of(documents, most))
+    assert "" not in train
+    assert "" not in held
+
+
+@quick
+@given(documents_of, st.integers(1, 9), st.integers(0, 130))
+def test_the_cut_stands_at_its_character(documents: list[str], most: int, cut: int) -> None:
+    train, held = (flat(split_at(pieces_of(documents, most), cut, part, False)) for part in (False, True))
+    size = len("".join(documents))
+    assert len(train.replace("\0", "")) == min(cut, size)
+    # A text that is read to its last character is read to its end.
+    assert not held.startswith("\0")
+
+
+@quick
+@given(documents_of, st.integers(0, 130))
+def test_the_cut_moves_to_the_end_of_its_line(documents: list[str], cut: int) -> None:
+    train = flat(split_at(pieces_of(documents, 1000), cut, False, whole_lines=True))
+    ends, seen = [0], 0
+    for line in (line for document in documents for line in document.splitlines(keepends=True)):
+        seen += len(line)
+        ends.append(seen)
+    assert len(train.replace("\0", "")) == min(end for end in ends if end >= min(cut, seen))
+    assert not flat(split_at(pieces_of(documents, 1000), cut, True, whole_lines=True)).startswith("\0")
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Texts:
+    (tmp_path / "1.txt").write_text("".join(f"line {n}\n" for n in range(10, 20)))
+    (tmp_path / "2.txt").write_text("".join(f"more {n}\n" for n in range(10, 20)))
+    return open_texts([tmp_path])
+
+
+def test_the_last_share_of_running_text_is_held_out(texts: Texts) -> None:
+    train, held = parts(texts, None, Split(sentences=False, held_out=0.25, whole_lines=False))
+    assert train is not None
+    assert held is not None
+    begun, rest = flat(train), flat(held)
+    assert begun + rest == flat(texts.read())
+    assert len(rest.replace("\0", "")) == 40  # of 160
+    assert rest == "".join(f"more {n}\n" for n in range(15, 20)) + "\0"
+
+
+def test_every_fourth_sentence_is_held_out(texts: Texts) -> None:
+    train, held = parts(texts, None, Split(sentences=True, held_out=0.25, whole_lines=True))
+    assert flat(held or ()) == "line 13\0line 17\0more 11\0more 15\0more 19\0"
+    assert flat(train or ()).count("\0") == 15
+
+
+@pytest.mark.parametrize("sentences", [True, False])
+def test_a_text_named_for_validation_leaves_the_other_whole(texts: Texts, tmp_path: Path, sentences: bool) -> None:
+    path = tmp_path / "valid"
+    path.write_text("apart\n")
+    train, held = parts(texts, open_texts([path]), Split(sentences, held_out=0.25, whole_lines=False))
+    whole = lines(texts.read()) if sentences else texts.read()
+    assert flat(train or ()) == flat(whole)
+    assert flat(held or ()) == ("apart\0" if sentences else "apart\n\0")
+
+
+def test_nothing_held_out(texts: Texts) -> None:
+    train, held = parts(texts, None, Split(sentences=False, held_out=0.0, whole_lines=False))
+    assert flat(train or ()) == flat(texts.read())
+    assert held is None
