@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from throughtime.applications.application import Application, ExampleSettings, confusion, counts
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.supervised import Supervised
-from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.applications.task import Report
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.words import pad
 from throughtime.data.vocabulary import Vocabulary
@@ -93,10 +94,10 @@ class EndsInB(Application[Letters]):
         lengths = torch.tensor([len(example.letters) for example in examples])
         return LetterBatch(ids, lengths, torch.tensor([int(example.letters.endswith("b")) for example in examples]))
 
-    def evaluate(self, model: LastLetter, examples: Sequence[Letters]) -> Report:
+    def evaluate(self, model: LastLetter, examples: Sequence[Letters], options: Any) -> Report:
         return Report({"nats": self.mean_loss(model, examples), "examples": len(examples)})
 
-    def predict(self, model: LastLetter, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: LastLetter, lines: Sequence[str], options: Any) -> list[Prediction]:
         found = model.log_probs(self.batch([Letters(line, "") for line in lines])).argmax(1).tolist()
         return [Prediction(Text(line), {"b": bool(n)}) for line, n in zip(lines, found, strict=True)]
 
@@ -178,7 +179,7 @@ def test_a_resumed_run_keeps_its_settings(data: Path, tmp_path: Path) -> None:
 
 def test_prediction_knows_the_trained_model(data: Path, tmp_path: Path) -> None:
     TASK.start([str(data)], tmp_path / "run", {**TINY, "steps": 60, "lr": 0.02, "evaluate_every": 20}).run()
-    predicted = TASK.predictor(tmp_path / "run", None).predict(["ab", "aba", ""], Asked())
+    predicted = TASK.predictor(tmp_path / "run", None).predict(["ab", "aba", ""])
     assert [p.data["b"] for p in predicted] == [True, False, False]
 
 

@@ -10,21 +10,28 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from throughtime.applications.task import Asked, Prediction
-from throughtime.cli import predict
+from throughtime.applications.options import Drawn, Options, Written
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Progress, no_progress
+from throughtime.cli import options, predict
+
+
+class Asked(Drawn, Written):
+    """What may be asked of a count."""
 
 
 class Counting:
     """Says how many bytes a file has; a stream after every byte."""
 
     suffixes = (".bin",)
+    progress: Progress = no_progress
 
     def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         return [_say(len(line)) for line in lines]
 
     def predict_file(self, path: Path, asked: Asked) -> Iterator[Prediction]:
         size = len(path.read_bytes())
-        asked.progress(size, size, "bytes")
+        self.progress(size, size, "bytes")
         yield _say(size, ["it is empty"] if not size else [])
 
     def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
@@ -38,13 +45,17 @@ def _say(number: int, warnings: Sequence[str] = (), final: bool = True) -> Predi
 
 
 class CountingTask:
+    def options(self, run: Path, use: str, cell: str | None) -> type[Options]:
+        return Asked
+
     def predictor(self, run: Path, cell: str | None) -> Counting:
         return Counting()
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(predict, "open_task", lambda run, task: CountingTask())
+    for module in (predict, options):
+        monkeypatch.setattr(module, "open_task", lambda run, task: CountingTask())
     (tmp_path / "inside").mkdir()
     for name, content in (("a.bin", b"abc"), ("inside/b.BIN", b""), ("c.txt", b"abcd")):
         (tmp_path / name).write_bytes(content)

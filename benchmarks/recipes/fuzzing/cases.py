@@ -10,16 +10,15 @@ from random import Random
 from fuzzing.corpus import Data, all_data
 from fuzzing.models import settings, train
 from throughtime.applications.supervised import Supervised
-from throughtime.applications.task import PLAIN, Asked, Wanted
+from throughtime.applications.task import Wanted
 from throughtime.applications.text_model import TextModel
 from throughtime.cli.common import open_task, read_lines
 from throughtime.data.parts import PARTS
-from throughtime.decoding import Sampling
 from throughtime.inspection.history import read_history
 from throughtime.tasks import TASKS
 from throughtime.tasks.speech.fusion import open_fusion
 
-DRAWN = Sampling(length=8, seed=0)
+DRAWN = 8
 LINES = ("the cat sat", "abo", "ACGTACGT", "(1 (0 good) (2 cat))")
 """One of them is what a model of lines reads."""
 
@@ -97,16 +96,17 @@ def data_case(data: Data) -> Case:
 def predict_case(model: Path, name: str, data: Data) -> Case:
     """What a trained model reads to predict: files of its own kind, or lines."""
     predictor = open_task(model, None).predictor(model, None)
-    asked = Asked(explain=True) if data.task == "speech" else PLAIN
+    asked = {"explain": True} if data.task == "speech" else {}
+    options = open_task(model, None).options(model, "predict")(**asked)
 
     def read(root: Path, draw: Random, target: str) -> None:
         path = root / target
         if predictor.suffixes:
-            for _ in predictor.predict_file(path, asked):
+            for _ in predictor.predict_file(path, options):
                 pass
         else:
             most = 400 if draw.random() < 0.05 else 12
-            predictor.predict([line[:most] for line in read_lines(str(path))[:2]], asked)
+            predictor.predict([line[:most] for line in read_lines(str(path))[:2]], options)
 
     if predictor.suffixes:
         files = {file: content for file, content in data.files.items() if Path(file).suffix in predictor.suffixes}
@@ -127,13 +127,14 @@ def use(root: Path, draw: Random) -> None:
     """Predicts, or draws where there is nothing to predict."""
     task = open_task(root, None)
     if task.name in ("text", "music"):
-        list(task.sampler(root, None).sample("", DRAWN))
+        drawing = task.options(root, "sample")(length=DRAWN, seed=0)
+        list(task.sampler(root, None).sample(drawing))
     if task.name == "text":
         TextModel(root).score(["the cat"])
     else:
         predictor = task.predictor(root, None)
         if not predictor.suffixes:
-            predictor.predict([LINES[LINE.get(task.name, 0)]], PLAIN)
+            predictor.predict([LINES[LINE.get(task.name, 0)]], task.options(root, "predict")())
 
 
 LINE = {"pronunciation": 1, "dna": 2, "sentiment-trees": 3}
@@ -153,7 +154,7 @@ def folder_case(name: str, files: Mapping[str, bytes], beside: Mapping[str, byte
         elif way < 0.75 and not makes:
             use(run, draw)
         elif way < 0.9:
-            task.evaluate(run, (), None, PLAIN)
+            task.evaluate(run, (), None, task.options(run, "evaluate")())
         else:
             task.inspected(run, None, Wanted(rows=2, length=20))
 

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from throughtime.applications.curves import draw_learning
 from throughtime.applications.folder import learnt
+from throughtime.applications.options import Drawing, Options
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import ModelSettings, StackSettings, TrainSettings, option
-from throughtime.applications.task import PLAIN, Asked, Prediction, Report, Sampler, Table
+from throughtime.applications.task import Progress, Report, Sampler, Table, no_progress
 from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, nearest
@@ -111,18 +113,20 @@ class Application(Generic[ExampleT]):
     """Of the files that are looked for in a folder."""
     chance: ClassVar[float | None] = None
     """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
-    takes: ClassVar[tuple[str, ...]] = ()
-    """What may be asked of a prediction: attributes of :class:`throughtime.applications.task.Asked`."""
-    judged_with: ClassVar[tuple[str, ...]] = ()
+    predicting: type[Options] = Options
+    """What may be asked of a prediction."""
+    judging: type[Options] = Options
     """What may be asked of an evaluation, such as ``beam``."""
+    drawing: type[Drawing] | None = None
+    """What may be asked of a new sequence; None: the task draws none."""
     reads_files: ClassVar[bool] = False
     """Whether ``predict`` takes files, each of them an input, rather than lines of text."""
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         self.settings = settings
         self.vocabulary = vocabulary
-        self.asked = PLAIN
-        """How :meth:`evaluate` seeks results, where there are several ways."""
+        self.progress: Progress = no_progress
+        """Is told how far a long input is read."""
 
     # Data.
 
@@ -228,16 +232,18 @@ class Application(Generic[ExampleT]):
         """What training lowers and selects by, and figures beside it. By default the mean loss a batch member."""
         return Evaluation(loss := self.mean_loss(model, examples), {"loss": loss})
 
-    def evaluate(self, model: Any, examples: Sequence[ExampleT]) -> Report:
+    def evaluate(self, model: Any, examples: Sequence[ExampleT], options: Any) -> Report:
         """The field's metrics, the majority or copy baseline beside them, counts per class, the hardest errors."""
-        raise NotImplementedError(f"{type(self).__name__} has no metric: define evaluate(self, model, examples)")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no metric: define evaluate(self, model, examples, options)"
+        )
 
     @classmethod
     def compare(cls, runs: Mapping[str, Learnt], picture: Path) -> Sequence[Table]:
         """What sets runs apart that differ in their cell, drawn and as tables; by default how each of them learnt."""
         return [draw_learning({name: learnt.run for name, learnt in runs.items()}, picture, cls.chance)]
 
-    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
         """What the model makes of lines of text; an empty line is legal.
 
         Raises:
@@ -245,7 +251,7 @@ class Application(Generic[ExampleT]):
         """
         raise UserError(f"a model of task {self.name!r} does not read lines of text")
 
-    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """What the model makes of a file, where the task :attr:`reads_files`.
 
         Raises:
@@ -253,7 +259,7 @@ class Application(Generic[ExampleT]):
         """
         raise UserError(f"a model of task {self.name!r} does not read files")
 
-    def stream(self, model: Any, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+    def stream(self, model: Any, path: Path | None, options: Any) -> Iterator[Prediction]:
         """What a one-way model makes of a file, or of standard input, as it comes; the last prediction is final.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal, TypeVar
 
@@ -13,7 +14,7 @@ from throughtime.errors import UserError, nearest
 from throughtime.models import StackConfig
 from throughtime.training import OptimiserName, Plan, Schedule
 
-SettingsT = TypeVar("SettingsT", bound="TrainSettings")
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -138,12 +139,17 @@ EXTENDABLE = frozenset({"epochs", "steps", "minutes", "checkpoint_seconds", "eva
 """Settings that a resumed run may be given anew; all others stay as they were."""
 
 
-def check_settings(kind: type[SettingsT], options: dict[str, Any]) -> SettingsT:
+def check_settings(kind: type[SettingsT], options: Mapping[str, Any]) -> SettingsT:
     """Settings from options by name.
 
     Raises:
-        UserError: If a value is out of range; names the option.
+        UserError: If there is no such option, or a value is out of range; names the option, or the nearest one.
     """
+    for name in options:
+        if name not in kind.model_fields:
+            known = [flag(field) for field in kind.model_fields]
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise UserError(f"unknown option {flag(name)}{nearest(flag(name), known)}; {has}")
     try:
         return kind(**options)
     except ValidationError as error:
@@ -151,5 +157,15 @@ def check_settings(kind: type[SettingsT], options: dict[str, Any]) -> SettingsT:
         message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # options that do not go together: the message names them
             raise UserError(message) from error
-        name = str(first["loc"][0]).rstrip("_").replace("_", "-")
-        raise UserError(f"--{name}: {message[:1].lower()}{message[1:]}, got {first['input']!r}") from error
+        name = flag(str(first["loc"][0]))
+        raise UserError(f"{name}: {message[:1].lower()}{message[1:]}, got {first['input']!r}") from error
+
+
+def flag(name: str) -> str:
+    """A field as the command line writes it; a last underscore keeps it from being a word of Python's own.
+
+    Example:
+        >>> flag("weight_decay"), flag("from_")
+        ('--weight-decay', '--from')
+    """
+    return f"--{name.rstrip('_').replace('_', '-')}"

@@ -17,8 +17,20 @@ from throughtime.applications.application import Application, DataSettings, Lear
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import Run, choose_device, resumed, staged, stored
+from throughtime.applications.options import Options
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import StackSettings, check_settings
-from throughtime.applications.task import PLAIN, Asked, Inspected, Prediction, Report, Sampler, Table, Task, Wanted
+from throughtime.applications.task import (
+    Inspected,
+    Progress,
+    Report,
+    Sampler,
+    Table,
+    Task,
+    Use,
+    Wanted,
+    no_progress,
+)
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
@@ -106,16 +118,27 @@ class Supervised(Task):
         lines = [*told["found"], f"{counts} examples"]
         return "\n".join([*lines, f"{bound.summarise(trainer.model)}, {len(trainer.source):,} batches an epoch"])
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
+    def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
+        """Of predictions, judgement, or new sequences; some depend on what the run has learnt."""
+        opened = Run.open(run, self.name, cell)
+        with only(opened.said):
+            bound = _bind(opened, self.application)
+        found = {"predict": bound.predicting, "evaluate": bound.judging, "sample": bound.drawing}[use]
+        if found is None:
+            raise UserError(f"{run}: a model of task {self.name!r} draws nothing; see: throughtime predict --help")
+        return found
+
+    def evaluate(
+        self, run: Path, paths: Sequence[str], cell: str | None = None, options: Options | None = None
+    ) -> Report:
         """The field's metrics on other data; where none is named on the run's test data, or its validation data.
 
         Raises:
-            UserError: If the data is bad, or there is none; if something is asked that the task does not have.
+            UserError: If the data is bad, or there is none.
         """
-        asked.only(*self.application.judged_with)
         opened = Opened.load(run, self, cell)
-        opened.bound.asked = asked
-        return opened.bound.evaluate(opened.model, self._held_out(opened, paths)[0])
+        chosen = options or opened.bound.judging()
+        return opened.bound.evaluate(opened.model, self._held_out(opened, paths)[0], chosen)
 
     def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
         """What the application tells of them."""
@@ -244,6 +267,7 @@ class Opened:
 
     def __init__(self, run: Run, application: type[Application[Any]], weights: Weights | None = None) -> None:
         self.run = run
+        self.progress: Progress = no_progress
         with only(run.said):
             self.bound = _bind(run, application)
             self.model = build_model(self.bound.build, weights, choose_device(self.bound.settings.device), run)
@@ -267,25 +291,24 @@ class Opened:
         return self.bound.suffixes if self.bound.reads_files else ()
 
     @torch.no_grad()
-    def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, lines: Sequence[str], options: Options | None = None) -> list[Prediction]:
         """A prediction for every line."""
-        asked.only(*self.bound.takes)
-        return self.bound.predict(self.model, lines, asked)
+        return self.bound.predict(self.model, lines, options or self.bound.predicting())
 
     @torch.no_grad()
-    def predict_file(self, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, path: Path, options: Options | None = None) -> Iterator[Prediction]:
         """The predictions for a file."""
-        asked.only(*self.bound.takes)
         check_there(path)
-        yield from self.bound.predict_file(self.model, path, asked)
+        self.bound.progress = self.progress
+        yield from self.bound.predict_file(self.model, path, options or self.bound.predicting())
 
     @torch.no_grad()
-    def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+    def stream(self, path: Path | None, options: Options | None = None) -> Iterator[Prediction]:
         """Predictions for a file or standard input, as it comes."""
-        asked.only(*self.bound.takes)
         if path is not None:
             check_there(path)
-        yield from self.bound.stream(self.model, path, asked)
+        self.bound.progress = self.progress
+        yield from self.bound.stream(self.model, path, options or self.bound.predicting())
 
 
 class _Data(TypedDict):

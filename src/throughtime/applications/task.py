@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from rich.text import Text
-
+from throughtime.applications.options import Options
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import TrainSettings
-from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.training import Trainer
+
+Use = Literal["predict", "evaluate", "sample"]
+"""What a trained model can be asked for with options."""
 
 
 class Task:
@@ -37,8 +39,16 @@ class Task:
         """A line on what is about to be trained; ``cell`` allows the user's own."""
         raise NotImplementedError
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None, asked: Asked) -> Report:
-        """The metrics of a trained model on other data; ``asked`` tells how results are sought."""
+    def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
+        """The options that a trained model has for a use.
+
+        Raises:
+            UserError: If it has no such use.
+        """
+        raise NotImplementedError
+
+    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None, options: Options) -> Report:
+        """The metrics of a trained model on other data; ``options`` tell how results are sought."""
         raise NotImplementedError
 
     def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
@@ -151,90 +161,29 @@ def no_progress(done: float, total: float | None, unit: str) -> None:
     """Tells nobody."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of a prediction, or of the predictions that a model is judged by, beside themselves.
+class Predictor(Protocol):
+    """A trained model that predicts.
 
     Attributes:
-        nbest: Results for each input, the best first.
-        beam: Hypotheses that a search keeps; None: as many as are wanted, and the task's own least.
-        explain: Show what in the input the result rests on.
-        picture: Draw the result, or that, to this file.
-        out: Write the result to this file, in a format of the field.
-        lm: The folder of a language model that knows what is likely to be said.
-        lm_weight: What its log-probability counts; None: the task's own weight.
-        word_bonus: Added for every word, or other unit, of a hypothesis; None: the task's own.
         progress: Is told how far a long input is read.
     """
 
-    nbest: int = 1
-    beam: int | None = None
-    explain: bool = False
-    picture: Path | None = None
-    out: Path | None = None
-    lm: Path | None = None
-    lm_weight: float | None = None
-    word_bonus: float | None = None
-    progress: Progress = no_progress
-
-    def only(self, *names: str) -> None:
-        """Refuses what a task does not have.
-
-        Args:
-            names: What it has: names of attributes.
-
-        Raises:
-            UserError: If something else is asked for; names the options.
-        """
-        rest = [field.name for field in fields(self) if field.name not in (*names, "progress")]
-        wrong = [_flag(name) for name in rest if getattr(self, name) != getattr(PLAIN, name)]
-        if wrong:
-            has = ", ".join(map(_flag, names))
-            raise UserError(f"this task has no {', '.join(wrong)}; leave it out" + (f" (it has {has})" if has else ""))
-
-
-PLAIN = Asked()
-"""Nothing is asked beside the results themselves."""
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model makes of an input.
-
-    Attributes:
-        shown: For people.
-        data: For programs: plain data.
-        warnings: What the user should know of the input.
-        final: False where more of the input is to come, and may change it.
-    """
-
-    shown: Text
-    data: dict[str, Any]
-    warnings: Sequence[str] = ()
-    final: bool = True
-
-
-class Predictor(Protocol):
-    """A trained model that predicts."""
+    progress: Progress
 
     @property
     def suffixes(self) -> Sequence[str]:
         """Of the files that it reads, each of them an input; none: it reads lines of text."""
         ...
 
-    def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, lines: Sequence[str], options: Any) -> list[Prediction]:
         """A prediction for every line."""
         ...
 
-    def predict_file(self, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, path: Path, options: Any) -> Iterator[Prediction]:
         """What the model makes of a file: one prediction, or one of each thing in it."""
         ...
 
-    def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+    def stream(self, path: Path | None, options: Any) -> Iterator[Prediction]:
         """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
         ...
 
@@ -264,17 +213,12 @@ class Sampler(Protocol):
         """Of the files that it writes."""
         ...
 
-    @property
-    def length(self) -> int:
-        """Most tokens, or frames, that are drawn where nobody says."""
-        ...
-
     def warnings(self, prompt: str) -> Sequence[str]:
         """What the user should know of a prompt."""
         ...
 
-    def sample(self, prompt: str, settings: Sampling) -> Sample:
-        """Draws a sequence that begins with the prompt.
+    def sample(self, options: Any, number: int = 0) -> Sample:
+        """Draws a sequence that begins with the prompt; the ``number``-th of several has a seed of its own.
 
         Raises:
             UserError: If the model cannot read the prompt, or draw in that way.

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import Run, choose_device, stored
+from throughtime.applications.options import TokenDrawing
 from throughtime.applications.settings import ModelSettings, option
 from throughtime.data import Streams, WholeTexts
 from throughtime.data.batches import BatchSource
@@ -163,6 +164,12 @@ class TextSample:
         write_text(path, self.text + "\n")
 
 
+class TextDrawing(TokenDrawing):
+    """Of a new text: what may be asked of it."""
+
+    prompt: str = option("", "Text to go on from.", "Drawing")
+
+
 class TextSampler:
     """A language model as a :class:`throughtime.applications.task.Sampler`.
 
@@ -171,7 +178,6 @@ class TextSampler:
     """
 
     suffixes = (".txt",)
-    length = 300
 
     def __init__(self, model: TextModel) -> None:
         self.model = model
@@ -182,9 +188,9 @@ class TextSampler:
         unknown = read.count(self.model.tokenizer.unk)
         return [f"the model does not know {unknown} of the prompt's {len(read)} tokens"] if unknown else []
 
-    def sample(self, prompt: str, settings: Sampling) -> TextSample:
-        """Draws a text that begins with ``prompt``."""
-        return TextSample(self.model.sample(prompt, settings))
+    def sample(self, options: TextDrawing, number: int = 0) -> TextSample:
+        """Draws a text that begins with the prompt."""
+        return TextSample(self.model.sample(options.prompt, options.sampling(number)))
 
 
 def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:

@@ -24,21 +24,6 @@ cell_option: Callable[[Any], Any] = click.option(
 )
 task_option: Callable[[Any], Any] = click.option("--task", help="Allow the user's own task that made the model.")
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-beam_option: Callable[[Any], Any] = click.option(
-    "--beam", type=click.IntRange(min=1), help="Hypotheses that a search keeps."
-)
-
-
-def lm_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a language model that helps a search."""
-    options = (
-        click.option("--lm", type=click.Path(path_type=Path), help="A language model that helps: its model folder."),
-        click.option("--lm-weight", type=click.FloatRange(min=0), help="What its log-probability counts."),
-        click.option("--word-bonus", type=float, help="Added for every word: a language model likes few of them."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def open_task(run: Path, own: str | None) -> Task:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
 from click.core import ParameterSource
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from throughtime.applications.settings import check_settings, flag
+from throughtime.cli.common import open_task
 from throughtime.cli.output import VisibleContext
 from throughtime.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from throughtime.applications.task import Use
 
 
 class NearestChoice(click.ParamType[str]):
@@ -52,23 +59,94 @@ class SettingsCommand(click.Command):
                 formatter.write_dl(sections[heading])
 
 
+class RunCommand(SettingsCommand):
+    """A command on a model folder, with the options that the folder's task declares for it.
+
+    Args:
+        use: What the model is asked for.
+        **given: As click takes it.
+    """
+
+    def __init__(self, *, use: Use, **given: Any) -> None:
+        super().__init__(**given)
+        self.use = use
+        self.epilog = f"The model's task has options of its own; they are shown by: throughtime {use} RUN --help"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the folder first, then the arguments by what its task declares."""
+        ctx.meta[DECLARED] = declared = self._declared(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if declared is None:
+                raise
+            known = [word for parameter in self.get_params(ctx) for word in parameter.opts if word.startswith("--")]
+            own = ", ".join(map(flag, declared.model_fields)) or "none"
+            raise UserError(
+                f"unknown option {error.option_name}{nearest(error.option_name, known)}; "
+                f"this model has for {self.use}: {own}"
+            ) from error
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own, and those that the task declares."""
+        declared = ctx.meta.get(DECLARED)
+        return [*super().get_params(ctx), *(settings_options(declared) if declared else [])]
+
+    def _declared(self, args: Sequence[str]) -> type[BaseModel] | None:
+        """The options of the first argument that is a model folder; None where no argument can be one."""
+        folders = [word for word in args if not word.startswith("-") and Path(word, "config.json").exists()]
+        if not folders and (not args or args[0].startswith("-")):
+            return None
+        run = Path(folders[0] if folders else args[0])
+        return open_task(run, _value(args, "--task")).options(run, self.use, _value(args, "--cell"))
+
+
+DECLARED = f"{__name__}.declared"
+"""Where a context keeps the options that a task declares."""
+
+
+def _value(args: Sequence[str], name: str) -> str | None:
+    """What follows an option, before the arguments are read.
+
+    Example:
+        >>> _value(["--cell", "my:Cell", "--task=my:Task"], "--task"), _value(["--cell", "my:Cell"], "--cell")
+        ('my:Task', 'my:Cell')
+    """
+    for word, after in zip(args, [*args[1:], None], strict=True):
+        if word == name:
+            return after
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None
+
+
+def asked(ctx: click.Context) -> Any:
+    """The options of the task's own, held against what they may be.
+
+    Raises:
+        UserError: If one is out of range.
+    """
+    declared = ctx.meta[DECLARED]
+    return None if declared is None else check_settings(declared, given(ctx, declared))
+
+
 class SettingsOption(click.Option):
     """An option of a settings field."""
 
     def __init__(self, name: str, field: FieldInfo) -> None:
-        flag = f"--{name.rstrip('_').replace('_', '-')}"  # from_: without the sign it is a word of Python's own
+        written = flag(name)
         kind = _plain(field.annotation)
         extra = field.json_schema_extra
         self.group = str(extra["group"]) if isinstance(extra, dict) else "Other"
         common: dict[str, Any] = {"help": field.description, "default": field.default}
         if kind is bool:
-            both = f"{flag}/--no-{flag[2:]}" if field.default else flag
+            both = f"{written}/--no-{written[2:]}" if field.default else written
             super().__init__([name, both], show_default=bool(field.default), is_flag=True, **common)
         elif get_origin(kind) is tuple:
-            super().__init__([name, flag], multiple=True, metavar="NAME=VALUE", **common)
+            super().__init__([name, written], multiple=True, metavar="NAME=VALUE", **common)
         else:
             shown = field.default is not None
-            super().__init__([name, flag], type=_type(flag, kind), show_default=shown, **common)
+            super().__init__([name, written], type=_type(written, kind), show_default=shown, **common)
 
 
 def settings_options(settings: type[BaseModel]) -> list[click.Parameter]:
@@ -92,7 +170,7 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _type(flag: str, kind: Any) -> click.ParamType[str] | type:
+def _type(written: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
-        return NearestChoice(flag, get_args(kind))
-    return {int: int, float: float}.get(kind, str)
+        return NearestChoice(written, get_args(kind))
+    return {int: int, float: float, Path: click.Path(path_type=Path)}.get(kind, str)

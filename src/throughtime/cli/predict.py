@@ -5,20 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from throughtime.applications.task import Asked, Prediction, Predictor
-from throughtime.cli.common import (
-    beam_option,
-    cell_option,
-    json_option,
-    lm_options,
-    open_task,
-    read_lines,
-    run_argument,
-    task_option,
-)
+from throughtime.applications.options import Options
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Predictor
+from throughtime.cli.common import cell_option, json_option, open_task, read_lines, run_argument, task_option
+from throughtime.cli.options import RunCommand, asked
 from throughtime.cli.output import VisibleConsole, echo_json, echo_styled
 from throughtime.cli.progress import ReadingBar
 from throughtime.errors import UserError
@@ -29,71 +24,61 @@ TOGETHER = 32
 """Lines of a file that are computed together; those of standard input are answered one by one, as they come."""
 
 
-@click.command(name="predict")
+@click.command(name="predict", cls=RunCommand, use="predict")
 @run_argument
 @click.argument("files", nargs=-1)
 @click.option("--line", "lines", multiple=True, help="A line instead of FILES; may be repeated.")
-@click.option("--nbest", default=1, show_default=True, type=click.IntRange(min=1), help="Results for each input.")
-@beam_option
-@click.option("--explain", is_flag=True, help="Show what in the input the result rests on.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw the result into this PNG, of one input.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the result to this file, of one input.")
 @click.option("--stream", is_flag=True, help="Read a file or standard input as it comes.")
-@lm_options
 @cell_option
 @task_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     run: Path,
     files: tuple[str, ...],
     lines: tuple[str, ...],
-    nbest: int,
-    beam: int | None,
-    explain: bool,
-    picture: Path | None,
-    out: Path | None,
     stream: bool,
-    lm: Path | None,
-    lm_weight: float | None,
-    word_bonus: float | None,
     cell: str | None,
     task: str | None,
     as_json: bool,
+    **_: Any,
 ) -> None:
     """What the model in RUN makes of its inputs.
 
     Models of text read every line of a file, or of standard input; an empty line is legal. Models of sound, pictures
     or genomes read FILES, or the files of a folder.
     """
-    if picture is not None:
+    options = asked(ctx)
+    if (picture := getattr(options, "picture", None)) is not None:
         check_picture(picture)
-    if out is not None and not out.absolute().parent.is_dir():
+    if (out := getattr(options, "out", None)) is not None and not out.absolute().parent.is_dir():
         raise UserError(f"--out: expected a folder that exists, got {out.parent}; make it first")
     predictor = open_task(run, task).predictor(run, cell)
-    bar = ReadingBar(VisibleConsole(stderr=True))
-    asked = Asked(nbest, beam, explain, picture, out, lm, lm_weight, word_bonus, bar)
-    for number, prediction in _answers(predictor, files, lines, asked, stream):
+    predictor.progress = bar = ReadingBar(VisibleConsole(stderr=True))
+    for number, prediction in _answers(predictor, files, lines, options, stream):
         bar.close()
         _print(prediction, number, as_json)
 
 
 def _answers(
-    predictor: Predictor, files: Sequence[str], lines: Sequence[str], asked: Asked, stream: bool
+    predictor: Predictor, files: Sequence[str], lines: Sequence[str], options: Options, stream: bool
 ) -> Iterator[tuple[str, Prediction]]:
     """Predictions, each with the name of its input."""
-    one = next((name for name in ("picture", "out") if getattr(asked, name) is not None), None)
+    one = next((name for name in ("picture", "out") if getattr(options, name, None) is not None), None)
     if stream:
         if len(files) > 1 or lines:
             raise UserError("--stream: expected one file, or none for standard input")
         path = Path(files[0]) if files and files[0] != "-" else None
-        for prediction in predictor.stream(path, asked):
+        for prediction in predictor.stream(path, options):
             yield str(path or "standard input"), prediction
     elif predictor.suffixes and not lines:
         paths = list(_paths(files, predictor.suffixes))
         if one and len(paths) != 1:
             raise UserError(f"--{one}: expected one file to read, got {len(paths)}")
         for path in paths:
-            for prediction in predictor.predict_file(path, asked):
+            for prediction in predictor.predict_file(path, options):
                 yield str(path), prediction
     else:
         if len(files) > 1:
@@ -101,7 +86,7 @@ def _answers(
         if one and len(lines) != 1:
             raise UserError(f"--{one}: expected one --line to draw, got {len(lines)}; pass --line TEXT")
         for number, group in groups(files[0] if files else "-", lines):
-            for offset, prediction in enumerate(predictor.predict(group, asked)):
+            for offset, prediction in enumerate(predictor.predict(group, options)):
                 yield f"line {number + offset}", prediction
 
 

@@ -59,7 +59,7 @@ def test_what_needs_no_time_is_told_by_the_nearest_mean() -> None:
     train = [points("a", [0, 0], [2, 0]), points("b", [0, 0], [0, 2])]
     application = VideoActions(settings_, VideoActions.learn(train, settings_))
     judged = [points("a", [5, 5], [9, 5]), points("b", [5, 5], [9, 5]), points("b", [1, 1], [1, 3])]
-    found = application.evaluate(application.build().eval(), judged).figures
+    found = application.evaluate(application.build().eval(), judged, None).figures
     assert found["accuracy_without_time"] == pytest.approx(200 / 3)
 
 

@@ -12,7 +12,9 @@ from rich.text import Text
 
 from throughtime.applications.application import ROWS, Application, long_input, unknown_label
 from throughtime.applications.classification import class_evaluation, class_report, judge
-from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.applications.options import Ranked
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Report
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import FASTA, GENBANK, read_fasta, read_genome
 from throughtime.data.dna.sequences import read_sequences
@@ -23,11 +25,15 @@ from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letter
 from throughtime.training import Evaluation
 
 
+class SequenceOptions(Ranked):
+    """Of a sequence's class: what may be asked of it."""
+
+
 class DnaClasses(Application[DnaExample]):
     """The class of a sequence."""
 
     name: ClassVar[str] = "dna"
-    takes: ClassVar[tuple[str, ...]] = ("nbest",)
+    predicting = SequenceOptions
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -78,19 +84,19 @@ class DnaClasses(Application[DnaExample]):
         figures = class_evaluation(*judge(self, model, examples, len(self.labels))).figures
         return Evaluation(figures["loss"], figures)
 
-    def evaluate(self, model: Classifier, examples: Sequence[DnaExample]) -> Report:
+    def evaluate(self, model: Classifier, examples: Sequence[DnaExample], options: SequenceOptions) -> Report:
         """Accuracy beside the majority's; counts and confusions by label; the surest errors."""
         log_probs, classes = judge(self, model, examples, len(self.labels))
         return class_report(self.labels.symbols, log_probs, classes, [e.name for e in examples], "sequence")
 
     # Use.
 
-    def predict(self, model: Classifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: Classifier, lines: Sequence[str], options: SequenceOptions) -> list[Prediction]:
         """The class of every line of letters."""
         found = [(f"line {number}", encode(line, f"line {number}")) for number, line in enumerate(lines, 1)]
-        return list(self._show(model, found, asked))
+        return list(self._show(model, found, options))
 
-    def predict_file(self, model: Classifier, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, model: Classifier, path: Path, options: SequenceOptions) -> Iterator[Prediction]:
         """The class of every sequence of a file."""
         kind = path.suffix.lower()
         if kind in FASTA:
@@ -101,15 +107,17 @@ class DnaClasses(Application[DnaExample]):
             read = read_sequences(path, self.settings.text_column, self.settings.label_column)
             found = [(sequence.name, sequence.codes) for sequence in read]
         for begin in range(0, len(found), ROWS):
-            yield from self._show(model, found[begin : begin + ROWS], asked)
-            asked.progress(min(begin + ROWS, len(found)), len(found), "sequences")
+            yield from self._show(model, found[begin : begin + ROWS], options)
+            self.progress(min(begin + ROWS, len(found)), len(found), "sequences")
 
-    def _show(self, model: Classifier, found: Sequence[tuple[str, Codes]], asked: Asked) -> Iterator[Prediction]:
+    def _show(
+        self, model: Classifier, found: Sequence[tuple[str, Codes]], options: SequenceOptions
+    ) -> Iterator[Prediction]:
         log_probs = model.log_probs(Letters.of([codes for _, codes in found])).double().cpu()
         for (name, codes), row in zip(found, log_probs, strict=True):
             order = row.argsort(descending=True, stable=True).tolist()
             chances = {self.labels.symbols[n]: math.exp(float(row[n])) for n in order}
-            shown = Text("  ".join(f"{label} {100 * p:.1f} %" for label, p in [*chances.items()][: asked.nbest]))
+            shown = Text("  ".join(f"{label} {100 * p:.1f} %" for label, p in [*chances.items()][: options.nbest]))
             shown.append(f"  {name}")
             data = {"name": name, "label": next(iter(chances)), "probabilities": chances}
             yield Prediction(shown, data, [*long_input(len(codes), "letters"), *self._other_length(len(codes))])

@@ -13,7 +13,9 @@ import torch
 from rich.text import Text
 
 from throughtime.applications.application import HARDEST, Application
-from throughtime.applications.task import Asked, Prediction, Report, Table, no_progress
+from throughtime.applications.options import Drawn, Written
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Progress, Report, Table, no_progress
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.codons import open_frames
 from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, label_bases, read_fasta, read_genome
@@ -54,11 +56,15 @@ class Piece:
     labels: npt.NDArray[np.uint8]
 
 
+class RegionOptions(Drawn, Written):
+    """Of the regions of a record: what may be asked of it."""
+
+
 class DnaRegions(Application[DnaExample]):
     """The coding regions of genomes."""
 
     name: ClassVar[str] = "dna"
-    takes: ClassVar[tuple[str, ...]] = ("picture", "out")
+    predicting = RegionOptions
 
     @classmethod
     def learn(cls, train: Sequence[DnaExample], settings: DnaSettings) -> dict[str, Any]:
@@ -109,11 +115,11 @@ class DnaRegions(Application[DnaExample]):
         return Evaluation(1.0 - hits.mcc, {**figures, "lift": lift})
 
     @torch.no_grad()
-    def _follow(self, model: StrandTagger, codes: Codes, asked: Asked) -> Course:
-        computed = compute_windows(model.log_probs, [codes], asked.progress)
+    def _follow(self, model: StrandTagger, codes: Codes, progress: Progress) -> Course:
+        computed = compute_windows(model.log_probs, [codes], progress)
         return follow(computed, [len(codes)], float(model.lift))[0]
 
-    def evaluate(self, model: StrandTagger, examples: Sequence[DnaExample]) -> Report:
+    def evaluate(self, model: StrandTagger, examples: Sequence[DnaExample], options: RegionOptions) -> Report:
         """Per-base figures beside those of open reading frames; of every record; the longest errors."""
         total, open_ = Hits(), Hits()
         by_record: dict[str, Hits] = {}
@@ -121,7 +127,7 @@ class DnaRegions(Application[DnaExample]):
         strands = np.zeros((3, 3), dtype=np.int64)
         framed = 0
         for piece in pieces(examples):
-            course = self._follow(model, piece.codes, Asked())
+            course = self._follow(model, piece.codes, no_progress)
             found = label_bases(len(piece.codes), regions_of(course))
             hits = Hits.count(piece.labels > 0, found > 0)
             total += hits
@@ -167,29 +173,29 @@ class DnaRegions(Application[DnaExample]):
 
     # Use.
 
-    def predict(self, model: StrandTagger, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: StrandTagger, lines: Sequence[str], options: RegionOptions) -> list[Prediction]:
         """The coding regions of lines of letters."""
         records = [Record(f"line{n}", "", encode(line, f"line {n}"), f"line {n}") for n, line in enumerate(lines, 1)]
-        return list(self._predict(model, records, asked))
+        return list(self._predict(model, records, options))
 
-    def predict_file(self, model: StrandTagger, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, model: StrandTagger, path: Path, options: RegionOptions) -> Iterator[Prediction]:
         """The coding regions of every record of a file."""
         genome = path.suffix.lower() in GENBANK or intervals_of(path) is not None
-        yield from self._predict(model, read_genome(path) if genome else read_fasta(path), asked)
+        yield from self._predict(model, read_genome(path) if genome else read_fasta(path), options)
 
-    def _predict(self, model: StrandTagger, records: Iterable[Record], asked: Asked) -> Iterator[Prediction]:
-        if asked.out is not None:
-            check_intervals(asked.out)
+    def _predict(self, model: StrandTagger, records: Iterable[Record], options: RegionOptions) -> Iterator[Prediction]:
+        if options.out is not None:
+            check_intervals(options.out)
         found: list[tuple[str, int, Region]] = []
         for number, record in enumerate(records):
-            course = self._follow(model, record.codes, asked)
+            course = self._follow(model, record.codes, self.progress)
             regions = regions_of(course)
             found += [(record.name, len(record.codes), region) for region in regions]
-            if asked.picture is not None and number == 0:
-                draw_genome(asked.picture, record, course, regions)
-            yield _show(record, regions, ["only its first record is drawn"] if asked.picture and number == 1 else [])
-        if asked.out is not None:
-            write_intervals(asked.out, found)
+            if options.picture is not None and number == 0:
+                draw_genome(options.picture, record, course, regions)
+            yield _show(record, regions, ["only its first record is drawn"] if options.picture and number == 1 else [])
+        if options.out is not None:
+            write_intervals(options.out, found)
 
 
 def _batch(examples: Sequence[DnaExample], first: int = 0) -> StrandBatch:

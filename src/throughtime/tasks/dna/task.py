@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from throughtime.applications.application import Application, DataSettings
 from throughtime.applications.folder import learnt
-from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK
 from throughtime.data.dna.sequences import KINDS
 from throughtime.errors import UserError
@@ -31,7 +32,6 @@ class Dna(Application[DnaExample]):
     )
     settings_type: ClassVar[type[DataSettings]] = DnaSettings
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
-    takes: ClassVar[tuple[str, ...]] = tuple(name for part in PARTS.values() for name in part.takes)
     reads_files: ClassVar[bool] = True
     example_type: ClassVar[type[Any]] = DnaExample
     vocabulary_type: ClassVar[Any] = learnt.Dna
@@ -39,6 +39,7 @@ class Dna(Application[DnaExample]):
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
         self.part = PARTS[vocabulary["learnt"]](settings, vocabulary)
+        self.predicting = self.part.predicting
 
     @classmethod
     def is_data(cls, path: Path) -> bool:
@@ -103,17 +104,16 @@ class Dna(Application[DnaExample]):
         """As the part does it."""
         return self.part.validate(model, examples)
 
-    def evaluate(self, model: Any, examples: Sequence[DnaExample]) -> Report:
+    def evaluate(self, model: Any, examples: Sequence[DnaExample], options: Any) -> Report:
         """As the part does it."""
         self.batch(examples[:1])
-        return self.part.evaluate(model, examples)
+        return self.part.evaluate(model, examples, options)
 
-    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
         """Of letters in lines."""
-        asked.only(*self.part.takes)
-        return self.part.predict(model, lines, asked)
+        return self.part.predict(model, lines, options)
 
-    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """Of every record of a file."""
-        asked.only(*self.part.takes)
-        yield from self.part.predict_file(model, path, asked)
+        self.part.progress = self.progress
+        yield from self.part.predict_file(model, path, options)

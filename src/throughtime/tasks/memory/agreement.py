@@ -117,7 +117,7 @@ class AgreementTask(Application[Agreement]):
         accuracy = 100 * float(right.double().mean())
         return Evaluation(100 - accuracy, {"accuracy": accuracy, "loss": self.mean_loss(model, examples)})
 
-    def evaluate(self, model: Classifier, examples: Sequence[Agreement]) -> Report:
+    def evaluate(self, model: Classifier, examples: Sequence[Agreement], options: Any) -> Report:
         """Accuracy by gap, of pairs met in training and of others; one of two forms is right by chance."""
         right = self._right(model, examples)
         rows = self.by_gap(right, examples)

@@ -110,7 +110,7 @@ class Copying(Application[Copied]):
         loss, accuracy = self.mean_loss(model, examples), self._accuracy(model, examples)
         return Evaluation(loss, {"accuracy": accuracy, "nats_per_step": loss})
 
-    def evaluate(self, model: Tagger, examples: Sequence[Copied]) -> Report:
+    def evaluate(self, model: Tagger, examples: Sequence[Copied], options: Any) -> Report:
         """The same beside those of a network that knows when to speak, and not what."""
         count = self.settings.symbols
         blind = count * math.log(SYMBOLS) / (2 * count + self.settings.length)

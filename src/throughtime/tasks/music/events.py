@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from throughtime.applications.options import TokenDrawing
+from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data import NOTHING, TokenBatch
 from throughtime.data.music.events import Events
@@ -25,6 +27,13 @@ UNTOLD = 0.2
 """Share of the tunes whose genre training does not tell, so that a model can go on from notes alone."""
 
 
+class EventDrawing(TokenDrawing):
+    """Of a new tune, event by event: what may be asked of it."""
+
+    prompt: str = option("", "What to go on from: a genre, notes (C4 E4+G4), both, or a MIDI file.", "Drawing")
+    length: int = option(3000, "Most events to draw, of a tune that does not end.", "Drawing", ge=1)
+
+
 class EventModel:
     """Tunes as tokens.
 
@@ -34,7 +43,7 @@ class EventModel:
     """
 
     step = "event"
-    length = 3000
+    drawing = EventDrawing
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
         self.settings, self.vocabulary = settings, vocabulary
@@ -137,10 +146,6 @@ class EventModel:
             known = ", ".join(self.genres) or "none"
             raise UserError(f"unknown genre {genre!r}{nearest(genre, self.genres)}; the training data has: {known}")
         return self.events.encode(tune, genre, end=False)
-
-    @staticmethod
-    def check(sampling: Sampling) -> None:
-        """Every way to draw can be kept to."""
 
     def surprise(self, tune: Tune, nats: Tensor) -> list[tuple[float, float]]:
         """Every step at which something happens, with the nats of its events."""

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from throughtime.applications.options import Drawing
+from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.music.tunes import KEYS, LOWEST, Roll, Tune, name_of, room
 from throughtime.decoding import Sampling
@@ -25,6 +27,13 @@ HALF = 0.5
 """Added to counts, so that nothing is impossible (Krichevsky and Trofimov 1981)."""
 
 
+class KeyDrawing(Drawing):
+    """Of a new tune, frame by frame: each key is drawn on its own, and nothing ends."""
+
+    prompt: str = option("", "What to go on from: notes (C4 E4+G4), or a MIDI file.", "Drawing")
+    length: int = option(128, "Frames to draw.", "Drawing", ge=1)
+
+
 class Keys:
     """Tunes as frames of 88 keys.
 
@@ -34,7 +43,7 @@ class Keys:
     """
 
     step = "frame"
-    length = 128
+    drawing = KeyDrawing
     genres: Sequence[str] = ()
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -135,18 +144,6 @@ class Keys:
         if genre:
             raise UserError(f"a model of keys knows no genres, got {genre!r}; give notes (C4 E4+G4), or a MIDI file")
         return tune.frames()
-
-    @staticmethod
-    def check(sampling: Sampling) -> None:
-        """Refuses what cannot be kept to.
-
-        Raises:
-            UserError: If a draw is to be limited to the likeliest, or to a least length.
-        """
-        if sampling.top_k is not None or sampling.top_p < 1 or sampling.min_length:
-            raise UserError(
-                "a model of keys draws each key on its own, and knows no end; leave out --top-k, --top-p, --min-length"
-            )
 
     @staticmethod
     def surprise(tune: Tune, nats: Tensor) -> list[tuple[float, float]]:

@@ -11,7 +11,9 @@ from rich.text import Text
 
 from throughtime.applications.application import Application, ExampleSettings
 from throughtime.applications.folder import learnt
-from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.applications.options import Drawing, Drawn, Ranked, Written
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Report
 from throughtime.data.examples import Examples
 from throughtime.data.music.tunes import Tune, best_scale, pitch_of, read_notes
 from throughtime.data.parts import check_there
@@ -40,6 +42,10 @@ CONTINUED = Sampling(length=256, seed=0)
 """How ``predict --out`` goes on."""
 
 
+class TuneOptions(Ranked, Drawn, Written):
+    """Of a tune: what may be asked of it."""
+
+
 class Music(Application[TuneExample]):
     """Music, note by note or frame by frame."""
 
@@ -49,7 +55,7 @@ class Music(Application[TuneExample]):
     example_type: ClassVar[type[Any]] = TuneExample
     vocabulary_type: ClassVar[Any] = learnt.Music
     suffixes: ClassVar[tuple[str, ...]] = KNOWN
-    takes: ClassVar[tuple[str, ...]] = ("nbest", "picture", "out")
+    predicting = TuneOptions
     reads_files: ClassVar[bool] = True
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -58,6 +64,7 @@ class Music(Application[TuneExample]):
         self.grid = settings.grid(vocabulary["model"])
         keys = vocabulary["model"] == "keys"
         self.kind: MusicKind = Keys(settings, vocabulary) if keys else EventModel(settings, vocabulary)
+        self.drawing = self.kind.drawing
 
     @classmethod
     def find(cls, paths: Sequence[Path], settings: MusicSettings) -> dict[str, list[Path]]:
@@ -114,7 +121,7 @@ class Music(Application[TuneExample]):
         return Evaluation(nats / max(1, steps), {"nats": nats / max(1, steps)})
 
     @torch.no_grad()
-    def evaluate(self, model: Any, examples: Sequence[TuneExample]) -> Report:
+    def evaluate(self, model: Any, examples: Sequence[TuneExample], options: TuneOptions) -> Report:
         """The figures of the literature, beside those of simple guesses."""
         return self.kind.report(model, examples, self.in_batches(examples))
 
@@ -123,29 +130,29 @@ class Music(Application[TuneExample]):
         known = f", genres {', '.join(self.kind.genres)}" if self.kind.genres else ""
         return f"{self.kind.step} by {self.kind.step}{known}\n{super().summarise(model)}"
 
-    def predict_file(self, model: Any, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, model: Any, path: Path, options: TuneOptions) -> Iterator[Prediction]:
         """How far a tune surprises the model, and what it would go on with.
 
         ``picture`` draws its notes and the surprise over time; ``out`` writes the tune with a continuation.
         """
-        if asked.out is not None:
-            check_format(asked.out)
+        if options.out is not None:
+            check_format(options.out)
         examples = list(readable([path], self.grid))
-        if len(examples) > 1 and (asked.picture or asked.out):
+        if len(examples) > 1 and (options.picture or options.out):
             raise UserError(f"{path}: expected one tune for --picture or --out, got {len(examples)}")
         for number, example in enumerate(examples, 1):
-            asked.progress(number, len(examples), "tunes")
-            yield self._predict(model, example, asked)
+            self.progress(number, len(examples), "tunes")
+            yield self._predict(model, example, options)
 
-    def _predict(self, model: Any, example: TuneExample, asked: Asked) -> Prediction:
+    def _predict(self, model: Any, example: TuneExample, options: TuneOptions) -> Prediction:
         tune, kind = example.tune, self.kind
         (nats,) = kind.nats(model, self.batch([example]))
-        found = kind.next(model, tune, asked.nbest)
+        found = kind.next(model, tune, options.nbest)
         mean = float(nats.mean())
-        if asked.picture is not None:
-            draw_tune(asked.picture, tune, self.grid, kind.surprise(tune, nats))
-        if asked.out is not None:
-            write_tune(asked.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid)
+        if options.picture is not None:
+            draw_tune(options.picture, tune, self.grid, kind.surprise(tune, nats))
+        if options.out is not None:
+            write_tune(options.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid)
         shown = Text(f"{example.where}  {mean:.3f} nats per {kind.step}  next: ")
         shown.append(", ".join(f"{name} {100 * chance:.0f} %" for name, chance in found))
         data = {
@@ -176,21 +183,19 @@ class MusicSampler:
 
     def __init__(self, music: Music, model: Any) -> None:
         self.kind, self.grid, self.model = music.kind, music.grid, model
-        self.length = self.kind.length
 
     def warnings(self, prompt: str) -> Sequence[str]:
         """None: what cannot be read is an error."""
         return ()
 
-    def sample(self, prompt: str, settings: Sampling) -> MusicSample:
+    def sample(self, options: Drawing, number: int = 0) -> MusicSample:
         """Draws a tune from nothing (""), a genre, first notes (``"C4 E4+G4"``), both, or a file to go on from.
 
         Raises:
-            UserError: If the prompt is none of these, or the model cannot draw in that way.
+            UserError: If the prompt is none of these.
         """
-        genre, tune = self._read(prompt.strip())
-        self.kind.check(settings)
-        return MusicSample(self, self.kind.prompt(genre, tune), settings)
+        genre, tune = self._read(options.prompt.strip())
+        return MusicSample(self, self.kind.prompt(genre, tune), options.sampling(number))
 
     def _read(self, prompt: str) -> tuple[str, Tune]:
         path = Path(prompt)

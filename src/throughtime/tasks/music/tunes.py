@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from torch import Tensor
 
 from throughtime.applications.application import ExampleSettings
+from throughtime.applications.options import Drawing
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report
 from throughtime.data.music.abc import abc_field, abc_tunes
@@ -96,8 +97,8 @@ class MusicKind(Protocol):
         ...
 
     @property
-    def length(self) -> int:
-        """Steps to draw where nobody says."""
+    def drawing(self) -> type[Drawing]:
+        """What may be asked of a new tune."""
         ...
 
     @property
@@ -135,10 +136,6 @@ class MusicKind(Protocol):
 
     def surprise(self, tune: Tune, nats: Tensor) -> list[tuple[float, float]]:
         """Places of a tune on the grid, and the nats there."""
-        ...
-
-    def check(self, sampling: Sampling) -> None:
-        """Refuses a way to draw that it cannot keep to."""
         ...
 
     def prompt(self, genre: str, tune: Tune) -> Any:

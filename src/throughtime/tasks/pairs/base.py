@@ -12,8 +12,8 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import Application, ExampleSettings, Where
+from throughtime.applications.options import Drawn, Explained, Ranked, Searched
 from throughtime.applications.settings import option
-from throughtime.applications.task import Asked
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.words import pad
 from throughtime.decoding import Beam, Hypothesis, beam_search, greedy
@@ -53,10 +53,14 @@ Written = tuple[Sequence[int], Sequence[str]]
 """The ids of a sequence, and how a person reads each of them."""
 
 
+class PairOptions(Ranked, Searched, Explained, Drawn):
+    """Of the target of a source: what may be asked of it."""
+
+
 class PairApplication(Application[ExampleT]):
     """A task from one sequence to another, on an encoder–decoder."""
 
-    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture")
+    predicting = PairOptions
     eos: ClassVar[int]
     """Id of the end in the target's vocabulary."""
     never: ClassVar[Sequence[int]] = ()
@@ -116,7 +120,7 @@ class PairApplication(Application[ExampleT]):
         return weights[0, : len(target), : len(source)].cpu()
 
     def explain(
-        self, model: EncoderDecoder, source: Written, target: Written, asked: Asked
+        self, model: EncoderDecoder, source: Written, target: Written, options: PairOptions
     ) -> tuple[Text, dict[str, Any]]:
         """What is asked of the attention, for people and for programs; draws the picture that is asked for.
 
@@ -124,14 +128,14 @@ class PairApplication(Application[ExampleT]):
             model: In evaluation mode.
             source: What was read.
             target: What was said.
-            asked: By the user.
+            options: What the user asks for.
         """
-        if not asked.explain and asked.picture is None:
+        if not options.explain and options.picture is None:
             return Text(), {}
         weights = self.attended(model, source[0], target[0])
-        if asked.picture is not None:
-            draw_attention(asked.picture, source[1], target[1], weights)
-        if not asked.explain:
+        if options.picture is not None:
+            draw_attention(options.picture, source[1], target[1], weights)
+        if not options.explain:
             return Text(), {}
         shares = [[round(share, 4) for share in row] for row in weights.tolist()]
         data = {"attention": shares, "source_tokens": list(source[1]), "target_tokens": list(target[1])}
@@ -182,9 +186,9 @@ def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], wei
     save_figure(figure, path)
 
 
-def list_results(results: Sequence[str], hypotheses: Sequence[Hypothesis], asked: Asked) -> Text:
+def list_results(results: Sequence[str], hypotheses: Sequence[Hypothesis], options: PairOptions) -> Text:
     """A line for each result with its score, where more than one is asked for."""
-    pairs = zip(results, hypotheses, strict=True) if asked.nbest > 1 else ()
+    pairs = zip(results, hypotheses, strict=True) if options.nbest > 1 else ()
     return Text("".join(f"\n  {hypothesis.score:8.3f}  {result}" for result, hypothesis in pairs))
 
 

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from throughtime.applications.application import long_input, unknown_label
 from throughtime.applications.folder import learnt
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
-from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.applications.task import Report, Table
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
@@ -145,7 +146,7 @@ class Pronunciation(PairApplication[Pronounced]):
         # Phonemes tell models apart while no word is right yet.
         return Evaluation(figures["word_error"] + 1e-3 * figures["phoneme_error"], figures)
 
-    def evaluate(self, model: Any, examples: Sequence[Pronounced]) -> Report:
+    def evaluate(self, model: Any, examples: Sequence[Pronounced], options: Any) -> Report:
         """Word and phoneme errors, in percent, each word against the nearest of its pronunciations."""
         found = self.search(model, [self.letters.ids(example.word) for example in examples], BEAM)
         results = [
@@ -161,26 +162,26 @@ class Pronunciation(PairApplication[Pronounced]):
         figures = {**error_rates(results), **baseline, "words": len(examples), "beam": BEAM}
         return Report(figures, [*_sound_tables(results), _hardest(examples, results)])
 
-    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
         """The sounds of every line, read as one word."""
         words = [line.strip().lower() for line in lines]
         sources = [self.letters.ids(word) for word in words]
-        width = max(asked.nbest, asked.beam or BEAM)
+        width = max(options.nbest, options.beam or BEAM)
         found = self.search(model, sources, width)
         return [
-            self._prediction(model, word, source, best[: asked.nbest], asked)
+            self._prediction(model, word, source, best[: options.nbest], options)
             if word
             else Prediction(Text(""), {"word": "", "nbest": []})
             for word, source, best in zip(words, sources, found, strict=True)
         ]
 
     def _prediction(
-        self, model: EncoderDecoder, word: str, source: Sequence[int], best: Sequence[Any], asked: Asked
+        self, model: EncoderDecoder, word: str, source: Sequence[int], best: Sequence[Any], options: Any
     ) -> Prediction:
         said = [self._sounds(hypothesis.tokens) for hypothesis in best]
         shown = Text(word, style="bold").append("  ").append(" ".join(said[0]))
-        shown.append(list_results([" ".join(sounds) for sounds in said], best, asked))
-        attention, shares = self.explain(model, (source, word), (best[0].tokens, said[0]), asked)
+        shown.append(list_results([" ".join(sounds) for sounds in said], best, options))
+        attention, shares = self.explain(model, (source, word), (best[0].tokens, said[0]), options)
         data = {"word": word, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
         return Prediction(shown.append(attention), data, self._warnings(word, best[0].ended))
 

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from throughtime.applications.application import HARDEST, long_input
 from throughtime.applications.folder import learnt
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
-from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.applications.task import Report, Table
 from throughtime.data.text.aligned import find_aligned, read_aligned
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.tokenizer import Tokenizer
@@ -134,7 +135,7 @@ class Translation(PairApplication[Sentences]):
         loss = nats / max(1, tokens)
         return Evaluation(loss, {"nats_per_token": loss, "perplexity": math.exp(min(loss, 700.0))})
 
-    def evaluate(self, model: Any, examples: Sequence[Sentences]) -> Report:
+    def evaluate(self, model: Any, examples: Sequence[Sentences], options: Any) -> Report:
         """BLEU (Papineni et al. 2002) and chrF (Popović 2015) as ``sacrebleu`` counts them (Post 2018).
 
         Raises:
@@ -152,26 +153,26 @@ class Translation(PairApplication[Sentences]):
         figures |= {**signatures, "sentences": len(examples), "beam": BEAM}
         return Report(figures, [_by_length(metrics, sources, said, right), _hardest(metrics, examples, said)])
 
-    def predict(self, model: Any, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
         """The translation of every line."""
         lines = [line.strip() for line in lines]
         sources = self._sources(lines)
-        found = self.search(model, sources, max(asked.nbest, asked.beam or BEAM))
+        found = self.search(model, sources, max(options.nbest, options.beam or BEAM))
         return [
-            self._prediction(model, line, source, best[: asked.nbest], asked)
+            self._prediction(model, line, source, best[: options.nbest], options)
             if line
             else Prediction(Text(""), {"source": "", "nbest": []})
             for line, source, best in zip(lines, sources, found, strict=True)
         ]
 
     def _prediction(
-        self, model: EncoderDecoder, line: str, source: Sequence[int], best: Sequence[Hypothesis], asked: Asked
+        self, model: EncoderDecoder, line: str, source: Sequence[int], best: Sequence[Hypothesis], options: Any
     ) -> Prediction:
         said = [self._text(hypothesis) for hypothesis in best]
         target = best[0].tokens
         across, down = (source, _pieces(self.source, source)), (target, _pieces(self.target, target))
-        attention, shares = self.explain(model, across, down, asked)
-        shown = Text(said[0]).append(list_results(said, best, asked)).append(attention)
+        attention, shares = self.explain(model, across, down, options)
+        shown = Text(said[0]).append(list_results(said, best, options)).append(attention)
         data = {"source": line, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
         warnings = long_input(len(line.split()))
         if unknown := source.count(self.source.unk):

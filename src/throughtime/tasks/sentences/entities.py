@@ -12,8 +12,10 @@ from torch import Tensor
 
 from throughtime.applications.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.applications.folder import learnt
+from throughtime.applications.options import Ranked
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
-from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.applications.task import Report, Table
 from throughtime.data.examples import Examples
 from throughtime.data.parts import part_of
 from throughtime.data.text.columns import TaggedSentence, read_columns, read_spans, split_signs
@@ -64,6 +66,10 @@ class EntitySettings(WordSettings):
     min_count: int = option(3, "Rarer words become UNK.", "Data", ge=1)
 
 
+class EntityOptions(Ranked):
+    """Of the entities of a sentence: what may be asked of it."""
+
+
 class Entities(WordApplication[TaggedSentence]):
     """Finds entities: a bidirectional tagger over words and their letters."""
 
@@ -72,7 +78,7 @@ class Entities(WordApplication[TaggedSentence]):
     settings_type: ClassVar[type[ExampleSettings]] = EntitySettings
     example_type = TaggedSentence
     vocabulary_type: ClassVar[Any] = learnt.TypedWords
-    takes = ("nbest",)
+    predicting = EntityOptions
     # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.
     suffixes = tuple(
         ".conll .conll2003 .iob .iob1 .iob2 .iobes .bio .tsv .annotated .jsonl .train .dev .test .testa .testb".split()  # noqa: SIM905
@@ -175,7 +181,7 @@ class Entities(WordApplication[TaggedSentence]):
             loss = sum(float(model.loss_of(scores, batch)) * len(chosen) for chosen, batch, scores in scored)
         return Evaluation(100.0 - total.f1, {**figures, "loss": loss / max(1, len(examples))})
 
-    def evaluate(self, model: Tagger, examples: Sequence[TaggedSentence]) -> Report:
+    def evaluate(self, model: Tagger, examples: Sequence[TaggedSentence], options: EntityOptions) -> Report:
         """Entity F1 over all and of each type, right in words and type; beside it that of memory alone."""
         tags = self._tags(model, self._scored(model, examples))
         gold, guessed = _gold(examples), [find_spans(row) for row in tags]
@@ -220,7 +226,7 @@ class Entities(WordApplication[TaggedSentence]):
 
     # Use.
 
-    def predict(self, model: Tagger, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: Tagger, lines: Sequence[str], options: EntityOptions) -> list[Prediction]:
         """The entities of lines of text, cut into words by :func:`throughtime.data.text.words.find_words`."""
         sentences = [[part for word in find_words(line) for part in split_sign(word)] for line in lines]
         longest = max(map(len, sentences), default=0)
@@ -229,11 +235,11 @@ class Entities(WordApplication[TaggedSentence]):
         found: dict[int, Prediction] = {}
         for chosen, words in zip(batches.chosen(), batches.batches(0), strict=True):
             scores = model.lifted(words)
-            best = model.crf.nbest(scores, words.lengths, asked.nbest)
+            best = model.crf.nbest(scores, words.lengths, options.nbest)
             sure = model.crf.marginals(scores, words.lengths).cpu()
             for row, number in enumerate(chosen):
                 found[number] = self._prediction(
-                    lines[number], sentences[number], best[row], sure[row], asked.nbest > 1
+                    lines[number], sentences[number], best[row], sure[row], options.nbest > 1
                 )
         return [found[number] for number in range(len(lines))]
 

@@ -15,8 +15,10 @@ from torch import Tensor
 from throughtime.applications.application import ROWS, ExampleSettings, long_input, unknown_label
 from throughtime.applications.classification import class_evaluation, class_report, judge
 from throughtime.applications.folder import learnt
+from throughtime.applications.options import Explained, Ranked
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
-from throughtime.applications.task import Asked, Prediction, Report
+from throughtime.applications.task import Report
 from throughtime.data.text.labelled import is_labelled, read_labelled
 from throughtime.data.text.words import Word, WordBatch, find_words, split_words
 from throughtime.data.vocabulary import Vocabulary
@@ -55,13 +57,17 @@ class SentimentExample:
     where: str
 
 
+class SentimentOptions(Ranked, Explained):
+    """Of the class of a text: what may be asked of it."""
+
+
 class Sentiment(WordApplication[SentimentExample]):
     """The sentiment of a text."""
 
     name: ClassVar[str] = "sentiment"
     summary: ClassVar[str] = "classifier of texts, such as their sentiment: label, probabilities, which words moved it"
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
-    takes: ClassVar[tuple[str, ...]] = ("nbest", "explain")
+    predicting = SentimentOptions
     example_type: ClassVar[type[Any]] = SentimentExample
     vocabulary_type: ClassVar[Any] = learnt.LabelledWords
 
@@ -125,29 +131,31 @@ class Sentiment(WordApplication[SentimentExample]):
         """Accuracy, which selects, and the loss."""
         return class_evaluation(*judge(self, model, examples, len(self.labels)))
 
-    def evaluate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Report:
+    def evaluate(self, model: Classifier, examples: Sequence[SentimentExample], options: SentimentOptions) -> Report:
         """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors."""
         log_probs, classes = judge(self, model, examples, len(self.labels))
         return class_report(self.labels.symbols, log_probs, classes, [example.text for example in examples], "text")
 
-    def predict(self, model: Classifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: Classifier, lines: Sequence[str], options: SentimentOptions) -> list[Prediction]:
         """The label of every line; with ``explain``, how far each word moved it."""
         words = [find_words(line) for line in lines]
         log_probs = model.log_probs(self._read(words)).double().cpu()
-        return [self._show(model, *given, asked) for given in zip(lines, words, log_probs, strict=True)]
+        return [self._show(model, *given, options) for given in zip(lines, words, log_probs, strict=True)]
 
     def _read(self, sentences: Sequence[Sequence[Word]]) -> WordBatch:
         return self.reader.batch([[word.text for word in sentence] for sentence in sentences])
 
-    def _show(self, model: Classifier, line: str, words: Sequence[Word], log_probs: Tensor, asked: Asked) -> Prediction:
+    def _show(
+        self, model: Classifier, line: str, words: Sequence[Word], log_probs: Tensor, options: SentimentOptions
+    ) -> Prediction:
         order = log_probs.argsort(descending=True, stable=True).tolist()
         chances = {self.labels.symbols[n]: math.exp(float(log_probs[n])) for n in order}
         label = self.labels.symbols[order[0]]
         data: dict[str, Any] = {"text": line, "label": label, "probabilities": chances}
         shown = Text()
-        shown.append("  ".join(f"{name} {100 * chance:.1f} %" for name, chance in [*chances.items()][: asked.nbest]))
+        shown.append("  ".join(f"{name} {100 * chance:.1f} %" for name, chance in [*chances.items()][: options.nbest]))
         shown.append("  ")
-        if asked.explain:
+        if options.explain:
             moved = self._moves(model, words, log_probs, order[0])
             data["words"] = [{"word": word, "start": start, "end": end, "moved": by} for word, start, end, by in moved]
             shown.append_text(coloured(line, moved))

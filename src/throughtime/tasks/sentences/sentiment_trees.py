@@ -22,8 +22,9 @@ from throughtime.applications.application import (
     unknown_label,
 )
 from throughtime.applications.folder import learnt
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
-from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import split_words
 from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_brackets, read_heads
 from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, binarised, drawn, right_branching, to_brackets
@@ -187,7 +188,7 @@ class SentimentTrees(Application[Tree]):
         loss = -float(judged.roots.gather(1, judged.gold.unsqueeze(1)).mean())
         return Evaluation(100 - figures["root_accuracy"], {**figures, "root_loss": loss})
 
-    def evaluate(self, model: TreeClassifier, examples: Sequence[Tree]) -> Report:
+    def evaluate(self, model: TreeClassifier, examples: Sequence[Tree], options: Any) -> Report:
         """Accuracy at roots and all nodes, beside the majority's; counts and confusions; the surest errors."""
         judged = self._judge(model, examples)
         labels, gold, guessed = self.labels.symbols, judged.gold.tolist(), judged.roots.argmax(1).tolist()
@@ -235,7 +236,7 @@ class SentimentTrees(Application[Tree]):
 
     # Use.
 
-    def predict(self, model: TreeClassifier, lines: Sequence[str], asked: Asked) -> list[Prediction]:
+    def predict(self, model: TreeClassifier, lines: Sequence[str], options: Any) -> list[Prediction]:
         """The label of every node. A line is a tree, or a sentence, which is read as a right-branching one.
 
         Raises:

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from throughtime.applications.application import Application, SignalSettings
 from throughtime.applications.folder import learnt
-from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.applications.options import Drawn, Explained, Fused, Ranked, Searched
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Report, Table
 from throughtime.applications.word_errors import by_length, by_word, error_figures, hardest, word_error
 from throughtime.data.remembered import Remembered
 from throughtime.data.speech.audio import SUFFIXES, Audio, Samples, audio_info
@@ -55,6 +57,14 @@ LATEST = 60
 """Symbols that are shown of a stream while more is to come."""
 
 
+class SearchOptions(Searched, Fused):
+    """Of a search for transcripts: what may be asked of it."""
+
+
+class SpeechOptions(Ranked, SearchOptions, Explained, Drawn):
+    """Of a transcript: what may be asked of it."""
+
+
 class Speech(Application[SpeechExample]):
     """Recognises speech."""
 
@@ -65,8 +75,8 @@ class Speech(Application[SpeechExample]):
     vocabulary_type: ClassVar[Any] = learnt.Speech
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
-    takes: ClassVar[tuple[str, ...]] = ("nbest", "beam", "explain", "picture", "lm", "lm_weight", "word_bonus")
-    judged_with: ClassVar[tuple[str, ...]] = ("beam", "lm", "lm_weight", "word_bonus")
+    predicting = SpeechOptions
+    judging = SearchOptions
 
     def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -211,14 +221,14 @@ class Speech(Application[SpeechExample]):
 
     def validate(self, model: CTCModel, examples: Sequence[SpeechExample]) -> Evaluation:
         """Word error, which selects (of equal ones, the one with the lower loss), and the loss in nats a symbol."""
-        heard, loss = self._judge(model, examples)
+        heard, loss = self._judge(model, examples, SearchOptions())
         error = word_error([example.transcript for example in examples], heard)
         return Evaluation(error + 1e-3 * loss, {"word_error": error, "loss": loss})
 
-    def evaluate(self, model: CTCModel, examples: Sequence[SpeechExample]) -> Report:
+    def evaluate(self, model: CTCModel, examples: Sequence[SpeechExample], options: SearchOptions) -> Report:
         """Word and character errors beside those of the commonest transcript; by length and word; the hardest."""
         said = [example.transcript for example in examples]
-        heard, loss = self._judge(model, examples)
+        heard, loss = self._judge(model, examples, options)
         figures = error_figures(said, heard)
         baseline = word_error(said, [self.vocabulary["commonest"]] * len(said))
         units = [unit for transcript in said for unit in split_units(transcript, self.settings.unit)]
@@ -245,11 +255,13 @@ class Speech(Application[SpeechExample]):
         )
 
     @torch.no_grad()
-    def _judge(self, model: CTCModel, examples: Sequence[SpeechExample]) -> tuple[list[str], float]:
+    def _judge(
+        self, model: CTCModel, examples: Sequence[SpeechExample], options: SearchOptions
+    ) -> tuple[list[str], float]:
         """What is heard in every recording, and the loss in nats a symbol."""
         heard = [""] * len(examples)
         nats, symbols = 0.0, 0
-        begin = self._searches(self.asked)
+        begin = self._searches(options)
         batches = self.in_batches(examples)
         for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
             log_probs = model.log_probs(batch.features, batch.lengths)
@@ -263,14 +275,14 @@ class Speech(Application[SpeechExample]):
 
     # Use.
 
-    def predict_file(self, model: CTCModel, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, model: CTCModel, path: Path, options: SpeechOptions) -> Iterator[Prediction]:
         """What is said in a recording."""
         audio = Audio(path)
-        *_, heard = self._hear(model, audio, asked, FILE_BLOCK)
-        found = self._show(audio, heard, asked)
+        *_, heard = self._hear(model, audio, options, FILE_BLOCK)
+        found = self._show(audio, heard, options)
         yield replace(found, shown=Text(f"{path}  ", "dim").append_text(found.shown))
 
-    def stream(self, model: CTCModel, path: Path | None, asked: Asked) -> Iterator[Prediction]:
+    def stream(self, model: CTCModel, path: Path | None, options: SpeechOptions) -> Iterator[Prediction]:
         """The last words of what is said so far, whenever they change; then what :meth:`predict_file` finds."""
         if self.settings.bidirectional:
             raise UserError(
@@ -278,51 +290,51 @@ class Speech(Application[SpeechExample]):
                 "leave out --stream, or train one with --no-bidirectional"
             )
         audio, before = Audio(path), ""
-        for heard in self._hear(model, audio, asked, STREAM_BLOCK):
+        for heard in self._hear(model, audio, options, STREAM_BLOCK):
             text = self.text(heard.search.latest(LATEST))
             if text != before:
                 yield Prediction(Text(text), {"partial": text, "seconds": round(heard.seconds, 2)}, final=False)
             before = text
-        yield self._show(audio, heard, asked)
+        yield self._show(audio, heard, options)
 
-    def _hear(self, model: CTCModel, audio: Audio, asked: Asked, block: float) -> Iterator[Heard]:
-        search = self._searches(asked)()
-        keep = asked.picture is not None or (asked.explain and not isinstance(search, GreedySearch))
+    def _hear(self, model: CTCModel, audio: Audio, options: SpeechOptions, block: float) -> Iterator[Heard]:
+        search = self._searches(options, options.nbest)()
+        keep = options.picture is not None or (options.explain and not isinstance(search, GreedySearch))
         listener = Listener(model, self.bank, self.normalise)
-        return listener.hear(audio, search, block=block, progress=asked.progress, keep=keep)
+        return listener.hear(audio, search, block=block, progress=self.progress, keep=keep)
 
-    def _searches(self, asked: Asked) -> Callable[[], Search]:
+    def _searches(self, options: SearchOptions, nbest: int = 1) -> Callable[[], Search]:
         """What begins a search of the kind that is asked for: the best path, unless something else is."""
-        if asked.lm_weight is not None and asked.lm is None:
+        if options.lm_weight is not None and options.lm is None:
             raise UserError("--lm-weight: expected a language model that it is the weight of; pass --lm RUN")
-        if asked.nbest == 1 and (asked.beam, asked.lm, asked.word_bonus) == (None, None, None):
+        if nbest == 1 and (options.beam, options.lm, options.word_bonus) == (None, None, None):
             return GreedySearch
-        given = {"alpha": asked.lm_weight, "beta": asked.word_bonus}
+        given = {"alpha": options.lm_weight, "beta": options.word_bonus}
         weights = {name: value for name, value in given.items() if value is not None}
-        beam = CTCBeam(width=max(asked.beam or CTCBeam.width, asked.nbest), **weights)
-        if asked.lm is not None and asked.lm not in self.fusions:
-            self.fusions[asked.lm] = open_fusion(asked.lm, self.units.symbols, self.settings.unit)
-        return lambda: CTCStream(beam, self.fusions.get(asked.lm))
+        beam = CTCBeam(width=max(options.beam or CTCBeam.width, nbest), **weights)
+        if options.lm is not None and options.lm not in self.fusions:
+            self.fusions[options.lm] = open_fusion(options.lm, self.units.symbols, self.settings.unit)
+        return lambda: CTCStream(beam, self.fusions.get(options.lm))
 
-    def _show(self, audio: Audio, heard: Heard, asked: Asked) -> Prediction:
-        hypotheses = heard.search.best()[: asked.nbest]
+    def _show(self, audio: Audio, heard: Heard, options: SpeechOptions) -> Prediction:
+        hypotheses = heard.search.best()[: options.nbest]
         texts = [self.text(found.symbols) for found in hypotheses]
         data: dict[str, Any] = {"file": audio.name, "text": texts[0], "seconds": round(heard.seconds, 2)}
         shown = Text(texts[0]) if texts[0] else Text("(nothing)", "dim")
-        if asked.nbest > 1:
+        if options.nbest > 1:
             data["hypotheses"] = [
                 {"text": text, "score": found.score, "acoustic": found.acoustic, "language": found.language}
                 for text, found in zip(texts, hypotheses, strict=True)
             ]
-            show_hypotheses(shown, texts, hypotheses, language=asked.lm is not None)
-        if asked.explain or asked.picture:
+            show_hypotheses(shown, texts, hypotheses, language=options.lm is not None)
+        if options.explain or options.picture:
             said = self._said(audio, heard, hypotheses[0].symbols)
             words = words_of(said) if self.settings.unit == "characters" else said
-            if asked.explain:
+            if options.explain:
                 data["symbols"] = [asdict(one) for one in said]
                 show_times(shown, words)
-            if asked.picture:
-                draw(asked.picture, heard, said, self.bank.shift, self._step, self.units.symbols)
+            if options.picture:
+                draw(options.picture, heard, said, self.bank.shift, self._step, self.units.symbols)
         warnings = [*audio.warnings, *low_rate(audio.info.rate, self.bank.rate)]
         return Prediction(shown, data, warnings)
 

@@ -13,10 +13,12 @@ import torch
 from throughtime.applications.curves import draw_learning
 from throughtime.applications.folder.build import Weights
 from throughtime.applications.folder.model_folder import Run, resumed, staged, stored
+from throughtime.applications.options import Options
 from throughtime.applications.settings import TrainSettings, check_settings
-from throughtime.applications.task import PLAIN, Asked, Inspected, Report, Table, Task, Wanted
+from throughtime.applications.task import Inspected, Report, Table, Task, Use, Wanted
 from throughtime.applications.text_model import (
     NAME,
+    TextDrawing,
     TextModel,
     TextSampler,
     TextSettings,
@@ -105,17 +107,25 @@ class TextTask(Task):
         assert isinstance(model, LanguageModel)
         return f"{_summary(model)}, {len(trainer.source):,} batches an epoch"
 
+    def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
+        """Of new texts; an evaluation has none."""
+        Run.open(run, self.name, cell)
+        if use == "predict":
+            raise UserError(f"{run}: a language model has nothing to predict; see: throughtime sample --help")
+        return TextDrawing if use == "sample" else Options
+
     def sampler(self, run: Path, cell: str | None = None) -> TextSampler:
         """What draws texts from the trained model of a folder."""
         return TextSampler(TextModel(run, cell=cell))
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None = None, asked: Asked = PLAIN) -> Report:
+    def evaluate(
+        self, run: Path, paths: Sequence[str], cell: str | None = None, options: Options | None = None
+    ) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.
 
         Raises:
             UserError: If there is no text, or the folder is no language model's.
         """
-        asked.only()
         model = TextModel(run, cell=cell)
         if not paths:
             if "valid" not in model.run.data:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from throughtime.applications.task import Asked, Prediction
+from throughtime.applications.prediction import Prediction
 from throughtime.data.video.keypoints import PointSequence
 from throughtime.pictures import COLOURS, new_figure, save_figure
 
@@ -91,13 +91,13 @@ def overall(windows: Sequence[Window]) -> dict[str, float]:
     return dict(sorted(chances.items(), key=lambda pair: -pair[1]))
 
 
-def show_windows(path: Path, windows: Sequence[Window], warnings: Sequence[str], asked: Asked) -> Prediction:
+def show_windows(path: Path, windows: Sequence[Window], warnings: Sequence[str], options: Any) -> Prediction:
     """The class of a video, and what is seen when where it has several windows."""
     chances = overall(windows)
     data = {"file": str(path), "label": next(iter(chances)), "probabilities": chances, "seconds": windows[-1].end}
-    data["windows"] = [_data(window, asked.explain) for window in windows]
-    shown = Text(f"{_percents(chances, asked.nbest)}  {path}")
-    if asked.explain:
+    data["windows"] = [_data(window, options.explain) for window in windows]
+    shown = Text(f"{_percents(chances, options.nbest)}  {path}")
+    if options.explain:
         lines = [_attention(window, " s", named=len(windows) > 1) for window in windows]
     else:
         lines = _timeline(windows) if len(windows) > 1 else []
@@ -105,15 +105,15 @@ def show_windows(path: Path, windows: Sequence[Window], warnings: Sequence[str],
     return Prediction(shown, data, warnings)
 
 
-def show_points(sequence: PointSequence, window: Window, asked: Asked) -> Prediction:
+def show_points(sequence: PointSequence, window: Window, options: Any) -> Prediction:
     """The class of a sequence of key points."""
     chances = overall([window])
     data: dict[str, Any] = {"where": sequence.where, "clip": sequence.clip, "label": window.label}
     data |= {"probabilities": chances, "steps": len(sequence.points)}
-    if asked.explain:
+    if options.explain:
         data["attention"] = window.attention
-    shown = Text(f"{_percents(chances, asked.nbest)}  {sequence.where}")
-    if asked.explain:
+    shown = Text(f"{_percents(chances, options.nbest)}  {sequence.where}")
+    if options.explain:
         shown.append(f"\n  {_attention(window, '', named=False)}", "dim")
     return Prediction(shown, data)
 

@@ -17,8 +17,10 @@ from torch.nn import functional as F
 from throughtime.applications.application import Application, SignalSettings, unknown_label
 from throughtime.applications.classification import class_evaluation, class_report, judge
 from throughtime.applications.folder import learnt
+from throughtime.applications.options import Drawn, Explained, Ranked
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
-from throughtime.applications.task import Asked, Prediction, Report, Table
+from throughtime.applications.task import Report, Table
 from throughtime.data.ragged import RaggedBatch
 from throughtime.data.text.labelled import class_folders
 from throughtime.data.video import clips as video
@@ -88,6 +90,10 @@ class ClipExample:
     points: list[list[float]]
 
 
+class ActionOptions(Ranked, Explained, Drawn):
+    """Of the actions of a clip: what may be asked of it."""
+
+
 class VideoActions(Application[ClipExample]):
     """The action in a clip."""
 
@@ -97,7 +103,7 @@ class VideoActions(Application[ClipExample]):
     example_type: ClassVar[type[Any]] = ClipExample
     vocabulary_type: ClassVar[Any] = learnt.Video
     suffixes: ClassVar[tuple[str, ...]] = (*video.SUFFIXES, *keypoints.SUFFIXES)
-    takes: ClassVar[tuple[str, ...]] = ("nbest", "explain", "picture")
+    predicting = ActionOptions
     reads_files: ClassVar[bool] = True
 
     def __init__(self, settings: VideoSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -215,7 +221,7 @@ class VideoActions(Application[ClipExample]):
         """Accuracy, which selects, and the loss."""
         return class_evaluation(*judge(self, model, examples, len(self.labels)))
 
-    def evaluate(self, model: Classifier, examples: Sequence[ClipExample]) -> Report:
+    def evaluate(self, model: Classifier, examples: Sequence[ClipExample], options: ActionOptions) -> Report:
         """Accuracy and macro F1 beside the majority's, and beside what the mean over time alone tells."""
         log_probs, classes = judge(self, model, examples, len(self.labels))
         still = 100 * float((torch.tensor(self._still_classes(examples)) == classes).double().mean())
@@ -234,20 +240,20 @@ class VideoActions(Application[ClipExample]):
 
     # Use.
 
-    def predict_file(self, model: Classifier, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def predict_file(self, model: Classifier, path: Path, options: ActionOptions) -> Iterator[Prediction]:
         """The class of a video, window by window where it is long, or of every sequence of a table."""
         is_table = path.suffix.lower() in keypoints.SUFFIXES
         if is_table and not self.of_points:
             raise UserError(f"{path}: expected a video, got a table: this model was trained on frames")
         if self.of_points and not is_table:
             raise UserError(f"{path}: expected a table of key points, got a video: this model was trained on points")
-        yield from self._of_table(model, path, asked) if is_table else [self._of_video(model, path, asked)]
+        yield from self._of_table(model, path, options) if is_table else [self._of_video(model, path, options)]
 
-    def _of_table(self, model: Classifier, path: Path, asked: Asked) -> Iterator[Prediction]:
+    def _of_table(self, model: Classifier, path: Path, options: ActionOptions) -> Iterator[Prediction]:
         found = list(read_points(path, self.settings.dims * self.settings.points))
         if not found:
             raise UserError(f"{path}: expected sequences of key points, got an empty table")
-        if asked.picture is not None and len(found) != 1:
+        if options.picture is not None and len(found) != 1:
             raise UserError(f"--picture: expected a table of one sequence, got {len(found)} in {path}")
         for begin in range(0, len(found), TOGETHER):
             group = found[begin : begin + TOGETHER]
@@ -255,22 +261,22 @@ class VideoActions(Application[ClipExample]):
                 _check_numbers(sequence.where, sequence.points, self.vocabulary["numbers"])
             windows = self._judge_windows(model, [(0, np.array(one.points, np.float32)) for one in group], 1.0)
             for sequence, window in zip(group, windows, strict=True):
-                if asked.picture is not None:
-                    draw_points(asked.picture, sequence.points, self.settings.dims, window)
-                yield show_points(sequence, window, asked)
+                if options.picture is not None:
+                    draw_points(options.picture, sequence.points, self.settings.dims, window)
+                yield show_points(sequence, window, options)
 
-    def _of_video(self, model: Classifier, path: Path, asked: Asked) -> Prediction:
+    def _of_video(self, model: Classifier, path: Path, options: ActionOptions) -> Prediction:
         clip = Video(path, self.settings.look())
         samples, windows, fps = Samples(), [], self.settings.fps
         for group in _groups(windows_of(iter(clip), self.vocabulary["window"]), TOGETHER):
             windows += self._judge_windows(model, group, fps)
-            asked.progress(windows[-1].end, clip.seconds, "seconds")
-            if asked.picture is not None:
+            self.progress(windows[-1].end, clip.seconds, "seconds")
+            if options.picture is not None:
                 for begin, frames in group:
                     samples.add(begin, frames)
-        if asked.picture is not None:
-            draw_windows(asked.picture, windows, samples, fps)
-        return show_windows(path, windows, clip.warnings, asked)
+        if options.picture is not None:
+            draw_windows(options.picture, windows, samples, fps)
+        return show_windows(path, windows, clip.warnings, options)
 
     def _judge_windows(self, model: Classifier, group: Sequence[tuple[int, Array]], fps: float) -> list[Window]:
         """Probabilities and attention of pieces, each with the step that it begins at."""
