@@ -43,14 +43,19 @@ def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"), str(file))
 
 
-def imported(tree: ast.Module, package: str) -> Iterator[str]:
+def origin(node: ast.ImportFrom, package: str) -> str:
+    """What ``from … import`` takes from, in full."""
+    above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def imported(tree: ast.AST, package: str) -> Iterator[str]:
     """Every module that a module imports, wherever in it, in full: ``throughtime.cells``, ``torch``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
+            base = origin(node, package)
             # What is imported from the package itself may be a floor, or a public name of the top.
             yield from (f"{base}.{alias.name}" for alias in node.names) if base == "throughtime" else [base]
         elif isinstance(node, ast.Call) and node.args:
@@ -59,6 +64,55 @@ def imported(tree: ast.Module, package: str) -> Iterator[str]:
                 first = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
                 if isinstance(first, ast.Constant):
                     yield str(first.value)
+
+
+def house(root: Path) -> dict[str, set[str]]:
+    """Every module, and the modules that it imports anywhere in it, for types alone included."""
+    names = {}
+    for file in modules(root):
+        parts = file.relative_to(root).with_suffix("").parts
+        names[".".join(["throughtime", *parts]).removesuffix(".__init__")] = file
+    needs: dict[str, set[str]] = {}
+    for name, file in names.items():
+        package = name if file.stem == "__init__" else name.rpartition(".")[0]
+        found: set[str] = set()
+        for node in ast.walk(parse(file)):
+            if isinstance(node, ast.ImportFrom):
+                base = origin(node, package)
+                # what is taken out of a package may be a module of it: then that one is meant
+                inside = {f"{base}.{alias.name}" for alias in node.names}
+                found |= inside if inside <= names.keys() else {base, *inside}
+            elif isinstance(node, (ast.Import, ast.Call)):
+                found |= set(imported(node, package))
+        needs[name] = {target for target in found if target in names and target != name}
+    return needs
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Modules that need each other, each group once (Tarjan's strongly connected components)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    path: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = low[name] = len(order)
+        path.append(name)
+        for target in sorted(edges[name]):
+            if target not in order:
+                visit(target)
+            if target in path:
+                low[name] = min(low[name], low[target])
+        if low[name] == order[name]:
+            group = path[path.index(name) :]
+            del path[-len(group) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in edges:
+        if name not in order:
+            visit(name)
+    return sorted(found)
 
 
 def height(name: str) -> int | None:
@@ -152,6 +206,36 @@ def test_an_import_that_goes_down_is_not(tmp_path: Path, file: str, line: str) -
     assert violations(tmp_path) == []
 
 
+def test_no_two_modules_need_each_other() -> None:
+    assert circles(house(ROOT)) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from throughtime.cells.one import One",
+        "from .one import One",
+        "from throughtime.cells import one",
+        "from . import one",
+        "import throughtime.cells.one",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from throughtime.cells.one import One",
+        "def late():\n    from throughtime.cells.one import One",
+        "from throughtime.engine.three import Three",
+    ],
+)
+def test_a_circle_is_found(tmp_path: Path, back: str) -> None:
+    for folder in ("cells", "engine"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text("")
+    (tmp_path / "cells" / "one.py").write_text("from throughtime.cells.two import Two\n")
+    (tmp_path / "cells" / "two.py").write_text("import torch\n")
+    (tmp_path / "engine" / "three.py").write_text("from throughtime.cells.one import One\n")
+    assert circles(house(tmp_path)) == []
+    (tmp_path / "cells" / "two.py").write_text(back + "\n")
+    (group,) = circles(house(tmp_path))
+    assert {"throughtime.cells.one", "throughtime.cells.two"} <= set(group)
+
+
 ALONE = """
 import importlib, importlib.abc, sys
 
@@ -163,7 +247,7 @@ class Absent(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"{name} is absent")
 
 sys.meta_path.insert(0, Absent())
-for name in ("cells", "engine", "layers", "models", "training", "data", "data.batches", "decoding", "bench",
+for name in ("cells", "program", "engine", "layers", "models", "training", "data", "data.batches", "decoding", "bench",
              "inspection",
              "data.speech.audio", "data.speech.filterbank", "data.music.midi", "data.dna.genomes", "data.video.clips"):
     importlib.import_module(f"throughtime.{name}")

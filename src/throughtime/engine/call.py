@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
 from throughtime.cells import Cell
+from throughtime.engine.look import Look
 from throughtime.errors import UserError
-
-if TYPE_CHECKING:
-    from throughtime.engine.look import Look
 
 
 class EngineError(UserError, ValueError):

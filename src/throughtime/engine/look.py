@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from throughtime.engine.ragged import Arranged, restore
 
 
 class Look:
@@ -30,9 +28,14 @@ class Look:
     def __init__(self) -> None:
         self.steps: list[Mapping[str, Tensor]] = []
 
-    def begin(self, arranged: Arranged) -> None:
-        """A run begins; the rows of :attr:`steps` are ordered as its own."""
-        self.arranged = arranged
+    def begin(self, rows: int, restore: Callable[[Tensor], Tensor]) -> None:
+        """A run begins.
+
+        Args:
+            rows: Rows of its batch; at each step the first ones run.
+            restore: Brings rows for every step that ran, ``[B, S, width]``, into the order of the inputs.
+        """
+        self.rows, self.restore = rows, restore
         self.steps = []
 
     def step(self, new: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -57,6 +60,4 @@ class Look:
 
     def in_order(self, steps: list[Tensor]) -> Tensor:
         """Something of every step, ``[active, width]`` each, as ``[B, T, width]``; see :meth:`values`."""
-        rows = len(self.arranged.inputs)
-        stacked = torch.stack([F.pad(value, (0, 0, 0, rows - len(value))) for value in steps], 1)
-        return restore(self.arranged, stacked, {})[0]
+        return self.restore(torch.stack([F.pad(value, (0, 0, 0, self.rows - len(value))) for value in steps], 1))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from throughtime.cells import Cell, find_cell
 from throughtime.engine import check_engine
 from throughtime.layers.directed import Directed, share
-from throughtime.layers.stream import Stream
+from throughtime.layers.stream import Stream, check_one_way
 
 
 class Recurrent(nn.Module):
@@ -157,8 +157,7 @@ class Recurrent(nn.Module):
         Raises:
             ValueError: If the layer is bidirectional: its outputs need the steps to come.
         """
-        if self.bidirectional:
-            raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
+        check_one_way(self.directed)
         outputs, state = self(inputs.unsqueeze(1), state)
         return outputs[:, 0], state
 
@@ -168,7 +167,7 @@ class Recurrent(nn.Module):
         Raises:
             ValueError: If the layer is bidirectional.
         """
-        return Stream(self, batch_size)
+        return Stream(self.directed, batch_size, residual=self.residual, engine=self.engine)
 
     def _drop_inputs(self, inputs: Tensor) -> Tensor:
         if not (self.input_dropout and self.training):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from throughtime.engine import CellStream, open_stream
-
-if TYPE_CHECKING:
-    from throughtime.layers.recurrent import Recurrent
+from throughtime.layers.directed import Directed
 
 
 class Stream:
@@ -20,11 +17,13 @@ class Stream:
     It holds the weights as they were when it was opened, packed for the processor, and its own state.
 
     Args:
-        layer: The layer; it must run in one direction.
+        cells: The layer's cells, each over the one before.
         batch_size: Streams side by side.
+        residual: Add a cell's input to its output wherever the two have as many features.
+        engine: As in :func:`throughtime.unroll`.
 
     Raises:
-        ValueError: If the layer is bidirectional: its outputs need the steps to come.
+        ValueError: If a cell runs backward in time: its outputs need the steps to come.
 
     Example:
         >>> from throughtime import LSTM
@@ -36,19 +35,20 @@ class Stream:
         True
     """
 
-    def __init__(self, layer: Recurrent, batch_size: int = 1) -> None:
-        if layer.bidirectional:
-            raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
+    def __init__(
+        self, cells: Sequence[Directed], batch_size: int = 1, *, residual: bool = False, engine: str = "auto"
+    ) -> None:
+        check_one_way(cells)
         if batch_size < 1:
             raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
-        self.residual = layer.residual
+        self.residual = residual
         self.cells: list[CellStream] = []
-        for directed in layer.directed:
+        for directed in cells:
             keep = dict.fromkeys(directed.cell.state, directed.zoneout) if directed.zoneout else {}
             parameters = {name: getattr(directed, name) for name in directed.declared}
-            self.cells.append(open_stream(directed.cell, parameters, batch_size, keep, layer.engine))
-        first = next(iter(parameters.values()))
-        self.shape, self.dtype, self.device = torch.Size((batch_size, layer.input_size)), first.dtype, first.device
+            self.cells.append(open_stream(directed.cell, parameters, batch_size, keep, engine))
+        first, width = next(iter(parameters.values())), cells[0].cell.input_size
+        self.shape, self.dtype, self.device = torch.Size((batch_size, width)), first.dtype, first.device
 
     def step(self, inputs: Tensor) -> Tensor:
         """One step: ``[B, input_size]`` to ``[B, output_size]``.
@@ -89,3 +89,13 @@ class Stream:
         for cell in self.cells:
             for value in cell.read().values():
                 value.zero_()
+
+
+def check_one_way(cells: Sequence[Directed]) -> None:
+    """Refuses cells of which one runs backward in time.
+
+    Raises:
+        ValueError: If one does: its outputs need the steps to come.
+    """
+    if any(directed.reverse for directed in cells):
+        raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
