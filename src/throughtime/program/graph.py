@@ -1,12 +1,12 @@
-"""The compiler's language: one step of a loop as a graph of values, each a row of ``width`` features.
+"""One step of a loop as a graph of values, each a row of ``width`` features.
 
 A value is a leaf, a product with a block of a weight matrix, or arithmetic on values, unit by unit. The forward step
-and its derivative are both written in it, so that one planner and one emitter serve both.
+and its derivative are both written in it, so that whatever runs the one runs the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 LEAVES = ("state", "sequence", "outer", "rowwise", "vector", "constant")
@@ -28,9 +28,49 @@ class Block:
     columns: int
     transposed: bool = False
 
+    @property
+    def units(self) -> int:
+        """Features of a product with it."""
+        return self.columns if self.transposed else self.rows
+
+    @property
+    def depth(self) -> int:
+        """Features of what it multiplies."""
+        return self.rows if self.transposed else self.columns
+
     def __str__(self) -> str:
         whole = f"{self.matrix}[{self.row}:{self.row + self.rows}, {self.column}:{self.column + self.columns}]"
         return whole + ("ᵀ" if self.transposed else "")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of a parameter vector or of a mask: what the name of its leaf means.
+
+    Attributes:
+        name: The leaf's name: ``b[0:5]``, or ``b[0:1]*5`` for one number spread over five units.
+        parameter: The vector, flat where it has other dimensions; ``mask W`` for a mask.
+        start: Its first feature there.
+        width: Features of the leaf.
+        spread: Whether all of them are the one at ``start``; its gradient is then the sum over them.
+    """
+
+    name: str
+    parameter: str
+    start: int
+    width: int
+    spread: bool
+
+    @classmethod
+    def of(cls, name: str, width: int) -> Slice:
+        """Reads a name.
+
+        Example:
+            >>> Slice.of("b[0:1]*5", 5)
+            Slice(name='b[0:1]*5', parameter='b', start=0, width=5, spread=True)
+        """
+        parameter, _, span = name.partition("[")
+        return cls(name, parameter, int(span.partition(":")[0]), width, "*" in span)
 
 
 @dataclass(frozen=True)
@@ -66,6 +106,8 @@ class Program:
     Attributes:
         nodes: The values; a value is named by its place here.
         state: For each carried state, the value it takes.
+        output: The state that is the output of every step.
+        backward: Whether it runs from the last step to the first: it is given states after a step, makes those before.
         sums: For each parameter vector, the value whose sum over rows and steps is its gradient.
         stores: Values that must be kept for every row and step.
         labels: The cell's own names for values, for people to read.
@@ -73,6 +115,8 @@ class Program:
 
     nodes: list[Node] = field(default_factory=list)
     state: dict[str, int] = field(default_factory=dict)
+    output: str = ""
+    backward: bool = False
     sums: dict[str, int] = field(default_factory=dict)
     stores: list[int] = field(default_factory=list)
     labels: dict[int, str] = field(default_factory=dict)
@@ -96,7 +140,7 @@ class Program:
 
     def product(self, block: Block, *operands: int) -> int:
         """``block @ operands``, the operands side by side."""
-        return self.make(Node("product", operands, block.columns if block.transposed else block.rows, block=block))
+        return self.make(Node("product", operands, block.units, block=block))
 
     def apply(self, op: str, *args: int) -> int:
         """Arithmetic, unit by unit; what is known beforehand is folded."""
@@ -138,32 +182,29 @@ class Program:
         """The reachable values of one operation, in order."""
         return [place for place in self.reachable() if self.nodes[place].op == op]
 
-    def lines(self) -> Iterator[str]:
-        """The step as a person reads it, a value a line."""
-        for place in self.reachable():
-            node = self.nodes[place]
-            if not node.is_leaf:
-                yield f"{self.show(place)} = {self.right(place)}"
-        for name, place in self.state.items():
-            yield f"{name}<t> = {self.show(place)}"
-        for name, place in self.sums.items():
-            yield f"sum {name} += {self.show(place)}"
-
     def show(self, place: int) -> str:
         """A value's name."""
         node = self.nodes[place]
         if node.op == "constant":
-            return f"{node.number:g}"
+            return f"{node.number:g}" if float(f"{node.number:g}") == node.number else repr(node.number)
         if node.op == "state":
-            return f"{node.name}<t-1>"
-        if node.op == "outer":
-            return f"({node.block} @ x)"
+            return self.given(node.name)
         return node.name or self.labels.get(place, f"v{place}")
+
+    def given(self, state: str) -> str:
+        """A state's name as it comes into the step."""
+        return f"{state}<t>" if self.backward else f"{state}<t-1>"
+
+    def made(self, state: str) -> str:
+        """A state's name as it leaves the step."""
+        return f"{state}<t-1>" if self.backward else f"{state}<t>"
 
     def right(self, place: int, show: Callable[[int], str] | None = None) -> str:
         """How a value is computed; ``show`` names its arguments."""
         node = self.nodes[place]
         args = [(show or self.show)(arg) for arg in node.args]
+        if node.op == "outer":
+            return f"{node.block} @ x"
         if node.op == "product":
             return f"{node.block} @ {args[0] if len(args) == 1 else '[' + ', '.join(args) + ']'}"
         sign = {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(node.op)

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from throughtime.program.trace import Tracer, Value
-
-Number = (int, float)
-
-
-class CannotCompile(Exception):  # noqa: N818 – a reason, handed on as text
-    """Why a cell cannot be compiled."""
+from throughtime.program.values import CannotTrace, Number, Tracer, Value
 
 
 def _plain(op: str) -> Callable[..., Value]:
@@ -30,11 +23,11 @@ def _sub(t: Tracer, a: Any, b: Any, *, alpha: float = 1) -> Value:
 
 def _pow(t: Tracer, base: Any, exponent: Any) -> Any:
     if not isinstance(exponent, Number):
-        raise CannotCompile("the step raises to a power that is no number")
+        raise CannotTrace("the step raises to a power that is no number")
     if exponent == 0.5:
         return t.apply("sqrt", base)
     if exponent != int(exponent) or not 1 <= abs(exponent) <= 8:
-        raise CannotCompile(f"the step raises to the power of {exponent}")
+        raise CannotTrace(f"the step raises to the power of {exponent}")
     result = base
     for _ in range(int(abs(exponent)) - 1):
         result = t.apply("mul", result, base)
@@ -66,7 +59,7 @@ def _cat(t: Tracer, tensors: Sequence[Value], dim: int = 0) -> Value:
 
 def _features(dim: int) -> None:
     if dim not in (-1, 1):
-        raise CannotCompile(f"the step takes a value apart along dimension {dim}; features are dimension -1")
+        raise CannotTrace(f"the step takes a value apart along dimension {dim}; features are dimension -1")
 
 
 def _where(t: Tracer, condition: Any, a: Any, b: Any) -> Value:

@@ -1,134 +1,17 @@
-"""The middle of the compiler by itself: tracing, folding, differentiating and laying out."""
+"""The middle of the compiler by itself: laying out."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from typing import Any
 
 import pytest
-import torch
 
-from throughtime.cells import CELLS, bias, input_matrix, recurrent_matrix
+from throughtime.cells import CELLS
 from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_cell
 from throughtime.engine.compiled.plan import Plan, Tape
-from throughtime.program.derive import derive
-from throughtime.program.graph import Block, Program
-from throughtime.program.trace import trace
 
 SERVED = [name for name in CELLS if name != "lstm-layernorm"]
-
-
-def numbered(program: Program) -> list[str]:
-    """Its lines, the values without names numbered from 1."""
-    text = "\n".join(program.lines())
-    names = dict.fromkeys(re.findall(r"\bv\d+\b", text))
-    numbers = {name: f"v{i}" for i, name in enumerate(names, 1)}
-    return re.sub(r"\bv\d+\b", lambda found: numbers[found[0]], text).split("\n")
-
-
-def test_the_lstm_as_it_is_read() -> None:
-    lines = list(trace(CELLS["lstm"](2, 3)).lines())
-    assert sum("W_h[" in line and "@ h<t-1>" in line for line in lines) == 4
-    assert sum("sigmoid" in line for line in lines) == 3
-    assert sum("tanh" in line for line in lines) == 2
-    assert "h<t> = h" in lines or any(line.startswith("h<t> = ") for line in lines)
-    outer = [f"(W_x[{3 * i}:{3 * i + 3}, 0:2] @ x)" for i in range(4)]
-    assert all(any(part in line for line in lines) for part in outer)
-    assert all(any(f"b[{3 * i}:{3 * i + 3}]" in line for line in lines) for i in range(4))
-
-
-def test_the_full_gru_line_by_line() -> None:
-    # u and r share an operand; the candidate's product waits for r
-    lines = list(trace(CELLS["gru-full"](2, 3)).lines())
-    names = {line.split(" = ")[0] for line in lines}
-    assert {"u", "r", "c", "h<t>"} <= names
-    text = "\n".join(lines)
-    assert "W_h[0:3, 0:3] @ h<t-1>" in text
-    assert "W_h[3:6, 0:3] @ h<t-1>" in text
-    (reset,) = [line.split(" = ")[0] for line in lines if line.endswith("= r * h<t-1>")]
-    assert f"W_hc[0:3, 0:3] @ {reset}" in text
-
-
-def test_a_tiny_cell_exactly(make: Any) -> None:
-    declared = {"W": input_matrix(3, 2), "U": recurrent_matrix(3, 3), "b": bias(3)}
-    cell = make(declared, lambda x, s, p: {"h": torch.tanh(p.W @ x + p.U @ s.h + p.b)}, {"h": 3})
-    assert numbered(trace(cell)) == [
-        "v1 = U[0:3, 0:3] @ h<t-1>",
-        "v2 = (W[0:3, 0:2] @ x) + v1",
-        "v3 = v2 + b[0:3]",
-        "v4 = tanh(v3)",
-        "h<t> = v4",
-    ]
-    assert next(iter(trace(cell, outer=False).lines())) == "v1 = W[0:3, 0:2] @ x"
-    masked = list(trace(cell, ["U"]).lines())
-    assert any("h<t-1> * mask U" in line for line in masked)
-    zoned = "\n".join(trace(cell, keep={"h": 0.25}).lines())
-    assert "* 0.75" in zoned or "0.75 *" in zoned
-    assert "where" in "\n".join(trace(cell, keep={"h": None}).lines())
-
-
-def test_nothing_is_computed_twice(make: Any) -> None:
-    declared = {"U": recurrent_matrix(3, 3)}
-
-    def step(x: Any, s: Any, p: Any) -> Any:
-        return {"h": torch.tanh(p.U @ s.h) * torch.sigmoid(p.U @ s.h) + torch.tanh(p.U @ s.h)}
-
-    lines = list(trace(make(declared, step, {"h": 3})).lines())
-    assert sum("tanh" in line for line in lines) == 1
-    assert sum("@" in line for line in lines) == 1
-
-
-def test_what_is_known_beforehand_is_folded() -> None:
-    program = Program()
-    v, one, none = program.leaf("state", "h", 3), program.constant(1, 3), program.constant(0, 3)
-    two, less = program.constant(2, 3), program.constant(-1, 3)
-    assert program.apply("mul", v, one) == program.apply("mul", one, v) == v
-    assert program.apply("add", v, none) == program.apply("add", none, v) == program.apply("sub", v, none) == v
-    assert program.apply("div", v, one) == v
-    negative = program.apply("neg", v)
-    assert negative == program.apply("sub", none, v) == program.apply("mul", v, less) == program.apply("mul", less, v)
-    assert program.apply("add", two, one) == program.constant(3, 3)
-    assert program.apply("sub", one, two) == less
-    assert program.apply("mul", two, two) == program.constant(4, 3)
-    assert program.apply("gt", two, one) == program.apply("ge", two, two) == one
-    # NaN times 0 is NaN, so this stays
-    assert program.nodes[program.apply("mul", v, none)].op == "mul"
-    assert program.nodes[program.apply("sub", v, v)].op == "sub"
-    with pytest.raises(ValueError, match=r"add of rows of \[3, 4\] features"):
-        program.apply("add", v, program.constant(1, 4))
-
-
-def test_blocks_say_what_they_are() -> None:
-    assert str(Block("W", 3, 3, 0, 2)) == "W[3:6, 0:2]"
-    assert str(Block("W", 3, 3, 0, 2, transposed=True)) == "W[3:6, 0:2]ᵀ"
-
-
-def test_the_derivative_of_a_tiny_cell(make: Any) -> None:
-    declared = {"U": recurrent_matrix(3, 3), "b": bias(3)}
-    cell = make(declared, lambda x, s, p: {"h": torch.tanh(p.U @ s.h + p.b)}, {"h": 3})
-    derived = derive(trace(cell), "h")
-    # (d h + grad y) (1 - h²), and Uᵀ of it goes on to the step before
-    assert numbered(derived.backward) == [
-        "v1 = d h<t-1> + grad y",
-        "v2 = h<t> * h<t>",
-        "v3 = 1 - v2",
-        "v4 = v1 * v3",
-        "v5 = U[0:3, 0:3]ᵀ @ v4",
-        "d h<t> = v5",
-        "sum b[0:3] += v4",
-    ]
-    assert derived.kept == {}
-    assert list(derived.gradients.values()) == derived.backward.stores
-    assert derived.x is None
-
-
-def test_the_gates_gradients_go_back_in_one_product() -> None:
-    derived = derive(trace(CELLS["lstm"](2, 3)), "h")
-    products = [line for line in derived.backward.lines() if "@" in line]
-    assert len(products) == 1
-    assert "W_h[0:12, 0:3]ᵀ @ [" in products[0]
-    assert len(derived.gradients) == 8
 
 
 def test_the_tape() -> None:

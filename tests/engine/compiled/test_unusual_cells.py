@@ -184,7 +184,7 @@ def test_joined_values_are_not_mistaken_for_others(
         joined = tanh(p.W @ cat([x, s.h], -1))
         return {"h": joined * (p.V @ tanh(s.m)), "m": s.m * 0.5 + tanh(p.Z @ x)}
 
-    monkeypatch.setattr("throughtime.program.trace.id", recycled, raising=False)
+    monkeypatch.setattr("throughtime.program.values.id", recycled, raising=False)
     cell = make({"W": M(3, 5), "V": M(3, 5), "Z": I(5, 2)}, step, WIDE)
     agree(cell, draw(cell, 3, 4))
 

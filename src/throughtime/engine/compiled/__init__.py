@@ -1,7 +1,7 @@
 """The compiled engine: a cell's step traced, differentiated and fused into machine code for this processor.
 
-``trace`` reads the step into a ``program``; ``derive`` differentiates it; ``plan`` lays it out in stages and memory;
-``emit`` writes LLVM text, ``build`` turns it into machine code; ``loop`` runs it.
+:mod:`throughtime.program` reads the step and differentiates it; ``plan`` lays it out in stages and memory;
+``llvm.emit`` writes LLVM text, ``llvm.build`` turns it into machine code; ``loop`` runs it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class CompiledEngine:
         """Cells that cannot be traced, other devices and other number types."""
         from throughtime.engine.compiled import cellcode, loop
         from throughtime.engine.compiled.llvm import build
-        from throughtime.program import vocabulary
+        from throughtime.program import CannotTrace
 
         if call.look is not None:
             return "its steps cannot be looked at"
@@ -42,7 +42,7 @@ class CompiledEngine:
             return f"the options of {type(call.cell).__name__} cannot be told apart ({error})"
         try:
             call.notes[self.name] = cellcode.compile_cell(loop.use_of(call))
-        except vocabulary.CannotCompile as reason:
+        except CannotTrace as reason:
             return str(reason)
         return None
 

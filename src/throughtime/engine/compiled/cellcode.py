@@ -11,9 +11,7 @@ from throughtime.engine.compiled.llvm.build import Code, build, target
 from throughtime.engine.compiled.llvm.emit import emit
 from throughtime.engine.compiled.llvm.vectors import Target
 from throughtime.engine.compiled.plan import Plan, Tape, lay_out
-from throughtime.program.derive import Derived, derive
-from throughtime.program.graph import Block, Program
-from throughtime.program.trace import trace
+from throughtime.program import Block, Derived, Slice, beforehand, derive, histories, trace
 
 
 @dataclass(frozen=True)
@@ -38,24 +36,6 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Vector:
-    """A part of a parameter vector, by the name of its leaf, and the frame's field that points to it."""
-
-    name: str
-    field: int
-    parameter: str
-    start: int
-    width: int
-    spread: bool
-
-    @classmethod
-    def of(cls, name: str, width: int, field: int = -1) -> Vector:
-        """What a leaf's name means: ``b[0:5]`` is a part of b, ``b[0:1]*5`` one number for five units."""
-        parameter, _, span = name.partition("[")
-        return cls(name, field, parameter, int(span.partition(":")[0]), width, "*" in name)
-
-
-@dataclass(frozen=True)
 class Weights:
     """A block of a matrix: the fields that point to it and to its packed form, and where in their buffers these are."""
 
@@ -77,7 +57,8 @@ class Side:
         buffers: For each buffer of rows the fields of its address and of its stride.
         blank: A frame with everything filled in that does not depend on the call.
         masks: Buffers that are a part of a row-wise leaf, the leaf, and its first feature there.
-        vectors, weights: What a call fills in of the parameters.
+        vectors: Parts of parameter vectors, each with the field that points to it.
+        weights: What a call fills in of the matrices.
         room: Numbers in the packed matrices.
         outers: Products before the loop, in the order of their fields.
         work, outer_work: Multiply-adds of a row and a step, in the loop and before it.
@@ -95,7 +76,7 @@ class Side:
             for name in self.index
             if name.endswith(" stride")
         }
-        masks = [Vector.of(name, 0) for name in self.buffers if name.startswith("mask ")]
+        masks = [Slice.of(name, 0) for name in self.buffers if name.startswith("mask ")]
         self.masks = [(mask.name, mask.parameter, mask.start) for mask in masks]
         self.blank = (ctypes.c_int64 * len(self.emitted.fields))()
         nodes = plan.program.nodes
@@ -103,16 +84,12 @@ class Side:
         self.outers = [block for block in outers if block is not None]
         products = [nodes[place].block for sweep in plan.sweeps for place in sweep.products]
         inner = [block for block in products if block is not None]
-        widths = {nodes[place].name: nodes[place].width for place in plan.program.places("vector")}
-        self.vectors = [
-            Vector.of(name.removeprefix("vector "), widths[name.removeprefix("vector ")], field)
-            for name, field in self.index.items()
-            if name.startswith("vector ")
-        ]
+        vectors = [Slice.of(nodes[place].name, nodes[place].width) for place in plan.program.places("vector")]
+        self.vectors = [(self.index[name], part) for part in vectors if (name := f"vector {part.name}") in self.index]
         self.work = sum(block.rows * block.columns for block in inner)
         self.outer_work = sum(block.rows * block.columns for block in self.outers)
         self.outer_width = sum(block.rows for block in self.outers)
-        self.panels = min((-(-_units(block) // kind.panel) for block in inner), default=1)
+        self.panels = min((-(-block.units // kind.panel) for block in inner), default=1)
         self.meetings = len(plan.barriers())
         self.room = 0
         self.weights: list[Weights] = []
@@ -128,23 +105,18 @@ class Side:
             self._weights(f"outer {i}", block, shapes[block.matrix][1])
 
     def _weights(self, name: str, block: Block, columns: int) -> None:
-        depth = block.rows if block.transposed else block.columns
-        fields = {"weights stride": columns, "depth": depth}
+        fields = {"weights stride": columns, "depth": block.depth}
         for field, value in fields.items():
             if f"{name} {field}" in self.index:
                 self.blank[self.index[f"{name} {field}"]] = value
         places = self.index[f"{name} weights"], self.index[f"{name} pack"]
         self.weights.append(Weights(*places, block.matrix, block.row * columns + block.column, self.room))
-        self.room += -(-_units(block) // self.target.panel) * self.target.panel * depth
+        self.room += -(-block.units // self.target.panel) * self.target.panel * block.depth
 
     @functools.cached_property
     def code(self) -> Code:
         """The machine code."""
         return build(self.emitted.text)
-
-
-def _units(block: Block) -> int:
-    return block.columns if block.transposed else block.rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,23 +147,22 @@ def compile_cell(use: Use) -> Compiled:
     """Traces, derives, lays out and writes down; machine code is built at the first run.
 
     Raises:
-        CannotCompile: With the operation that stops it.
+        CannotTrace: With the operation that stops it.
     """
-    output = use.cell.state[0]
     program = trace(use.cell, use.masks, dict(use.keep), outer=use.outer)
-    derived = derive(program, output) if use.trains else None
+    derived = derive(program) if use.trains else None
     if derived is not None:
         program.stores.extend(derived.kept.values())
-    histories = _histories(program, derived, output)
+    held = histories(program, derived)
     tape = Tape()
-    given = {str(block): tape.add(block.rows, -1) for block in _outers(program)}
-    in_place = tuple(name for name in program.state if name not in histories)
+    given = {str(block): tape.add(block.rows, -1) for block in beforehand(program)}
+    in_place = tuple(name for name in program.state if name not in held)
     kind = target(use.type)
     plan = lay_out(program, tape, given, in_place)
     if derived is None:
         offsets = tape.offsets()
         forward = Side(plan, use.cell, offsets, kind)
-        return Compiled(use, forward, None, None, tuple(tape.widths), offsets, histories)
+        return Compiled(use, forward, None, None, tuple(tape.widths), offsets, held)
     back = Tape(tape.widths, [-1.0] * len(tape.widths))
     for place in program.places("product"):
         for arg in program.nodes[place].args:
@@ -201,23 +172,4 @@ def compile_cell(use: Use) -> Compiled:
     laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state))
     offsets = back.offsets()
     forward, backward = (Side(each, use.cell, offsets, kind) for each in (plan, laid))
-    return Compiled(use, forward, backward, derived, tuple(back.widths), offsets, histories)
-
-
-def _outers(program: Program) -> list[Block]:
-    """In the order of the matrices' rows, so that gradients side by side on the tape belong to rows side by side."""
-    blocks = [program.nodes[place].block for place in program.places("outer")]
-    return sorted(
-        (block for block in blocks if block is not None), key=lambda block: (block.matrix, block.row, block.column)
-    )
-
-
-def _histories(program: Program, derived: Derived | None, output: str) -> tuple[str, ...]:
-    """States whose every value is needed: the output, operands of products, what the backward step reads."""
-    operands = [program.nodes[arg] for place in program.places("product") for arg in program.nodes[place].args]
-    names = {output, *(node.name for node in operands if node.op == "state")}
-    if derived is not None:
-        back = derived.backward
-        read = {back.nodes[place].name for place in back.places("sequence")}
-        names |= {name for name in program.state if {f"{name}<t>", f"{name}<t-1>"} & read}
-    return tuple(name for name in program.state if name in names)
+    return Compiled(use, forward, backward, derived, tuple(back.widths), offsets, held)

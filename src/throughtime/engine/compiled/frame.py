@@ -56,14 +56,14 @@ class Run:
     def parameters(self, values: Mapping[str, Tensor]) -> None:
         """Points to the vectors and the matrices, which are contiguous, and to room for the matrices packed."""
         frame, size = self.frame, self.side.target.bytes
-        for vector in self.side.vectors:
+        for field, vector in self.side.vectors:
             value = values[vector.parameter]
             if vector.spread:
                 value = value.reshape(-1)[vector.start].expand(vector.width).contiguous()
                 self.alive.append(value)
-                frame[vector.field] = value.data_ptr()
+                frame[field] = value.data_ptr()
             else:
-                frame[vector.field] = value.data_ptr() + vector.start * size
+                frame[field] = value.data_ptr() + vector.start * size
         packs = torch.empty(self.side.room, dtype=torch.float32 if size == 4 else torch.float64, device="cpu")
         self.alive.append(packs)
         room = packs.data_ptr()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from throughtime.engine.compiled.cellcode import Compiled, Vector
+from throughtime.engine.compiled.cellcode import Compiled
 from throughtime.engine.compiled.layout import Layout
+from throughtime.program import Slice, shares
 
 INPUTS = "the inputs"
 """Their name among those of parameters and states, which are words."""
@@ -91,11 +92,11 @@ class Gradients:
 
 
 @functools.lru_cache(maxsize=256)
-def vectors(compiled: Compiled) -> tuple[Vector, ...]:
+def vectors(compiled: Compiled) -> tuple[Slice, ...]:
     """The parameter vectors whose gradients the backward loop sums up, parts of one parameter in order."""
     assert compiled.derived is not None
     back = compiled.derived.backward
-    found = [Vector.of(name, back.nodes[place].width) for name, place in back.sums.items()]
+    found = [Slice.of(name, back.nodes[place].width) for name, place in back.sums.items()]
     return tuple(sorted(found, key=lambda vector: (vector.parameter, vector.spread, vector.start)))
 
 
@@ -171,16 +172,16 @@ def spans(compiled: Compiled) -> tuple[Span, ...]:
     assert back is not None
     found: list[Span] = []
     nodes = forward.plan.program.nodes
-    for place, gradient in derived.gradients.items():
-        block = nodes[place].block
-        assert block is not None
-        operand: str | int = INPUTS
-        if nodes[place].op == "product":
-            (arg,) = args = nodes[place].args
-            on_tape = args in forward.plan.operands
-            operand = compiled.offsets[forward.plan.operands[args]] if on_tape else nodes[arg].name
-        at = compiled.offsets[back.plan.slots[gradient]]
-        found.append(Span(block.matrix, block.row, block.rows, block.column, block.columns, at, operand))
+    for share in shares(derived):
+        block, operand = share.block, share.operand
+        if operand is None:
+            source: str | int = INPUTS
+        elif (operand,) in forward.plan.operands:
+            source = compiled.offsets[forward.plan.operands[operand,]]
+        else:
+            source = nodes[operand].name
+        at = compiled.offsets[back.plan.slots[share.gradient]]
+        found.append(Span(block.matrix, block.row, block.rows, block.column, block.columns, at, source))
     found.sort(key=lambda span: (span.matrix, str(span.operand), span.column, span.row))
     return tuple(_merged(found))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from throughtime.program.graph import Program
+from throughtime.program import Program
 
 
 @dataclass

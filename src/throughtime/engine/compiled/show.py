@@ -13,7 +13,7 @@ from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_ce
 from throughtime.engine.compiled.llvm.build import assembly, available
 from throughtime.engine.compiled.loop import TYPES
 from throughtime.engine.compiled.plan import Sweep
-from throughtime.program.vocabulary import CannotCompile
+from throughtime.program import CannotTrace
 
 Form = Literal["plan", "llvm", "assembly"]
 
@@ -33,13 +33,9 @@ def generated_code(
     Raises:
         EngineError: If the cell cannot be compiled; names the operation that stops it.
     """
-    try:
-        missing = available()
-        if missing:
-            raise CannotCompile(missing)
-        compiled = compile_cell(Use(cell, TYPES[dtype], trains=training))
-    except CannotCompile as reason:
-        raise EngineError(f"{type(cell).__name__} cannot be compiled: {reason}; it runs on the reference") from reason
+    compiled = available() or _compile(Use(cell, TYPES[dtype], trains=training))
+    if isinstance(compiled, str):
+        raise EngineError(f"{type(cell).__name__} cannot be compiled: {compiled}; it runs on the reference")
     sides = {"forward": compiled.forward} | ({"backward": compiled.backward} if compiled.backward else {})
     parts = []
     for name, side in sides.items():
@@ -50,6 +46,14 @@ def generated_code(
         mark = {"plan": "", "llvm": "; ", "assembly": "# "}[form]
         parts.append(f"{mark}{type(cell).__name__}, {name}\n\n{body}")
     return "\n\n".join(parts)
+
+
+def _compile(use: Use) -> Compiled | str:
+    """A cell compiled, or the reason why it is not."""
+    try:
+        return compile_cell(use)
+    except CannotTrace as reason:
+        return str(reason)
 
 
 def _plan(compiled: Compiled, side: Side) -> Iterator[str]:
@@ -84,6 +88,6 @@ def _sweep(side: Side, sweep: Sweep) -> Iterator[str]:
     for place, slot in sweep.keeps:
         yield f"    slot {slot} = {show(place)}"
     for name in sweep.states:
-        yield f"    {name}<t> = {show(program.state[name])}"
+        yield f"    {program.made(name)} = {show(program.state[name])}"
     for name in sweep.sums:
         yield f"    gradient of {name} += {show(program.sums[name])}"

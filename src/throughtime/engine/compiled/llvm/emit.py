@@ -101,7 +101,7 @@ class _Emitter(Writer):
         for place in [*self.products, *self.outers]:
             field, block = self.product(place), self.nodes[place].block
             assert block is not None
-            width = self.width(body, block.columns if block.transposed else block.rows)
+            width = self.width(body, block.units)
             first, last = self.share(body, self.panels(body, width), "%index", "%all")
             weights = self.frame.load(body, f"{field} weights", "ptr")
             stride = self.frame.load(body, f"{field} weights stride")

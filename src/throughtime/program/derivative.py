@@ -19,38 +19,40 @@ class Derived:
     """A step with its derivative.
 
     Attributes:
-        backward: Its states are the gradients of the forward step's states, ``d s``; its sequences are those of the
-            forward step, ``grad y`` (the gradient of the output), the states before and after the step (``s<t-1>``,
-            ``s<t>``) and kept values. It stores the gradient of every product.
+        forward: The step.
+        backward: Its derivative. The states are the gradients of the forward step's states, ``d s``; the sequences are
+            those of the forward step, ``grad y`` (the gradient of the output), the states before and after the step
+            (``s<t-1>``, ``s<t>``) and kept values. It stores the gradient of every product.
         kept: The forward step's values that it reads, by their name in it.
         gradients: For each product of the forward step, in the loop or before it, the value of the backward step that
             is its gradient.
         x: The gradient of the input that does not come through a product, if there is one.
     """
 
+    forward: Program
     backward: Program
     kept: dict[str, int] = field(default_factory=dict)
     gradients: dict[int, int] = field(default_factory=dict)
     x: int | None = None
 
 
-def derive(forward: Program, output: str) -> Derived:
-    """The derivative of a step whose state ``output`` is what the loop returns for every step."""
-    return _Derivation(forward, output).derived
+def derive(forward: Program) -> Derived:
+    """The derivative of a step."""
+    return _Derivation(forward).derived
 
 
 class _Derivation:
-    def __init__(self, forward: Program, output: str) -> None:
+    def __init__(self, forward: Program) -> None:
         self.forward = forward
-        self.back = Program()
-        self.derived = Derived(self.back)
+        self.back = Program(backward=True)
+        self.derived = Derived(forward, self.back)
         self.adjoint: dict[int, int] = {}
         self.kept: set[int] = set()
         self.after = {place: name for name, place in forward.state.items()}
         for name, place in forward.state.items():
             width = forward.nodes[place].width
             self._give(place, self.back.leaf("state", f"d {name}", width))
-            if name == output:
+            if name == forward.output:
                 self._give(place, self.back.leaf("sequence", "grad y", width))
         for place in reversed(forward.reachable()):
             node = forward.nodes[place]
@@ -134,7 +136,7 @@ class _Derivation:
         if node.op in TRANSCENDENTAL and node.args[0] in self.after:  # tanh(c): c is at hand
             return self.back.apply(node.op, self._value(node.args[0]))
         self.kept.add(place)
-        name = f"kept {self.forward.labels.get(place, f'v{place}')}"
+        name = f"kept {self.forward.show(place)}"
         self.derived.kept[name] = place
         return self.back.leaf("sequence", name, node.width)
 

@@ -1,20 +1,22 @@
-"""Reads a cell's step into a :class:`Program`, by running it once on values that write down what is done to them."""
+"""Values that write down what is done to them, into a :class:`Program`: what a step is given when it is traced."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
 
-from throughtime.cells import Cell
 from throughtime.program.graph import Block, Node, Program
-from throughtime.program.vocabulary import FUNCTIONS, CannotCompile, Number
+
+Number = (int, float)
 
 FLAGS = ("gt", "ge", "eq")
 """What gives truth values."""
+
+
+class CannotTrace(Exception):  # noqa: N818 – a reason, handed on as text
+    """Why a cell's step is no program: the operation that stops it."""
 
 
 class Value:
@@ -62,7 +64,7 @@ class Value:
         if name.startswith("_"):
             raise AttributeError(name)
         if not callable(getattr(torch.Tensor, name, None)):
-            raise CannotCompile(f"the step asks for a value's {name}")
+            raise CannotTrace(f"the step asks for a value's {name}")
         return lambda *args, **kwargs: self.tracer.call(name, self, *args, **kwargs)
 
     def __getitem__(self, key: Any) -> Any:
@@ -72,15 +74,15 @@ class Value:
             or last.step not in (None, 1)
             or any(k is not Ellipsis and k != slice(None) for k in key[:-1])
         ):
-            raise CannotCompile(f"the step indexes a value with {key!r}; slices of the features are known: v[..., a:b]")
+            raise CannotTrace(f"the step indexes a value with {key!r}; slices of the features are known: v[..., a:b]")
         start, stop, _ = last.indices(self.width)
         return self.tracer.part(self, start, stop)
 
     def __bool__(self) -> bool:
-        raise CannotCompile("the step decides by a tensor's value")
+        raise CannotTrace("the step decides by a tensor's value")
 
     def __iter__(self) -> Any:
-        raise CannotCompile("the step walks over a tensor's rows")
+        raise CannotTrace("the step walks over a tensor's rows")
 
 
 def _values(tree: Any) -> Any:
@@ -118,7 +120,7 @@ class TracedMatrix:
 
     def __matmul__(self, rows: Any) -> Value:
         if not isinstance(rows, Value) or rows.width != self.shape[1]:
-            raise CannotCompile(f"{self.name} @ … of something that is no row of {self.shape[1]} features")
+            raise CannotTrace(f"{self.name} @ … of something that is no row of {self.shape[1]} features")
         pieces, start = [], 0
         for piece in rows.pieces:
             stop = start + piece.width
@@ -131,15 +133,21 @@ class TracedMatrix:
         return self.tracer.product(self.name, self.shape[0], pieces)
 
     def __getattr__(self, name: str) -> Any:
-        raise CannotCompile(f"the step uses {self.name}.{name}; matrices are applied as {self.name} @ rows")
+        raise CannotTrace(f"the step uses {self.name}.{name}; matrices are applied as {self.name} @ rows")
 
 
 class Tracer:
-    """Writes a step down."""
+    """Writes a step down.
 
-    def __init__(self, outer: bool) -> None:
+    Args:
+        outer: Products with the input are computed for all steps before the loop.
+        functions: How functions of PyTorch and operators are written, by name; each is given the tracer first.
+    """
+
+    def __init__(self, outer: bool, functions: Mapping[str, Callable[..., Any]]) -> None:
         self.program = Program()
         self.outer = outer
+        self.functions = functions
 
     # What a step is given.
 
@@ -150,7 +158,7 @@ class Tracer:
             if op in ("vector", "rowwise"):
                 return self.program.leaf(op, f"{name}[{start}:{stop}]", stop - start)
             if (start, stop) != (0, width):
-                raise CannotCompile(f"the step takes a part of {name}; only results of products and vectors have parts")
+                raise CannotTrace(f"the step takes a part of {name}; only results of products and vectors have parts")
             return self.program.leaf(op, name, width)
 
         return Value(self, width, take)
@@ -188,14 +196,14 @@ class Tracer:
     def join(self, values: Sequence[Value]) -> Value:
         """Values side by side."""
         if not all(isinstance(value, Value) for value in values):
-            raise CannotCompile("the step joins a value with something that is none")
+            raise CannotTrace("the step joins a value with something that is none")
         starts = [sum(value.width for value in values[:i]) for i in range(len(values))]
 
         def take(start: int, stop: int) -> int:
             for first, value in zip(starts, values, strict=True):
                 if first <= start and stop <= first + value.width:
                     return value.take(start - first, stop - first)
-            raise CannotCompile("the step uses values side by side otherwise than in a product or in their parts")
+            raise CannotTrace("the step uses values side by side otherwise than in a product or in their parts")
 
         pieces = [piece for value in values for piece in value.pieces]
         return Value(self, starts[-1] + values[-1].width, take, pieces=pieces)
@@ -204,11 +212,11 @@ class Tracer:
         """Arithmetic on values and numbers."""
         widths = {arg.width for arg in args if isinstance(arg, Value)} - {1}
         if len(widths) > 1:
-            raise CannotCompile(f"{op} of rows of {' and '.join(map(str, sorted(widths)))} features")
+            raise CannotTrace(f"{op} of rows of {' and '.join(map(str, sorted(widths)))} features")
         width = widths.pop() if widths else 1
         flags = all(isinstance(arg, Value) and arg.flag for arg in args)
         if flags and op in ("add", "sub", "neg"):
-            raise CannotCompile(f"{op} of truth values")
+            raise CannotTrace(f"{op} of truth values")
 
         def place(arg: Any, start: int, stop: int) -> int:
             if isinstance(arg, Value):
@@ -216,11 +224,11 @@ class Tracer:
                     return arg.take(start, stop)
                 only = self.program.nodes[arg.whole]
                 if only.op != "vector":
-                    raise CannotCompile(f"{op} spreads a single computed feature over {width}")
+                    raise CannotTrace(f"{op} spreads a single computed feature over {width}")
                 return self.program.leaf("vector", f"{only.name}*{stop - start}", stop - start)
             if isinstance(arg, Number) and not isinstance(arg, bool):
                 return self.program.constant(arg, stop - start)
-            raise CannotCompile(f"{op} of a value and {type(arg).__name__}")
+            raise CannotTrace(f"{op} of a value and {type(arg).__name__}")
 
         def take(start: int, stop: int) -> int:
             return self.program.apply(op, *(place(arg, start, stop) for arg in args))
@@ -229,62 +237,10 @@ class Tracer:
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch, or an operator, by name."""
-        known = FUNCTIONS.get(name)
+        known = self.functions.get(name)
         if known is None:
-            raise CannotCompile(f"the step calls {name}, which is not made of element-wise operations and products")
+            raise CannotTrace(f"the step calls {name}, which is not made of element-wise operations and products")
         try:
             return known(self, *args, **kwargs)
         except TypeError as error:  # an argument that the rewriting does not take
-            raise CannotCompile(f"the step calls {name} with arguments that are not known: {error}") from error
-
-
-def trace(
-    cell: Cell, masks: Sequence[str] = (), keep: Mapping[str, float | None] | None = None, *, outer: bool = True
-) -> Program:
-    """One step of a cell as a program.
-
-    Args:
-        cell: The equations.
-        masks: Matrices whose operand recurrent dropout masks; each mask is the row-wise leaf ``mask W``.
-        keep: Zoneout by state: a number, or None for drawn zeros and ones, the sequence leaf ``keep s``.
-        outer: Products with the input are computed for all steps before the loop.
-
-    Raises:
-        CannotCompile: With the operation that stops it.
-    """
-    tracer = Tracer(outer)
-    widths = cell.widths()
-    state = {name: tracer.leaf("state", name, width) for name, width in widths.items()}
-    parameters: dict[str, Any] = {}
-    for name, declared in cell.parameters().items():
-        if declared.role in ("input", "recurrent"):
-            rows, columns = declared.shape
-            mask = tracer.leaf("rowwise", f"mask {name}", columns) if name in masks else None
-            parameters[name] = TracedMatrix(tracer, name, (rows, columns), mask)
-        elif len(declared.shape) > 1:
-            raise CannotCompile(f"parameter {name} has {len(declared.shape)} dimensions and is no matrix by its role")
-        else:
-            parameters[name] = tracer.leaf("vector", name, math.prod(declared.shape))
-    x = tracer.leaf("sequence", "x", cell.input_size)
-    try:
-        new: Any = cell.step(cast(Any, x), SimpleNamespace(**state), SimpleNamespace(**parameters))
-    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
-        # what values cannot do: tensors can, or the reference engine raises it again
-        raise CannotCompile(f"the step does what cannot be traced: {error}") from error
-    names = new if isinstance(new, Mapping) else {}
-    shown = {n: v for n, v in names.items() if isinstance(v, Value) and len(v.pieces) == 1 and n not in widths}
-    tracer.program.labels = {value.whole: name for name, value in shown.items()}
-    for name, width in widths.items():
-        value = new.get(name) if isinstance(new, Mapping) else None
-        if not isinstance(value, Value) or value.width != width:
-            raise CannotCompile(f"the step returns no state {name!r} of {width} features")
-        share = (keep or {}).get(name, 0.0)
-        if share is None:
-            drawn = tracer.leaf("sequence", f"keep {name}", width)
-            value = tracer.apply("where", tracer.apply("gt", drawn, 0.0), state[name], value)
-        elif share:
-            value = tracer.apply(
-                "add", tracer.apply("mul", share, state[name]), tracer.apply("mul", 1.0 - share, value)
-            )
-        tracer.program.state[name] = value.whole
-    return tracer.program
+            raise CannotTrace(f"the step calls {name} with arguments that are not known: {error}") from error
