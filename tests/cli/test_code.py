@@ -1,11 +1,15 @@
-"""What ``throughtime code`` prints: the plan, LLVM's text, and this processor's instructions."""
+"""What ``throughtime code`` prints: the program, the plan, LLVM's text, and this processor's instructions."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from throughtime.cells import GRUCell
+from throughtime.program import describe
 
 OWN = """
 import torch
@@ -22,8 +26,34 @@ class Leaky(Cell):
 """
 
 
+def test_the_program_is_what_is_shown_first(call: Any) -> None:
+    answer = call("code", "gru", "--hidden", 5, "--input", 3)
+    assert answer.code == 0
+    assert answer.out == describe(GRUCell(3, 5)) + "\n"
+    assert call("code", "gru", "--program", "--hidden", 5, "--input", 3).out == answer.out
+    shorter = call("code", "gru", "--inference", "--hidden", 5, "--input", 3).out
+    assert shorter == describe(GRUCell(3, 5), training=False) + "\n"
+    assert shorter in answer.out.replace("\n    keep ", "\n\n", 1)
+
+
+def test_the_program_needs_no_compiler(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("throughtime.engine.compiled.show.available", lambda: "llvmlite is absent")
+    assert call("code", "gru").code == 0
+    refused = call("code", "gru", "--plan")
+    assert (refused.code, refused.out) == (2, "")
+    assert "GRUCell cannot be compiled: llvmlite is absent" in refused.err
+
+
+def test_the_page_on_programs_shows_what_the_command_prints(call: Any) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "program.md").read_text("utf-8")
+    shown = re.findall(r"```console\n\$ throughtime (code [^\n]*)\n```\n\n```text\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 1
+    for command, text in shown:
+        assert call(*command.split()).out == text
+
+
 def test_the_plan_of_a_cell_with_two_stages(call: Any) -> None:
-    answer = call("code", "gru-full", "--hidden", 5, "--input", 3)
+    answer = call("code", "gru-full", "--plan", "--hidden", 5, "--input", 3)
     assert answer.code == 0
     forward, backward = answer.out.split("FullGRUCell, backward")
     lines = [line.strip() for line in forward.splitlines()]
@@ -39,6 +69,9 @@ def test_a_cell_of_ones_own_has_its_own_names(call: Any, tmp_path: Path, monkeyp
     (tmp_path / "leaky_cell.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     answer = call("code", "leaky_cell:Leaky", "--inference")
+    assert "new: 8 = tanh(" in answer.out
+    assert "backward" not in answer.out
+    answer = call("code", "leaky_cell:Leaky", "--inference", "--plan")
     assert "new = tanh(" in answer.out
     assert "backward" not in answer.out
 
@@ -61,7 +94,8 @@ def test_instructions(call: Any) -> None:
     [
         (["ltsm"], "unknown cell 'ltsm' (did you mean 'lstm'?)"),
         (["lstm", "--hidden", "0"], "expected --input and --hidden of at least 1, got 16 and 0"),
-        (["lstm-layernorm"], "LayerNormLSTMCell cannot be compiled: the step calls layer_norm"),
+        (["lstm-layernorm"], "LayerNormLSTMCell cannot be traced: the step calls layer_norm"),
+        (["lstm-layernorm", "--plan"], "LayerNormLSTMCell cannot be compiled: the step calls layer_norm"),
     ],
 )
 def test_bad_input_is_one_line(call: Any, arguments: list[str], message: str) -> None:

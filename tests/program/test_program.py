@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from throughtime.cells import CELLS, bias, input_matrix, recurrent_matrix
 from throughtime.program import (
+    LEAVES,
     Block,
     CannotTrace,
     Derived,
@@ -24,6 +26,7 @@ from throughtime.program import (
     shares,
     trace,
 )
+from throughtime.program.interpreter import OPERATIONS
 
 
 def lines(program: Program, derived: Derived | None = None) -> list[str]:
@@ -228,3 +231,10 @@ def test_the_text_of_every_cell_names_each_value_once_and_before_it_is_read(name
             if word in ("state", "sequence", "rowwise", "vector", "", "before"):
                 assert left.partition(": ")[0] not in known
                 known.append(left.partition(": ")[0])
+
+
+def test_the_page_tells_every_operation() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "program.md").read_text("utf-8")
+    rows = "\n".join(line for line in page.splitlines() if line.startswith("| `"))
+    told = set(re.findall(r"`(\w+)`", "\n".join(line.split(" | ")[0] for line in rows.splitlines())))
+    assert told == {*LEAVES, "product", *OPERATIONS}

@@ -12,25 +12,33 @@ from throughtime.errors import UserError
 @click.argument("cell")
 @click.option("--input", "input_size", default=16, show_default=True, metavar="K", help="Features of the input.")
 @click.option("--hidden", "hidden_size", default=8, show_default=True, metavar="N", help="Units of the cell.")
-@click.option("--float64", "double", is_flag=True, help="In double precision.")
-@click.option("--inference", is_flag=True, help="Without the backward loop.")
+@click.option("--float64", "double", is_flag=True, help="Machine code in double precision.")
+@click.option("--inference", is_flag=True, help="Without the backward step.")
+@click.option(
+    "--program", "form", flag_value="program", default="program", help="The step and its derivative, a value a line."
+)
+@click.option("--plan", "form", flag_value="plan", help="The same in stages and memory, for the compiled engine.")
 @click.option("--llvm", "form", flag_value="llvm", help="The text handed to LLVM.")
 @click.option("--assembly", "form", flag_value="assembly", help="This processor's instructions.")
-@click.option("--plan", "form", flag_value="plan", default="plan", help="The step and its derivative in stages.")
 def command(cell: str, input_size: int, hidden_size: int, double: bool, inference: bool, form: str) -> None:
-    """Shows what the compiled engine makes of a cell: a built-in one by name, or "module:Class"."""
+    """Shows what becomes of a cell's equations: a built-in one by name, or "module:Class"."""
     if input_size < 1 or hidden_size < 1:
         raise UserError(f"expected --input and --hidden of at least 1, got {input_size} and {hidden_size}")
+    from throughtime.cells import find_cell
+
+    made = find_cell(cell)(input_size, hidden_size)
+    if form == "program":
+        from throughtime.program import CannotTrace, describe
+
+        try:
+            echo(describe(made, training=not inference))
+        except CannotTrace as reason:
+            name = type(made).__name__
+            raise UserError(f"{name} cannot be traced: {reason}; it runs on the reference engine") from reason
+        return
     import torch
 
-    from throughtime.cells import find_cell
     from throughtime.engine.compiled.show import generated_code
 
     dtype = torch.float64 if double else torch.float32
-    text = generated_code(
-        find_cell(cell)(input_size, hidden_size),
-        form=form,  # type: ignore[arg-type]
-        dtype=dtype,
-        training=not inference,
-    )
-    echo(text)
+    echo(generated_code(made, form=form, dtype=dtype, training=not inference))  # type: ignore[arg-type]
