@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from throughtime.cells import CELLS, bias, input_matrix, recurrent_matrix
+from throughtime.cells import CELLS, bias, input_matrix, recurrent_matrix, vector
 from throughtime.program import (
     LEAVES,
     Block,
@@ -151,12 +151,20 @@ def test_the_gates_gradients_go_back_in_one_product() -> None:
     assert len(derived.gradients) == 8
 
 
-def test_a_derivative_with_the_program_of_another_output_reads_none_of_it(make: Any) -> None:
-    """The first of the cell's states is the output, in whatever order it tells their widths."""
+def test_the_output_is_the_first_state_in_whatever_order_their_widths_are_told(make: Any) -> None:
     base = make({"U": recurrent_matrix(3, 3)}, lambda x, s, p: {"h": p.U @ s.h, "c": s.c}, {"h": 3, "c": 3})
     cell = type("Turned", (type(base),), {"widths": lambda self: {"c": 3, "h": 3}})(2, 3)
     assert trace(cell).output == "h"
     assert histories(trace(cell)) == ("h",)
+
+
+def test_one_number_for_all_units_and_a_gradient_of_the_input_itself(make: Any) -> None:
+    cell = make({"s": vector(1)}, lambda x, s, p: {"h": torch.tanh(p.s * s.h + x)}, {"h": 2})
+    derived = derive(trace(cell))
+    read = lines(derived.forward, derived)
+    assert derived.x is not None
+    assert "sum d s[0:1]*2 += " + derived.backward.show(derived.backward.sums["s[0:1]*2"]) in read
+    assert read[-1] == "after d x += " + derived.backward.show(derived.x)
 
 
 @pytest.mark.parametrize("name", ["x", "v{}", "h<t>", "kept"])

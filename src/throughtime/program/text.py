@@ -87,9 +87,9 @@ def _step(program: Program) -> Iterator[str]:
     for name, place in program.state.items():
         yield _line("state", f"{program.given(name)}: {nodes[place].width}")
     outer = program.places("outer")
-    inputs = {block.columns for place in outer if (block := nodes[place].block)}
-    read = {nodes[place].name: nodes[place].width for place in program.places("sequence")}
-    for name, width in (dict.fromkeys(["x"] * len(inputs), max(inputs, default=0)) | read).items():
+    read = [("x", block.columns) for place in outer if (block := nodes[place].block)]
+    read += [(nodes[place].name, nodes[place].width) for place in program.places("sequence")]
+    for name, width in dict(read).items():
         yield _line("sequence", f"{name}: {width}")
     for op in ("rowwise", "vector"):
         for place in program.places(op):
