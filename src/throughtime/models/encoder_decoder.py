@@ -20,8 +20,9 @@ from throughtime.data import NOTHING
 from throughtime.data.text.pairs import PairBatch
 from throughtime.layers import Recurrent
 from throughtime.layers.attention import Attention, AttentionName, Memory, coverage_loss
-from throughtime.models.base import Model, State
+from throughtime.models.base import State
 from throughtime.models.stack import StackConfig
+from throughtime.models.tokens import TokenModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,7 @@ class DecoderState:
         )
 
 
-class EncoderDecoder(Model):
+class EncoderDecoder(TokenModel):
     """Embedding, deep encoder, bridge, deep decoder with attention, softmax.
 
     The attentional vector of a step is ``tanh(W [context; output of the decoder])`` (Luong et al. 2015); the softmax
@@ -148,10 +149,7 @@ class EncoderDecoder(Model):
         super().__init__()
         self.config = config
         self.source_embedding = nn.Embedding(config.source, config.embedding)
-        self.embedding = nn.Embedding(config.target, config.embedding)
-        # Inputs of variance one either way; tied, the same numbers are a softmax matrix and must be small.
-        self.scale = config.embedding**0.5 if config.tied else 1.0
-        nn.init.normal_(self.embedding.weight, std=1.0 / self.scale)
+        self.add_embedding(config.target, config.embedding, tied=config.tied)
         self.encoder = config.build(config.embedding, cell=cell, engine=engine)
         self.attended = config.embedding if config.tied else config.decoder_hidden
         fed = self.attended if config.input_feeding else 0
@@ -161,10 +159,7 @@ class EncoderDecoder(Model):
         query, memory = self.decoder.output_size, self.encoder.output_size
         self.attention = Attention(config.attention, query, memory, coverage=config.coverage > 0)
         self.join = nn.Linear(query + memory, self.attended)
-        if config.tied:  # the matrix is the embedding's; only the bias is the softmax's own
-            self.bias = nn.Parameter(torch.zeros(config.target))
-        else:
-            self.softmax = nn.Linear(self.attended, config.target)
+        self.add_softmax(self.attended)
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """Reads sources ``[B, T]``; gives the state before the first step of their targets."""
@@ -203,7 +198,7 @@ class EncoderDecoder(Model):
 
     def log_softmax(self, vectors: Tensor) -> Tensor:
         """Log-probabilities of every token, ``[…, A]`` to ``[…, V]``."""
-        return F.log_softmax(self._logits(vectors), -1)
+        return F.log_softmax(self.logits(vectors), -1)
 
     def log_probs(self, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """The log-probability of every target in nats, ``[B, S]``, zero past the length; attention ``[B, S, T]``."""
@@ -232,9 +227,7 @@ class EncoderDecoder(Model):
 
     def _advance(self, inputs: Tensor, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
         """As :meth:`decode`, in one go; with input feeding S is 1."""
-        something = (inputs != NOTHING).unsqueeze(-1).to(self.embedding.weight.dtype)
-        embedded = self.embedding(inputs.clamp(min=0)) * (something * self.scale)
-        embedded = F.dropout(embedded, self.config.dropout, self.training)
+        embedded = F.dropout(self.embed(inputs), self.config.dropout, self.training)
         if state.fed is not None:
             embedded = torch.cat([embedded, state.fed.unsqueeze(1)], -1)
         outputs, recurrent = self.decoder(embedded, state.recurrent)
@@ -256,13 +249,7 @@ class EncoderDecoder(Model):
         """Logits and targets of real steps alone, and where these stand: the softmax is the costly part."""
         at = batch.real.flatten().nonzero().squeeze(1).to(vectors.device)
         targets = batch.targets.to(vectors.device).flatten().index_select(0, at)
-        return self._logits(vectors.flatten(0, 1).index_select(0, at)), targets, at
-
-    def _logits(self, vectors: Tensor) -> Tensor:
-        if self.config.tied:
-            return F.linear(vectors, self.embedding.weight, self.bias)
-        logits: Tensor = self.softmax(vectors)
-        return logits
+        return self.logits(vectors.flatten(0, 1).index_select(0, at)), targets, at
 
 
 class SourceDecoder:

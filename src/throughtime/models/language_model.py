@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import TokenBatch
 from throughtime.engine import real_steps
-from throughtime.models.base import Model, State
+from throughtime.models.base import State
 from throughtime.models.stack import StackConfig
+from throughtime.models.tokens import TokenModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class LanguageModelConfig(StackConfig):
         return cls(**{**value, "adaptive": tuple(value.get("adaptive", ()))})
 
 
-class LanguageModel(Model):
+class LanguageModel(TokenModel):
     """Embedding, deep recurrent stack, softmax.
 
     The input of a text's first step is a vector of zeros, as if nothing stood before it
@@ -78,19 +78,13 @@ class LanguageModel(Model):
         if config.bidirectional:
             raise ValueError("a language model reads in one direction: the words to come are what it predicts")
         self.config = config
-        self.embedding = nn.Embedding(config.vocabulary, config.embedding)
-        # Inputs of variance one either way; tied, the same numbers are a softmax matrix and must be small.
-        self.scale = config.embedding**0.5 if config.tied else 1.0
-        nn.init.normal_(self.embedding.weight, std=1.0 / self.scale)
+        self.add_embedding(config.vocabulary, config.embedding, tied=config.tied)
         self.stack = config.build(config.embedding, cell=cell, engine=engine)
         width = self.stack.output_size
         self.bridge: nn.Module = nn.Identity()
-        if config.tied:
-            if width != config.embedding:
-                self.bridge = nn.Linear(width, config.embedding, bias=False)
-            # The matrix is the embedding's; only the bias is the softmax's own.
-            self.bias = nn.Parameter(torch.zeros(config.vocabulary))
-        elif config.adaptive:
+        if config.tied and width != config.embedding:
+            self.bridge = nn.Linear(width, config.embedding, bias=False)
+        if config.adaptive:
             # Each cluster sees a quarter of the features of the one before.
             clusters, least = len(config.adaptive), 4 ** len(config.adaptive)
             if width < least:
@@ -100,23 +94,20 @@ class LanguageModel(Model):
                 )
             self.adaptive = nn.AdaptiveLogSoftmaxWithLoss(width, config.vocabulary, list(config.adaptive))
         else:
-            self.softmax = nn.Linear(width, config.vocabulary)
+            self.add_softmax(width)
 
     def hidden(
         self, inputs: Tensor, state: Mapping[str, Tensor] | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """The stack's outputs ``[B, T, width]`` for input ids ``[B, T]``, and the final state."""
-        inputs = inputs.to(self.embedding.weight.device)
-        something = (inputs >= 0).unsqueeze(-1).to(self.embedding.weight.dtype)
-        embedded = self.embedding(inputs.clamp(min=0)) * (something * self.scale)
-        outputs, final = self.stack(embedded, state, lengths)
+        outputs, final = self.stack(self.embed(inputs), state, lengths)
         return F.dropout(outputs, self.config.dropout, self.training), final
 
     def log_softmax(self, hidden: Tensor) -> Tensor:
         """Log-probabilities of every token, ``[N, width]`` to ``[N, V]``."""
         if self.config.adaptive:
             return self.adaptive.log_prob(hidden)
-        return F.log_softmax(self._logits(hidden), -1)
+        return F.log_softmax(self.logits(self.bridge(hidden)), -1)
 
     def log_probs(self, batch: TokenBatch, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, State]:
         """The log-probability of every target in nats, ``[R, S]``, zero past a row's length; and the final state."""
@@ -156,12 +147,7 @@ class LanguageModel(Model):
         hidden, final = self.hidden(tokens, state)
         return self.log_softmax(hidden[:, -1]), final
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        if self.config.tied:
-            return F.linear(self.bridge(hidden), self.embedding.weight, self.bias)
-        return self.softmax(hidden)  # type: ignore[no-any-return]
-
     def _of_targets(self, hidden: Tensor, targets: Tensor) -> Tensor:
         if self.config.adaptive:
             return self.adaptive(hidden, targets).output  # type: ignore[no-any-return]
-        return -F.cross_entropy(self._logits(hidden), targets, reduction="none")
+        return -F.cross_entropy(self.logits(self.bridge(hidden)), targets, reduction="none")
