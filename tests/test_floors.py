@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -318,3 +319,37 @@ def test_no_error_is_swallowed() -> None:
 )
 def test_a_handler_that_swallows_is_found(handler: str, count: int) -> None:
     assert len(swallowing(f"try:\n    pass\n{handler}\n")) == count
+
+
+def masks(source: str) -> list[str]:
+    """Comparisons of steps with lengths, written out by hand."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Compare)
+        and isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+        and not any(isinstance(side, ast.Constant) for side in (node.left, *node.comparators))
+        and re.search(r"\blengths\b(?!\.m|\[)|\barange\(", ast.unparse(node))
+    ]
+
+
+def test_masks_of_real_steps_are_made_in_one_place() -> None:
+    """Everywhere else they come from :func:`throughtime.engine.real_steps`."""
+    found = {str(file.relative_to(ROOT)): masks(file.read_text("utf-8")) for file in modules(ROOT)}
+    assert [file for file, lines in found.items() if lines] == ["engine/ragged.py"]
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("torch.arange(5) < sizes.unsqueeze(1)", 1),
+        ("steps >= lengths.to(inputs.device).unsqueeze(1)", 1),
+        ("t < lengths", 1),
+        ("real_steps(lengths, 5)", 0),
+        ("lengths > 0", 0),
+        ("int(lengths.min()) <= int(lengths.max())", 0),
+        ("count + 1 < lengths[i]", 0),
+    ],
+)
+def test_a_mask_by_hand_is_found(line: str, count: int) -> None:
+    assert len(masks(line)) == count

@@ -23,6 +23,9 @@ from throughtime.inspection import (
     saturation,
     singular_values,
 )
+from throughtime.inspection.figures import draw_gradients
+from throughtime.inspection.history import History
+from throughtime.inspection.verdict import judge
 from throughtime.layers import Directed, Recurrent
 from throughtime.models import ClassBatch, Classifier, LanguageModel, LanguageModelConfig, Model
 
@@ -127,6 +130,19 @@ def test_distances_of_aligned_losses() -> None:
     assert curve.counts.tolist() == [5 + 2 + 1, 4 + 1, 3, 2, 1]
     by_hand = [flow.norms[""][t, row, t - 1] for row, t in ((0, 1), (0, 2), (0, 3), (0, 4), (1, 1))]
     assert curve.norms[1].item() == pytest.approx(float(torch.stack(by_hand).mean()))
+
+
+def test_a_curve_is_computed_once_for_all_who_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = gradients_through_time(record(language_model("lstm"), BATCH))[0]
+    counted: list[int] = []
+    bincount = torch.bincount
+    monkeypatch.setattr(torch, "bincount", lambda *args, **named: counted.append(1) or bincount(*args, **named))
+    judge([flow], [[]], {}, History(), "lstm")
+    draw_gradients([flow])
+    assert len(counted) == 2  # numbers of pairs, and sums
+    assert flow.by_distance() is flow.by_distance()
+    assert flow.by_distance("c") is not flow.by_distance()
+    assert not torch.equal(flow.by_distance("c").norms, flow.by_distance("h").norms)
 
 
 def test_few_losses_of_many() -> None:

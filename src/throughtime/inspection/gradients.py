@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from throughtime.engine import real_steps
 from throughtime.inspection.recording import Recording, Watched
 
 TARGETS = 32
@@ -40,27 +41,33 @@ class Flow:
     norms: dict[str, Tensor]
     aligned: bool
     tells_distance: bool = True
+    _curves: dict[str, Curve] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def by_distance(self, state: str = "") -> Curve:
         """The mean norm at every distance.
 
-        The distance is t - s, against the direction s - t; where a loss is of the whole sequence, the steps from s to
-        the end of the cell's run.
+        Computed once. The distance is t - s, against the direction s - t; where a loss is of the whole sequence, the
+        steps from s to the end of the cell's run.
         """
-        norms = self.norms[state]
+        if state not in self._curves:
+            self._curves[state] = self._by_distance(self.norms[state])
+        return self._curves[state]
+
+    def _by_distance(self, norms: Tensor) -> Curve:
         steps = torch.arange(norms.shape[2])
         lengths = self.cell.lengths
+        real = real_steps(lengths, norms.shape[2])  # [B, T]
         backward = self.cell.directed.reverse
         if self.aligned:
             distance = (self.targets.unsqueeze(1) - steps) * (-1 if backward else 1)  # [S, T]
             distance = distance.unsqueeze(1).expand(norms.shape)
-            inside = (self.targets.unsqueeze(1) < lengths).unsqueeze(2)
+            inside = real[:, self.targets].T.unsqueeze(2)
         else:
             distance = (steps if backward else lengths.unsqueeze(1) - 1 - steps).expand(norms.shape)
             inside = torch.ones(1, 1, 1, dtype=torch.bool)
-        real = (distance >= 0) & (steps < lengths.unsqueeze(1)) & inside
-        counts = torch.bincount(distance[real], minlength=1)
-        sums = torch.bincount(distance[real], weights=norms[real].double(), minlength=1)
+        told = (distance >= 0) & real & inside
+        counts = torch.bincount(distance[told], minlength=1)
+        sums = torch.bincount(distance[told], weights=norms[told].double(), minlength=1)
         return Curve(sums / counts.clamp(min=1), counts)
 
 

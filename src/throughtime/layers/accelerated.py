@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import ENGINES, Call, Engine, from_torch, unroll, watched, zero_state
+from throughtime.engine import ENGINES, Call, Engine, from_torch, real_steps, unroll, watched, zero_state
 from throughtime.engine.reference import ReferenceEngine
 from throughtime.engine.torch_kernels import TorchEngine
 
@@ -359,7 +359,7 @@ class _Steps:
 
     def __init__(self, sizes: Tensor) -> None:
         self.shape = (len(sizes), int(sizes[0]))
-        real = torch.arange(self.shape[1], device=sizes.device) < sizes.unsqueeze(1)
+        real = real_steps(sizes, self.shape[1])  # of every step the rows, not of every row the steps
         ragged = not bool(real[-1].all())
         self.lengths = real.sum(0) if ragged else None
         self.at = real.flatten().nonzero().squeeze(1) if ragged else None

@@ -83,10 +83,11 @@ class CRF(nn.Module):
         lengths = lengths.to(scores.device)
         if not scores.shape[1]:
             return scores.new_zeros(len(scores))
+        real = real_steps(lengths, scores.shape[1])
         alpha = start + scores[:, 0]
         for t in range(1, scores.shape[1]):
             further = torch.logsumexp(alpha.unsqueeze(2) + inner, 1) + scores[:, t]
-            alpha = torch.where((t < lengths).unsqueeze(1), further, alpha)
+            alpha = torch.where(real[:, t].unsqueeze(1), further, alpha)
         return torch.logsumexp(alpha + end, 1).where(lengths > 0, 0.0)
 
     def marginals(self, scores: Tensor, lengths: Tensor) -> Tensor:
@@ -152,6 +153,7 @@ class CRF(nn.Module):
         """Scores ``[B, n]`` and labels ``[B, n, T]`` of the n best ways; those there are not score -inf."""
         inner, start, end = self._parts()
         rows, steps, labels = scores.shape
+        real = real_steps(lengths, steps)
         # ways[b, k * n + i]: the i-th best way to label k. At the first step there is one to each.
         ways = scores.new_full((rows, labels, n), -torch.inf)
         ways[:, :, 0] = start + scores[:, 0]
@@ -162,7 +164,7 @@ class CRF(nn.Module):
             reached = ways.unsqueeze(2) + inner.repeat_interleave(n, 0)
             best, origin = reached.topk(n, 1)  # [B, n, K]
             further = (best + scores[:, t].unsqueeze(1)).transpose(1, 2).flatten(1)
-            goes_on = (t < lengths).unsqueeze(1)
+            goes_on = real[:, t].unsqueeze(1)
             ways = torch.where(goes_on, further, ways)
             origins.append(torch.where(goes_on, origin.transpose(1, 2).flatten(1), stay))
         totals, at = (ways + end.repeat_interleave(n)).topk(n, 1)

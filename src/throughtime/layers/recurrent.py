@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell, find_cell
-from throughtime.engine import check_engine
+from throughtime.engine import check_engine, real_steps
 from throughtime.layers.directed import Directed, share
 from throughtime.layers.stream import Stream, check_one_way
 
@@ -196,6 +196,5 @@ def _real(inputs: Tensor, lengths: Tensor | None) -> Tensor:
     """The inputs with zeros past each row's length, whatever stood there."""
     if lengths is None:
         return inputs
-    steps = torch.arange(inputs.shape[1], device=inputs.device)
-    padding = steps >= lengths.to(inputs.device).unsqueeze(1)
-    return inputs.masked_fill(padding.unsqueeze(-1), 0.0)
+    real = real_steps(lengths.to(inputs.device), inputs.shape[1])
+    return inputs.masked_fill(~real.unsqueeze(-1), 0.0)
