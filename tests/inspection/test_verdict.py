@@ -10,10 +10,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from throughtime.inspection.figures import draw_gradients
 from throughtime.inspection.gates import Saturation
 from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History, read_history
 from throughtime.inspection.memory import Memory
+from throughtime.inspection.numbers import show_number
+from throughtime.inspection.page import _table
 from throughtime.inspection.verdict import judge, reach
 
 
@@ -35,6 +38,16 @@ def test_a_reach_is_where_a_hundredth_is_left() -> None:
     assert reach(flow(0.5)) == 7  # 0.5 to the power of 7 is the first below a hundredth
     assert reach(flow(0.95)) == pytest.approx(math.log(0.01) / math.log(0.95))  # beyond the sequence, by the line
     assert reach(flow(1.01)) == math.inf
+
+
+@pytest.mark.parametrize(("factor", "steps", "shown"), [(0.5, 41, "1.0"), (1.0, 41, "∞"), (0.5, 1, "–")])
+def test_a_figure_a_page_and_a_table_show_half_lives_alike(factor: float, steps: int, shown: str) -> None:
+    found = flow(factor, steps)
+    label = draw_gradients([found]).axes[0].get_legend().get_texts()[0].get_text()
+    assert label == f"layer 1: half-life {shown} steps"
+    half_life = found.by_distance().decay().half_life
+    assert show_number(half_life, ".1f") == shown
+    assert f"<td>{show_number(half_life)}</td>" in _table([{"half_life": half_life}])
 
 
 def test_verdicts() -> None:

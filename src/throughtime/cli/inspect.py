@@ -42,6 +42,7 @@ def command(
     """
     from throughtime.applications.task import Wanted
     from throughtime.inspection import inspect, read_history, record, write_page
+    from throughtime.inspection.numbers import show_number
 
     if paths and prompt is not None:
         raise UserError("expected --data or --prompt, not both")
@@ -63,10 +64,10 @@ def command(
     lines = [
         [
             line["cell"],
-            _number(line["half_life"], ".1f"),
-            _number(line["factor"], ".3f"),
-            _number(line["reach"], ",.0f"),
-            f"{line['smallest']:.3g} – {line['largest']:.3g}",
+            show_number(line["half_life"], ".1f"),
+            show_number(line["factor"], ".3f"),
+            show_number(line["reach"], ",.0f"),
+            f"{show_number(line['smallest'])} – {show_number(line['largest'])}",
         ]
         for line in found.by_cell()
     ]
@@ -75,10 +76,6 @@ def command(
     for finding in found.findings:
         echo(in_line(finding.text) + (f"; what helps: {finding.advice}" if finding.advice else ""))
     echo(f"\nthe page: {in_line(str(page))}")
-
-
-def _number(value: float, how: str) -> str:
-    return "∞" if math.isinf(value) else "–" if math.isnan(value) else format(value, how)
 
 
 def _plain(value: Any) -> Any:

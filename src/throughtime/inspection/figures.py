@@ -12,6 +12,7 @@ from torch import Tensor
 from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History
 from throughtime.inspection.memory import LEFT, Memory
+from throughtime.inspection.numbers import show_number
 from throughtime.inspection.recording import Watched
 from throughtime.pictures import line_style, new_figure
 
@@ -138,9 +139,7 @@ def _count(steps: float) -> str:
     """Steps as one reads them.
 
     Example:
-        >>> _count(3.14159), _count(math.inf), _count(math.nan)
-        ('3.1', '∞', '?')
+        >>> _count(3.14159), _count(1234.5), _count(math.inf)
+        ('3.1', '1,234', '∞')
     """
-    if math.isnan(steps):
-        return "?"
-    return "∞" if math.isinf(steps) else f"{steps:.1f}" if steps < 100 else f"{steps:,.0f}"
+    return show_number(steps, ".1f" if steps < 100 else ",.0f")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from throughtime.files import make_folder, write_text
+from throughtime.inspection.numbers import show_number
 from throughtime.inspection.panels import Panel, draw_panels
 from throughtime.inspection.report import Inspection
 from throughtime.inspection.verdict import Finding
@@ -87,6 +87,4 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    if not isinstance(value, float):
-        return escape(str(value))
-    return "∞" if math.isinf(value) else "–" if math.isnan(value) else f"{value:.3g}"
+    return show_number(value) if isinstance(value, float) else escape(str(value))
