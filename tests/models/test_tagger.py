@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import Any
 
 import pytest
@@ -164,11 +163,6 @@ def test_vectors_are_set_by_id() -> None:
     model.inputs.start_from({2: torch.arange(4.0)})
     before[2] = torch.arange(4.0)
     torch.testing.assert_close(model.inputs.embedding.weight.detach(), before)
-
-
-def test_a_config_is_plain_data() -> None:
-    config = build().config
-    assert TaggerConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
 def test_words_past_a_length_do_not_matter() -> None:

@@ -113,8 +113,3 @@ def test_it_learns_that_not_turns_what_follows(cell: str) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert torch.equal(net(made).argmax(1), made.labels)
-
-
-def test_a_config_is_plain_data() -> None:
-    config = TreeClassifierConfig(words=5, labels=3, cell="rntn", dropout=0.25)
-    assert TreeClassifierConfig.from_json(config.to_json()) == config

@@ -8,7 +8,7 @@ Shapes::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -39,6 +39,10 @@ class LanguageModelConfig(StackConfig):
     embedding: int = 128
     tied: bool = False
     adaptive: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> LanguageModelConfig:

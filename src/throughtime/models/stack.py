@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from throughtime.cells import Cell
@@ -63,7 +63,3 @@ class StackConfig:
             engine=engine,
             **self.options,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)

@@ -7,9 +7,8 @@ Shapes::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,11 +56,6 @@ class TaggerConfig(StackConfig):
     inputs: WordInputConfig
     crf: bool = True
     outside: int | None = None
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> TaggerConfig:
-        """The inverse of :meth:`to_json`."""
-        return cls(**{**value, "inputs": WordInputConfig(**value["inputs"])})
 
 
 class Tagger(Model):

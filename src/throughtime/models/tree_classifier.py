@@ -7,9 +7,7 @@ Shapes::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -43,15 +41,6 @@ class TreeClassifierConfig:
     dropout: float = 0.0
     word_dropout: float = 0.0
     root_weight: float = 1.0
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> TreeClassifierConfig:
-        """The inverse of :meth:`to_json`."""
-        return cls(**value)
 
 
 class TreeClassifier(Model):

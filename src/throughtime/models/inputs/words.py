@@ -8,8 +8,8 @@ Shapes::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -52,10 +52,6 @@ class WordInputConfig:
     shape: int = 16
     dropout: float = 0.0
     word_dropout: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
 
 class WordInput(nn.Module):
