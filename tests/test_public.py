@@ -10,9 +10,10 @@ import subprocess
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_overloads
 
 import pytest
+import torch
 
 import throughtime
 from throughtime._version import __version__
@@ -199,3 +200,16 @@ def test_the_package_runs_as_a_module() -> None:
 
 def test_types_are_shipped() -> None:
     assert (ROOT / "py.typed").exists()
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_signatures_are_those_of_torch(name: str) -> None:
+    """In the same order, so that arguments by position mean the same; only that batches come first by default."""
+
+    def arguments(made: Any) -> dict[str, Any]:
+        parameters = inspect.signature(made).parameters.values()
+        return {p.name: p.default for p in parameters if p.name not in ("self", "device", "dtype", "others")}
+
+    ours = getattr(throughtime, name)
+    theirs = get_overloads(getattr(torch.nn, name).__init__)[0]
+    assert list(arguments(ours).items()) == list({**arguments(theirs), "batch_first": True}.items())

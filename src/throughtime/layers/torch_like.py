@@ -17,21 +17,21 @@ class _TorchLike(Recurrent):
     """What the three have in common: the order of the arguments, ``batch_first``, conversion."""
 
     torch_class: type[nn.RNNBase]
+    make_cell: Callable[..., Cell]
 
     def __init__(
         self,
-        cell: Callable[..., Cell],
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
         **others: Any,
     ) -> None:
         super().__init__(
-            cell,
+            type(self).make_cell,
             input_size,
             hidden_size,
             num_layers,
@@ -94,7 +94,7 @@ class _TorchLike(Recurrent):
         if isinstance(module, nn.LSTM):
             special["proj_size"] = module.proj_size
         layer = cls(
-            module.input_size,  # type: ignore[arg-type]
+            module.input_size,
             module.hidden_size,
             module.num_layers,
             bias=module.bias,
@@ -176,6 +176,7 @@ class RNN(_TorchLike):
     """
 
     torch_class = nn.RNN
+    make_cell = RNNCell
 
     def __init__(
         self,
@@ -189,18 +190,8 @@ class RNN(_TorchLike):
         bidirectional: bool = False,
         **others: Any,
     ) -> None:
-        super().__init__(
-            RNNCell,
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            nonlinearity=nonlinearity,
-            **others,
-        )
+        shared = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(*shared, nonlinearity=nonlinearity, **others)
 
 
 class GRU(_TorchLike):
@@ -225,21 +216,13 @@ class GRU(_TorchLike):
     """
 
     torch_class = nn.GRU
+    make_cell = GRUCell
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = True,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        **others: Any,
-    ) -> None:
-        super().__init__(
-            GRUCell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **others
-        )
+
+def _lstm_cell(input_size: int, hidden_size: int, *, proj_size: int, **options: Any) -> Cell:
+    if proj_size:
+        return ProjectedLSTMCell(input_size, hidden_size, proj_size=proj_size, **options)
+    return LSTMCell(input_size, hidden_size, **options)
 
 
 class LSTM(_TorchLike):
@@ -265,6 +248,7 @@ class LSTM(_TorchLike):
     """
 
     torch_class = nn.LSTM
+    make_cell = staticmethod(_lstm_cell)
 
     def __init__(
         self,
@@ -278,7 +262,5 @@ class LSTM(_TorchLike):
         proj_size: int = 0,
         **others: Any,
     ) -> None:
-        cell: Callable[..., Cell] = LSTMCell
-        if proj_size:
-            cell, others = ProjectedLSTMCell, {"proj_size": proj_size, **others}
-        super().__init__(cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **others)
+        shared = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(*shared, proj_size=proj_size, **others)
