@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,8 @@ FLOORS = [
 GROUND = ["errors", "extras", "files", "own", "pictures", "plain", "schema", "visible", "_version"]
 TOP = ["__init__", "__main__"]
 LONGEST = 420
+MOST = 14
+"""Modules of a folder, its ``__init__`` among them."""
 
 
 def modules(root: Path) -> list[Path]:
@@ -274,6 +277,11 @@ def test_the_lower_floors_need_pytorch_alone() -> None:
 def test_no_file_is_longer_than_one_sitting() -> None:
     lengths = {str(file.relative_to(ROOT)): len(file.read_text("utf-8").splitlines()) for file in modules(ROOT)}
     assert {file: length for file, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_no_room_is_crowded() -> None:
+    rooms = Counter(str(file.parent.relative_to(ROOT)) for file in modules(ROOT))
+    assert {room: count for room, count in rooms.items() if count > MOST} == {}
 
 
 def swallowing(source: str) -> list[int]:

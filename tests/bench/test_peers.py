@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from throughtime.bench.measures.streaming import open_stream, open_torch_stream
+from throughtime.bench.measures.training import draw_lengths, make_step
 from throughtime.bench.onnx_peer import has_node, make_graph, open_onnx_stream
 from throughtime.bench.peers import OWN_CELLS, check_cell, make_layer, make_peer, multiply_adds, peer_of
 from throughtime.bench.plan import GATED, Shape
-from throughtime.bench.streaming import open_stream, open_torch_stream
-from throughtime.bench.training import draw_lengths, make_step
 from throughtime.cells import CELLS
 from throughtime.errors import UserError
 from throughtime.layers import Recurrent

@@ -15,9 +15,9 @@ import torch
 from throughtime.bench import PARTS, Axes, Case, Plan, Shape, add_share_of_peak, heading, measure, summary, tables
 from throughtime.bench import run as run_module
 from throughtime.bench.machine import commit, installed, machine, peak_gflops
+from throughtime.bench.measures.probe import _mark, _reset_mark, memory
+from throughtime.bench.measures.processes import ask
 from throughtime.bench.plot import draw
-from throughtime.bench.probe import _mark, _reset_mark, memory
-from throughtime.bench.processes import ask
 from throughtime.bench.rows import make_row, shape_label
 from throughtime.errors import UserError
 
@@ -202,7 +202,7 @@ def test_tables_show_every_row(result: Any) -> None:
 
 def test_without_onnx_runtime_a_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("throughtime.bench.onnx_peer.find_spec", lambda name: None)
-    monkeypatch.setattr("throughtime.bench.streaming.LEAST", 100)
+    monkeypatch.setattr("throughtime.bench.measures.streaming.LEAST", 100)
     streams = measure(replace(TINY, what=("streaming",), seconds=0.001), "throughtime bench")
     assert [list(row["peers"]) for row in streams["rows"]] == [["torch.nn"], ["eager loop"]]
     assert "pip install 'throughtime[bench]'" in streams["notes"][0]

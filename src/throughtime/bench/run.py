@@ -12,12 +12,12 @@ import torch
 
 from throughtime.bench import onnx_peer, timing
 from throughtime.bench.machine import commit, machine, peak_gflops
+from throughtime.bench.measures.processes import measure_memory, measure_start
+from throughtime.bench.measures.streaming import measure_streaming
+from throughtime.bench.measures.training import measure_training
 from throughtime.bench.peers import make_layer
 from throughtime.bench.plan import Case, Plan
-from throughtime.bench.processes import measure_memory, measure_start
 from throughtime.bench.rows import Row, add_share_of_peak, summary
-from throughtime.bench.streaming import measure_streaming
-from throughtime.bench.training import measure_training
 
 MEASURES: dict[str, Callable[[Case, Plan], Row]] = {
     "training": measure_training,

@@ -1,4 +1,4 @@
-"""What can only be measured in a process of its own: ``python -m throughtime.bench.probe REQUEST``.
+"""What can only be measured in a process of its own: ``python -m throughtime.bench.measures.probe REQUEST``.
 
 A request is JSON: ``kind`` (``memory`` or ``start``), ``cell``, ``engine``, ``peer``, sizes, ``seed``. The answer is
 a number in the last line of standard output.
@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from throughtime.bench.measures.training import make_step
 from throughtime.bench.peers import make_layer, make_peer
-from throughtime.bench.training import make_step
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")

@@ -24,7 +24,7 @@ CACHE = "THROUGHTIME_CACHE"
 def ask(
     kind: str, case: Case, plan: Plan, *, peer: bool = False, environment: Mapping[str, str] | None = None
 ) -> float:
-    """The figure that :mod:`throughtime.bench.probe` measures in a process of its own.
+    """The figure that :mod:`throughtime.bench.measures.probe` measures in a process of its own.
 
     Raises:
         UserError: If that process ends otherwise; with its last words.
@@ -40,7 +40,7 @@ def ask(
     # The child takes the package that this process took, wherever that is.
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(environment or {})}
-    command = [sys.executable, "-m", "throughtime.bench.probe", json.dumps(request)]
+    command = [sys.executable, "-m", "throughtime.bench.measures.probe", json.dumps(request)]
     done = subprocess.run(command, capture_output=True, text=True, env=surroundings, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

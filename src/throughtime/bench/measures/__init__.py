@@ -1,0 +1,1 @@
+"""What is measured: training, streaming, and what needs processes of its own."""
