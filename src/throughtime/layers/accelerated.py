@@ -3,7 +3,7 @@
 All else about such a module is inherited: parameters, state_dict, hooks. Shapes used here::
 
     B  rows       k  features of the input     R  runs: layers × directions
-    T  steps      n  units, m features out     N  real steps of all rows of a PackedSequence
+    T  steps      n  units, m features out
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import ENGINES, Call, Engine, from_torch, real_steps, unroll, watched, zero_state
+from throughtime.engine import ENGINES, Call, Engine, from_torch, unroll, watched, zero_state
 from throughtime.engine.reference import ReferenceEngine
 from throughtime.engine.torch_kernels import TorchEngine
+from throughtime.layers.packed import PackedSteps, dropped
 
 FEWEST_STEPS = 2
 """A call of fewer steps gains nothing over PyTorch's own kernel. With 1, single cells are swapped too."""
@@ -291,7 +291,7 @@ def _run_layer(module: Any, given: _Given) -> Any:
     if isinstance(inputs, PackedSequence):
         if inputs.sorted_indices is not None:
             states = [state.index_select(1, inputs.sorted_indices) for state in states]
-        steps = _Steps(inputs.batch_sizes)
+        steps = PackedSteps(inputs.batch_sizes)
         outputs, finals = _run_stack(module, given, steps.pad(inputs.data), states, steps)
         if inputs.unsorted_indices is not None:
             finals = [final.index_select(1, inputs.unsorted_indices) for final in finals]
@@ -310,7 +310,7 @@ def _run_layer(module: Any, given: _Given) -> Any:
 
 
 def _run_stack(
-    module: Any, given: _Given, inputs: Tensor, states: list[Tensor], steps: _Steps | None
+    module: Any, given: _Given, inputs: Tensor, states: list[Tensor], steps: PackedSteps | None
 ) -> tuple[Tensor, list[Tensor]]:
     """``inputs [T, B, k]`` and ``states [R, B, width]`` to ``[T, B, m × directions]``, contiguous, and final states."""
     names = given.plan.cells[0].state
@@ -320,7 +320,7 @@ def _run_stack(
     outputs, finals = inputs, list[dict[str, Tensor]]()
     for cell in given.plan.cells:
         if finals and module.dropout and module.training:
-            outputs = outputs * _dropped(outputs, module.dropout, steps)
+            outputs = outputs * dropped(outputs, module.dropout, steps)
         parts = []
         for reverse in range(directions):
             run = len(finals)
@@ -348,37 +348,3 @@ def _run_single(module: Any, given: _Given) -> Any:
     _, final = unroll(cell, _parameters(cell, given.weights, module.bias), rows, state=state or None)
     values = tuple(final[name] if batched else final[name].squeeze(0) for name in cell.state)
     return values if isinstance(module, nn.LSTMCell) else values[0]
-
-
-class _Steps:
-    """The steps of a PackedSequence: N real ones among T × B.
-
-    Args:
-        sizes: Rows still running at each step, ``[T]``, never rising.
-    """
-
-    def __init__(self, sizes: Tensor) -> None:
-        self.shape = (len(sizes), int(sizes[0]))
-        real = real_steps(sizes, self.shape[1])  # of every step the rows, not of every row the steps
-        ragged = not bool(real[-1].all())
-        self.lengths = real.sum(0) if ragged else None
-        self.at = real.flatten().nonzero().squeeze(1) if ragged else None
-
-    def pad(self, data: Tensor) -> Tensor:
-        """``[N, k]`` to ``[T, B, k]``, zeros past a row's length."""
-        if self.at is not None:
-            data = data.new_zeros(self.shape[0] * self.shape[1], data.shape[1]).index_copy(0, self.at, data)
-        return data.view(*self.shape, -1)
-
-    def unpad(self, padded: Tensor) -> Tensor:
-        """``[T, B, k]`` to ``[N, k]``."""
-        flat = padded.flatten(0, 1)
-        return flat if self.at is None else flat.index_select(0, self.at)
-
-
-def _dropped(outputs: Tensor, share: float, steps: _Steps | None) -> Tensor:
-    """Zeros and ``1 / (1 - share)``, shaped as ``outputs [T, B, m]``, drawn as PyTorch draws them: real steps only."""
-    if steps is None:
-        return F.dropout(outputs.new_ones(outputs.shape), share)
-    real = outputs.shape[0] * outputs.shape[1] if steps.at is None else len(steps.at)
-    return steps.pad(F.dropout(outputs.new_ones(real, outputs.shape[2]), share))
