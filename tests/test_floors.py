@@ -344,7 +344,8 @@ def masks(source: str) -> list[str]:
 def test_masks_of_real_steps_are_made_in_one_place() -> None:
     """Everywhere else they come from :func:`throughtime.engine.real_steps`."""
     found = {str(file.relative_to(ROOT)): masks(file.read_text("utf-8")) for file in modules(ROOT)}
-    assert [file for file, lines in found.items() if lines] == ["engine/ragged.py"]
+    below = "program/interpreter.py"  # of the floor below, in NumPy
+    assert [file for file, lines in found.items() if lines] == ["engine/ragged.py", below]
 
 
 @pytest.mark.parametrize(

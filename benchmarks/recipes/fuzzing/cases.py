@@ -127,7 +127,7 @@ def use(root: Path, draw: Random) -> None:
     """Predicts, or draws where there is nothing to predict."""
     task = open_task(root, None)
     if task.name in ("text", "music"):
-        drawing = task.options(root, "sample")(length=DRAWN, seed=0)
+        drawing = task.options(root, "sample").model_validate({"length": DRAWN, "seed": 0})
         list(task.sampler(root, None).sample(drawing))
     if task.name == "text":
         TextModel(root).score(["the cat"])

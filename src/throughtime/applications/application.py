@@ -155,6 +155,19 @@ class Application(Generic[ExampleT]):
         raise NotImplementedError(f"{cls.__name__} reads nothing: define read(cls, paths, settings)")
 
     @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Writes data in memory as files of the task's own format, which :meth:`read` then reads.
+
+        Args:
+            data: What a part's examples are made of, in the forms that the task's page names.
+            folder: An empty one. Files that examples keep by reference stay where they are written.
+
+        Raises:
+            UserError: If the data have no form that the task knows.
+        """
+        raise UserError(f"task {cls.name!r} reads files, got data in memory; give paths")
+
+    @classmethod
     def key(cls, example: ExampleT) -> Hashable:
         """What makes two examples the same, so that a split keeps them together."""
         raise NotImplementedError(f"{cls.__name__}: define key(cls, example)")
@@ -250,6 +263,20 @@ class Application(Generic[ExampleT]):
             UserError: If a line is not as it should be.
         """
         raise UserError(f"a model of task {self.name!r} does not read lines of text")
+
+    def predict_items(self, model: Any, items: Sequence[Any], options: Any) -> list[Prediction]:
+        """What the model makes of inputs in memory: lines, or paths where the task reads files; a prediction of each.
+
+        Raises:
+            UserError: If an input is none that the task reads.
+        """
+        for number, item in enumerate(items, 1):
+            if not isinstance(item, str | Path):
+                kind = "a path" if self.reads_files else "a line of text"
+                raise UserError(f"input {number}: expected {kind}, got a {type(item).__name__}")
+        if self.reads_files:
+            return [found for item in items for found in self.predict_file(model, Path(item), options)]
+        return self.predict(model, [str(item) for item in items], options)
 
     def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """What the model makes of a file, where the task :attr:`reads_files`.

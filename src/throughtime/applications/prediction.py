@@ -11,6 +11,8 @@ from typing import Any
 from rich.style import Style
 from rich.text import Text
 
+from throughtime.visible import visible
+
 
 @dataclass(frozen=True, repr=False)
 class Prediction:
@@ -53,7 +55,7 @@ class Prediction:
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in told.items() if v is not None)})"
 
     def __str__(self) -> str:
-        return self.shown.plain
+        return visible(self.shown.plain)
 
     def __rich__(self) -> Text:
         return self.shown
@@ -97,8 +99,8 @@ def as_html(text: Text) -> str:
     pieces = []
     ends = sorted({0, len(text), *(end for span in text.spans for end in (span.start, span.end))})
     for start, end in pairwise(ends):
-        words = escape(text.plain[start:end])
+        words = escape(visible(text.plain[start:end]))
         styles = [span.style for span in text.spans if span.start <= start and end <= span.end]
-        css = Style.combine(Style.parse(s) if isinstance(s, str) else s for s in styles).get_html_style()
+        css = Style.combine([Style(), *(Style.parse(s) if isinstance(s, str) else s for s in styles)]).get_html_style()
         pieces.append(f'<span style="{css}">{words}</span>' if css else words)
     return "".join(pieces)
