@@ -9,6 +9,9 @@ from typing_extensions import TypedDict
 
 from throughtime.data.vocabulary import UNKNOWN
 
+LARGEST = 1e30
+"""Of the numbers that are learnt of data."""
+
 
 def _differ(symbols: list[str]) -> list[str]:
     if len(set(symbols)) < len(symbols):
@@ -33,8 +36,10 @@ Open = Annotated[list[str], AfterValidator(_open)]
 Closed = Annotated[list[str], Field(min_length=1), AfterValidator(_differ)]
 """Symbols of a closed one, such as labels."""
 Count = Annotated[int, Field(ge=0)]
-Rows = Annotated[list[list[float]], AfterValidator(_even)]
-Keys = Annotated[list[float], Field(min_length=88, max_length=88)]
+Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+"""A number that single precision holds, and some sums of it."""
+Rows = Annotated[list[list[Real]], AfterValidator(_even)]
+Keys = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=88, max_length=88)]
 
 
 class Nothing(TypedDict):
@@ -100,10 +105,10 @@ class Speech(TypedDict):
 
     rate: Annotated[int, Field(ge=1000, le=1_000_000)]
     units: Closed
-    mean: list[float]
-    deviation: list[float]
+    mean: list[Real]
+    deviation: list[Real]
     commonest: str
-    seconds: float
+    seconds: Real
     broken: list[str]
 
 
@@ -155,7 +160,7 @@ class Points(TypedDict):
     of_points: Literal[True]
     window: Annotated[int, Field(ge=1)]
     numbers: Annotated[int, Field(ge=1, le=1 << 16)]
-    scales: Annotated[list[float], Field(min_length=2, max_length=2)]
+    scales: Annotated[list[Real], Field(min_length=2, max_length=2)]
     means: Rows
 
 

@@ -46,6 +46,27 @@ class Tree:
         """Number of the root."""
         return self.parents.index(-1)
 
+    def check(self) -> None:
+        """Makes sure that the lists go together: a word, a label and a parent a node, and all hang from one root.
+
+        Raises:
+            ValueError: If they do not.
+        """
+        count = len(self.parents)
+        if not len(self.words) == len(self.labels) == count:
+            raise ValueError("expected as many words and labels as parents")
+        if self.parents.count(-1) != 1 or not all(-1 <= parent < count for parent in self.parents):
+            raise ValueError("expected one root, and parents that are nodes")
+        hangs = {self.root}
+        for node in range(count):
+            above: list[int] = []
+            while node not in hangs and len(above) <= count:
+                above.append(node)
+                node = self.parents[node]
+            if node not in hangs:
+                raise ValueError("expected a tree, got nodes in a circle")
+            hangs.update(above)
+
     @property
     def sentence(self) -> list[str]:
         """The words, in the order of the nodes."""

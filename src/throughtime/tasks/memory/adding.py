@@ -79,6 +79,11 @@ class Adding(Application[Sum]):
         """Steps."""
         return int(self.settings.length)
 
+    def check(self, example: Sum) -> None:
+        """A seed that a generator takes."""
+        if example.seed < 0:
+            raise ValueError("expected a seed of at least 0")
+
     def batch(self, examples: Sequence[Sum]) -> NumberBatch:
         """Numbers and marks, and their sums."""
         drawn = [draw(example.seed, self.settings.length) for example in examples]

@@ -50,6 +50,8 @@ class EventModel:
         self.genres: Sequence[str] = vocabulary["genres"]
         self.events = Events(self.genres)
         self.grid = settings.grid("events")
+        if len(vocabulary["seen"]) != len(Events()):
+            raise ValueError(f"expected how often each of {len(Events())} events was 'seen'")
 
     @staticmethod
     def learn(train: Sequence[TuneExample]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
 from throughtime.data.examples import Examples
-from throughtime.data.music.tunes import Tune, best_scale, pitch_of, read_notes
+from throughtime.data.music.tunes import PITCHES, Tune, best_scale, pitch_of, read_notes
 from throughtime.data.parts import check_there
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
@@ -40,6 +40,9 @@ TOGETHER = 16
 
 CONTINUED = Sampling(length=256, seed=0)
 """How ``predict --out`` goes on."""
+
+LONGEST = 1 << 24
+"""Steps of a tune that is read again: days of music."""
 
 
 class TuneOptions(Ranked, Drawn, Written):
@@ -98,6 +101,12 @@ class Music(Application[TuneExample]):
     def size(self, example: TuneExample) -> int:
         """Frames, or events."""
         return self.kind.size(example)
+
+    def check(self, example: TuneExample) -> None:
+        """Notes on the keyboard of MIDI, within a tune of bounded length."""
+        inside = all(s >= 0 and n > 0 and s + n <= example.steps and 0 <= p < PITCHES for s, n, p in example.notes)
+        if not inside or not 0 <= example.steps <= LONGEST:
+            raise ValueError(f"expected notes within a tune of at most {LONGEST:,} steps")
 
     def batch(self, examples: Sequence[TuneExample]) -> Any:
         """Tunes as they are."""

@@ -128,6 +128,11 @@ class Pronunciation(PairApplication[Pronounced]):
         """Letters."""
         return len(example.word)
 
+    def check(self, example: Pronounced) -> None:
+        """A pronunciation at least, and some sounds in each."""
+        if not example.sounds or not all(example.sounds):
+            raise ValueError("expected at least one sound")
+
     def batch(self, examples: Sequence[Pronounced]) -> PairBatch:
         """A pair for every pronunciation."""
         pairs = [

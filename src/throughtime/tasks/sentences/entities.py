@@ -154,6 +154,11 @@ class Entities(WordApplication[TaggedSentence]):
         """The words."""
         return {"stack": example.words}
 
+    def check(self, example: TaggedSentence) -> None:
+        """A tag a word."""
+        if not example.words or len(example.words) != len(example.tags):
+            raise ValueError("expected as many tags as words")
+
     def batch(self, examples: Sequence[TaggedSentence]) -> TagBatch:
         """Sentences and their tags' ids."""
         return TagBatch(self.reader.batch([e.words for e in examples]), pad([self._ids(e) for e in examples]))

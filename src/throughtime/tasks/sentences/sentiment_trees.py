@@ -158,6 +158,10 @@ class SentimentTrees(Application[Tree]):
         """Nodes: what a batch costs."""
         return len(example)
 
+    def check(self, example: Tree) -> None:
+        """Lists of one length that make one tree."""
+        example.check()
+
     def batch(self, examples: Sequence[Tree]) -> TreeBatch:
         """Trees as a batch.
 

@@ -56,6 +56,9 @@ FILE_BLOCK, STREAM_BLOCK = 0.25, 0.1
 LATEST = 60
 """Symbols that are shown of a stream while more is to come."""
 
+LONGEST = 10_000_000
+"""Seconds of a recording: months."""
+
 
 class SearchOptions(Searched, Fused):
     """Of a search for transcripts: what may be asked of it."""
@@ -172,6 +175,11 @@ class Speech(Application[SpeechExample]):
             f"{super().summarise(model)}"
         )
         return "\n".join(lines)
+
+    def check(self, example: SpeechExample) -> None:
+        """A length in time."""
+        if not 0 <= example.seconds <= LONGEST:
+            raise ValueError(f"expected at most {LONGEST:,} seconds of sound")
 
     def size(self, example: SpeechExample) -> int:
         """Frames."""

@@ -110,6 +110,9 @@ class VideoActions(Application[ClipExample]):
         super().__init__(settings, vocabulary)
         self.labels = Vocabulary(vocabulary["labels"])
         self.of_points: bool = vocabulary["of_points"]
+        size = vocabulary["numbers"] if self.of_points else settings.look().channels * STILL**2
+        if [len(mean) for mean in vocabulary["means"]] != [size] * len(self.labels):
+            raise ValueError(f"expected 'means' of {size} numbers of each of {len(self.labels)} classes")
 
     # Data.
 
@@ -173,6 +176,15 @@ class VideoActions(Application[ClipExample]):
         of = np.array(labels.ids(example.label for example in train))
         means = [stills[of == number].mean(0).round(4).tolist() for number in range(len(labels))]
         return {**learnt, "means": means}
+
+    def check(self, example: ClipExample) -> None:
+        """A stretch of a video, or as many rows of numbers as steps."""
+        rows = len(example.points) if self.of_points else example.steps
+        numbers = {len(row) for row in example.points}
+        if not (example.begin >= 0 and 1 <= example.steps == rows and numbers <= {self.vocabulary.get("numbers")}):
+            raise ValueError("expected at least one step, and as many rows of points, alike in length")
+        if any(abs(number) > learnt.LARGEST for row in example.points for number in row):
+            raise ValueError(f"expected points at most {learnt.LARGEST:g} from 0")
 
     # Model.
 
