@@ -169,10 +169,6 @@ def refuse_nameless(root: Path, draw: Random, target: str) -> None:
     raise UserError("something is wrong")
 
 
-def refuse_in_lines(root: Path, draw: Random, target: str) -> None:
-    raise UserError(f"{root / target}: wrong\nvery wrong")
-
-
 def fail(root: Path, draw: Random, target: str) -> None:
     raise KeyError("a")
 
@@ -225,7 +221,6 @@ def leave_a_child(root: Path, draw: Random, target: str) -> None:
         (read_fine, "read"),
         (refuse, "refused"),
         (refuse_nameless, "nameless"),
-        (refuse_in_lines, "lines"),
         (fail, "traceback"),
         (panic, "traceback"),
         (abort, "death"),

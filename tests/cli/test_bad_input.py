@@ -445,7 +445,7 @@ def test_a_model_of_another_task(refuse: Callable[..., str], run: Path) -> None:
     edit(run, "task", value="weather")
     for reader in (READERS["score"], RESUME):
         assert refuse(*reader) == "run: expected a model of task 'text', got one of task 'weather'"
-    assert refuse(*READERS["sample"]).startswith("unknown task 'weather'; built-in tasks: text, ")
+    assert refuse(*READERS["sample"]).startswith("run: unknown task 'weather'; built-in tasks: text, ")
     assert "unknown task 'weather'" in refuse(*READERS["evaluate"])
 
 

@@ -59,14 +59,15 @@ def test_no_text_of_a_folder_opens_a_file_outside(
 ) -> None:
     run = copied(folders[task], tmp_path)
     ways = [str(secret), os.path.relpath(secret, run)]
-    chosen = [arguments for name, arguments in commands(task, run).items() if name in ("evaluate", "train", "inspect")]
+    ask = commands(task, run)
     for path in files(run):
         whole = path.read_text(encoding="utf-8")
         lines = read_lines(path)
         for number, place in enumerate(texts(lines[0])):
             bad = [changed(lines[0], place, ways[number % 2]), *lines[1:]]
             path.write_text("".join(json.dumps(line) + "\n" for line in bad), encoding="utf-8")
-            answer = call(*chosen[number % len(chosen)])
+            looks = "inspect" if path.suffix == ".jsonl" and number == 0 else "evaluate"  # looking takes its time
+            answer = call(*ask["train" if path.stem in ("train", "config") and number % 2 else looks])
             assert answer.code in (0, 2), (path.name, place, answer.err)
             assert "Traceback" not in answer.err
         path.write_text(whole, encoding="utf-8")

@@ -30,7 +30,7 @@ class Verdict:
     """What became of an input.
 
     Attributes:
-        kind: :data:`READ`, :data:`REFUSED`, or a fault: ``"traceback"``, ``"lines"`` (more than one), ``"nameless"``,
+        kind: :data:`READ`, :data:`REFUSED`, or a fault: ``"traceback"``, ``"nameless"``,
             ``"memory"``, ``"hang"``, ``"death"``, ``"outside"``, ``"child"``.
         detail: Where, and what was said.
         alike: The same for faults that are one and the same.
@@ -63,8 +63,6 @@ def _refused(error: UserError, names: tuple[str, ...]) -> Verdict:
     said, cause = str(error), error.__cause__
     if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and "memory" in str(cause)):
         return Verdict("memory", said, f"memory {_place(error)}")
-    if "\n" in said or "\r" in said or not said:
-        return Verdict("lines", said, f"lines {_place(error)}")
     told = "--" in said or any(word in said for word in (*names, *TOO_LITTLE)) or PLACE.search(said)
     if not told:
         return Verdict("nameless", said, f"nameless {_place(error)}")
