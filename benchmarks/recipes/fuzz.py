@@ -78,7 +78,10 @@ def run(numbers: Iterable[int], seed: int, workers: int, seconds: float, only: s
         cases = [case for case in all_cases(Path(folder) / "models") if only in case.name]
         begun = told = time.monotonic()
         for result in fuzz(Inputs(cases, seed), list(numbers), Path(folder) / "work", workers, seconds):
+            seen = len(tally.faults)
             tally.add(result)
+            if shown and len(tally.faults) > seen:
+                print(f"{result.number} ({result.case}: {result.target}): {result.verdict.detail}", flush=True)
             if shown and time.monotonic() - told > 10:
                 told = time.monotonic()
                 rate = tally.count / (told - begun)
