@@ -381,4 +381,6 @@ def _load(path: Path, bound: Application[Any]) -> list[Any]:
                 bound.check(examples[-1])
             except (TypeError, ValueError) as error:  # TypeError: an entry too many
                 raise UserError(f"{where}: expected an example, got something else ({error}); it is damaged") from error
+    if not examples:
+        raise UserError(f"{path}: expected the run's examples, got none; the file is damaged")
     return examples

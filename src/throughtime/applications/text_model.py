@@ -119,7 +119,7 @@ class TextModel:
         """The probability of each line, begun from nothing."""
         ids = [self.encode(line) for line in lines]
         return [
-            Score(line, p, len(i), math.exp(-p / len(i)) if i else 1.0, i.count(self.tokenizer.unk))
+            Score(line, p, len(i), math.exp(min(-p / len(i), 700.0)) if i else 1.0, i.count(self.tokenizer.unk))
             for line, i, p in zip(lines, ids, sequence_log_probs(self.model, ids), strict=True)
         ]
 
