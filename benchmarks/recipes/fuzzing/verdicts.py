@@ -61,7 +61,8 @@ def judge(read: Callable[[], object], names: tuple[str, ...]) -> Verdict:
 
 def _refused(error: UserError, names: tuple[str, ...]) -> Verdict:
     said, cause = str(error), error.__cause__
-    if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and "memory" in str(cause)):
+    bounded = type(cause).__module__.startswith("av.")  # FFmpeg has a bound of its own, and took nothing
+    if (isinstance(cause, MemoryError) and not bounded) or (isinstance(cause, RuntimeError) and "memory" in str(cause)):
         return Verdict("memory", said, f"memory {_place(error)}")
     told = "--" in said or any(word in said for word in (*names, *TOO_LITTLE)) or PLACE.search(said)
     if not told:

@@ -20,7 +20,7 @@ from throughtime.data import Streams, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.text.corpus import TokenFile
 from throughtime.data.text.tokenizer import Tokenizer
-from throughtime.decoding import Sampling, sample, sequence_log_probs, stream_log_prob
+from throughtime.decoding import Sampling, perplexity, sample, sequence_log_probs, stream_log_prob
 from throughtime.files import write_text
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
@@ -119,7 +119,7 @@ class TextModel:
         """The probability of each line, begun from nothing."""
         ids = [self.encode(line) for line in lines]
         return [
-            Score(line, p, len(i), math.exp(min(-p / len(i), 700.0)) if i else 1.0, i.count(self.tokenizer.unk))
+            Score(line, p, len(i), perplexity(-p / len(i)) if i else 1.0, i.count(self.tokenizer.unk))
             for line, i, p in zip(lines, ids, sequence_log_probs(self.model, ids), strict=True)
         ]
 
@@ -205,7 +205,7 @@ def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dic
         nats, count = nats - log_prob, count + size
     return {
         "nats_per_token": nats / count,
-        "perplexity": math.exp(min(nats / count, 700.0)),
+        "perplexity": perplexity(nats / count),
         "bits_per_character": nats / math.log(2) / max(1, tokens.characters),
         "tokens": count,
         "characters": tokens.characters,

@@ -2,7 +2,7 @@
 
 from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, TextDecoder
 from throughtime.decoding.sampling import Sampling, draw, greedy, sample, sample_many
-from throughtime.decoding.scoring import TokenScorer, sequence_log_probs, stream_log_prob
+from throughtime.decoding.scoring import TokenScorer, perplexity, sequence_log_probs, stream_log_prob
 from throughtime.decoding.search import Beam, beam_search, forced_log_probs
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "draw",
     "forced_log_probs",
     "greedy",
+    "perplexity",
     "sample",
     "sample_many",
     "sequence_log_probs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,16 @@ class TokenScorer(Protocol):
     def log_probs(self, batch: TokenBatch, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
         """The log-probability of every target ``[R, S]`` in nats, and the final state."""
         ...
+
+
+def perplexity(nats: float) -> float:
+    """``exp(nats)``, of a token's mean loss; what no computer holds is the largest that it does.
+
+    Example:
+        >>> perplexity(math.log(50)), perplexity(1e9) > 1e300
+        (50.00000000000001, True)
+    """
+    return math.exp(min(nats, 700.0))
 
 
 @torch.no_grad()

@@ -117,7 +117,7 @@ class Decay:
     @property
     def factor(self) -> float:
         """What a norm is multiplied by a step."""
-        return math.exp(self.slope)
+        return math.exp(min(self.slope, 700.0))
 
     @property
     def half_life(self) -> float:

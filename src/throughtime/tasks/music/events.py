@@ -17,7 +17,7 @@ from throughtime.applications.task import Report, Table
 from throughtime.data import NOTHING, TokenBatch
 from throughtime.data.music.events import Events
 from throughtime.data.music.tunes import Note, Tune, name_of, room
-from throughtime.decoding import Sampling, sample
+from throughtime.decoding import Sampling, perplexity, sample
 from throughtime.errors import UserError, nearest
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.music.keys import hard_table
@@ -112,10 +112,10 @@ class EventModel:
         guessed = self._guess(examples) / events
         figures = {
             "nats_per_event": nats / events,
-            "perplexity": math.exp(nats / events),
+            "perplexity": perplexity(nats / events),
             "nats_per_beat": nats / beats,
             "unigram_nats_per_event": guessed,
-            "unigram_perplexity": math.exp(guessed),
+            "unigram_perplexity": perplexity(guessed),
             "tunes": int(tunes),
             "events": int(events),
             "beats": beats,
