@@ -34,7 +34,7 @@ FLOORS = [
 ]
 GROUND = ["errors", "extras", "files", "own", "pictures", "plain", "schema", "visible", "_version"]
 TOP = ["__init__", "__main__"]
-LONGEST = 420
+LONGEST = 400
 MOST = 14
 """Modules of a folder, its ``__init__`` among them."""
 
@@ -155,6 +155,42 @@ def violations(root: Path) -> list[str]:
 
 def test_no_floor_imports_from_above() -> None:
     assert violations(ROOT) == []
+
+
+def strangers(root: Path) -> list[str]:
+    """Imports of one task's room by another's: what tasks share stands in ``applications``, or below."""
+    found = []
+    for file in modules(root / "tasks"):
+        inside = file.relative_to(root / "tasks").parts
+        if len(inside) < 2:
+            continue  # the list of all tasks
+        package = ".".join(("throughtime", "tasks", *inside[:-1]))
+        for name in imported(parse(file), package):
+            parts = name.split(".")
+            if parts[:2] == ["throughtime", "tasks"] and (len(parts) < 3 or parts[2] != inside[0]):
+                found.append(f"{'/'.join(inside)}: {name}")
+    return found
+
+
+def test_no_task_knows_another() -> None:
+    assert strangers(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("from throughtime.tasks.dna.task import Dna", 1),
+        ("from throughtime.tasks import TASKS", 1),
+        ("from ..dna import task", 1),
+        ("from throughtime.tasks.music.keys import Keys", 0),
+        ("from .keys import Keys", 0),
+        ("from throughtime.applications.task import Task", 0),
+    ],
+)
+def test_a_task_that_knows_another_is_found(tmp_path: Path, line: str, count: int) -> None:
+    (tmp_path / "tasks" / "music").mkdir(parents=True)
+    (tmp_path / "tasks" / "music" / "task.py").write_text(line + "\n")
+    assert len(strangers(tmp_path)) == count
 
 
 def test_the_house_is_seen_at_all() -> None:

@@ -17,7 +17,7 @@ from throughtime.data.ragged import RaggedBatch
 from throughtime.data.video.clips import Look, Video
 from throughtime.tasks import find_task
 from throughtime.tasks.video import pictures as video_shown
-from throughtime.tasks.video.task import cut
+from throughtime.tasks.video.windows import cut
 
 FAST = ["--hidden", "16", "--layers", "1", "--dropout", "0", "--cell", "gru", "--lr", "0.01", "--warmup", "0"]
 FRAMES = ["--size", "24", "--fps", "6", "--features", "24", "--batch", "12", "--window", "4"]
@@ -277,7 +277,7 @@ def test_bad_points_and_options(call: Any, gestures: tuple[Path, Path], tmp_path
     (tmp_path / "other.csv").write_text("up,1,2,3,4\n")
     answer = call("evaluate", out, tmp_path / "other.csv")
     assert "other.csv:1: unknown label 'up'" in answer.err
-    assert "no --beam" in call("predict", out, path, "--beam", "3").err
+    assert "unknown option --beam" in call("predict", out, path, "--beam", "3").err
 
 
 def test_frames_and_points_do_not_mix(call: Any, model: Path, films: Path, gestures: tuple[Path, Path]) -> None:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from throughtime.tasks.video.examples import ClipExample, VideoSettings
 from throughtime.tasks.video.pictures import FRAMES, Samples, Window, bars, overall
-from throughtime.tasks.video.task import ClipExample, VideoActions, VideoSettings, cut, windows_of
+from throughtime.tasks.video.task import VideoActions
+from throughtime.tasks.video.windows import cut, windows_of
 
 
 def points(label: str, *steps: list[float]) -> ClipExample:

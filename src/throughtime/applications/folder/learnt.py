@@ -129,43 +129,6 @@ class EventTunes(TypedDict):
     seen: list[Count]
 
 
-class Sequences(TypedDict):
-    """Of labelled DNA."""
-
-    learnt: Literal["classes"]
-    labels: Closed
-    places: Count
-
-
-class Regions(TypedDict):
-    """Of the coding regions of genomes."""
-
-    learnt: Literal["regions"]
-    shortest: Count
-
-
-class Videos(TypedDict):
-    """Of videos."""
-
-    labels: Closed
-    of_points: Literal[False]
-    window: Annotated[int, Field(ge=1)]
-    means: Rows
-
-
-class Points(TypedDict):
-    """Of key points."""
-
-    labels: Closed
-    of_points: Literal[True]
-    window: Annotated[int, Field(ge=1)]
-    numbers: Annotated[int, Field(ge=1, le=1 << 16)]
-    scales: Annotated[list[Real], Field(min_length=2, max_length=2)]
-    means: Rows
-
-
 Music = Annotated[KeyTunes | EventTunes, Field(discriminator="model")]
-Dna = Annotated[Sequences | Regions, Field(discriminator="learnt")]
-Video = Annotated[Videos | Points, Field(discriminator="of_points")]
 Anything = dict[str, Any]
 """Of a task that declares nothing."""

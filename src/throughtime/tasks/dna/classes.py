@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,21 @@ from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
 from throughtime.training import Evaluation
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class SequencePrediction(Prediction):
+    """The class of a sequence.
+
+    Attributes:
+        name: As its file names it.
+        label: The likeliest class.
+        probabilities: Of every class, the likeliest first.
+    """
+
+    name: str
+    label: str
+    probabilities: dict[str, float]
 
 
 class SequenceOptions(Ranked):
@@ -119,8 +135,13 @@ class DnaClasses(Application[DnaExample]):
             chances = {self.labels.symbols[n]: math.exp(float(row[n])) for n in order}
             shown = Text("  ".join(f"{label} {100 * p:.1f} %" for label, p in [*chances.items()][: options.nbest]))
             shown.append(f"  {name}")
-            data = {"name": name, "label": next(iter(chances)), "probabilities": chances}
-            yield Prediction(shown, data, [*long_input(len(codes), "letters"), *self._other_length(len(codes))])
+            yield SequencePrediction(
+                shown,
+                warnings=[*long_input(len(codes), "letters"), *self._other_length(len(codes))],
+                name=name,
+                label=next(iter(chances)),
+                probabilities=chances,
+            )
 
     def _other_length(self, length: int) -> list[str]:
         places = self.vocabulary["places"]

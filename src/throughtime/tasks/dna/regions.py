@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, 
 from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna.picture import draw_genome
 from throughtime.training import Evaluation
+from throughtime.visible import visible
 
 LIFTS = (-0.5, 0.0, 0.5, 1.0, 1.5)
 """Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
@@ -243,6 +245,59 @@ def _errors(piece: Piece, found: npt.NDArray[np.uint8]) -> list[tuple[str, int, 
     ]
 
 
+@dataclass(frozen=True)
+class CodingRegion:
+    """A coding region, told as GFF3 tells it.
+
+    Attributes:
+        begin: Its first base on the plus strand, from 1.
+        end: Its last base.
+        strand: ``"+"`` or ``"-"``.
+        phase: Bases before the first whole codon, 0, 1 or 2.
+        score: The probability that it codes.
+    """
+
+    begin: int
+    end: int
+    strand: str
+    phase: int
+    score: float
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class RegionsPrediction(Prediction):
+    """The coding regions of a record.
+
+    Attributes:
+        name: Of the record.
+        bases: How many it has.
+        coding: Share of them that code.
+        regions: From the first to the last, on both strands.
+    """
+
+    name: str
+    bases: int
+    coding: float
+    regions: Sequence[CodingRegion]
+
+    def _repr_html_(self) -> str:
+        """A track of both strands."""
+        per = TRACK / max(1, self.bases)
+        drawn = "".join(
+            f'<rect x="{r.begin * per:.1f}" y="{4 if r.strand == "+" else 24}" height="14" '
+            f'width="{max(1.0, (r.end - r.begin + 1) * per):.1f}" fill="{"#0072B2" if r.strand == "+" else "#D55E00"}">'
+            f"<title>{r.begin:,}–{r.end:,} {r.strand}, {100 * r.score:.1f} %</title></rect>"
+            for r in self.regions
+        )
+        line = f'<line x1="0" y1="21" x2="{TRACK}" y2="21" stroke="#888"/>'
+        told = escape(visible(self.shown.plain.partition("\n")[0]))
+        return f'<p>{told}</p><svg width="{TRACK}" height="42">{line}{drawn}</svg>'
+
+
+TRACK = 800
+"""Pixels of a record in a notebook."""
+
+
 def _show(record: Record, regions: Sequence[Region], warnings: Sequence[str]) -> Prediction:
     length = len(record.codes)
     coding = float(mask(length, regions).mean()) if length else 0.0
@@ -256,13 +311,13 @@ def _show(record: Record, regions: Sequence[Region], warnings: Sequence[str]) ->
     if len(regions) > SHOWN:
         text.append(f"\n{'':>12} and {len(regions) - SHOWN:,} more; --out genes.gff3 writes all of them", "dim")
     rows = [
-        {
-            "begin": region.begin + 1,
-            "end": region.end,
-            "strand": "+" if region.strand > 0 else "-",
-            "phase": -region.place % 3,
-            "score": round(region.score, 4),
-        }
+        CodingRegion(
+            region.begin + 1,
+            region.end,
+            "+" if region.strand > 0 else "-",
+            -region.place % 3,
+            round(region.score, 4),
+        )
         for region in regions
     ]
-    return Prediction(text, {"name": record.name, "bases": length, "coding": coding, "regions": rows}, warnings)
+    return RegionsPrediction(text, warnings=warnings, name=record.name, bases=length, coding=coding, regions=rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from throughtime.applications.application import Application, DataSettings
-from throughtime.applications.folder import learnt
+from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK
@@ -15,12 +15,15 @@ from throughtime.data.dna.sequences import KINDS
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.tasks.dna.classes import DnaClasses
-from throughtime.tasks.dna.examples import DnaExample, DnaSettings, is_genome, read_examples
+from throughtime.tasks.dna.examples import DnaExample, DnaSettings, Learnt, is_genome, read_examples
 from throughtime.tasks.dna.regions import DnaRegions
 from throughtime.training import Evaluation
 
 PARTS: dict[str, type[Application[DnaExample]]] = {"regions": DnaRegions, "classes": DnaClasses}
 """What is learnt of genomes, and of labelled sequences."""
+
+KNOWN = (*GENBANK, *FASTA, *KINDS)
+"""Suffixes of files that are read."""
 
 
 class Dna(Application[DnaExample]):
@@ -34,7 +37,7 @@ class Dna(Application[DnaExample]):
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
     reads_files: ClassVar[bool] = True
     example_type: ClassVar[type[Any]] = DnaExample
-    vocabulary_type: ClassVar[Any] = learnt.Dna
+    vocabulary_type: ClassVar[Any] = Learnt
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -57,6 +60,11 @@ class Dna(Application[DnaExample]):
                     "(no .gff3, .gff or .bed of the same name beside it)"
                 )
             yield from read_examples(path, settings)
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Labelled sequences: ``[(letters, label), …]``, two columns, or a frame; genomes are files."""
+        return [write_rows(rows(data, ["text", "label"]), folder / "sequences.jsonl")]
 
     @classmethod
     def key(cls, example: DnaExample) -> Hashable:
@@ -112,6 +120,18 @@ class Dna(Application[DnaExample]):
     def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
         """Of letters in lines."""
         return self.part.predict(model, lines, options)
+
+    def predict_items(self, model: Any, items: Sequence[Any], options: Any) -> list[Prediction]:
+        """Of letters, and of every record of a file, which is a path, or a text with a suffix that is known."""
+        found: list[Prediction] = []
+        for number, item in enumerate(items, 1):
+            if isinstance(item, Path) or (isinstance(item, str) and Path(item).suffix.lower() in KNOWN):
+                found += self.predict_file(model, Path(item), options)
+            elif isinstance(item, str):
+                found += self.predict(model, [item], options)
+            else:
+                raise UserError(f"input {number}: expected letters or a path, got a {type(item).__name__}")
+        return found
 
     def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """Of every record of a file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from throughtime.applications.prediction import Prediction
+from throughtime.applications.prediction import Prediction, percent_bar
 from throughtime.data.video.keypoints import PointSequence
 from throughtime.pictures import COLOURS, new_figure, save_figure
+from throughtime.visible import visible
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 60
@@ -81,6 +83,55 @@ class Samples:
         return self.kept[min(self.kept, key=lambda kept: abs(kept - step))]
 
 
+@dataclass(frozen=True, repr=False, kw_only=True)
+class ClipPrediction(Prediction):
+    """The action of a video.
+
+    Attributes:
+        file: The video.
+        label: The likeliest class.
+        probabilities: Of every class, the likeliest first.
+        seconds: How long the video is.
+        windows: What is seen when: start and end in seconds, label, probabilities, and the attention where it is asked
+            for.
+    """
+
+    file: str
+    label: str
+    probabilities: dict[str, float]
+    seconds: float
+    windows: list[dict[str, Any]]
+
+    def _repr_html_(self) -> str:
+        bars = "".join(
+            f"<tr><td>{_span(w['start'], w['end'])} s</td><td>{escape(visible(w['label']))}</td>"
+            f"<td>{percent_bar(w['probabilities'][w['label']])}</td></tr>"
+            for w in self.windows
+        )
+        return f"<b>{escape(visible(self.label))}</b> {escape(visible(self.file))}<table>{bars}</table>"
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class PointsPrediction(Prediction):
+    """The action of a sequence of key points.
+
+    Attributes:
+        where: File and line; of an array, its number.
+        clip: What the table calls it.
+        label: The likeliest class.
+        probabilities: Of every class, the likeliest first.
+        steps: How many.
+        attention: How much of each step the result rests on, where it is asked for.
+    """
+
+    where: str
+    clip: str
+    label: str
+    probabilities: dict[str, float]
+    steps: int
+    attention: list[float] | None = None
+
+
 def overall(windows: Sequence[Window]) -> dict[str, float]:
     """The mean of the windows' probabilities, each by its length; the likeliest class first."""
     lengths = np.array([window.end - window.start for window in windows])
@@ -94,28 +145,38 @@ def overall(windows: Sequence[Window]) -> dict[str, float]:
 def show_windows(path: Path, windows: Sequence[Window], warnings: Sequence[str], options: Any) -> Prediction:
     """The class of a video, and what is seen when where it has several windows."""
     chances = overall(windows)
-    data = {"file": str(path), "label": next(iter(chances)), "probabilities": chances, "seconds": windows[-1].end}
-    data["windows"] = [_data(window, options.explain) for window in windows]
     shown = Text(f"{_percents(chances, options.nbest)}  {path}")
     if options.explain:
         lines = [_attention(window, " s", named=len(windows) > 1) for window in windows]
     else:
         lines = _timeline(windows) if len(windows) > 1 else []
     shown.append("".join(f"\n  {line}" for line in lines), "dim")
-    return Prediction(shown, data, warnings)
+    return ClipPrediction(
+        shown,
+        warnings=warnings,
+        file=str(path),
+        label=next(iter(chances)),
+        probabilities=chances,
+        seconds=windows[-1].end,
+        windows=[_data(window, options.explain) for window in windows],
+    )
 
 
 def show_points(sequence: PointSequence, window: Window, options: Any) -> Prediction:
     """The class of a sequence of key points."""
     chances = overall([window])
-    data: dict[str, Any] = {"where": sequence.where, "clip": sequence.clip, "label": window.label}
-    data |= {"probabilities": chances, "steps": len(sequence.points)}
-    if options.explain:
-        data["attention"] = window.attention
     shown = Text(f"{_percents(chances, options.nbest)}  {sequence.where}")
     if options.explain:
         shown.append(f"\n  {_attention(window, '', named=False)}", "dim")
-    return Prediction(shown, data)
+    return PointsPrediction(
+        shown,
+        where=sequence.where,
+        clip=sequence.clip,
+        label=window.label,
+        probabilities=chances,
+        steps=len(sequence.points),
+        attention=window.attention if options.explain else None,
+    )
 
 
 def bars(weights: Sequence[float]) -> str:
