@@ -246,7 +246,7 @@ ALLOWED = {
     "files.py": "the one that writes",
     "applications/folder/model_folder.py": "mkdir of a folder with a random name",
     "pictures.py": "savefig into memory",
-    "bench/probe.py": "a file of the kernel's",
+    "bench/measures/probe.py": "a file of the kernel's",
     "engine/compiled/llvm/store.py": "the cache has rules of its own",
     "data/music/abc.py": "a file for the program that reads ABC, in a folder that was just made",
 }

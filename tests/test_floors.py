@@ -30,9 +30,10 @@ FLOORS = [
     "tasks",
     "export",
     "serving",
+    "api",
     "cli",
 ]
-GROUND = ["errors", "extras", "files", "own", "pictures", "plain", "schema", "visible", "_version"]
+GROUND = ["console", "errors", "extras", "files", "own", "pictures", "plain", "schema", "visible", "_version"]
 TOP = ["__init__", "__main__"]
 LONGEST = 400
 MOST = 14

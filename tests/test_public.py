@@ -28,14 +28,20 @@ PUBLIC = {
     "LSTM",
     "LanguageModel",
     "LanguageModelConfig",
+    "Prediction",
     "RNN",
     "Recurrent",
+    "Report",
+    "Run",
     "TextModel",
+    "TrainingDivergedError",
     "UserError",
     "__version__",
     "accelerate",
     "decelerate",
     "find_cell",
+    "load",
+    "train",
     "unroll",
 }
 """A name that is added or taken away changes what users build on: change this list in the same commit."""
@@ -53,6 +59,7 @@ FLOORS = [
     "inspection",
     "bench",
     "tasks",
+    "api",
 ]
 
 

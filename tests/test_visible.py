@@ -64,8 +64,8 @@ def test_a_line_to_the_user_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
 
 # The source ----------------------------------------------------------------------------------------------------------
 
-WAYS_OUT = ("visible.py", "cli/output.py")
-PIPED = ("bench/probe.py",)
+WAYS_OUT = ("visible.py", "console.py", "cli/output.py")
+PIPED = ("bench/measures/probe.py",)
 """Prints what its parent process reads."""
 
 FORBIDDEN = {"print", "secho", "echo_via_pager", "Console", "from_markup", "from_ansi", "StreamHandler", "RichHandler"}

@@ -30,7 +30,8 @@ from record import ROOT, commit, curve, machine, record
 from speech import DIGITS, RATE, all_speakers, joined, recordings, write_manifest
 from torch import Tensor
 
-from throughtime.applications.supervised import Opened, Supervised
+from throughtime.applications.opened import Opened
+from throughtime.applications.supervised import Supervised
 from throughtime.applications.word_errors import error_figures, word_error
 from throughtime.decoding.ctc import CTCBeam, CTCHypothesis, ctc_beam_search, ctc_greedy, rescore
 from throughtime.decoding.fusion import Fusion
@@ -216,7 +217,7 @@ def rescored(lm: Fusion) -> Callable[[Sounds, float, float], list[list[CTCHypoth
 def judge(runs: Path, seed: int) -> dict[str, Any]:
     """Trains what is not trained yet; gives the word errors of every way, and how both models are."""
     speech_run, text_run, folder = train_speech(runs, seed), train_text(runs, seed), runs / f"fusion-dates-{seed}"
-    speech = Opened.load(speech_run, Supervised(Speech), None)
+    speech = Supervised(Speech).load(speech_run)
     bound = speech.bound
     assert isinstance(bound, Speech)
     valid, test = (listen(speech, folder / f"{part}.tsv") for part in ("valid", "test"))

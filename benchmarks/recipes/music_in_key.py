@@ -57,7 +57,7 @@ def main() -> None:
     trained_at = sys.argv[2] if len(sys.argv) > 2 else commit(ROOT)
     task = TASKS["music"]
     assert isinstance(task, Supervised)
-    opened = task.predictor(run)
+    opened = task.load(run)
     assert isinstance(opened.bound, Music)
     assert isinstance(opened.bound.kind, EventModel)
     tunes = draw_tunes(opened.bound.kind, opened.model)

@@ -1,6 +1,19 @@
 """Throughtime: recurrent sequence models in PyTorch.
 
-A cell is written once, as the textbook writes it; everything else is derived from it.
+Train a model of a task, judge it, use it::
+
+    run = throughtime.train("sentiment", "reviews.csv", out="runs/reviews", minutes=2)
+    print(run.evaluate("held-out.csv"))
+    throughtime.load("runs/reviews").predict(["a fine film", "a waste"])
+
+- ``train`` and ``load`` give a ``Run``: ``predict``, ``evaluate``, ``sample``, ``score``, ``stream``, ``inspect``, ``resume``,
+  ``save``, ``model``, ``settings``, ``history``. It gives back a ``Prediction`` or a ``Report``.
+- ``UserError`` says in a line what to mend; ``TrainingDivergedError`` that a training broke off.
+- ``RNN``, ``GRU``, ``LSTM`` stand in for those of ``torch.nn``; ``Recurrent`` is a stack of any cell; ``accelerate`` replaces the
+  layers of a model of yours, ``decelerate`` puts them back.
+- ``Cell`` is what a cell of your own is written on, as the textbook writes it; everything else is derived from it.
+  ``CELLS`` and ``find_cell`` give those that there are, ``unroll`` runs one over a sequence.
+- ``LanguageModel`` is a model of tokens, ``TextModel`` a trained one with its tokenizer.
 """
 
 from __future__ import annotations
@@ -11,12 +24,16 @@ from typing import TYPE_CHECKING, Any
 from throughtime._version import __version__
 
 if TYPE_CHECKING:
+    from throughtime.api import Run, load, train
+    from throughtime.applications.prediction import Prediction
+    from throughtime.applications.task import Report
     from throughtime.applications.text_model import TextModel
     from throughtime.cells import CELLS, Cell, find_cell
     from throughtime.engine import EngineError, unroll
     from throughtime.errors import UserError
     from throughtime.layers import GRU, LSTM, RNN, Recurrent, accelerate, decelerate
     from throughtime.models import LanguageModel, LanguageModelConfig
+    from throughtime.training import TrainingDivergedError
 
 _HOMES = {
     "CELLS": "cells",
@@ -26,13 +43,19 @@ _HOMES = {
     "LSTM": "layers",
     "LanguageModel": "models",
     "LanguageModelConfig": "models",
+    "Prediction": "applications.prediction",
     "RNN": "layers",
     "Recurrent": "layers",
+    "Report": "applications.task",
+    "Run": "api",
     "TextModel": "applications.text_model",
+    "TrainingDivergedError": "training",
     "UserError": "errors",
     "accelerate": "layers",
     "decelerate": "layers",
     "find_cell": "cells",
+    "load": "api",
+    "train": "api",
     "unroll": "engine",
 }
 
@@ -45,13 +68,19 @@ __all__ = [
     "EngineError",
     "LanguageModel",
     "LanguageModelConfig",
+    "Prediction",
     "Recurrent",
+    "Report",
+    "Run",
     "TextModel",
+    "TrainingDivergedError",
     "UserError",
     "__version__",
     "accelerate",
     "decelerate",
     "find_cell",
+    "load",
+    "train",
     "unroll",
 ]
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from throughtime.applications.folder.model_folder import FORMAT, Run, choose_device, staged
+from throughtime.applications.folder.model_folder import FORMAT, ModelFolder, choose_device, staged
 from throughtime.errors import UserError
 
 
 def test_a_run_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    run = Run(tmp_path, "text", {"lr": 0.5, "cell": "lstm"}, {"cell": "lstm"}, {"train": {"name": "猫"}})
+    run = ModelFolder(tmp_path, "text", {"lr": 0.5, "cell": "lstm"}, {"cell": "lstm"}, {"train": {"name": "猫"}})
     run.save()
-    assert Run.open(tmp_path, "text") == run
+    assert ModelFolder.open(tmp_path, "text") == run
     value = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert value["format"] == FORMAT
     assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
@@ -62,33 +62,33 @@ def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
 
 
 def made(folder: Path, settings: object, model: object) -> Path:
-    Run(folder, "text", {"cell": settings}, {"cell": model}, {}).save()
+    ModelFolder(folder, "text", {"cell": settings}, {"cell": model}, {}).save()
     return folder
 
 
 def test_a_built_in_cell_needs_no_leave(tmp_path: Path) -> None:
     made(tmp_path, "gru", "gru")
-    Run.open(tmp_path, "text")
-    Run.open(tmp_path, "text", "gru")
+    ModelFolder.open(tmp_path, "text")
+    ModelFolder.open(tmp_path, "text", "gru")
     with pytest.raises(UserError, match="expected --cell gru, which made this model, got lstm"):
-        Run.open(tmp_path, "text", "lstm")
+        ModelFolder.open(tmp_path, "text", "lstm")
 
 
 @pytest.mark.parametrize("cell", ["os:system", "a.b:C", ":"])
 def test_code_outside_of_the_folder_is_run_only_when_named(tmp_path: Path, cell: str) -> None:
     made(tmp_path, cell, cell)
     with pytest.raises(UserError, match=f"pass --cell {cell} if you trust it"):
-        Run.open(tmp_path, "text")
+        ModelFolder.open(tmp_path, "text")
     with pytest.raises(UserError, match="which made this model"):
-        Run.open(tmp_path, "text", "other:Cell")
-    assert Run.open(tmp_path, "text", cell).said == {cell}
+        ModelFolder.open(tmp_path, "text", "other:Cell")
+    assert ModelFolder.open(tmp_path, "text", cell).said == {cell}
 
 
 @pytest.mark.parametrize(("settings", "model"), [("os:system", "lstm"), ("lstm", "os:system"), (None, None), (1, 1)])
 def test_what_builds_is_what_was_asked_for(tmp_path: Path, settings: object, model: object) -> None:
     made(tmp_path, settings, model)
     with pytest.raises(UserError, match="expected the same cell in 'settings' and 'model'"):
-        Run.open(tmp_path, "text")
+        ModelFolder.open(tmp_path, "text")
 
 
 def test_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

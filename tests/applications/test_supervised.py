@@ -140,13 +140,13 @@ def test_a_run_is_a_folder_of_plain_data(data: Path, tmp_path: Path) -> None:
 
 def test_test_data_judges_and_validation_data_where_there_is_none(data: Path, tmp_path: Path) -> None:
     TASK.start([str(data)], tmp_path / "run", TINY).run()
-    assert TASK.evaluate(tmp_path / "run", []).figures["examples"] == 10
-    assert TASK.evaluate(tmp_path / "run", [str(data / "train.letters")]).figures["examples"] == 60
+    assert TASK.load(tmp_path / "run").evaluate([]).figures["examples"] == 10
+    assert TASK.load(tmp_path / "run").evaluate([str(data / "train.letters")]).figures["examples"] == 60
     (data / "test.letters").unlink()
     (data / "dev.letters").unlink()
     write(data, dev=lines(7, 100))
     TASK.start([str(data)], tmp_path / "other", TINY).run()
-    assert TASK.evaluate(tmp_path / "other", []).figures["examples"] == 7
+    assert TASK.load(tmp_path / "other").evaluate([]).figures["examples"] == 7
 
 
 def test_what_is_missing_is_held_out_and_the_same_is_never_on_both_sides(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_resumed_run_keeps_its_settings(data: Path, tmp_path: Path) -> None:
 
 def test_prediction_knows_the_trained_model(data: Path, tmp_path: Path) -> None:
     TASK.start([str(data)], tmp_path / "run", {**TINY, "steps": 60, "lr": 0.02, "evaluate_every": 20}).run()
-    predicted = TASK.predictor(tmp_path / "run", None).predict(["ab", "aba", ""])
+    predicted = TASK.load(tmp_path / "run").predict(["ab", "aba", ""])
     assert [p.data["b"] for p in predicted] == [True, False, False]
 
 

@@ -134,7 +134,7 @@ def test_streams_of_an_evaluation_together_are_the_whole_text(text: Path, tmp_pa
 
 def test_an_evaluation_of_sentences_is_the_sum_of_their_scores(sentences: TextModel, text: Path) -> None:
     lines = text.read_text().splitlines()
-    found = TextTask().evaluate(sentences.run.folder, [str(text)]).figures
+    found = TextTask().load(sentences.run.folder).evaluate([str(text)]).figures
     scores = sentences.score(lines)
     count = sum(score.tokens for score in scores)
     assert found["tokens"] == count

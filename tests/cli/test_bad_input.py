@@ -140,7 +140,10 @@ def test_no_text_named(refuse: Callable[..., str]) -> None:
         (["train", "text", "builtin:python-manal", "--out", "out"], "did you mean 'builtin:python-manual'?"),
         (["train", "text", "text.txt", "--out", "out", "--cell", "ltsm"], "unknown cell 'ltsm' (did you mean 'lstm'?)"),
         (["train", "text", "text.txt", "--out", "out", "--cell", "GRU_full"], "did you mean 'gru-full'?"),
-        (["train", "text", "text.txt", "--out", "out", "--hiden", "3"], "'--hidden'"),
+        (
+            ["train", "text", "text.txt", "--out", "out", "--hiden", "3"],
+            "unknown option --hiden (did you mean '--hidden'?); see: throughtime train text --help",
+        ),
         (["train", "text", "text.txt", "--out", "out", "--unit", "word"], "--unit: expected characters, words"),
         (["train", "text", "text.txt", "--out", "out", "--unit", "word"], "did you mean 'words'?"),
         (["train", "text", "text.txt", "--out", "out", "--engine", "torhc"], "did you mean 'torch'?"),
@@ -152,11 +155,16 @@ def test_no_text_named(refuse: Callable[..., str]) -> None:
             "cell lstm-projected has no option 'proj_siz' (did you mean 'proj_size'?); options: memory, proj_size",
         ),
         (["score", "run", "--sotr"], "'--sort'"),
-        (["sample", "run", "--top_k", "3"], "'--top-k'"),
     ],
 )
 def test_an_unknown_name_brings_the_nearest(refuse: Callable[..., str], arguments: list[str], hint: str) -> None:
     assert hint in refuse(*arguments)
+
+
+def test_an_unknown_option_of_a_run_brings_the_nearest_of_its_task(refuse: Callable[..., str], run: Path) -> None:
+    message = refuse("sample", run, "--top_k", "3")
+    assert message.startswith("unknown option --top_k (did you mean '--top-k'?); this model has for sample: --prompt, ")
+    assert "'--lines'" not in refuse("evaluate", run, "--lm-weight", "1")
 
 
 def test_all_cells_are_named_to_who_knows_none(refuse: Callable[..., str]) -> None:
@@ -231,13 +239,13 @@ def test_a_training_value_out_of_range(refuse: Callable[..., str], option: str, 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--temperature", "-1", "expected a temperature of at least 0"),
+        ("--temperature", "-1", "--temperature: input should be greater than or equal to 0, got -1.0"),
         ("--temperature", "nan", "temperature"),
         ("--temperature", "inf", "temperature"),
-        ("--top-k", "0", "expected top-k to be at least 1, got 0"),
-        ("--top-p", "0", "expected top-p above 0 and at most 1, got 0.0"),
+        ("--top-k", "0", "--top-k: input should be greater than or equal to 1, got 0"),
+        ("--top-p", "0", "--top-p: input should be greater than 0, got 0.0"),
         ("--top-p", "1.5", "top-p"),
-        ("--length", "0", "length of at least 1, got 0"),
+        ("--length", "0", "--length: input should be greater than or equal to 1, got 0"),
         ("--min-length", "-1", "length"),
         ("--count", "0", "--count"),
         ("--seed", "-1", "--seed"),

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from made_data import MAKERS
+from throughtime.api.progress import ReadingBar
 from throughtime.cli import COMMANDS, run
 from throughtime.cli.output import VisibleConsole, guard_process
-from throughtime.cli.progress import ReadingBar
 from throughtime.inspection import page
 from throughtime.tasks import TASKS
 

@@ -55,9 +55,7 @@ def test_no_command_imports_the_cell_that_a_folder_names(
                 told = f"pass --cell {name} if you trust it" if len(places) == 2 else "expected the same cell"
                 assert told in message
         with pytest.raises(UserError):
-            TASKS[task].predictor(run, None)
-        with pytest.raises(UserError):
-            TASKS[task].sampler(run, None)
+            TASKS[task].load(run)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from throughtime.api.progress import ProgressObserver
 from throughtime.cli import COMMANDS, common
-from throughtime.cli.progress import ProgressObserver
 from throughtime.training import Evaluation, StepReport
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10", "--steps", "2"]
@@ -133,7 +133,7 @@ def test_progress_in_a_terminal_is_one_live_line() -> None:
 
 def test_progress_in_a_file_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 4))
-    monkeypatch.setattr("throughtime.cli.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("throughtime.api.progress.time.monotonic", lambda: next(clock))
     shown = io.StringIO()
     observer = ProgressObserver(Console(file=shown, width=40))
     for step in range(1, 11):

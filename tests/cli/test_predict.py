@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from rich.text import Text
 
+from throughtime.api import Run
 from throughtime.applications.options import Drawn, Options, Written
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.task import Progress, no_progress
+from throughtime.applications.task import Progress, Task, Use, no_progress
 from throughtime.cli import options, predict
 
 
@@ -44,18 +45,20 @@ def _say(number: int, warnings: Sequence[str] = (), final: bool = True) -> Predi
     return Prediction(Text(f"{number} bytes"), {"bytes": number, "final": final}, warnings, final)
 
 
-class CountingTask:
-    def options(self, run: Path, use: str, cell: str | None) -> type[Options]:
+class CountingTask(Task):
+    name = "counting"
+
+    def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
         return Asked
 
-    def predictor(self, run: Path, cell: str | None) -> Counting:
+    def load(self, run: Path, cell: str | None = None, *, device: str = "auto", latest: bool = False) -> Any:
         return Counting()
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (predict, options):
-        monkeypatch.setattr(module, "open_task", lambda run, task: CountingTask())
+        monkeypatch.setattr(module, "open_run", lambda run, cell, task: Run(run, CountingTask()))
     (tmp_path / "inside").mkdir()
     for name, content in (("a.bin", b"abc"), ("inside/b.BIN", b""), ("c.txt", b"abcd")):
         (tmp_path / name).write_bytes(content)

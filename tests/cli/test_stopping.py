@@ -41,7 +41,7 @@ def launch() -> Iterator[Launch]:
         patch.setenv("OMP_NUM_THREADS", "1")
         context = multiprocessing.get_context("forkserver")
         # The first optimiser of a process would import the compiler behind it: more than a second, at every start.
-        context.set_forkserver_preload(["throughtime.cli.train", "torch._dynamo"])
+        context.set_forkserver_preload(["throughtime.cli.train", "throughtime.api", "torch._dynamo"])
         started: list[BaseProcess] = []
 
         def begin(*arguments: object) -> BaseProcess:

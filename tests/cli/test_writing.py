@@ -192,7 +192,7 @@ def test_a_signal_while_preparing_leaves_nothing(
 def test_every_signal_that_ends_a_run_leaves_a_checkpoint(
     number: signal.Signals, text: Path, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from throughtime.cli.progress import ProgressObserver
+    from throughtime.api.progress import ProgressObserver
 
     def send(self: object, report: Any) -> None:
         if report.step == 2:
@@ -212,7 +212,7 @@ def test_a_signal_that_is_ignored_stays_ignored(
     text: Path, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As below nohup."""
-    from throughtime.cli.progress import ProgressObserver
+    from throughtime.api.progress import ProgressObserver
 
     monkeypatch.setattr(ProgressObserver, "step", lambda self, report: os.kill(os.getpid(), signal.SIGHUP))
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

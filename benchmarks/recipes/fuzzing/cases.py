@@ -9,10 +9,11 @@ from random import Random
 
 from fuzzing.corpus import Data, all_data
 from fuzzing.models import settings, train
+from throughtime.api import open_task
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Wanted
 from throughtime.applications.text_model import TextModel
-from throughtime.cli.common import open_task, read_lines
+from throughtime.cli.common import read_lines
 from throughtime.data.parts import PARTS
 from throughtime.inspection.history import read_history
 from throughtime.tasks import TASKS
@@ -95,7 +96,7 @@ def data_case(data: Data) -> Case:
 
 def predict_case(model: Path, name: str, data: Data) -> Case:
     """What a trained model reads to predict: files of its own kind, or lines."""
-    predictor = open_task(model, None).predictor(model, None)
+    predictor = open_task(model, None).load(model)
     asked = {"explain": True} if data.task == "speech" else {}
     options = open_task(model, None).options(model, "predict")(**asked)
 
@@ -128,11 +129,11 @@ def use(root: Path, draw: Random) -> None:
     task = open_task(root, None)
     if task.name in ("text", "music"):
         drawing = task.options(root, "sample").model_validate({"length": DRAWN, "seed": 0})
-        list(task.sampler(root, None).sample(drawing))
+        list(task.load(root).sampler().sample(drawing))
     if task.name == "text":
         TextModel(root).score(["the cat"])
     else:
-        predictor = task.predictor(root, None)
+        predictor = task.load(root)
         if not predictor.suffixes:
             predictor.predict([LINES[LINE.get(task.name, 0)]], task.options(root, "predict")())
 
@@ -154,9 +155,9 @@ def folder_case(name: str, files: Mapping[str, bytes], beside: Mapping[str, byte
         elif way < 0.75 and not makes:
             use(run, draw)
         elif way < 0.9:
-            task.evaluate(run, (), None, task.options(run, "evaluate")())
+            task.load(run).evaluate((), task.options(run, "evaluate")())
         else:
-            task.inspected(run, None, Wanted(rows=2, length=20))
+            task.load(run, latest=True).inspected(Wanted(rows=2, length=20))
 
     inside = {f"run/{file}": content for file, content in files.items()}
     return Case(f"folder {name}", {**beside, **inside}, often(inside), read, folder=True)

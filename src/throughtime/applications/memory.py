@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from throughtime.data.parts import PARTS
 from throughtime.errors import UserError
-from throughtime.files import write_chunks
+from throughtime.files import make_folder, write_chunks
+
+DATA = "data"
+"""Of a run's folder: where it keeps what its examples refer to, if they came from memory."""
 
 Row = dict[str, Any]
 
@@ -18,6 +26,72 @@ def is_paths(data: Any) -> bool:
     if isinstance(data, str | Path):
         return True
     return isinstance(data, list | tuple) and bool(data) and all(isinstance(item, str | Path) for item in data)
+
+
+def is_nothing(data: Any) -> bool:
+    """Whether no data are given."""
+    return data is None or (isinstance(data, list | tuple) and not data)
+
+
+@contextmanager
+def spilling() -> Iterator[Path]:
+    """An empty folder for data in memory, which is gone after the block; messages do not name it."""
+    with tempfile.TemporaryDirectory(prefix="throughtime-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve() / DATA
+        try:
+            yield folder
+        except UserError as error:
+            if str(folder) not in str(error):
+                raise
+            raise UserError(shortened(str(error), folder)) from error
+
+
+@contextmanager
+def as_paths(spill: Callable[[Any, Path], list[Path]], data: Any) -> Iterator[list[str]]:
+    """The paths that data are, or the files that data in memory are written as."""
+    if is_nothing(data) or is_paths(data):
+        yield [str(data)] if isinstance(data, str | Path) else list(map(str, data or ()))
+        return
+    with spilling() as folder:
+        make_folder(folder)
+        yield list(map(str, spill(data, folder)))
+
+
+ExampleT = TypeVar("ExampleT")
+
+
+def moved(example: ExampleT, folder: Path, references: Sequence[str]) -> ExampleT:
+    """An example whose texts do not name the folder that it was written in.
+
+    Args:
+        example: A frozen dataclass.
+        folder: A folder of :func:`spilling`, with a folder a part.
+        references: Files that the example keeps: where they lie in the folder their paths become relative.
+    """
+    changed: dict[str, Any] = {}
+    for field in fields(cast(Any, example)):
+        value = getattr(example, field.name)
+        if isinstance(value, str) and str(folder) in value:
+            inside = value in references
+            changed[field.name] = (
+                str(Path(DATA, Path(value).relative_to(folder))) if inside else shortened(value, folder)
+            )
+    return cast(ExampleT, replace(cast(Any, example), **changed)) if changed else example
+
+
+def placed(example: ExampleT, run: Path, references: Sequence[str]) -> ExampleT:
+    """An example whose references are absolute: relative ones lie in the run's own folder."""
+    relative = [path for path in references if not Path(path).is_absolute()]
+    if not relative:
+        return example
+    values = {f.name: getattr(example, f.name) for f in fields(cast(Any, example))}
+    found = {name: str(run.resolve() / value) for name, value in values.items() if value in relative}
+    return cast(ExampleT, replace(cast(Any, example), **found))
+
+
+def shortened(text: str, folder: Path) -> str:
+    """Without the folder's name, nor that of a part in it."""
+    return re.sub(rf"{re.escape(str(folder))}/(?:(?:{'|'.join(PARTS)})/)?", "", text)
 
 
 def rows(data: Any, names: Sequence[str]) -> list[Row]:

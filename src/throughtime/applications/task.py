@@ -10,9 +10,11 @@ from typing import Any, Literal, Protocol
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import TrainSettings
+from throughtime.console import as_table, as_text
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.training import Trainer
+from throughtime.visible import in_line
 
 Use = Literal["predict", "evaluate", "sample"]
 """What a trained model can be asked for with options."""
@@ -27,8 +29,17 @@ class Task:
     makes_data: bool = False
     """Whether it needs no data of the user's."""
 
-    def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[Any]:
-        """Reads the data, makes the run's folder, and returns what trains; nothing is left behind on bad input."""
+    def start(
+        self, paths: Sequence[str], out: Path, options: dict[str, Any], memory: Mapping[str, Any] | None = None
+    ) -> Trainer[Any]:
+        """Reads the data, makes the run's folder, and returns what trains; nothing is left behind on bad input.
+
+        Args:
+            paths: Files and folders.
+            out: The folder to make.
+            options: Settings by name.
+            memory: Data in memory by part, ``train``, ``valid`` and ``test``, instead of paths.
+        """
         raise NotImplementedError
 
     def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[Any]:
@@ -47,17 +58,27 @@ class Task:
         """
         raise NotImplementedError
 
-    def evaluate(self, run: Path, paths: Sequence[str], cell: str | None, options: Options) -> Report:
-        """The metrics of a trained model on other data; ``options`` tell how results are sought."""
-        raise NotImplementedError
+    def load(self, run: Path, cell: str | None = None, *, device: str = "auto", latest: bool = False) -> Trained:
+        """The trained model of a folder.
 
-    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
-        """A trained or half-trained model with a batch of data to look at it by.
+        Args:
+            run: The folder.
+            cell: Allows the user's own cell.
+            device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+            latest: Take the checkpoint of a training that no validation has seen yet, too.
 
         Raises:
-            UserError: If the data is bad, or the task's models have no steps in time.
+            UserError: If the folder is none of this task, or damaged.
         """
-        raise UserError(f"{run}: a model of task {self.name!r} cannot be inspected")
+        raise NotImplementedError
+
+    def spill(self, data: Any, folder: Path) -> list[Path]:
+        """Writes data in memory as files of the task's own format.
+
+        Raises:
+            UserError: If the data have no form that the task knows.
+        """
+        raise UserError(f"task {self.name!r} reads files, got data in memory; give paths")
 
     def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
         """What sets runs apart that differ in their cell, drawn and as tables.
@@ -68,21 +89,71 @@ class Task:
         """
         raise NotImplementedError(f"{type(self).__name__}: define compare(self, runs, picture)")
 
-    def predictor(self, run: Path, cell: str | None) -> Predictor:
-        """A trained model that predicts.
+
+class Trained:
+    """A trained model of a folder, and what it is used for; what a task lacks is refused in a line.
+
+    Args:
+        task: Name of the task.
+        folder: The model folder.
+        model: With its weights, in evaluation mode.
+        settings: Of the task.
+
+    Attributes:
+        progress: Is told how far a long input is read.
+    """
+
+    def __init__(self, task: str, folder: Path, model: Model, settings: TrainSettings) -> None:
+        self.task, self.folder, self.model, self.settings = task, folder, model, settings
+        self.progress: Progress = no_progress
+
+    @property
+    def suffixes(self) -> Sequence[str]:
+        """Of the files that it reads, each of them an input; none: it reads lines of text."""
+        return ()
+
+    def predict(self, lines: Sequence[str], options: Any = None) -> list[Prediction]:
+        """A prediction for every line."""
+        raise self._lacks("has nothing to predict; see: throughtime --help")
+
+    def predict_items(self, items: Sequence[Any], options: Any = None) -> list[Prediction]:
+        """A prediction for every input in memory: lines, paths, or what else the task reads."""
+        raise self._lacks("has nothing to predict; see: throughtime --help")
+
+    def predict_file(self, path: Path, options: Any = None) -> Iterator[Prediction]:
+        """What the model makes of a file: one prediction, or one of each thing in it."""
+        raise self._lacks("has nothing to predict; see: throughtime --help")
+
+    def stream(self, path: Path | None, options: Any = None) -> Iterator[Prediction]:
+        """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
+        raise self._lacks("has nothing to predict; see: throughtime --help")
+
+    def evaluate(self, data: Any = (), options: Any = None) -> Report:
+        """The field's metrics on paths or data in memory; on none, on the run's own test or validation data.
 
         Raises:
-            UserError: If the task has nothing to predict.
-        """
-        raise UserError(f"{run}: a model of task {self.name!r} has nothing to predict; see: throughtime --help")
-
-    def sampler(self, run: Path, cell: str | None) -> Sampler:
-        """A trained model that draws new sequences.
-
-        Raises:
-            UserError: If the task has none to draw.
+            UserError: If the data is bad, or there is none.
         """
         raise NotImplementedError
+
+    def score(self, lines: Sequence[str]) -> Sequence[Any]:
+        """The probability of every line."""
+        raise self._lacks("scores no lines: expected a language model; train one with: throughtime train text")
+
+    def sampler(self) -> Sampler:
+        """What draws new sequences."""
+        raise self._lacks("draws nothing; see: throughtime predict --help")
+
+    def inspected(self, wanted: Wanted) -> Inspected:
+        """The model with a batch of data to look at it by.
+
+        Raises:
+            UserError: If the data is bad, or the task's models have no steps in time.
+        """
+        raise self._lacks("cannot be inspected")
+
+    def _lacks(self, what: str) -> UserError:
+        return UserError(f"{self.folder}: a model of task {self.task!r} {what}")
 
 
 @dataclass(frozen=True)
@@ -90,13 +161,13 @@ class Wanted:
     """What a model is to be looked at by.
 
     Attributes:
-        paths: Data; none: the run's own, held out from training.
+        data: Paths, or data in memory; none: the run's own, held out from training.
         prompt: A text instead.
         rows: Most sequences.
         length: Most steps of a sequence.
     """
 
-    paths: Sequence[str] = ()
+    data: Any = ()
     prompt: str | None = None
     rows: int = 8
     length: int = 100
@@ -129,11 +200,31 @@ class Table:
         title: What it shows.
         columns: Headings.
         rows: Cells; numbers stand on the right.
+        right: Further columns that do.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str | int | float]]
+    right: Sequence[str] = ()
+
+    def text(self) -> list[list[str]]:
+        """Its cells as they are shown."""
+        return [[shown_cell(value) for value in row] for row in self.rows]
+
+    def numbers(self) -> list[str]:
+        """Columns that stand on the right."""
+        return [
+            c for i, c in enumerate(self.columns) if c in self.right or any(map(_is_number, (r[i] for r in self.rows)))
+        ]
+
+    def __str__(self) -> str:
+        lines = as_text(self.columns, self.text(), self.numbers())
+        return f"{in_line(self.title)}\n{lines}" if self.title else lines
+
+    def _repr_html_(self) -> str:
+        """For a notebook."""
+        return as_table(self.title, self.columns, self.text(), self.numbers())
 
 
 @dataclass(frozen=True)
@@ -143,10 +234,32 @@ class Report:
     Attributes:
         figures: The field's metrics by name, the baseline beside them.
         tables: Counts per class, the hardest errors.
+
+    Example:
+        >>> print(Report({"accuracy": 87.5, "examples": 1200}, [Table("by label", ["label", "F1"], [["good", 0.5]])]))
+        figure      value
+        accuracy  87.5000
+        examples    1,200
+        <BLANKLINE>
+        by label
+        label    F1
+        good   0.50
     """
 
     figures: dict[str, Any]
     tables: Sequence[Table] = ()
+
+    def shown(self) -> list[Table]:
+        """All of it as tables, the figures first, without those that are empty."""
+        rows = [[name.replace("_", " "), figure(value)] for name, value in self.figures.items()]
+        return [Table("", ["figure", "value"], rows, ["value"]), *(table for table in self.tables if table.rows)]
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.shown()))
+
+    def _repr_html_(self) -> str:
+        """For a notebook."""
+        return "".join(table._repr_html_() for table in self.shown())
 
 
 class Progress(Protocol):
@@ -159,33 +272,6 @@ class Progress(Protocol):
 
 def no_progress(done: float, total: float | None, unit: str) -> None:
     """Tells nobody."""
-
-
-class Predictor(Protocol):
-    """A trained model that predicts.
-
-    Attributes:
-        progress: Is told how far a long input is read.
-    """
-
-    progress: Progress
-
-    @property
-    def suffixes(self) -> Sequence[str]:
-        """Of the files that it reads, each of them an input; none: it reads lines of text."""
-        ...
-
-    def predict(self, lines: Sequence[str], options: Any) -> list[Prediction]:
-        """A prediction for every line."""
-        ...
-
-    def predict_file(self, path: Path, options: Any) -> Iterator[Prediction]:
-        """What the model makes of a file: one prediction, or one of each thing in it."""
-        ...
-
-    def stream(self, path: Path | None, options: Any) -> Iterator[Prediction]:
-        """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
-        ...
 
 
 class Sample(Protocol):
@@ -224,3 +310,29 @@ class Sampler(Protocol):
             UserError: If the model cannot read the prompt, or draw in that way.
         """
         ...
+
+
+def figure(value: Any) -> str:
+    """A figure by itself: more digits than in a table.
+
+    Example:
+        >>> figure(0.5), figure(1200), figure("runs/a.png")
+        ('0.5000', '1,200', 'runs/a.png')
+    """
+    return {float: "{:,.4f}", int: "{:,}"}.get(type(value), "{}").format(value)
+
+
+def shown_cell(value: str | int | float) -> str:
+    """A cell of a table.
+
+    Example:
+        >>> shown_cell(12.345), shown_cell(0.00123), shown_cell(1200)
+        ('12.35', '0.0012', '1,200')
+    """
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 0.1 or not value else f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)

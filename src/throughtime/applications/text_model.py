@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from typing_extensions import TypedDict
 
 from throughtime.applications.folder.build import Weights, build_model
-from throughtime.applications.folder.model_folder import Run, choose_device, stored
+from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
 from throughtime.applications.options import TokenDrawing
 from throughtime.applications.settings import ModelSettings, option
 from throughtime.data import Streams, WholeTexts
@@ -103,7 +103,7 @@ class TextModel:
     """
 
     def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto", latest: bool = False) -> None:
-        self.run = Run.open(Path(run), NAME, cell)
+        self.run = ModelFolder.open(Path(run), NAME, cell)
         self.settings = stored(self.run, TextSettings)
         self.sentences = self.settings.sentences
         self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
@@ -230,7 +230,7 @@ class _Data(TypedDict):
 _DATA = TypeAdapter(_Data)
 
 
-def token_files(run: Run) -> dict[str, TokenFile]:
+def token_files(run: ModelFolder) -> dict[str, TokenFile]:
     """The run's token ids, by part.
 
     Raises:
@@ -240,7 +240,9 @@ def token_files(run: Run) -> dict[str, TokenFile]:
     return {name: TokenFile.from_json(run.folder, told) for name, told in found.items()}
 
 
-def language_model(run: Run, settings: TextSettings, tokenizer: Tokenizer, weights: Weights | None) -> LanguageModel:
+def language_model(
+    run: ModelFolder, settings: TextSettings, tokenizer: Tokenizer, weights: Weights | None
+) -> LanguageModel:
     """The model on its device; where no weights are given they are drawn at random.
 
     Raises:

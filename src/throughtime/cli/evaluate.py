@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from throughtime.cli.common import cell_option, json_option, open_task, print_report, run_argument, task_option
-from throughtime.cli.options import RunCommand, asked
+from throughtime.cli.common import cell_option, json_option, open_run, print_report, run_argument, task_option
+from throughtime.cli.options import RunCommand, task_options
 
 
 @click.command(name="evaluate", cls=RunCommand, use="evaluate")
@@ -29,4 +29,4 @@ def command(
     **_: Any,
 ) -> None:
     """Judge the model in RUN on PATHS; where none are given, on the run's own test data, or its validation data."""
-    print_report(open_task(run, task).evaluate(run, paths, cell, asked(ctx)), as_json)
+    print_report(open_run(run, cell, task).evaluate(paths, **task_options(ctx)), as_json)

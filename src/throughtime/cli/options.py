@@ -12,8 +12,8 @@ from click.core import ParameterSource
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from throughtime.applications.settings import check_settings, flag
-from throughtime.cli.common import open_task
+from throughtime.applications.settings import flag
+from throughtime.cli.common import open_run
 from throughtime.cli.output import VisibleContext
 from throughtime.errors import UserError, nearest
 
@@ -58,6 +58,20 @@ class SettingsCommand(click.Command):
             with formatter.section(heading):
                 formatter.write_dl(sections[heading])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Names the nearest option where there is none of a name."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            words = [word for parameter in self.get_params(ctx) for word in parameter.opts if word.startswith("--")]
+            raise UserError(
+                f"unknown option {error.option_name}{nearest(error.option_name, words)}; {self.known(ctx)}"
+            ) from error
+
+    def known(self, ctx: click.Context) -> str:
+        """Where the options that there are stand."""
+        return f"see: {ctx.command_path} --help"
+
 
 class RunCommand(SettingsCommand):
     """A command on a model folder, with the options that the folder's task declares for it.
@@ -74,31 +88,28 @@ class RunCommand(SettingsCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Reads the folder first, then the arguments by what its task declares."""
-        ctx.meta[DECLARED] = declared = self._declared(args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            if declared is None:
-                raise
-            known = [word for parameter in self.get_params(ctx) for word in parameter.opts if word.startswith("--")]
-            own = ", ".join(map(flag, declared.model_fields)) or "none"
-            raise UserError(
-                f"unknown option {error.option_name}{nearest(error.option_name, known)}; "
-                f"this model has for {self.use}: {own}"
-            ) from error
+        ctx.meta[DECLARED] = self.declared(args)
+        return super().parse_args(ctx, args)
+
+    def known(self, ctx: click.Context) -> str:
+        """The options of the model's task."""
+        declared = ctx.meta[DECLARED]
+        if declared is None:
+            return super().known(ctx)
+        return f"this model has for {self.use}: {', '.join(map(flag, declared.model_fields)) or 'none'}"
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own, and those that the task declares."""
         declared = ctx.meta.get(DECLARED)
         return [*super().get_params(ctx), *(settings_options(declared) if declared else [])]
 
-    def _declared(self, args: Sequence[str]) -> type[BaseModel] | None:
+    def declared(self, args: Sequence[str]) -> type[BaseModel] | None:
         """The options of the first argument that is a model folder; None where no argument can be one."""
         folders = [word for word in args if not word.startswith("-") and Path(word, "config.json").exists()]
         if not folders and (not args or args[0].startswith("-")):
             return None
         run = Path(folders[0] if folders else args[0])
-        return open_task(run, _value(args, "--task")).options(run, self.use, _value(args, "--cell"))
+        return open_run(run, _value(args, "--cell"), _value(args, "--task")).options(self.use)
 
 
 DECLARED = f"{__name__}.declared"
@@ -120,14 +131,10 @@ def _value(args: Sequence[str], name: str) -> str | None:
     return None
 
 
-def asked(ctx: click.Context) -> Any:
-    """The options of the task's own, held against what they may be.
-
-    Raises:
-        UserError: If one is out of range.
-    """
+def task_options(ctx: click.Context) -> dict[str, Any]:
+    """The options of the task's own that stand on the command line."""
     declared = ctx.meta[DECLARED]
-    return None if declared is None else check_settings(declared, given(ctx, declared))
+    return {} if declared is None else given(ctx, declared)
 
 
 class SettingsOption(click.Option):

@@ -9,14 +9,13 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
 import click
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
+from rich.console import RenderableType
 
+from throughtime.console import WIDE, VisibleConsole
 from throughtime.visible import as_json, visible
 
 CLEAR = "\r\x1b[K"
@@ -47,22 +46,10 @@ def echo_styled(shown: RenderableType, end: str = "\n", clear: bool = False, fol
         clear: Over a terminal's present line.
         fold: To the width of the terminal; else lines are as long as they need to be.
     """
-    console = VisibleConsole(width=None if fold else 10_000)
+    console = VisibleConsole(width=None if fold else WIDE)
     with console.capture() as printed:  # rich has its own way with a closed pipe; click.echo has ours
         console.print(shown, end=end, soft_wrap=not fold)
     click.echo((CLEAR if clear else "") + printed.get(), nl=False)
-
-
-class VisibleConsole(Console):
-    """Prints what was written by others as it stands: no markup, no emoji, and nothing that acts."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, emoji=False, highlight=False, **options)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of a text; those that steer the terminal are rich's own."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 class VisibleContext(click.Context):

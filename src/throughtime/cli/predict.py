@@ -9,15 +9,14 @@ from typing import Any
 
 import click
 
-from throughtime.applications.options import Options
+from throughtime.api import Run
+from throughtime.api.progress import ReadingBar
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.task import Predictor
-from throughtime.cli.common import cell_option, json_option, open_task, read_lines, run_argument, task_option
-from throughtime.cli.options import RunCommand, asked
-from throughtime.cli.output import VisibleConsole, echo_json, echo_styled
-from throughtime.cli.progress import ReadingBar
+from throughtime.cli.common import cell_option, json_option, open_run, read_lines, run_argument, task_option
+from throughtime.cli.options import RunCommand, task_options
+from throughtime.cli.output import echo_json, echo_styled
+from throughtime.console import VisibleConsole
 from throughtime.errors import UserError
-from throughtime.pictures import check_picture
 from throughtime.visible import tell
 
 TOGETHER = 32
@@ -50,35 +49,31 @@ def command(
     Models of text read every line of a file, or of standard input; an empty line is legal. Models of sound, pictures
     or genomes read FILES, or the files of a folder.
     """
-    options = asked(ctx)
-    if (picture := getattr(options, "picture", None)) is not None:
-        check_picture(picture)
-    if (out := getattr(options, "out", None)) is not None and not out.absolute().parent.is_dir():
-        raise UserError(f"--out: expected a folder that exists, got {out.parent}; make it first")
-    predictor = open_task(run, task).predictor(run, cell)
-    predictor.progress = bar = ReadingBar(VisibleConsole(stderr=True))
-    for number, prediction in _answers(predictor, files, lines, options, stream):
+    opened = open_run(run, cell, task)
+    opened.progress = bar = ReadingBar(VisibleConsole(stderr=True))
+    for number, prediction in _answers(opened, files, lines, task_options(ctx), stream):
         bar.close()
         _print(prediction, number, as_json)
 
 
 def _answers(
-    predictor: Predictor, files: Sequence[str], lines: Sequence[str], options: Options, stream: bool
+    run: Run, files: Sequence[str], lines: Sequence[str], options: dict[str, Any], stream: bool
 ) -> Iterator[tuple[str, Prediction]]:
     """Predictions, each with the name of its input."""
-    one = next((name for name in ("picture", "out") if getattr(options, name, None) is not None), None)
+    suffixes = run.suffixes(**options)
+    one = next((name for name in ("picture", "out") if name in options), None)
     if stream:
         if len(files) > 1 or lines:
             raise UserError("--stream: expected one file, or none for standard input")
         path = Path(files[0]) if files and files[0] != "-" else None
-        for prediction in predictor.stream(path, options):
+        for prediction in run.stream(path, **options):
             yield str(path or "standard input"), prediction
-    elif predictor.suffixes and not lines:
-        paths = list(_paths(files, predictor.suffixes))
+    elif suffixes and not lines:
+        paths = list(_paths(files, suffixes))
         if one and len(paths) != 1:
             raise UserError(f"--{one}: expected one file to read, got {len(paths)}")
         for path in paths:
-            for prediction in predictor.predict_file(path, options):
+            for prediction in run.predict_file(path, **options):
                 yield str(path), prediction
     else:
         if len(files) > 1:
@@ -86,7 +81,7 @@ def _answers(
         if one and len(lines) != 1:
             raise UserError(f"--{one}: expected one --line to draw, got {len(lines)}; pass --line TEXT")
         for number, group in groups(files[0] if files else "-", lines):
-            for offset, prediction in enumerate(predictor.predict(group, options)):
+            for offset, prediction in enumerate(run.predict_lines(group, **options)):
                 yield f"line {number + offset}", prediction
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from throughtime.cli.common import cell_option, json_option, open_task, run_argument, task_option
-from throughtime.cli.options import RunCommand, asked
+from throughtime.cli.common import cell_option, json_option, open_run, run_argument, task_option
+from throughtime.cli.options import RunCommand, task_options
 from throughtime.cli.output import echo, echo_json
 from throughtime.errors import UserError
 from throughtime.pictures import SUFFIXES, check_picture
@@ -42,21 +42,23 @@ def command(
     **_: Any,
 ) -> None:
     """Draw text or music from the model in RUN, as it comes; UNK is never drawn."""
-    options = asked(ctx)
-    sampler = open_task(run, task).sampler(run, cell)
+    opened, options = open_run(run, cell, task), task_options(ctx)
+    sampler = opened.sampler
     for file in files:
         _check(file, sampler.suffixes)
-    for warning in sampler.warnings(options.prompt):
-        tell(warning)
     for number in range(count):
-        drawn = sampler.sample(options, number)
-        if number and not as_json:
+        drawn = opened.sample(number=number, **options)
+        if not number:
+            for warning in sampler.warnings(drawn.options.prompt):
+                tell(warning)
+        elif not as_json:
             echo("\n" + "─" * 40)
         for piece in drawn:
             if not as_json:
                 echo(piece, nl=False)
         if as_json:
-            echo_json({"prompt": options.prompt, **drawn.data, "seed": options.sampling(number).seed})
+            seed = drawn.options.sampling(number).seed
+            echo_json({"prompt": drawn.options.prompt, **drawn.data, "seed": seed})
         else:
             echo()
         for file in files:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from throughtime.applications.text_model import TextModel
+from throughtime.api import Run
 from throughtime.cli.common import cell_option, json_option, print_table, read_lines, run_argument
 from throughtime.cli.output import echo_json
 from throughtime.errors import UserError
+from throughtime.tasks import TASKS
 
 
 @click.command(name="score")
@@ -25,7 +26,7 @@ def command(run: Path, file: str, lines: tuple[str, ...], sort: bool, cell: str 
 
     Which of these did the speaker say? `--sort` puts the likeliest first.
     """
-    model = TextModel(run, cell=cell)
+    model = Run(run, TASKS["text"], cell=cell).ready()
     texts = [line for line in (lines or read_lines(file)) if line.strip()]
     if not texts:
         raise UserError("expected lines to score, got none; give FILE, --line, or standard input")

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from throughtime.applications.folder.model_folder import Run
+from throughtime.api import Watching, begin, resume
 from throughtime.applications.task import Report, Task
 from throughtime.cli.common import print_figures, print_report
 from throughtime.cli.options import SettingsCommand, given, settings_options
-from throughtime.cli.output import VisibleConsole, VisibleContext, echo
-from throughtime.cli.progress import ProgressObserver
+from throughtime.cli.output import VisibleContext, echo
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
-from throughtime.training import Observer, Trainer, TrainingDivergedError
-from throughtime.training.lock import locked
+from throughtime.training import TrainingDivergedError
 from throughtime.visible import in_line, tell
 
-ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class TrainGroup(click.Group):
@@ -71,50 +68,20 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     paths = [*values["paths"], *values["data"]]
     if not (values["resume"] or paths or task.makes_data):
         raise UserError(f"expected data to train on; e.g.: throughtime train {task.name} FILE --out {out}")
-    if values["tensorboard"]:  # before anything is written
-        extra("tensorboard", "track", "--tensorboard")
-    if not values["resume"]:
-        trainer = task.start(paths, out, options)
-        with locked(out):
-            return go_on(task, trainer, options, values)
-    Run.open(out, task.name, options.get("cell"))  # refuses what is no run, before the lock is made in it
-    with locked(out):
-        return go_on(task, task.resume(out, options, paths), options, values)
-
-
-def go_on(task: Task, trainer: Trainer[Any], options: dict[str, Any], values: dict[str, Any]) -> int:
-    """Trains from where a trainer stands."""
-    out: Path = values["out"]
-    for line in task.describe(trainer, options.get("cell")).splitlines():
-        echo(in_line(f"{out}: {line}"), err=True)
-    if values["resume"]:
-        echo(f"resumed at step {trainer.progress.step}", err=True)
-    observers: list[Observer] = [ProgressObserver(VisibleConsole(stderr=True))]
-    if values["tensorboard"]:
-        from throughtime.training.tensorboard import TensorBoardObserver
-
-        observers.append(TensorBoardObserver(out / "tensorboard", trainer.progress.step))
-    trainer.observers, trainer.watch = observers, values["watch"]
-    with stopping(trainer):
-        try:
-            progress = trainer.run()
-        except TrainingDivergedError as error:
-            tell(str(error))
-            return 1
-    if not progress.finished:
+    watching = Watching(tensorboard=values["tensorboard"], watch=values["watch"], ends=ENDS)
+    try:
+        if values["resume"]:
+            outcome = resume(task, out, paths, options, watching)
+        else:
+            outcome = begin(task, paths, out, options, watching)
+    except TrainingDivergedError as error:
+        tell(str(error))
+        return 1
+    if not outcome.finished:
         again = shlex.join(["throughtime", "train", task.name, "--out", str(out), "--resume"])
-        echo(in_line(f"stopped at step {progress.step}; go on with: {again}"), err=True)
+        echo(in_line(f"stopped at step {outcome.figures['steps']}; go on with: {again}"), err=True)
         return 130
-    result = {
-        "run": str(out),
-        "steps": progress.step,
-        "seconds": round(progress.seconds, 1),
-        "ended": progress.finished,
-        "clipped_share": round(trainer.clipper.share, 4),
-    }
-    if trainer.evaluate is not None:
-        result |= {"best_step": progress.best_step, **progress.best_figures}
-    print_figures(result, values["json"])
+    print_figures(outcome.figures, values["json"])
     return 0
 
 
@@ -141,23 +108,3 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
     report = Report({"picture": str(picture)}, task.compare(runs, picture))
     print_report(report, values["json"])
     return 0
-
-
-@contextmanager
-def stopping(trainer: Trainer[Any]) -> Iterator[None]:
-    """Ctrl-C and the signals of :data:`ENDS` end the run after the step at hand, with a checkpoint.
-
-    A second one ends it at once. What the caller ignores stays ignored, as SIGHUP below ``nohup``.
-    """
-
-    def stop(number: int, frame: object) -> None:
-        trainer.stop()
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, stop)}
-    before |= {number: signal.signal(number, stop) for number in ENDS if signal.getsignal(number) != signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -288,7 +288,7 @@ def test_names_of_users_are_read_alike_however_they_are_written(tmp_path: Path) 
 
 
 def test_validation_keeps_the_lift_with_the_best_f1(data: Path, model: Path) -> None:
-    opened = Supervised(Entities).predictor(model, None)
+    opened = Supervised(Entities).load(model)
     bound, tagger = opened.bound, opened.model
     examples = list(Entities.read([data / "own.dev.conll"], None))
     torch.manual_seed(0)

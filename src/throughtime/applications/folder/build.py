@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from throughtime.applications.folder.model_folder import Run
+from throughtime.applications.folder.model_folder import ModelFolder
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.training import load_model
@@ -41,7 +42,15 @@ class Weights:
         return cls(checkpoint, checkpoint) if checkpoint.exists() else None
 
 
-def build_model(build: Callable[[], ModelT], weights: Weights | None, device: torch.device, run: Run) -> ModelT:
+@contextmanager
+def drawing_aside(model: torch.nn.Module) -> Iterator[None]:
+    """What is drawn at random inside, as by dropout, leaves what is drawn after it as it would be."""
+    device = next(model.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
+
+
+def build_model(build: Callable[[], ModelT], weights: Weights | None, device: torch.device, run: ModelFolder) -> ModelT:
     """A model with its weights on a device; where there are none they are drawn.
 
     Raises:

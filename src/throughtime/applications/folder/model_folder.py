@@ -24,7 +24,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Run:
+class ModelFolder:
     """A model folder: its path and its ``config.json``.
 
     Attributes:
@@ -44,7 +44,7 @@ class Run:
     said: frozenset[str] | None = field(default=None, compare=False)
 
     @classmethod
-    def open(cls, folder: Path, task: str, cell: str | None = None, said: Iterable[str] = ()) -> Run:
+    def open(cls, folder: Path, task: str, cell: str | None = None, said: Iterable[str] = ()) -> ModelFolder:
         """Reads a model folder; whoever reads one says here which code it may run.
 
         Args:
@@ -186,7 +186,7 @@ def _put(folder: Path, out: Path) -> None:
         ) from error
 
 
-def stored(run: Run, kind: type[SettingsT]) -> SettingsT:
+def stored(run: ModelFolder, kind: type[SettingsT]) -> SettingsT:
     """The settings that a model folder was made with.
 
     Raises:
@@ -198,7 +198,7 @@ def stored(run: Run, kind: type[SettingsT]) -> SettingsT:
         raise UserError(f"{run.folder / 'config.json'}: {error}") from error
 
 
-def resumed(folder: Path, task: str, kind: type[SettingsT], options: dict[str, Any]) -> Run:
+def resumed(folder: Path, task: str, kind: type[SettingsT], options: dict[str, Any]) -> ModelFolder:
     """A run that goes on, with the settings that may change then.
 
     Args:
@@ -208,9 +208,11 @@ def resumed(folder: Path, task: str, kind: type[SettingsT], options: dict[str, A
         options: What the user says anew.
 
     Raises:
-        UserError: If an option would change what was trained, or as :meth:`Run.open`.
+        UserError: If an option would change what was trained, or as :meth:`ModelFolder.open`.
     """
-    run = Run.open(folder, task, options.get("cell"), [value for value in options.values() if isinstance(value, str)])
+    run = ModelFolder.open(
+        folder, task, options.get("cell"), [value for value in options.values() if isinstance(value, str)]
+    )
     settings = check_settings(kind, {**run.settings, **options})
     kept = stored(run, kind)
     for name in options:

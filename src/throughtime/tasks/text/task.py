@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from throughtime.applications.curves import draw_learning
-from throughtime.applications.folder.build import Weights
-from throughtime.applications.folder.model_folder import Run, resumed, staged, stored
+from throughtime.applications.folder.build import Weights, drawing_aside
+from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
+from throughtime.applications.memory import as_paths, is_nothing
 from throughtime.applications.options import Options
 from throughtime.applications.settings import TrainSettings, check_settings
-from throughtime.applications.task import Inspected, Report, Table, Task, Use, Wanted
+from throughtime.applications.task import Inspected, Report, Table, Task, Trained, Use, Wanted
 from throughtime.applications.text_model import (
     NAME,
+    Score,
     TextDrawing,
     TextModel,
     TextSampler,
@@ -44,12 +45,20 @@ class TextTask(Task):
     summary = "language model of running text or sentences: sample, score, evaluate"
     settings: type[TrainSettings] = TextSettings
 
-    def start(self, paths: Sequence[str], out: Path, options: dict[str, Any]) -> Trainer[TokenBatch]:
+    def start(
+        self, paths: Sequence[str], out: Path, options: dict[str, Any], memory: Mapping[str, Any] | None = None
+    ) -> Trainer[TokenBatch]:
         """Tokenises the texts into the run's folder and returns what trains.
 
         Raises:
             UserError: If the input or an option is bad; nothing is left behind.
         """
+        if memory:
+            with (
+                as_paths(self.spill, memory.get("train", paths)) as train,
+                as_paths(self.spill, memory.get("valid")) as judged,
+            ):
+                return self.start(train, out, {**options, **({"valid": judged[0]} if judged else {})})
         settings = check_settings(TextSettings, options)
         settings.check_model()
         texts = open_texts(paths)
@@ -77,7 +86,7 @@ class TextTask(Task):
                 adaptive=_cutoffs(len(tokenizer)) if settings.adaptive else (),
                 **settings.stack(),
             )
-            run = Run(
+            run = ModelFolder(
                 folder,
                 self.name,
                 settings.model_dump(mode="json"),
@@ -86,8 +95,11 @@ class TextTask(Task):
             )
             run.save()
             # What is wrong with the model, or with its engine, shows before the folder stands.
-            _trainer(run).model.loss(TokenBatch.of([[tokenizer.eos]]), None)
-        return _trainer(replace(run, folder=out))
+            trainer = _trainer(run)
+            with drawing_aside(trainer.model):
+                trainer.model.loss(TokenBatch.of([[tokenizer.eos]]), None)
+        trainer.folder = out
+        return trainer
 
     def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[TokenBatch]:
         """What goes on with a run from its checkpoint; options may lengthen it.
@@ -109,43 +121,61 @@ class TextTask(Task):
 
     def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
         """Of new texts; an evaluation has none."""
-        Run.open(run, self.name, cell)
+        ModelFolder.open(run, self.name, cell)
         if use == "predict":
             raise UserError(f"{run}: a language model has nothing to predict; see: throughtime sample --help")
         return TextDrawing if use == "sample" else Options
 
-    def sampler(self, run: Path, cell: str | None = None) -> TextSampler:
-        """What draws texts from the trained model of a folder."""
-        return TextSampler(TextModel(run, cell=cell))
+    def load(self, run: Path, cell: str | None = None, *, device: str = "auto", latest: bool = False) -> TrainedText:
+        """The trained model of a folder."""
+        return TrainedText(TextModel(run, cell=cell, device=device, latest=latest))
 
-    def evaluate(
-        self, run: Path, paths: Sequence[str], cell: str | None = None, options: Options | None = None
-    ) -> Report:
+    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
+        """How each of them learnt."""
+        return [draw_learning(runs, picture)]
+
+
+class TrainedText(Trained):
+    """A trained language model.
+
+    Args:
+        text: With its tokenizer.
+    """
+
+    def __init__(self, text: TextModel) -> None:
+        super().__init__(NAME, text.run.folder, text.model, text.settings)
+        self.text = text
+
+    def evaluate(self, data: Any = (), options: Options | None = None) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.
 
         Raises:
-            UserError: If there is no text, or the folder is no language model's.
+            UserError: If there is no text.
         """
-        model = TextModel(run, cell=cell)
-        if not paths:
+        model = self.text
+        if is_nothing(data):
             if "valid" not in model.run.data:
-                raise UserError(f"{run}: holds no validation text; name a text file")
+                raise UserError(f"{self.folder}: holds no validation text; name a text file")
             return Report(model.evaluate(token_files(model.run)["valid"]))
         split = Split(model.sentences, 0.0, whole_lines=False)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, as_paths(TextTask().spill, data) as paths:
             pieces = parts(open_texts(paths), None, split)[0]
             tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
             if not tokens.tokens:
                 raise UserError("expected text, got none: the files are empty")
             return Report(model.evaluate(tokens))
 
-    def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
-        """How each of them learnt."""
-        return [draw_learning(runs, picture)]
+    def score(self, lines: Sequence[str]) -> list[Score]:
+        """The probability of each line."""
+        return self.text.score(lines)
 
-    def inspected(self, run: Path, cell: str | None, wanted: Wanted) -> Inspected:
+    def sampler(self) -> TextSampler:
+        """What draws texts."""
+        return TextSampler(self.text)
+
+    def inspected(self, wanted: Wanted) -> Inspected:
         """A prompt, the beginning of a file, or of the run's validation text, cut into sequences."""
-        model = TextModel(run, cell=cell, latest=True)
+        model = self.text
         texts, name = _to_look_at(model, wanted)
         if not texts:
             raise UserError(f"expected text to look at, got none in {name}")
@@ -161,15 +191,15 @@ def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]
     if wanted.prompt is not None:
         return [ids] if (ids := model.encode(wanted.prompt)) else [], "the prompt"
     eos = model.tokenizer.eos
-    if not wanted.paths:
+    if is_nothing(wanted.data):
         if "valid" not in model.run.data:
             raise UserError(f"{model.run.folder}: holds no validation text; name a text file with --data")
         ids = token_files(model.run)["valid"].ids(len(model.tokenizer)).tolist()
         return _cut(ids, model, wanted, eos), "the run's validation text"
-    pieces = parts(open_texts(wanted.paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, as_paths(TextTask().spill, wanted.data) as paths:
+        pieces = parts(open_texts(paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
         tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
-        return _cut(tokens.ids(len(model.tokenizer)).tolist(), model, wanted, eos), ", ".join(wanted.paths)
+        return _cut(tokens.ids(len(model.tokenizer)).tolist(), model, wanted, eos), ", ".join(paths)
 
 
 def _cut(ids: list[int], model: TextModel, wanted: Wanted, eos: int) -> list[list[int]]:
@@ -189,7 +219,7 @@ def _summary(model: LanguageModel) -> str:
     )
 
 
-def _trainer(run: Run) -> Trainer[TokenBatch]:
+def _trainer(run: ModelFolder) -> Trainer[TokenBatch]:
     settings = stored(run, TextSettings)
     tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
     tokens = token_files(run)

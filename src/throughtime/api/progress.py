@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from throughtime.cli.output import VisibleConsole
+from throughtime.console import VisibleConsole
 from throughtime.training import Evaluation, Observer, StepReport
 from throughtime.visible import in_line
 
@@ -36,7 +36,7 @@ class ProgressObserver(Observer):
             self.live.update(Text(in_line(self.line(report)), no_wrap=True, overflow="ellipsis"))
         elif time.monotonic() - self.shown >= PLAIN_SECONDS:
             self.shown = time.monotonic()
-            self._print(self.line(report))
+            self.say(self.line(report))
 
     def line(self, report: StepReport) -> str:
         """One line of progress."""
@@ -52,14 +52,15 @@ class ProgressObserver(Observer):
     def evaluation(self, step: int, evaluation: Evaluation, best: bool) -> None:
         """A line that stays."""
         shown = "  ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in list(evaluation.figures.items())[:3])
-        self._print(f"step {step}  validation: {shown}{'  (best)' if best else ''}")
+        self.say(f"step {step}  validation: {shown}{'  (best)' if best else ''}")
 
     def close(self) -> None:
         """Clears the live line."""
         if self.live is not None and self.live.is_started:
             self.live.stop()
 
-    def _print(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """A line that stays."""
         self.console.print(in_line(line), soft_wrap=True)
 
 

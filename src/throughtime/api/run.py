@@ -1,0 +1,253 @@
+"""A run: a model folder, and all that its model can do."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from throughtime.api.looking import Look, look
+from throughtime.api.running import Outcome, Watching, check_names, resume
+from throughtime.api.sampling import Sample
+from throughtime.applications.folder.model_folder import ModelFolder, staged, stored
+from throughtime.applications.options import Options
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.settings import TrainSettings, check_settings
+from throughtime.applications.task import Progress, Report, Sampler, Table, Task, Trained, Use, Wanted, no_progress
+from throughtime.errors import UserError
+from throughtime.models import Model
+from throughtime.pictures import check_picture
+from throughtime.training.lock import NAME as LOCK
+from throughtime.training.metrics import read_metrics
+from throughtime.visible import in_line
+
+LOGGED = ("event", "step", "best", "seconds")
+"""Of an evaluation in the log, what is no figure."""
+
+
+class Run:
+    """A trained model with its folder; :func:`throughtime.train` and :func:`throughtime.load` give one.
+
+    The model is loaded when it is first needed, and kept.
+
+    Args:
+        folder: The model folder.
+        task: What made it.
+        cell: Allows the user's own cell that the model was trained with, ``module:Class``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Attributes:
+        outcome: What the training came to, where this process did it.
+        progress: Is told how far a long input is read.
+    """
+
+    def __init__(self, folder: str | Path, task: Task, *, cell: str | None = None, device: str = "auto") -> None:
+        self.folder, self.task, self.cell, self.device = Path(folder), task, cell, device
+        self.outcome: Outcome | None = None
+        self.progress: Progress = no_progress
+        self._loaded: dict[bool, Trained] = {}
+        self._home: weakref.finalize[Any, Any] | None = None
+
+    # What it is.
+
+    @property
+    def model(self) -> Model:
+        """The model, a ``torch.nn.Module`` in evaluation mode."""
+        return self._trained().model
+
+    def ready(self) -> Run:
+        """Loads the model at once, so that what is wrong with its folder shows."""
+        self._trained()
+        return self
+
+    @property
+    def settings(self) -> TrainSettings:
+        """What it was trained with."""
+        return stored(ModelFolder.open(self.folder, self.task.name, self.cell), self.task.settings)
+
+    @property
+    def history(self) -> Table:
+        """The log of the training, an event a row."""
+        events = read_metrics(self.folder / "metrics.jsonl")
+        columns = list(dict.fromkeys(name for event in events for name in event))
+        return Table("history", columns, [[_cell(event.get(name, "")) for name in columns] for event in events])
+
+    def options(self, use: Use) -> type[Options]:
+        """What may be asked of ``"predict"``, ``"evaluate"`` or ``"sample"``: a pydantic model.
+
+        Raises:
+            UserError: If the task has no such use.
+        """
+        return self.task.options(self.folder, use, self.cell)
+
+    def suffixes(self, **options: Any) -> Sequence[str]:
+        """Of the files that :meth:`predict_file` reads; none: the task reads lines of text."""
+        self._checked("predict", options)
+        return self._trained().suffixes
+
+    # What it does.
+
+    def predict(self, inputs: Any, **options: Any) -> list[Prediction]:
+        """What the model makes of one input or several: lines, paths, or what else the task reads.
+
+        Args:
+            inputs: One input, or a list of them.
+            **options: Of the task: see :meth:`options`.
+
+        Raises:
+            UserError: If an input or an option is bad, or the task has nothing to predict.
+        """
+        items = list(inputs) if isinstance(inputs, list) else [inputs]
+        chosen = self._checked("predict", options)
+        for name in ("picture", "out"):
+            if getattr(chosen, name, None) is not None and len(items) != 1:
+                raise UserError(f"{name}: expected one input, got {len(items)}")
+        return self._trained().predict_items(items, chosen)
+
+    def predict_lines(self, lines: Sequence[str], **options: Any) -> list[Prediction]:
+        """The same of lines of text alone."""
+        chosen = self._checked("predict", options)
+        return self._trained().predict(lines, chosen)
+
+    def predict_file(self, path: str | Path, **options: Any) -> Iterator[Prediction]:
+        """What the model makes of a file, as it is read: one prediction, or one of each thing in it."""
+        chosen = self._checked("predict", options)
+        return self._trained().predict_file(Path(path), chosen)
+
+    def stream(self, path: str | Path | None = None, **options: Any) -> Iterator[Prediction]:
+        """What a one-way model makes of a file, or of standard input, as it comes; the last prediction is final."""
+        chosen = self._checked("predict", options)
+        return self._trained().stream(None if path is None else Path(path), chosen)
+
+    def evaluate(self, data: Any = None, **options: Any) -> Report:
+        """The field's metrics on data, paths or in memory; on none, on the run's own test or validation data."""
+        if isinstance(data, list) and not data:
+            raise UserError("expected data to judge by, got an empty list; leave it out for the run's own test data")
+        chosen = self._checked("evaluate", options)
+        return self._trained().evaluate(data, chosen)
+
+    def sample(self, prompt: str = "", *, number: int = 0, **options: Any) -> Sample:
+        """Draws a sequence.
+
+        Args:
+            prompt: What it goes on from.
+            number: Of several with one ``seed``, which.
+            **options: Of the task: see :meth:`options`.
+        """
+        chosen = self._checked("sample", {"prompt": prompt, **options})
+        return Sample(self.sampler.sample(chosen, number), chosen)
+
+    @property
+    def sampler(self) -> Sampler:
+        """What draws new sequences: the files that it writes, and what it warns of."""
+        return self._trained().sampler()
+
+    def score(self, lines: str | Iterable[str]) -> list[Any]:
+        """The probability of every line, by a language model."""
+        return list(self._trained().score([lines] if isinstance(lines, str) else list(lines)))
+
+    def inspect(
+        self,
+        data: Any = None,
+        *,
+        prompt: str | None = None,
+        out: str | Path | None = None,
+        rows: int = 8,
+        length: int = 100,
+    ) -> Look:
+        """Looks inside the model: gradients through time, gates, memory, a verdict; writes a page.
+
+        Args:
+            data: To look at it by; default: the run's own, held out from training.
+            prompt: A text to look at a language model by.
+            out: Folder of the page; default: ``inspection`` in the model folder.
+            rows: Most sequences.
+            length: Most steps of one.
+        """
+        page = self.folder / "inspection" if out is None else Path(out)
+        wanted = Wanted(() if data is None else data, prompt, rows, length)
+        return look(lambda: self._trained(latest=True), wanted, page, self.folder)
+
+    def save(self, path: str | Path) -> Run:
+        """Copies the folder to a path, where the run lives from then on.
+
+        Raises:
+            UserError: If there is something already.
+        """
+        path = Path(path)
+        with staged(path) as folder:
+            shutil.copytree(self.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(LOCK))
+        self.folder = path
+        self._loaded.clear()
+        if self._home is not None:
+            self._home()
+            self._home = None
+        return self
+
+    def resume(self, data: Any = None, *, progress: bool = True, **settings: Any) -> Run:
+        """Goes on with the training; settings may lengthen it, as ``epochs=20``.
+
+        Args:
+            data: Where the run's data lie, if it asks.
+            progress: Show progress on standard error.
+            **settings: That may change: see ``EXTENDABLE``.
+        """
+        if self.cell is not None:
+            settings = {"cell": self.cell, **settings}
+        self.outcome = resume(self.task, self.folder, data, settings, Watching(progress))
+        self._loaded.clear()
+        return self
+
+    # How it is shown.
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in self._told().items())
+        return in_line(f"Run({str(self.folder)!r}, task={self.task.name!r}{', ' if told else ''}{told})")
+
+    def _repr_html_(self) -> str:
+        """For a notebook."""
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(in_line(value))}</td></tr>"
+            for name, value in (("task", self.task.name), ("folder", str(self.folder)), *self._told().items())
+        )
+        return f"<table>{rows}</table>"
+
+    def _told(self) -> dict[str, str]:
+        """The last and the best of its log."""
+        events = read_metrics(self.folder / "metrics.jsonl")
+        best: dict[str, Any] = next((event for event in reversed(events) if event.get("best")), {})
+        figures = {name: f"{value:.4g}" for name, value in best.items() if name not in LOGGED}
+        return ({"steps": str(events[-1]["step"])} if events else {}) | figures
+
+    # Behind it.
+
+    def _trained(self, latest: bool = False) -> Trained:
+        if latest and False in self._loaded:
+            latest = False
+        if latest not in self._loaded:
+            self._loaded[latest] = self.task.load(self.folder, self.cell, device=self.device, latest=latest)
+        self._loaded[latest].progress = self.progress
+        return self._loaded[latest]
+
+    def _checked(self, use: Use, given: Mapping[str, Any]) -> Options:
+        """Options of a use, and that what they name can be written, before anything is computed."""
+        declared = self.options(use)
+        check_names(given, declared.model_fields, f"{self.task.name!r} has for {use}")
+        chosen = check_settings(declared, given)
+        if (picture := getattr(chosen, "picture", None)) is not None:
+            check_picture(picture)
+        if (out := getattr(chosen, "out", None)) is not None and not out.absolute().parent.is_dir():
+            raise UserError(f"--out: expected a folder that exists, got {out.parent}; make it first")
+        return chosen
+
+    def live_in(self, home: TemporaryDirectory[str]) -> None:
+        """The folder is temporary: it goes with the run."""
+        self._home = weakref.finalize(self, home.cleanup)
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(f"{name} {number:.3g}" for name, number in value.items()) if isinstance(value, dict) else value

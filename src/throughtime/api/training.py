@@ -1,0 +1,67 @@
+"""Training from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from throughtime.api.loading import TaskLike, as_task
+from throughtime.api.run import Run
+from throughtime.api.running import Watching, begin, check_names
+from throughtime.applications.memory import is_nothing
+from throughtime.errors import UserError
+
+
+def train(
+    task: TaskLike,
+    data: Any = None,
+    *,
+    out: str | Path | None = None,
+    valid: Any = None,
+    test: Any = None,
+    progress: bool = True,
+    tensorboard: bool = False,
+    watch: bool = False,
+    **settings: Any,
+) -> Run:
+    """Trains a model. Ctrl-C ends the training after the step at hand, with a checkpoint: ``run.resume()`` goes on.
+
+    Args:
+        task: The name of a task (``throughtime tasks`` lists them), ``module:Class``, or a class of your own.
+        data: A path, several paths, or data in memory, as the task's page names them; tasks that make their data
+            need none.
+        out: The model folder to make; without it the run lives in a temporary folder until :meth:`Run.save`.
+        valid: Validation data, likewise; without it a share of the data is held out.
+        test: Test data, likewise.
+        progress: Show progress on standard error.
+        tensorboard: Write TensorBoard events, too.
+        watch: Measure the gradient of every recurrent layer, too.
+        **settings: As the command line names them, with underscores: ``hidden=128, minutes=2``; a name that is a word
+            of Python's own ends in one: ``from_="de"``.
+
+    Raises:
+        UserError: If the data or a setting is bad; nothing is left behind.
+        TrainingDivergedError: If the loss is infinite or no number; the last checkpoint stays in ``out``.
+    """
+    found = as_task(task)
+    check_names(settings, found.settings.model_fields, f"task {found.name!r} has")
+    if is_nothing(data) and not found.makes_data:
+        raise UserError(f'expected data to train on, got none; e.g.: throughtime.train({found.name!r}, "FILE")')
+    if isinstance(settings.get("cell"), str) and "," in settings["cell"]:
+        raise UserError(f"expected one cell, got {settings['cell']!r}; call train once for each of them")
+    watching, held = Watching(progress, tensorboard, watch), {"valid": valid, "test": test}
+    home = TemporaryDirectory(prefix="throughtime-") if out is None else None
+    folder = Path(home.name, found.name.replace(":", ".")) if home is not None else Path(str(out))
+    try:
+        outcome = begin(found, data, folder, settings, watching, held)
+    except BaseException:
+        if home is not None:
+            home.cleanup()
+        raise
+    cell = settings.get("cell")
+    run = Run(folder, found, cell=cell if isinstance(cell, str) and ":" in cell else None)
+    run.outcome = outcome
+    if home is not None:
+        run.live_in(home)
+    return run

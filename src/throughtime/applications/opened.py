@@ -1,0 +1,247 @@
+"""The model of a folder that was trained on labelled examples, and the examples that lie in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from throughtime.applications import memory
+from throughtime.applications.application import Application
+from throughtime.applications.folder import references
+from throughtime.applications.folder.build import Weights, build_model
+from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
+from throughtime.applications.options import Options
+from throughtime.applications.prediction import Prediction
+from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
+from throughtime.data.parts import check_there
+from throughtime.errors import UserError
+from throughtime.files import make_folder, write_chunks
+from throughtime.layers import named_cells
+from throughtime.models import Model
+from throughtime.own import only
+from throughtime.plain import check_regular, parse_object, read_json
+from throughtime.schema import checked, checked_json
+
+
+class Opened(Trained):
+    """A model folder's model, with its settings and vocabulary.
+
+    Args:
+        run: The folder.
+        application: What the task declares.
+        weights: Of the model; None: they are drawn.
+    """
+
+    def __init__(self, run: ModelFolder, application: type[Application[Any]], weights: Weights | None = None) -> None:
+        self.run, self.application = run, application
+        with only(run.said):
+            self.bound = bind(run, application)
+            model = build_model(self.bound.build, weights, choose_device(self.bound.settings.device), run)
+        super().__init__(run.task, run.folder, model, self.bound.settings)
+
+    @property
+    def suffixes(self) -> Sequence[str]:
+        """Of the files that are inputs; none: inputs are lines of text."""
+        return self.bound.suffixes if self.bound.reads_files else ()
+
+    @torch.no_grad()
+    def predict(self, lines: Sequence[str], options: Options | None = None) -> list[Prediction]:
+        """A prediction for every line."""
+        return self.bound.predict(self.model, lines, options or self.bound.predicting())
+
+    @torch.no_grad()
+    def predict_items(self, items: Sequence[Any], options: Options | None = None) -> list[Prediction]:
+        """A prediction for every input in memory."""
+        for item in items:
+            if isinstance(item, Path):
+                check_there(item)
+        self.bound.progress = self.progress
+        return self.bound.predict_items(self.model, items, options or self.bound.predicting())
+
+    @torch.no_grad()
+    def predict_file(self, path: Path, options: Options | None = None) -> Iterator[Prediction]:
+        """The predictions for a file."""
+        check_there(path)
+        self.bound.progress = self.progress
+        yield from self.bound.predict_file(self.model, path, options or self.bound.predicting())
+
+    @torch.no_grad()
+    def stream(self, path: Path | None, options: Options | None = None) -> Iterator[Prediction]:
+        """Predictions for a file or standard input, as it comes."""
+        if path is not None:
+            check_there(path)
+        self.bound.progress = self.progress
+        yield from self.bound.stream(self.model, path, options or self.bound.predicting())
+
+    def evaluate(self, data: Any = (), options: Options | None = None) -> Report:
+        """The field's metrics; where no data is named on the run's test data, or its validation data.
+
+        Raises:
+            UserError: If the data is bad, or there is none.
+        """
+        with self.held_out(data) as (examples, _):
+            return self.bound.evaluate(self.model, examples, options or self.bound.judging())
+
+    def sampler(self) -> Sampler:
+        """What draws new sequences.
+
+        Raises:
+            UserError: If the task has none to draw.
+        """
+        return self.bound.sampler(self.model)
+
+    def inspected(self, wanted: Wanted) -> Inspected:
+        """The longest examples that are not too long; where all are, the shortest."""
+        if wanted.prompt is not None:
+            raise UserError("--prompt is for language models; pass --data")
+        if not named_cells(self.model) or type(self.model).losses is Model.losses:
+            raise UserError(
+                f"{self.folder}: a {type(self.model).__name__} cannot be inspected: expected recurrent layers as "
+                "attributes of the model, and its method losses(batch)"
+            )
+        bound = self.bound
+        with self.held_out(wanted.data) as (examples, name):
+            ordered = sorted(examples, key=bound.size)
+            fitting = [example for example in ordered if 0 < bound.size(example) <= wanted.length]
+            chosen = fitting[-wanted.rows :] or ordered[:1]
+            steps = [bound.steps(example) for example in chosen]
+            by_layer = {layer: [step.get(layer, []) for step in steps] for layer in steps[0]}
+            facts = [bound.summarise(self.model), f"{len(chosen)} examples of {name}"]
+            return Inspected(self.model, bound.batch(chosen), self.run.model["cell"], facts, by_layer)
+
+    @contextmanager
+    def held_out(self, data: Any = ()) -> Iterator[tuple[list[Any], str]]:
+        """The examples of paths or of data in memory, or the run's own test or validation data, and their name.
+
+        What data in memory refer to is there inside the block.
+        """
+        if memory.is_nothing(data):
+            part = next(part for part in ("test", "valid") if part in told(self.run)["examples"])
+            yield self.own(part, "name data to judge it by"), f"the run's {part} data"
+        elif memory.is_paths(data):
+            paths = [data] if isinstance(data, str | Path) else list(data)
+            for path in paths:
+                check_there(Path(path))
+            name = ", ".join(map(str, paths))
+            examples = list(self.application.read([Path(path) for path in paths], self.settings))
+            if not examples:
+                raise UserError(f"expected examples to judge by, got none in {name}")
+            yield examples, name
+        else:
+            with memory.spilling() as folder:
+                found = from_memory(self.application, data, folder, self.settings)
+                yield [memory.moved(example, folder, ()) for example in found], "data in memory"
+
+    def own(self, part: str, remedy: str) -> list[Any]:
+        """The run's examples of a part, if what they refer to may be read."""
+        folder, refers = self.run.folder, self.application.refers
+        examples = [
+            memory.placed(each, folder, refers(each)) for each in load_examples(folder / f"{part}.jsonl", self.bound)
+        ]
+        references.check(folder, (Path(path) for example in examples for path in refers(example)), remedy)
+        return examples
+
+
+def from_memory(application: type[Application[Any]], data: Any, folder: Path, settings: Any) -> list[Any]:
+    """The examples of data in memory; those of the task's own type are taken as they are.
+
+    Args:
+        application: What the task declares.
+        data: In memory.
+        folder: An empty one for files of the task's own format.
+        settings: Of the task.
+
+    Raises:
+        UserError: If the data have no form that the task knows, or there is no example in them.
+    """
+    if isinstance(data, list | tuple) and data and all(isinstance(item, application.example_type) for item in data):
+        return list(data)
+    make_folder(folder)
+    examples = list(application.read(application.spill(data, folder), settings))
+    if not examples:
+        raise UserError("expected examples in the data in memory, got none")
+    return examples
+
+
+class _Data(TypedDict):
+    """What config.json tells of the data."""
+
+    found: list[str]
+    examples: dict[Literal["train", "valid", "test"], int]
+
+
+class _Config(TypedDict):
+    data: _Data
+
+
+def told(run: ModelFolder) -> _Data:
+    """What config.json tells of the data.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    config: _Config = checked(_schema(_Config), {"data": run.data}, str(run.folder / "config.json"))
+    if not {"train", "valid"} <= config["data"]["examples"].keys():
+        raise UserError(f"{run.folder / 'config.json'}: expected parts 'train' and 'valid'; the file is damaged")
+    return config["data"]
+
+
+def bind(run: ModelFolder, application: type[Application[Any]]) -> Application[Any]:
+    """The application with a run's settings and vocabulary.
+
+    Raises:
+        UserError: If they are damaged, or do not go together.
+    """
+    path = run.folder / "vocabulary.json"
+    vocabulary = read_json(path)
+    checked(_schema(application.vocabulary_type), vocabulary, str(path))
+    settings = stored(run, application.settings_type)
+    try:
+        return application(settings, vocabulary)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (LookupError, TypeError, ValueError) as error:  # what no schema tells: a symbol that is there twice
+        raise UserError(f"{path}: does not go with the run's settings ({error}); the file is damaged") from error
+
+
+@lru_cache(64)
+def _schema(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def write_examples(path: Path, examples: Sequence[Any]) -> None:
+    """Writes examples, a line each."""
+    write_chunks(path, (f"{json.dumps(asdict(example), ensure_ascii=False)}\n".encode() for example in examples))
+
+
+def load_examples(path: Path, bound: Application[Any]) -> list[Any]:
+    """Examples that :func:`write_examples` wrote.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    schema, examples = _schema(cast(Any, bound.example_type)), []
+    check_regular(path)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            where = f"{path}:{number}"
+            try:
+                text = line.decode("utf-8")
+                value = parse_object(text, where)
+                checked_json(schema, text, where)
+                examples.append(bound.example_type(**value))
+                bound.check(examples[-1])
+            except (TypeError, ValueError) as error:  # TypeError: an entry too many
+                raise UserError(f"{where}: expected an example, got something else ({error}); it is damaged") from error
+    if not examples:
+        raise UserError(f"{path}: expected the run's examples, got none; the file is damaged")
+    return examples
