@@ -6,11 +6,11 @@ Train a model of a task, judge it, use it::
     print(run.evaluate("held-out.csv"))
     throughtime.load("runs/reviews").predict(["a fine film", "a waste"])
 
-- ``train`` and ``load`` give a ``Run``: ``predict``, ``evaluate``, ``sample``, ``score``, ``stream``, ``inspect``, ``resume``,
-  ``save``, ``model``, ``settings``, ``history``. It gives back a ``Prediction`` or a ``Report``.
+- ``train`` and ``load`` give a ``Run``: ``predict``, ``evaluate``, ``sample``, ``score``, ``stream``, ``inspect``,
+  ``resume``, ``save``, ``model``, ``settings``, ``history``. It gives back a ``Prediction`` or a ``Report``.
 - ``UserError`` says in a line what to mend; ``TrainingDivergedError`` that a training broke off.
-- ``RNN``, ``GRU``, ``LSTM`` stand in for those of ``torch.nn``; ``Recurrent`` is a stack of any cell; ``accelerate`` replaces the
-  layers of a model of yours, ``decelerate`` puts them back.
+- ``RNN``, ``GRU``, ``LSTM`` stand in for those of ``torch.nn``; ``Recurrent`` is a stack of any cell; ``accelerate``
+  replaces the layers of a model of yours, ``decelerate`` puts them back.
 - ``Cell`` is what a cell of your own is written on, as the textbook writes it; everything else is derived from it.
   ``CELLS`` and ``find_cell`` give those that there are, ``unroll`` runs one over a sequence.
 - ``LanguageModel`` is a model of tokens, ``TextModel`` a trained one with its tokenizer.
