@@ -128,6 +128,24 @@ def rows(data: Any, names: Sequence[str]) -> list[Row]:
     return found
 
 
+def texts(found: Sequence[Row], *names: str) -> list[tuple[str, ...]]:
+    """The texts of some columns, a row each.
+
+    Raises:
+        UserError: If a row has another value there, or no such column.
+
+    Example:
+        >>> texts([{"text": "a fine film", "label": "good"}], "text")
+        [('a fine film',)]
+    """
+    for number, row in enumerate(found, 1):
+        for name in names:
+            if not isinstance(row.get(name), str):
+                given = f"{_shown(row[name])} under {name!r}" if name in row else f"only {', '.join(row) or 'nothing'}"
+                raise UserError(f"example {number}: expected texts under {', '.join(names)}, got {given}")
+    return [tuple(str(row[name]) for name in names) for row in found]
+
+
 def write_rows(found: Sequence[Row], path: Path) -> Path:
     """Rows as JSON lines.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,7 +106,7 @@ class RunCommand(SettingsCommand):
 
     def declared(self, args: Sequence[str]) -> type[BaseModel] | None:
         """The options of the first argument that is a model folder; None where no argument can be one."""
-        folders = [word for word in args if not word.startswith("-") and Path(word, "config.json").exists()]
+        folders = [word for word in args if not word.startswith("-") and os.path.exists(f"{word}/config.json")]
         if not folders and (not args or args[0].startswith("-")):
             return None
         run = Path(folders[0] if folders else args[0])

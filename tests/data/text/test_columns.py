@@ -154,7 +154,7 @@ def test_vectors_with_and_without_a_header(write: Write, head: str) -> None:
         {"the": [1.0, 2.0], ". .": [0.5, pytest.approx(-1e-3)]}
     )
     assert list(read_vectors(write(head + "a 1 2\nb 1 2 \n"), lambda word: word == "b").vectors) == ["b"]
-    assert list(read_vectors(write(head + "a 1 2\nb 1 2"), most=1 + bool(head)).vectors) == ["a"]
+    assert list(read_vectors(write(head + "a 1 2\nb 1 2"), lambda word: False, 1 + bool(head)).vectors) == ["a"]
 
 
 @pytest.mark.parametrize(

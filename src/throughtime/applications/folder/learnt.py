@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
@@ -44,60 +44,6 @@ Keys = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=88,
 
 class Nothing(TypedDict):
     """Of a task that makes its data."""
-
-
-class Words(TypedDict):
-    """Of :class:`throughtime.tasks.sentences.words.WordApplication`."""
-
-    words: Open
-    characters: Open
-    shapes: NotRequired[Open]
-    embedding: Annotated[int, Field(ge=1, le=1 << 16)]
-    covered: Annotated[list[Count], Field(min_length=2, max_length=2)]
-    seen: Annotated[list[Count], Field(min_length=2, max_length=2)]
-
-
-class LabelledWords(Words):
-    """Of sentiment."""
-
-    labels: Closed
-
-
-class TypedWords(Words):
-    """Of entities."""
-
-    types: Closed
-    scheme: str
-    entities: dict[str, str]
-
-
-class LabelledTrees(TypedDict):
-    """Of trees."""
-
-    words: Open
-    labels: Closed
-    majority: str
-
-
-class PlainWords(TypedDict):
-    """Of agreement."""
-
-    words: Open
-
-
-class Languages(TypedDict):
-    """Of translation: a tokenizer a side."""
-
-    source: str
-    target: str
-
-
-class Sounds(TypedDict):
-    """Of pronunciation."""
-
-    letters: Open
-    sounds: Closed
-    letter_sounds: dict[str, str]
 
 
 class Speech(TypedDict):

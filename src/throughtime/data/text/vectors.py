@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +30,12 @@ class WordVectors:
     vectors: dict[str, Tensor]
 
 
-def read_vectors(path: Path, wanted: Callable[[str], bool] = lambda word: True, most: int | None = None) -> WordVectors:
-    """The vectors of the words that are wanted.
+def _every(word: str) -> bool:
+    return True
+
+
+def read_vectors(path: Path, wanted: Callable[[str], bool] = _every, first: int = 0) -> WordVectors:
+    """The vectors of the words that are wanted, and of a file's first ones: the commonest words come first.
 
     word2vec and fastText begin with a line of two numbers, words and features, GloVe does not. A word may hold spaces:
     the numbers are the last columns. Of a word that stands there twice, the first vector counts.
@@ -40,19 +43,19 @@ def read_vectors(path: Path, wanted: Callable[[str], bool] = lambda word: True, 
     Args:
         path: The file.
         wanted: Asks for a word's vector.
-        most: Lines to read at most: the commonest words come first.
+        first: Lines whose words are all wanted.
 
     Raises:
         UserError: If a line has other than a word and as many numbers as the first; names it.
     """
     size, vectors = 0, dict[str, Tensor]()
-    for number, line in enumerate(islice(file_lines(path), most), 1):
+    for number, line in enumerate(file_lines(path), 1):
         line = line.rstrip(" \n")
         if number == 1 and _is_header(line):
             size = int(line.split(" ")[1])
             continue
         size = size or line.count(" ")
-        _take(path, number, line, size, vectors, wanted)
+        _take(path, number, line, size, vectors, _every if number <= first else wanted)
     if not size:
         raise UserError(f"{path}: expected vectors, a word and its numbers a line, got an empty file; name another")
     return WordVectors(size, vectors)

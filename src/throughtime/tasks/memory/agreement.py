@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import Application, Learnt
-from throughtime.applications.folder import learnt
+from throughtime.applications.folder.learnt import Open
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import WordReader
@@ -54,6 +55,12 @@ class AgreementSettings(MadeSettings):
         return sorted({round(number * self.gap / (GAPS - 1)) for number in range(GAPS)})
 
 
+class PlainWords(TypedDict):
+    """What ``vocabulary.json`` holds."""
+
+    words: Open
+
+
 class AgreementTask(Application[Agreement]):
     """The verb that agrees with a noun."""
 
@@ -61,7 +68,7 @@ class AgreementTask(Application[Agreement]):
     summary: ClassVar[str] = "network that finds the verb's number across a gap: accuracy and gradients of every cell"
     settings_type: ClassVar[type[StackSettings]] = AgreementSettings
     example_type = Agreement
-    vocabulary_type: ClassVar[Any] = learnt.PlainWords
+    vocabulary_type: ClassVar[Any] = PlainWords
 
     def __init__(self, settings: AgreementSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from rich.style import Style
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from throughtime.applications.application import Application, ExampleSettings, Where
 from throughtime.applications.options import Drawn, Explained, Ranked, Searched
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.words import pad
@@ -21,6 +22,7 @@ from throughtime.errors import UserError
 from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 from throughtime.pictures import new_figure, save_figure
+from throughtime.tasks.pairs.predictions import PairPrediction, Result, ResultT
 
 STEPS = 16384
 """Steps of sources that are decoded together, filling counted."""
@@ -49,15 +51,12 @@ class PairSettings(ExampleSettings):
 
 ExampleT = TypeVar("ExampleT", bound=Where)
 
-Written = tuple[Sequence[int], Sequence[str]]
-"""The ids of a sequence, and how a person reads each of them."""
-
 
 class PairOptions(Ranked, Searched, Explained, Drawn):
     """Of the target of a source: what may be asked of it."""
 
 
-class PairApplication(Application[ExampleT]):
+class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
     """A task from one sequence to another, on an encoder–decoder."""
 
     predicting = PairOptions
@@ -69,6 +68,36 @@ class PairApplication(Application[ExampleT]):
     def vocabulary_sizes(self) -> tuple[int, int]:
         """Tokens of the source's vocabulary and of the target's."""
         raise NotImplementedError(f"{type(self).__name__}: define vocabulary_sizes(self)")
+
+    # A source and a target, between people and the model.
+
+    def tidied(self, line: str) -> str:
+        """A source as it is read."""
+        return line.strip()
+
+    def encoded(self, sources: Sequence[str]) -> list[list[int]]:
+        """The ids of sources."""
+        raise NotImplementedError(f"{type(self).__name__}: define encoded(self, sources)")
+
+    def result(self, tokens: Sequence[int]) -> ResultT:
+        """A target."""
+        raise NotImplementedError(f"{type(self).__name__}: define result(self, tokens)")
+
+    def written(self, result: ResultT) -> str:
+        """A target as a person reads it."""
+        return str(result)
+
+    def steps_of(self, source: str, ids: Sequence[int], tokens: Sequence[int]) -> tuple[list[str], list[str]]:
+        """The steps of a source and of its target as a person reads them."""
+        raise NotImplementedError(f"{type(self).__name__}: define steps_of(self, source, ids, tokens)")
+
+    def prediction(self, shown: Text, source: str, **fields: Any) -> PairPrediction[ResultT]:
+        """The targets of a source; ``shown`` has the best of them."""
+        raise NotImplementedError(f"{type(self).__name__}: define prediction(self, shown, source, **fields)")
+
+    def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
+        """What the user should know of a source, and of a target that has or has not ended."""
+        return []
 
     def build(self) -> EncoderDecoder:
         """The encoder–decoder."""
@@ -119,27 +148,51 @@ class PairApplication(Application[ExampleT]):
         _, weights = model.log_probs(PairBatch.of([source], [target], self.eos))
         return weights[0, : len(target), : len(source)].cpu()
 
-    def explain(
-        self, model: EncoderDecoder, source: Written, target: Written, options: PairOptions
-    ) -> tuple[Text, dict[str, Any]]:
-        """What is asked of the attention, for people and for programs; draws the picture that is asked for.
+    # Use.
 
-        Args:
-            model: In evaluation mode.
-            source: What was read.
-            target: What was said.
-            options: What the user asks for.
-        """
+    def predict(self, model: EncoderDecoder, lines: Sequence[str], options: PairOptions) -> list[Prediction]:
+        """The target of every line."""
+        sources = [self.tidied(line) for line in lines]
+        ids = self.encoded(sources)
+        found = self.search(model, ids, max(options.nbest, options.beam or BEAM))
+        return [
+            self._predicted(model, source, read, best[: options.nbest], options)
+            if source
+            else self.prediction(Text(), source, nbest=[])
+            for source, read, best in zip(sources, ids, found, strict=True)
+        ]
+
+    def _predicted(
+        self, model: EncoderDecoder, source: str, ids: Sequence[int], best: Sequence[Hypothesis], options: PairOptions
+    ) -> PairPrediction[ResultT]:
+        found = [Result(self.result(h.tokens), round(h.score, 4), round(h.log_prob, 4)) for h in best]
+        written = [self.written(result.result) for result in found]
+        shown = Text(written[0])
+        if options.nbest > 1:
+            lines = zip(best, written, strict=True)
+            shown.append("".join(f"\n  {hypothesis.score:8.3f}  {result}" for hypothesis, result in lines))
+        attention, fields = self._explained(model, source, ids, best[0].tokens, options)
+        warnings = self.remarks_on(source, ids, best[0].ended)
+        return self.prediction(shown.append(attention), source, nbest=found, warnings=warnings, **fields)
+
+    def _explained(
+        self, model: EncoderDecoder, source: str, ids: Sequence[int], tokens: Sequence[int], options: PairOptions
+    ) -> tuple[Text, dict[str, Any]]:
+        """What is asked of the attention, for people and as fields; draws the picture that is asked for."""
         if not options.explain and options.picture is None:
             return Text(), {}
-        weights = self.attended(model, source[0], target[0])
+        weights = self.attended(model, ids, tokens)
+        across, down = self.steps_of(source, ids, tokens)
         if options.picture is not None:
-            draw_attention(options.picture, source[1], target[1], weights)
+            draw_attention(options.picture, across, down, weights)
         if not options.explain:
             return Text(), {}
         shares = [[round(share, 4) for share in row] for row in weights.tolist()]
-        data = {"attention": shares, "source_tokens": list(source[1]), "target_tokens": list(target[1])}
-        return show_attention(source[1], target[1], weights), data
+        return show_attention(across, down, weights), {
+            "attention": shares,
+            "source_tokens": across,
+            "target_tokens": down,
+        }
 
 
 def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -184,16 +237,3 @@ def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], wei
     axes.set_xticks(range(len(source)), source, rotation=60, ha="right")
     axes.set_yticks(range(len(target)), target)
     save_figure(figure, path)
-
-
-def list_results(results: Sequence[str], hypotheses: Sequence[Hypothesis], options: PairOptions) -> Text:
-    """A line for each result with its score, where more than one is asked for."""
-    pairs = zip(results, hypotheses, strict=True) if options.nbest > 1 else ()
-    return Text("".join(f"\n  {hypothesis.score:8.3f}  {result}" for result, hypothesis in pairs))
-
-
-def hypotheses_data(hypotheses: Sequence[tuple[Any, Hypothesis]]) -> list[dict[str, Any]]:
-    """Results with their scores, for programs."""
-    return [
-        {"result": result, "score": round(h.score, 4), "log_prob": round(h.log_prob, 4)} for result, h in hypotheses
-    ]

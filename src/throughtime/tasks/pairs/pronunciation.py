@@ -11,25 +11,20 @@ from typing import Any, ClassVar
 
 from rapidfuzz.distance import Levenshtein
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import long_input, unknown_label
-from throughtime.applications.folder import learnt
-from throughtime.applications.prediction import Prediction
+from throughtime.applications.folder.learnt import Closed, Open
+from throughtime.applications.memory import rows
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
-from throughtime.models import EncoderDecoder
-from throughtime.tasks.pairs.base import (
-    BEAM,
-    LONGEST,
-    PairApplication,
-    PairSettings,
-    hypotheses_data,
-    list_results,
-)
+from throughtime.files import write_text
+from throughtime.tasks.pairs.base import BEAM, LONGEST, PairApplication, PairSettings
+from throughtime.tasks.pairs.predictions import PronunciationPrediction
 from throughtime.training import Evaluation
 
 END = "<eos>"
@@ -71,14 +66,22 @@ class Pronounced:
     where: str
 
 
-class Pronunciation(PairApplication[Pronounced]):
+class Sounds(TypedDict):
+    """What ``vocabulary.json`` holds."""
+
+    letters: Open
+    sounds: Closed
+    letter_sounds: dict[str, str]
+
+
+class Pronunciation(PairApplication[Pronounced, list[str]]):
     """Letters to sounds."""
 
     name = "pronunciation"
     summary = "model of how words are spoken: letters to sounds, from a pronouncing dictionary"
     settings_type: ClassVar[type[PronunciationSettings]] = PronunciationSettings
     example_type = Pronounced
-    vocabulary_type: ClassVar[Any] = learnt.Sounds
+    vocabulary_type: ClassVar[Any] = Sounds
     suffixes = (".dict",)
     eos = 0
 
@@ -104,6 +107,20 @@ class Pronunciation(PairApplication[Pronounced]):
                 if entry.sounds[0] not in known.sounds:
                     known.sounds.append(entry.sounds[0])
         yield from words.values()
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Words and sounds as a dictionary, a line a pronunciation.
+
+        Args:
+            data: ``[(word, sounds), …]``, ``(words, sounds)``, or mappings or a frame with these two columns; sounds
+                are a list, or a text with spaces between them. A word that stands there twice has two pronunciations.
+            folder: An empty one.
+        """
+        path = folder / "examples.dict"
+        found = rows(data, ("word", "sounds"))
+        write_text(path, "".join(f"{_entry(row, number)}\n" for number, row in enumerate(found, 1)))
+        return [path]
 
     @classmethod
     def key(cls, example: Pronounced) -> Hashable:
@@ -144,18 +161,18 @@ class Pronunciation(PairApplication[Pronounced]):
     def validate(self, model: Any, examples: Sequence[Pronounced]) -> Evaluation:
         """The share of words that are wrong, of some words spread over the data."""
         chosen = examples[:: -(-len(examples) // JUDGED)]
-        said = self.search(model, [self.letters.ids(example.word) for example in chosen], None)
+        said = self.search(model, self.encoded([example.word for example in chosen]), None)
         pairs = zip(chosen, said, strict=True)
-        results = [nearest_sounds(self._sounds(best.tokens), example.sounds) for example, (best,) in pairs]
+        results = [nearest_sounds(self.result(best.tokens), example.sounds) for example, (best,) in pairs]
         figures = error_rates(results)
         # Phonemes tell models apart while no word is right yet.
         return Evaluation(figures["word_error"] + 1e-3 * figures["phoneme_error"], figures)
 
     def evaluate(self, model: Any, examples: Sequence[Pronounced], options: Any) -> Report:
         """Word and phoneme errors, in percent, each word against the nearest of its pronunciations."""
-        found = self.search(model, [self.letters.ids(example.word) for example in examples], BEAM)
+        found = self.search(model, self.encoded([example.word for example in examples]), BEAM)
         results = [
-            nearest_sounds(self._sounds(best[0].tokens), example.sounds)
+            nearest_sounds(self.result(best[0].tokens), example.sounds)
             for example, best in zip(examples, found, strict=True)
         ]
         by_letter = self.vocabulary["letter_sounds"]
@@ -167,32 +184,37 @@ class Pronunciation(PairApplication[Pronounced]):
         figures = {**error_rates(results), **baseline, "words": len(examples), "beam": BEAM}
         return Report(figures, [*_sound_tables(results), _hardest(examples, results)])
 
-    def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
-        """The sounds of every line, read as one word."""
-        words = [line.strip().lower() for line in lines]
-        sources = [self.letters.ids(word) for word in words]
-        width = max(options.nbest, options.beam or BEAM)
-        found = self.search(model, sources, width)
-        return [
-            self._prediction(model, word, source, best[: options.nbest], options)
-            if word
-            else Prediction(Text(""), {"word": "", "nbest": []})
-            for word, source, best in zip(words, sources, found, strict=True)
-        ]
+    # Use.
 
-    def _prediction(
-        self, model: EncoderDecoder, word: str, source: Sequence[int], best: Sequence[Any], options: Any
-    ) -> Prediction:
-        said = [self._sounds(hypothesis.tokens) for hypothesis in best]
-        shown = Text(word, style="bold").append("  ").append(" ".join(said[0]))
-        shown.append(list_results([" ".join(sounds) for sounds in said], best, options))
-        attention, shares = self.explain(model, (source, word), (best[0].tokens, said[0]), options)
-        data = {"word": word, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
-        return Prediction(shown.append(attention), data, self._warnings(word, best[0].ended))
+    def tidied(self, line: str) -> str:
+        """In lower case."""
+        return line.strip().lower()
 
-    def _warnings(self, word: str, ended: bool) -> list[str]:
-        warnings = long_input(len(word), "letters")
-        unknown = sorted({letter for letter in word if letter not in self.letters})
+    def encoded(self, sources: Sequence[str]) -> list[list[int]]:
+        """Their letters' ids."""
+        return [self.letters.ids(word) for word in sources]
+
+    def result(self, tokens: Sequence[int]) -> list[str]:
+        """The sounds."""
+        return [self.sounds.symbols[token] for token in tokens]
+
+    def written(self, result: list[str]) -> str:
+        """With spaces between them."""
+        return " ".join(result)
+
+    def steps_of(self, source: str, ids: Sequence[int], tokens: Sequence[int]) -> tuple[list[str], list[str]]:
+        """Letters and sounds."""
+        return list(source), self.result(tokens)
+
+    def prediction(self, shown: Text, source: str, **fields: Any) -> PronunciationPrediction:
+        """The pronunciations, the word before them."""
+        head = Text(source, style="bold").append("  ") if source else Text()
+        return PronunciationPrediction(head.append(shown), word=source, **fields)
+
+    def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
+        """How long it is, which letters are not known, and whether its pronunciation is cut."""
+        warnings = long_input(len(source), "letters")
+        unknown = sorted({letter for letter in source if letter not in self.letters})
         if unknown:
             warnings.append(f"the model has never seen {', '.join(map(repr, unknown))}")
         if not ended:
@@ -204,9 +226,6 @@ class Pronunciation(PairApplication[Pronounced]):
             return self.sounds.ids(sounds)
         except KeyError as error:
             raise unknown_label(example.where, str(error.args[0]), self.sounds.symbols[1:]) from error
-
-    def _sounds(self, tokens: Sequence[int]) -> list[str]:
-        return [self.sounds.symbols[token] for token in tokens]
 
 
 def nearest_sounds(said: Sequence[str], right: Sequence[Sequence[str]]) -> tuple[list[str], list[str], int]:
@@ -251,6 +270,19 @@ def _parse(line: str, where: str, stress: bool) -> Pronounced | None:
         raise UserError(f"{where}: expected a word and its phonemes, got {line.strip()!r}; e.g. 'cat K AE T'")
     sounds = fields[1:] if stress else [_STRESS.sub("", sound) for sound in fields[1:]]
     return Pronounced(_VARIANT.sub("", fields[0]).lower(), [sounds], where)
+
+
+def _entry(row: Mapping[str, Any], number: int) -> str:
+    """A line that is read as a word and its sounds, and as nothing else."""
+    word, sounds = row.get("word"), row.get("sounds")
+    if isinstance(word, str) and isinstance(sounds, str | list | tuple) and sounds:
+        fields = [word, *(sounds.split() if isinstance(sounds, str) else map(str, sounds))]
+        entry = _parse(line := " ".join(fields), "", stress=True) if word.strip() else None
+        if entry is not None and [line.split()[0], *entry.sounds[0]] == fields:
+            return line
+    raise UserError(
+        f"example {number}: expected a word and its sounds, got {word!r} and {sounds!r}; e.g. 'cat', 'K AE T'"
+    )
 
 
 def _letter_sounds(train: Sequence[Pronounced]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +11,19 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import HARDEST, long_input
-from throughtime.applications.folder import learnt
-from throughtime.applications.prediction import Prediction
+from throughtime.applications.memory import rows, texts
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.aligned import find_aligned, read_aligned
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.tokenizer import Tokenizer
-from throughtime.decoding import Hypothesis
 from throughtime.extras import extra
-from throughtime.models import EncoderDecoder
-from throughtime.tasks.pairs.base import (
-    BEAM,
-    LONGEST,
-    PairApplication,
-    PairSettings,
-    hypotheses_data,
-    list_results,
-)
+from throughtime.files import write_text
+from throughtime.tasks.pairs.base import BEAM, LONGEST, PairApplication, PairSettings
+from throughtime.tasks.pairs.predictions import TranslationPrediction
 from throughtime.training import Evaluation
 
 LENGTHS = (10, 15, 20, 30)
@@ -61,14 +55,21 @@ class Sentences:
     where: str
 
 
-class Translation(PairApplication[Sentences]):
+class Languages(TypedDict):
+    """What ``vocabulary.json`` holds: a tokenizer a side."""
+
+    source: str
+    target: str
+
+
+class Translation(PairApplication[Sentences, str]):
     """One language to another."""
 
     name: ClassVar[str] = "translation"
     summary: ClassVar[str] = "translator, from two line-aligned files or a table"
     settings_type: ClassVar[type[TranslationSettings]] = TranslationSettings
     example_type: ClassVar[type[Any]] = Sentences
-    vocabulary_type: ClassVar[Any] = learnt.Languages
+    vocabulary_type: ClassVar[Any] = Languages
     eos = Tokenizer.eos
     never = (Tokenizer.unk,)
 
@@ -91,6 +92,22 @@ class Translation(PairApplication[Sentences]):
         """
         for found in read_aligned(paths, settings.from_, settings.to):
             yield Sentences(*found)
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Sentences and translations as a table.
+
+        Args:
+            data: ``[(source, target), …]``, ``(sources, targets)``, or mappings or a frame with columns ``source`` and
+                ``target``, or with two columns, the source first. A tab or a line break in a sentence becomes a space.
+            folder: An empty one.
+        """
+        found = rows(data, ("source", "target"))
+        names = list(found[0]) if len(found[0]) == 2 and not found[0].keys() & {"source", "target"} else []
+        pairs = texts(found, *(names or ("source", "target")))
+        path = folder / "examples.tsv"
+        write_text(path, "".join("\t".join(re.sub(r"[\t\r\n]", " ", text) for text in pair) + "\n" for pair in pairs))
+        return [path]
 
     @classmethod
     def key(cls, example: Sentences) -> Hashable:
@@ -117,13 +134,13 @@ class Translation(PairApplication[Sentences]):
 
     def steps(self, example: Sentences) -> dict[str, list[str]]:
         """The source's tokens; before each of the target's that which is read there."""
-        (source,), (target,) = self._sources([example.source]), self.target.encode_many([_spaced(example.target)])
+        (source,), (target,) = self.encoded([example.source]), self.target.encode_many([_spaced(example.target)])
         return {"encoder": _pieces(self.source, source), "decoder": ["", *_pieces(self.target, target)]}
 
     def batch(self, examples: Sequence[Sentences]) -> PairBatch:
         """A pair for every example."""
         targets = self.target.encode_many([_spaced(example.target) for example in examples])
-        return PairBatch.of(self._sources([example.source for example in examples]), targets, self.eos)
+        return PairBatch.of(self.encoded([example.source for example in examples]), targets, self.eos)
 
     @torch.no_grad()
     def validate(self, model: Any, examples: Sequence[Sentences]) -> Evaluation:
@@ -143,8 +160,8 @@ class Translation(PairApplication[Sentences]):
         """
         metrics = _metrics(self.settings.lowercase)
         sources, right = [e.source for e in examples], [e.target for e in examples]
-        found = self.search(model, self._sources(sources), BEAM)
-        said = [self._text(best[0]) for best in found]
+        found = self.search(model, self.encoded(sources), BEAM)
+        said = [self.result(best[0].tokens) for best in found]
         figures: dict[str, Any] = {}
         for name, metric in metrics.items():
             figures[name] = metric.corpus_score(said, [right]).score
@@ -153,39 +170,32 @@ class Translation(PairApplication[Sentences]):
         figures |= {**signatures, "sentences": len(examples), "beam": BEAM}
         return Report(figures, [_by_length(metrics, sources, said, right), _hardest(metrics, examples, said)])
 
-    def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
-        """The translation of every line."""
-        lines = [line.strip() for line in lines]
-        sources = self._sources(lines)
-        found = self.search(model, sources, max(options.nbest, options.beam or BEAM))
-        return [
-            self._prediction(model, line, source, best[: options.nbest], options)
-            if line
-            else Prediction(Text(""), {"source": "", "nbest": []})
-            for line, source, best in zip(lines, sources, found, strict=True)
-        ]
+    # Use.
 
-    def _prediction(
-        self, model: EncoderDecoder, line: str, source: Sequence[int], best: Sequence[Hypothesis], options: Any
-    ) -> Prediction:
-        said = [self._text(hypothesis) for hypothesis in best]
-        target = best[0].tokens
-        across, down = (source, _pieces(self.source, source)), (target, _pieces(self.target, target))
-        attention, shares = self.explain(model, across, down, options)
-        shown = Text(said[0]).append(list_results(said, best, options)).append(attention)
-        data = {"source": line, "nbest": hypotheses_data(list(zip(said, best, strict=True))), **shares}
-        warnings = long_input(len(line.split()))
-        if unknown := source.count(self.source.unk):
-            warnings.append(f"the model does not know {unknown} of {len(source)} tokens")
-        if not best[0].ended:
+    def encoded(self, sources: Sequence[str]) -> list[list[int]]:
+        """Their tokens' ids."""
+        return self.source.encode_many([_spaced(text) for text in sources])
+
+    def result(self, tokens: Sequence[int]) -> str:
+        """The sentence."""
+        return self.target.decode(tokens).strip()
+
+    def steps_of(self, source: str, ids: Sequence[int], tokens: Sequence[int]) -> tuple[list[str], list[str]]:
+        """Their tokens."""
+        return _pieces(self.source, ids), _pieces(self.target, tokens)
+
+    def prediction(self, shown: Text, source: str, **fields: Any) -> TranslationPrediction:
+        """The translations."""
+        return TranslationPrediction(shown, source=source, **fields)
+
+    def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
+        """How long it is, what is not known of it, and whether its translation is cut."""
+        warnings = long_input(len(source.split()))
+        if unknown := ids.count(self.source.unk):
+            warnings.append(f"the model does not know {unknown} of {len(ids)} tokens")
+        if not ended:
             warnings.append(f"no end was found: the translation is cut (at most {LONGEST} tokens)")
-        return Prediction(shown, data, warnings)
-
-    def _sources(self, texts: Sequence[str]) -> list[list[int]]:
-        return self.source.encode_many([_spaced(text) for text in texts])
-
-    def _text(self, hypothesis: Hypothesis) -> str:
-        return self.target.decode(hypothesis.tokens).strip()
+        return warnings
 
 
 def _spaced(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,14 +12,15 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
-from throughtime.applications.folder import learnt
+from throughtime.applications.folder.learnt import Closed
+from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.examples import Examples
 from throughtime.data.parts import part_of
-from throughtime.data.text.columns import TaggedSentence, read_columns, read_spans, split_signs
+from throughtime.data.text.columns import DOCUMENT, TaggedSentence, read_columns, read_spans, split_signs
 from throughtime.data.text.tags import (
     Span,
     allowed_transitions,
@@ -31,10 +33,12 @@ from throughtime.data.text.tags import (
 from throughtime.data.text.words import Word, find_words, pad, split_sign
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
+from throughtime.files import write_text
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.inputs.words import Spelling
-from throughtime.tasks.sentences.words import WordApplication, WordSettings
+from throughtime.tasks.sentences.predictions import EntitiesPrediction, Entity, Tagging
+from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, Schedule
 
 LIFTS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -66,6 +70,14 @@ class EntitySettings(WordSettings):
     min_count: int = option(3, "Rarer words become UNK.", "Data", ge=1)
 
 
+class TypedWords(KnownWords):
+    """What ``vocabulary.json`` holds."""
+
+    types: Closed
+    scheme: str
+    entities: dict[str, str]
+
+
 class EntityOptions(Ranked):
     """Of the entities of a sentence: what may be asked of it."""
 
@@ -77,7 +89,7 @@ class Entities(WordApplication[TaggedSentence]):
     summary = "tagger of names of people, places, products, … in sentences (CoNLL columns, JSON spans)"
     settings_type: ClassVar[type[ExampleSettings]] = EntitySettings
     example_type = TaggedSentence
-    vocabulary_type: ClassVar[Any] = learnt.TypedWords
+    vocabulary_type: ClassVar[Any] = TypedWords
     predicting = EntityOptions
     # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.
     suffixes = tuple(
@@ -105,6 +117,24 @@ class Entities(WordApplication[TaggedSentence]):
         for path in paths:
             found = read_spans(path) if path.suffix.lower() == ".jsonl" else read_columns(path)
             yield from map(split_signs, found)
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Words and tags in columns; texts and spans as JSON lines.
+
+        Args:
+            data: Sentences, ``[(words, tags), …]``, or texts with spans of their characters, ``[(text, [(0, 4,
+                "person")]), …]``; as two columns, mappings or a frame, too, with these four names.
+            folder: An empty one.
+        """
+        found = rows(data, ("words", "tags"))
+        if any(isinstance(row.get("words"), str) for row in found):
+            found = rows(data, ("text", "spans"))
+        if "text" in found[0]:
+            return [write_rows(found, folder / "examples.jsonl")]
+        path = folder / "examples.conll"
+        write_text(path, "\n".join(_columns(row, number) for number, row in enumerate(found, 1)))
+        return [path]
 
     @classmethod
     def key(cls, example: TaggedSentence) -> Hashable:
@@ -253,29 +283,35 @@ class Entities(WordApplication[TaggedSentence]):
 
     def _prediction(
         self, line: str, words: Sequence[Word], best: Sequence[Labelling], sure: torch.Tensor, all_of_them: bool
-    ) -> Prediction:
-        taggings: list[dict[str, Any]] = []
+    ) -> EntitiesPrediction:
+        taggings: list[Tagging] = []
         for labels, log_prob in best:
             spans = find_spans([self.tags.symbols[label] for label in labels])
             entities = [_entity(line, words, span, labels, sure) for span in spans]
-            taggings.append({"log_prob": round(log_prob, 4), "entities": entities})
+            taggings.append(Tagging(round(log_prob, 4), entities))
         shown = Text()
         for tagging in taggings:
             if all_of_them:
-                shown.append(f"{tagging['log_prob']:10.4f}  ", "dim")
-            shown.append(self._coloured(line, tagging["entities"])).append("\n")
+                shown.append(f"{tagging.log_prob:10.4f}  ", "dim")
+            shown.append(self._coloured(line, tagging.entities)).append("\n")
         shown.rstrip()
-        data = {"text": line, **taggings[0], **({"nbest": taggings} if all_of_them else {})}
-        return Prediction(shown, data, long_input(len(words)))
+        return EntitiesPrediction(
+            shown,
+            text=line,
+            log_prob=taggings[0].log_prob,
+            entities=taggings[0].entities,
+            nbest=taggings if all_of_them else None,
+            warnings=long_input(len(words)),
+        )
 
-    def _coloured(self, line: str, entities: Sequence[Mapping[str, Any]]) -> Text:
+    def _coloured(self, line: str, entities: Sequence[Entity]) -> Text:
         """The line, every entity in its type's colour with its type behind it."""
         shown, at = Text(), 0
         for entity in entities:
-            colour = COLOURS[self.vocabulary["types"].index(entity["type"]) % len(COLOURS)]
-            shown.append(line[at : entity["start"]])
-            shown.append(entity["text"], f"bold {colour}").append(f" [{entity['type']}]", colour)
-            at = entity["end"]
+            colour = COLOURS[self.vocabulary["types"].index(entity.type) % len(COLOURS)]
+            shown.append(line[at : entity.start])
+            shown.append(entity.text, f"bold {colour}").append(f" [{entity.type}]", colour)
+            at = entity.end
         return shown.append(line[at:])
 
 
@@ -335,14 +371,24 @@ def _told(words: Sequence[str], spans: Sequence[Span]) -> str:
     return "; ".join(f"{' '.join(words[start:end])} [{label}]" for start, end, label in spans) or "-"
 
 
-def _entity(line: str, words: Sequence[Word], span: Span, labels: Sequence[int], sure: torch.Tensor) -> dict[str, Any]:
+def _entity(line: str, words: Sequence[Word], span: Span, labels: Sequence[int], sure: torch.Tensor) -> Entity:
     """An entity; it is as sure as the least sure tag of its words."""
     start, end = words[span.start].start, words[span.end - 1].end
     confidence = min(float(sure[word, labels[word]]) for word in range(span.start, span.end))
-    return {
-        "start": start,
-        "end": end,
-        "type": span.label,
-        "text": line[start:end],
-        "confidence": round(min(1.0, confidence), 4),
-    }
+    return Entity(start, end, span.label, line[start:end], round(min(1.0, confidence), 4))
+
+
+def _columns(row: Mapping[str, Any], number: int) -> str:
+    """A sentence as rows of a file in columns, which hold every word that has no tab and no line break."""
+    words, tags = (_texts(row.get(name)) for name in ("words", "tags"))
+    if not words or len(words) != len(tags):
+        raise UserError(f"example {number}: expected words and a tag for each, got {len(words)} and {len(tags)}")
+    for text in (*words, *tags):
+        if not text.strip() or text == DOCUMENT or re.search(r"[\t\r\n]", text):
+            raise UserError(f"example {number}: expected words and tags without tabs and line breaks, got {text!r}")
+    return "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
+
+
+def _texts(values: Any) -> list[str]:
+    """A sequence's texts; none where it is no sequence."""
+    return [str(value) for value in values] if isinstance(values, Iterable) and not isinstance(values, str) else []

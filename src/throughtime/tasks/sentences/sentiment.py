@@ -14,7 +14,8 @@ from torch import Tensor
 
 from throughtime.applications.application import ROWS, ExampleSettings, long_input, unknown_label
 from throughtime.applications.classification import class_evaluation, class_report, judge
-from throughtime.applications.folder import learnt
+from throughtime.applications.folder.learnt import Closed
+from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Explained, Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
@@ -25,7 +26,8 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
-from throughtime.tasks.sentences.words import WordApplication, WordSettings
+from throughtime.tasks.sentences.predictions import MovedWord, SentimentPrediction
+from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, OptimiserName
 
 MOVERS = 3
@@ -57,6 +59,12 @@ class SentimentExample:
     where: str
 
 
+class LabelledWords(KnownWords):
+    """What ``vocabulary.json`` holds."""
+
+    labels: Closed
+
+
 class SentimentOptions(Ranked, Explained):
     """Of the class of a text: what may be asked of it."""
 
@@ -69,7 +77,7 @@ class Sentiment(WordApplication[SentimentExample]):
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
     predicting = SentimentOptions
     example_type: ClassVar[type[Any]] = SentimentExample
-    vocabulary_type: ClassVar[Any] = learnt.LabelledWords
+    vocabulary_type: ClassVar[Any] = LabelledWords
 
     def __init__(self, settings: SentimentSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -86,6 +94,17 @@ class Sentiment(WordApplication[SentimentExample]):
         for path in paths:
             for found in read_labelled(path, settings.text_column, settings.label_column):
                 yield SentimentExample(found.text, split_words(found.text), found.label, found.where)
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Texts and labels as JSON lines.
+
+        Args:
+            data: ``[(text, label), …]``, ``(texts, labels)``, or mappings or a frame whose columns the reader finds: by
+                names such as ``text``, ``review``, ``label``, ``sentiment``, else by what they hold.
+            folder: An empty one.
+        """
+        return [write_rows(rows(data, ("text", "label")), folder / "examples.jsonl")]
 
     @classmethod
     def key(cls, example: SentimentExample) -> Hashable:
@@ -147,27 +166,26 @@ class Sentiment(WordApplication[SentimentExample]):
 
     def _show(
         self, model: Classifier, line: str, words: Sequence[Word], log_probs: Tensor, options: SentimentOptions
-    ) -> Prediction:
+    ) -> SentimentPrediction:
         order = log_probs.argsort(descending=True, stable=True).tolist()
         chances = {self.labels.symbols[n]: math.exp(float(log_probs[n])) for n in order}
         label = self.labels.symbols[order[0]]
-        data: dict[str, Any] = {"text": line, "label": label, "probabilities": chances}
+        moved: list[MovedWord] | None = None
         shown = Text()
         shown.append("  ".join(f"{name} {100 * chance:.1f} %" for name, chance in [*chances.items()][: options.nbest]))
         shown.append("  ")
         if options.explain:
             moved = self._moves(model, words, log_probs, order[0])
-            data["words"] = [{"word": word, "start": start, "end": end, "moved": by} for word, start, end, by in moved]
             shown.append_text(coloured(line, moved))
-            strongest = sorted(moved, key=lambda word: -abs(word[3]))[:MOVERS]
-            shown.append("".join(f"\n  {by:+.2f}  {word}" for word, _, _, by in strongest), "dim")
+            strongest = sorted(moved, key=lambda word: -abs(word.moved))[:MOVERS]
+            shown.append("".join(f"\n  {word.moved:+.2f}  {word.word}" for word in strongest), "dim")
         else:
             shown.append(line)
-        return Prediction(shown, data, long_input(len(words)))
+        return SentimentPrediction(
+            shown, text=line, label=label, probabilities=chances, words=moved, warnings=long_input(len(words))
+        )
 
-    def _moves(
-        self, model: Classifier, words: Sequence[Word], log_probs: Tensor, label: int
-    ) -> list[tuple[str, int, int, float]]:
+    def _moves(self, model: Classifier, words: Sequence[Word], log_probs: Tensor, label: int) -> list[MovedWord]:
         """How much each word adds to the logarithm of a label's odds: what is lost when it becomes UNK."""
         before = float(log_odds(log_probs.unsqueeze(0), label))
         lost: list[float] = []
@@ -177,7 +195,7 @@ class Sentiment(WordApplication[SentimentExample]):
                 for at in range(len(words))[begin : begin + ROWS]
             ]
             lost += [before - after for after in log_odds(model.log_probs(self.reader.batch(hidden)), label).tolist()]
-        return [(*word, by) for word, by in zip(words, lost, strict=True)]
+        return [MovedWord(*word, by) for word, by in zip(words, lost, strict=True)]
 
 
 def log_odds(log_probs: Tensor, label: int) -> Tensor:
@@ -192,11 +210,12 @@ def log_odds(log_probs: Tensor, label: int) -> Tensor:
     return log_probs[:, label] - log_probs[:, others].logsumexp(1)
 
 
-def coloured(line: str, moved: Sequence[tuple[str, int, int, float]]) -> Text:
+def coloured(line: str, moved: Sequence[MovedWord]) -> Text:
     """The line, words that speak for the label in green, those against it in red, the strongest bold."""
     text = Text(line)
-    most = max((abs(by) for *_, by in moved), default=0.0)
-    for _, start, end, by in moved:
-        if abs(by) > most / 4:
-            text.stylize(("bold " if abs(by) > most / 2 else "") + ("green" if by > 0 else "red"), start, end)
+    most = max((abs(word.moved) for word in moved), default=0.0)
+    for word in moved:
+        if abs(word.moved) > most / 4:
+            colour = "green" if word.moved > 0 else "red"
+            text.stylize(f"bold {colour}" if abs(word.moved) > most / 2 else colour, word.start, word.end)
     return text

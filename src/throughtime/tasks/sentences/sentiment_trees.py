@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from rich.text import Text
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import (
     Application,
@@ -21,7 +23,8 @@ from throughtime.applications.application import (
     surest_errors,
     unknown_label,
 )
-from throughtime.applications.folder import learnt
+from throughtime.applications.folder.learnt import Closed, Open
+from throughtime.applications.memory import rows, texts
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
@@ -30,8 +33,10 @@ from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_br
 from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, binarised, drawn, right_branching, to_brackets
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
+from throughtime.files import write_text
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
+from throughtime.tasks.sentences.predictions import Node, TreePrediction
 from throughtime.training import Evaluation, OptimiserName
 
 COLOURS = ("bold red", "red", "default", "green", "bold green")
@@ -64,6 +69,14 @@ class SentimentTreesSettings(DataSettings):
         find_tree_cell(self.cell)
 
 
+class LabelledTrees(TypedDict):
+    """What ``vocabulary.json`` holds."""
+
+    words: Open
+    labels: Closed
+    majority: str
+
+
 class _Judged(NamedTuple):
     """Trees as the cell takes them, and what a model says of them.
 
@@ -87,7 +100,7 @@ class SentimentTrees(Application[Tree]):
     summary = "classifier of every node of a parsed sentence, such as its sentiment: labels, drawn as a tree"
     settings_type: ClassVar[type[DataSettings]] = SentimentTreesSettings
     example_type = Tree
-    vocabulary_type: ClassVar[Any] = learnt.LabelledTrees
+    vocabulary_type: ClassVar[Any] = LabelledTrees
     suffixes = (".txt", ".ptb", ".trees", ".mrg", ".conllu")
 
     def __init__(self, settings: SentimentTreesSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -114,6 +127,23 @@ class SentimentTrees(Application[Tree]):
                     remedy = "write '# label = x' above the sentence" if heads else "write one after the first bracket"
                     raise UserError(f"{tree.where}: expected a label at the root, got none; {remedy}")
                 yield tree
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Trees in brackets as a line each; sentences of CoNLL-U with a blank line after each.
+
+        Args:
+            data: ``[(tree,), …]``, or mappings or a frame with a column ``tree``; a tree is a text as a file has it,
+                ``"(3 (2 very) (4 good))"``. A list of texts alone is one of paths.
+            folder: An empty one.
+        """
+        trees = [tree for (tree,) in texts(rows(data, ("tree",)), "tree")]
+        if trees[0].lstrip().startswith("("):
+            path, lines = folder / "examples.txt", [re.sub(r"[\r\n]+", " ", tree.strip()) for tree in trees]
+        else:
+            path, lines = folder / "examples.conllu", [tree.strip("\r\n") + "\n" for tree in trees]
+        write_text(path, "".join(f"{line}\n" for line in lines))
+        return [path]
 
     @classmethod
     def key(cls, example: Tree) -> Hashable:
@@ -248,9 +278,9 @@ class SentimentTrees(Application[Tree]):
         """
         return [self._predict(model, line.strip()) for line in lines]
 
-    def _predict(self, model: TreeClassifier, line: str) -> Prediction:
+    def _predict(self, model: TreeClassifier, line: str) -> TreePrediction:
         if not line:
-            return Prediction(Text(), {"text": "", "label": None, "probabilities": {}, "tree": "", "nodes": []})
+            return TreePrediction(Text(), text="", label=None, probabilities={}, tree="", nodes=[])
         tree, warnings = self._tree_of(line)
         warnings += long_input(len(tree.sentence))
         tree = self._fitted(tree)
@@ -260,19 +290,21 @@ class SentimentTrees(Application[Tree]):
         labels = self.labels.symbols
         said = Tree(tree.words, [labels[label] for label in guessed], tree.parents)
         chances = scores.exp()
-        data = {
-            "text": " ".join(tree.sentence),
-            "label": said.labels[said.root],
-            "probabilities": dict(zip(labels, chances[said.root].tolist(), strict=True)),
-            "tree": to_brackets(said),
-            "nodes": [
-                {"label": label, "probability": float(chance[number]), "word": word or None, "parent": parent}
-                for label, chance, number, word, parent in zip(
-                    said.labels, chances, guessed, said.words, said.parents, strict=True
-                )
-            ],
-        }
-        return Prediction(self._draw(said, guessed), data, warnings)
+        nodes = [
+            Node(label, float(chance[number]), word or None, parent)
+            for label, chance, number, word, parent in zip(
+                said.labels, chances, guessed, said.words, said.parents, strict=True
+            )
+        ]
+        return TreePrediction(
+            self._draw(said, guessed),
+            text=" ".join(tree.sentence),
+            label=said.labels[said.root],
+            probabilities=dict(zip(labels, chances[said.root].tolist(), strict=True)),
+            tree=to_brackets(said),
+            nodes=nodes,
+            warnings=warnings,
+        )
 
     def _tree_of(self, line: str) -> tuple[Tree, list[str]]:
         """The tree that a line writes down, or a right-branching one of its words, with a warning."""

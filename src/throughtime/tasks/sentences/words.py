@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
+
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import Application, ExampleSettings, Where
+from throughtime.applications.folder.learnt import Count, Open
 from throughtime.applications.settings import option
 from throughtime.data.text.vectors import WordVectors, read_vectors
 from throughtime.data.text.words import WordReader, shape_of
@@ -34,6 +40,17 @@ class WordSettings(ExampleSettings):
     word_dropout: float = option(0.1, "Words read as UNK while training.", "Model", ge=0, lt=1)
 
 
+class KnownWords(TypedDict):
+    """What ``vocabulary.json`` holds of words."""
+
+    words: Open
+    characters: Open
+    shapes: NotRequired[Open]
+    embedding: Annotated[int, Field(ge=1, le=1 << 16)]
+    covered: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    seen: Annotated[list[Count], Field(min_length=2, max_length=2)]
+
+
 class WordApplication(Application[ExampleT]):
     """A task on sentences."""
 
@@ -50,12 +67,16 @@ class WordApplication(Application[ExampleT]):
         counts = Counter(word.lower() if settings.lowercase else word for word in words)
         vectors = _vectors_of(settings, counts)
         known = Vocabulary.learn(counts.elements(), min_count=settings.min_count).symbols
+        there = vectors.vectors.keys() - {UNKNOWN}
+        known += sorted(there - set(known))
+        if settings.vectors is not None:
+            _KEPT[:] = [_Kept(_identity(settings.vectors), known, vectors.vectors)]
         return {
-            "words": [*known, *sorted(vectors.vectors.keys() - set(known))],
+            "words": known,
             "characters": Vocabulary.learn(letter for word in words for letter in word).symbols,
             "shapes": Vocabulary.learn(map(shape_of, words), min_count=settings.min_count).symbols,
             "embedding": vectors.size,
-            "covered": [sum(word in vectors.vectors for word in words) for words in (counts, counts.elements())],
+            "covered": [sum(word in there for word in words) for words in (counts, counts.elements())],
             "seen": [len(counts), counts.total()],
         }
 
@@ -84,7 +105,7 @@ class WordApplication(Application[ExampleT]):
         """Words that the file of vectors has start from there."""
         if self.settings.vectors is not None:
             words = self.reader.words
-            found = read_vectors(Path(self.settings.vectors), words.__contains__).vectors
+            found = _start_values(self.settings.vectors, words)
             model.inputs.start_from({words.ids([word])[0]: vector for word, vector in found.items()})
 
     def summarise(self, model: Any) -> str:
@@ -98,11 +119,35 @@ class WordApplication(Application[ExampleT]):
 
 
 def _vectors_of(settings: WordSettings, seen: Mapping[str, int]) -> WordVectors:
-    """Vectors of the words seen, and of the commonest others."""
+    """Vectors of the words seen, of UNK, and of the commonest others."""
     if settings.vectors is None:
         return WordVectors(settings.embedding, {})
-    path = Path(settings.vectors)
-    common = read_vectors(path, most=UNSEEN)
-    found = common.vectors | read_vectors(path, seen.__contains__).vectors
-    found.pop(UNKNOWN, None)
-    return WordVectors(common.size, found)
+    return read_vectors(Path(settings.vectors), lambda word: word in seen or word == UNKNOWN, first=UNSEEN)
+
+
+class _Kept(NamedTuple):
+    """Vectors of a file as it was read to learn a vocabulary, until the model that starts from them is there."""
+
+    file: tuple[object, ...]
+    words: Sequence[str]
+    vectors: Mapping[str, Tensor]
+
+
+_KEPT: list[_Kept] = []
+"""At most one: they are large."""
+
+
+def _identity(path: str) -> tuple[object, ...]:
+    """What tells whether a file is the one that was read; nothing where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return os.path.abspath(path), found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _start_values(path: str, words: Vocabulary) -> Mapping[str, Tensor]:
+    """A file's vectors of the words that are known: those kept, where they are these; else the file is read."""
+    kept = [each for each in _KEPT if each.file == _identity(path) and each.words == words.symbols]
+    _KEPT.clear()
+    return kept[0].vectors if kept and kept[0].file else read_vectors(Path(path), words.__contains__).vectors
