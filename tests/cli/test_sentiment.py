@@ -171,13 +171,8 @@ def test_one_label_is_nothing_to_learn(call: Any, tmp_path: Path) -> None:
 def test_what_a_class_has_not_is_refused(call: Any, model: Path, option: list[str]) -> None:
     answer = call("predict", model, "--line", "x", *option)
     assert answer.code == 2
-    assert f"this task has no {option[0]}; leave it out (it has --nbest, --explain)" in answer.err
-
-
-def test_a_picture_is_of_one_line(call: Any, model: Path) -> None:
-    answer = call("predict", model, "--picture", "x.png", stdin=b"a\n")
-    assert answer.code == 2
-    assert "--picture: expected one --line to draw, got 0" in answer.err
+    assert f"unknown option {option[0]}" in answer.err
+    assert "this model has for predict: --explain, --nbest\n" in answer.err
 
 
 def test_a_classifier_has_nothing_to_draw(call: Any, model: Path) -> None:

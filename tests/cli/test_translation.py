@@ -105,6 +105,12 @@ def test_attention_is_shown_and_drawn(call: Any, trained: Path, tmp_path: Path) 
     assert answer.code == 0
 
 
+def test_a_picture_is_of_one_line(call: Any, trained: Path) -> None:
+    answer = call("predict", trained, "--picture", "x.png", stdin=b"a\n")
+    assert answer.code == 2
+    assert "--picture: expected one --line to draw, got 0" in answer.err
+
+
 def test_a_very_long_sentence_is_warned_of(call: Any, trained: Path) -> None:
     answer = call("predict", trained, "--line", "hund " * 10_000, "--beam", "1")
     assert answer.code == 0

@@ -165,6 +165,28 @@ def write_rows(found: Sequence[Row], path: Path) -> Path:
     return path
 
 
+def write_texts(found: Sequence[str], path: Path) -> Path:
+    """What each example is in a file, one after the other.
+
+    Raises:
+        UserError: If one is no text.
+    """
+    write_chunks(path, (encoded(text, number) for number, text in enumerate(found, 1)))
+    return path
+
+
+def encoded(text: str, number: int) -> bytes:
+    """The ``number``-th example's text in UTF-8.
+
+    Raises:
+        UserError: If it cannot be written so.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"example {number}: expected text, got half a character in {_shown(text)}; mend it") from error
+
+
 def _columns(data: Any, names: Sequence[str]) -> dict[str, list[Any]] | None:
     if isinstance(data, Mapping):
         return {str(name): list(values) for name, values in data.items()}

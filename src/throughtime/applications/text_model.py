@@ -1,4 +1,4 @@
-"""Trained language models of text: what they say, score and draw, and how they are judged."""
+"""Trained language models of text: what they say, score and draw, and how they are judged; speech asks them, too."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 from typing_extensions import TypedDict
 
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
-from throughtime.applications.options import TokenDrawing
 from throughtime.applications.settings import ModelSettings, option
 from throughtime.data import Streams, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.text.corpus import TokenFile
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.decoding import Sampling, perplexity, sample, sequence_log_probs, stream_log_prob
-from throughtime.files import write_text
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
 from throughtime.schema import checked
@@ -137,60 +135,6 @@ class TextModel:
         """Figures over a file of token ids; see :func:`figures`."""
         source = held_out_batches(tokens, self.settings, self.tokenizer)
         return figures(self.model, source, tokens)
-
-
-class TextSample:
-    """A text that is drawn while it is read.
-
-    Args:
-        pieces: As they come.
-    """
-
-    def __init__(self, pieces: Iterator[str]) -> None:
-        self.pieces, self.text = pieces, ""
-
-    def __iter__(self) -> Iterator[str]:
-        for piece in self.pieces:
-            self.text += piece
-            yield piece
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The text."""
-        return {"text": self.text}
-
-    def save(self, path: Path) -> None:
-        """Writes the text."""
-        write_text(path, self.text + "\n")
-
-
-class TextDrawing(TokenDrawing):
-    """Of a new text: what may be asked of it."""
-
-    prompt: str = option("", "Text to go on from.", "Drawing")
-
-
-class TextSampler:
-    """A language model as a :class:`throughtime.applications.task.Sampler`.
-
-    Args:
-        model: The trained model.
-    """
-
-    suffixes = (".txt",)
-
-    def __init__(self, model: TextModel) -> None:
-        self.model = model
-
-    def warnings(self, prompt: str) -> Sequence[str]:
-        """How many of the prompt's tokens are not known."""
-        read = self.model.tokenizer.encode(prompt)
-        unknown = read.count(self.model.tokenizer.unk)
-        return [f"the model does not know {unknown} of the prompt's {len(read)} tokens"] if unknown else []
-
-    def sample(self, options: TextDrawing, number: int = 0) -> TextSample:
-        """Draws a text that begins with the prompt."""
-        return TextSample(self.model.sample(options.prompt, options.sampling(number)))
 
 
 def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:

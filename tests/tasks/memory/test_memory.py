@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from throughtime.applications.options import Options
 from throughtime.tasks.memory.adding import CHANCE, Adding, AddingSettings, draw
 from throughtime.tasks.memory.agreement import FORMS, AgreementSettings, AgreementTask
 from throughtime.tasks.memory.copying import BLANK, GO, Copied, Copying, CopySettings
@@ -84,7 +85,7 @@ def test_a_verb_is_right_where_its_form_is_likelier_than_the_other() -> None:
         table[row, FORMS.index(example.verb)] = 1.0 if right else -1.0
         # What other verbs are given does not matter.
         table[row, FORMS.index(next(f for f in FORMS if f not in (example.verb, example.other)))] = 9.0
-    report = task.evaluate(Says(table), examples)  # type: ignore[arg-type]
+    report = task.evaluate(Says(table), examples, Options())  # type: ignore[arg-type]
     assert report.figures["accuracy"] == pytest.approx(200 / 3)
     assert report.figures["accuracy_longest_gap"] == 50.0
     assert report.figures["accuracy_never_met"] == 50.0
@@ -110,7 +111,7 @@ def test_sums_and_their_errors() -> None:
     assert float(batch.targets[3]) == pytest.approx(float(row[row[:, 1] == 1][:, 0].sum()))
     # Always saying 1 is what chance means.
     assert float((batch.targets - 1).square().mean()) == pytest.approx(CHANCE, rel=0.05)
-    report = task.evaluate(lambda features, lengths: torch.ones(len(features), 1), examples)  # type: ignore[arg-type]
+    report = task.evaluate(lambda features, lengths: torch.ones(len(features), 1), examples, Options())  # type: ignore[arg-type]
     assert report.figures["squared_error"] == pytest.approx(float((batch.targets - 1).square().mean()), rel=1e-5)
     near = float(((batch.targets - 1).abs() < 0.04).double().mean())
     assert report.figures["solved"] == pytest.approx(100 * near)
@@ -139,6 +140,6 @@ def test_a_network_without_memory_has_the_loss_that_is_told() -> None:
     scores[:, :5, BLANK] = 30.0
     scores[:, 5:, :8] = 0.0
     model.scores = lambda words: scores.expand(len(words.lengths), -1, -1)  # type: ignore[method-assign,assignment,misc]
-    report = task.evaluate(model, examples)  # type: ignore[arg-type]
+    report = task.evaluate(model, examples, Options())  # type: ignore[arg-type]
     assert report.figures["nats_per_step"] == pytest.approx(report.figures["memoryless_nats"], rel=1e-5)
     assert report.figures["memoryless_nats"] == pytest.approx(2 * math.log(8) / 7)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from throughtime.applications.options import Options
 from throughtime.cli import run
 from throughtime.data.trees.treebank import parse_brackets
 from throughtime.data.trees.trees import Tree
@@ -129,7 +130,7 @@ def test_the_figures_of_a_case_by_hand() -> None:
     ]
     # The batch sorts by size: c stands first.
     order = [chances[2], chances[0], chances[1], chances[3]]
-    report = bound().evaluate(Fixed(order), trees)  # type: ignore[arg-type]
+    report = bound().evaluate(Fixed(order), trees, Options())  # type: ignore[arg-type]
     assert report.figures == pytest.approx(
         {
             "root_accuracy": 50.0,
@@ -150,7 +151,7 @@ def test_the_root_of_a_tree_with_more_than_two_children_is_judged_as_itself() ->
     wrong, right = [0.6, 0.1, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.6, 0.1]
     rows = [wrong, wrong, wrong, wrong, right]  # three words, the node in between, the root
     bind, trees = bound(), [parse_brackets("(3 (1 a) (2 b) (4 c))")]
-    assert bind.evaluate(Fixed(rows), trees).figures["root_accuracy"] == 100.0  # type: ignore[arg-type]
+    assert bind.evaluate(Fixed(rows), trees, Options()).figures["root_accuracy"] == 100.0  # type: ignore[arg-type]
     figures = bind.validate(Fixed(rows), trees).figures  # type: ignore[arg-type]
     assert (figures["root_accuracy"], figures["node_accuracy"]) == (100.0, 25.0)
     assert figures["root_loss"] == pytest.approx(-math.log(0.6))
@@ -161,7 +162,7 @@ def test_every_node_is_judged_as_itself() -> None:
     tree = parse_brackets("(3 (1 (2 a) (0 b)) (4 c))")
     by_level = [2, 0, 4, 1, 3]
     chances = [[0.96 if label == said else 0.01 for label in range(5)] for said in by_level]
-    assert bound().evaluate(Fixed(chances), [tree]).figures["node_accuracy"] == 100.0  # type: ignore[arg-type]
+    assert bound().evaluate(Fixed(chances), [tree], Options()).figures["node_accuracy"] == 100.0  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("labels", "there"), [("01234", True), ("01", False), ("0123", False), ("xyz", False)])
@@ -246,7 +247,7 @@ def test_a_sentence_of_ten_thousand_words_works(trained: Path, call: Call) -> No
 def test_what_trees_do_not_have_is_refused(trained: Path, call: Call) -> None:
     code, _, err = call("predict", trained, "--line", "fine", "--nbest", "2", "--explain")
     assert code == 2
-    assert "this task has no --nbest, --explain; leave it out" in err
+    assert "unknown option --nbest; this model has for predict: none" in err
 
 
 def test_trees_have_no_steps_in_time(trained: Path, call: Call) -> None:

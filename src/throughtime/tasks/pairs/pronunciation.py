@@ -15,14 +15,13 @@ from typing_extensions import TypedDict
 
 from throughtime.applications.application import long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed, Open
-from throughtime.applications.memory import rows
+from throughtime.applications.memory import rows, write_texts
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
-from throughtime.files import write_text
 from throughtime.tasks.pairs.base import BEAM, LONGEST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import PronunciationPrediction
 from throughtime.training import Evaluation
@@ -117,10 +116,8 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
                 are a list, or a text with spaces between them. A word that stands there twice has two pronunciations.
             folder: An empty one.
         """
-        path = folder / "examples.dict"
-        found = rows(data, ("word", "sounds"))
-        write_text(path, "".join(f"{_entry(row, number)}\n" for number, row in enumerate(found, 1)))
-        return [path]
+        lines = [f"{_entry(row, number)}\n" for number, row in enumerate(rows(data, ("word", "sounds")), 1)]
+        return [write_texts(lines, folder / "examples.dict")]
 
     @classmethod
     def key(cls, example: Pronounced) -> Hashable:

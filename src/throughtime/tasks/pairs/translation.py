@@ -14,14 +14,13 @@ from rich.text import Text
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import HARDEST, long_input
-from throughtime.applications.memory import rows, texts
+from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.aligned import find_aligned, read_aligned
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.extras import extra
-from throughtime.files import write_text
 from throughtime.tasks.pairs.base import BEAM, LONGEST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import TranslationPrediction
 from throughtime.training import Evaluation
@@ -105,9 +104,8 @@ class Translation(PairApplication[Sentences, str]):
         found = rows(data, ("source", "target"))
         names = list(found[0]) if len(found[0]) == 2 and not found[0].keys() & {"source", "target"} else []
         pairs = texts(found, *(names or ("source", "target")))
-        path = folder / "examples.tsv"
-        write_text(path, "".join("\t".join(re.sub(r"[\t\r\n]", " ", text) for text in pair) + "\n" for pair in pairs))
-        return [path]
+        lines = ["\t".join(re.sub(r"[\t\r\n]", " ", text) for text in pair) + "\n" for pair in pairs]
+        return [write_texts(lines, folder / "examples.tsv")]
 
     @classmethod
     def key(cls, example: Sentences) -> Hashable:

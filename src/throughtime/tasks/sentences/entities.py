@@ -13,7 +13,7 @@ from torch import Tensor
 
 from throughtime.applications.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed
-from throughtime.applications.memory import rows, write_rows
+from throughtime.applications.memory import rows, write_rows, write_texts
 from throughtime.applications.options import Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
@@ -33,7 +33,6 @@ from throughtime.data.text.tags import (
 from throughtime.data.text.words import Word, find_words, pad, split_sign
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
-from throughtime.files import write_text
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.inputs.words import Spelling
@@ -132,9 +131,8 @@ class Entities(WordApplication[TaggedSentence]):
             found = rows(data, ("text", "spans"))
         if "text" in found[0]:
             return [write_rows(found, folder / "examples.jsonl")]
-        path = folder / "examples.conll"
-        write_text(path, "\n".join(_columns(row, number) for number, row in enumerate(found, 1)))
-        return [path]
+        sentences = [_columns(row, number) for number, row in enumerate(found, 1)]
+        return [write_texts(sentences, folder / "examples.conll")]
 
     @classmethod
     def key(cls, example: TaggedSentence) -> Hashable:
@@ -379,14 +377,14 @@ def _entity(line: str, words: Sequence[Word], span: Span, labels: Sequence[int],
 
 
 def _columns(row: Mapping[str, Any], number: int) -> str:
-    """A sentence as rows of a file in columns, which hold every word that has no tab and no line break."""
+    """A sentence as rows of a file, which hold every word that has no tab and no line break."""
     words, tags = (_texts(row.get(name)) for name in ("words", "tags"))
     if not words or len(words) != len(tags):
         raise UserError(f"example {number}: expected words and a tag for each, got {len(words)} and {len(tags)}")
     for text in (*words, *tags):
-        if not text.strip() or text == DOCUMENT or re.search(r"[\t\r\n]", text):
-            raise UserError(f"example {number}: expected words and tags without tabs and line breaks, got {text!r}")
-    return "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True))
+        if not text.strip(" ") or text == DOCUMENT or re.search(r"[\t\r\n]", text):
+            raise UserError(f"example {number}: expected words and tags that a file in columns can hold, got {text!r}")
+    return "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
 
 
 def _texts(values: Any) -> list[str]:

@@ -24,7 +24,7 @@ from throughtime.applications.application import (
     unknown_label,
 )
 from throughtime.applications.folder.learnt import Closed, Open
-from throughtime.applications.memory import rows, texts
+from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
@@ -33,7 +33,6 @@ from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_br
 from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, binarised, drawn, right_branching, to_brackets
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
-from throughtime.files import write_text
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
@@ -139,11 +138,9 @@ class SentimentTrees(Application[Tree]):
         """
         trees = [tree for (tree,) in texts(rows(data, ("tree",)), "tree")]
         if trees[0].lstrip().startswith("("):
-            path, lines = folder / "examples.txt", [re.sub(r"[\r\n]+", " ", tree.strip()) for tree in trees]
-        else:
-            path, lines = folder / "examples.conllu", [tree.strip("\r\n") + "\n" for tree in trees]
-        write_text(path, "".join(f"{line}\n" for line in lines))
-        return [path]
+            lines = [re.sub(r"[\r\n]+", " ", tree.strip()) + "\n" for tree in trees]
+            return [write_texts(lines, folder / "examples.txt")]
+        return [write_texts([tree.strip("\r\n") + "\n\n" for tree in trees], folder / "examples.conllu")]
 
     @classmethod
     def key(cls, example: Tree) -> Hashable:

@@ -12,16 +12,14 @@ import torch
 from throughtime.applications.curves import draw_learning
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
-from throughtime.applications.memory import as_paths, is_nothing
+from throughtime.applications.memory import as_paths, encoded, is_nothing, rows, texts
 from throughtime.applications.options import Options
 from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Inspected, Report, Table, Task, Trained, Use, Wanted
 from throughtime.applications.text_model import (
     NAME,
     Score,
-    TextDrawing,
     TextModel,
-    TextSampler,
     TextSettings,
     figures,
     held_out_batches,
@@ -32,9 +30,12 @@ from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.text.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
 from throughtime.data.text.files import open_texts
+from throughtime.data.text.labelled import SEEN, TEXT_NAMES, find_column, longest
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.errors import UserError
+from throughtime.files import errors_of
 from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.tasks.text.sampler import TextDrawing, TextSampler
 from throughtime.training import Evaluation, Trainer
 
 
@@ -100,6 +101,26 @@ class TextTask(Task):
                 trainer.model.loss(TokenBatch.of([[tokenizer.eos]]), None)
         trainer.folder = out
         return trainer
+
+    def spill(self, data: Any, folder: Path) -> list[Path]:
+        """Every text as a file of its own, in order.
+
+        Args:
+            data: Texts, ``[(text,), …]``, or mappings or a frame: of several columns that of a usual name, such as
+                ``text`` or ``sentence``, else the one with the longest texts. A list of texts alone is one of paths.
+            folder: An empty one.
+
+        Raises:
+            UserError: If the data have no such form.
+        """
+        found = rows(data, ("text",))
+        first = [{name: str(value) for name, value in row.items()} for row in found[:SEEN]]
+        column = find_column(folder, first, None, TEXT_NAMES, "", longest)
+        width = len(str(len(found)))
+        with errors_of(folder):
+            for number, (text,) in enumerate(texts(found, column), 1):
+                (folder / f"{number:0{width}}.txt").write_bytes(encoded(text, number))
+        return [folder]
 
     def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[TokenBatch]:
         """What goes on with a run from its checkpoint; options may lengthen it.
