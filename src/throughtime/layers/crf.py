@@ -128,7 +128,7 @@ class CRF(nn.Module):
         rows = zip(lengths.tolist(), real.tolist(), (totals - log_z.unsqueeze(1)).tolist(), paths.tolist(), strict=True)
         found = []
         for length, is_real, log_probs, labels in rows:
-            kept = [Labelling(labels[i][:length], log_probs[i]) for i in range(n) if is_real[i]]
+            kept = [Labelling(labels[i][:length], log_probs[i]) for i in range(n) if i == 0 or is_real[i]]
             found.append(kept if length else [Labelling([], 0.0)])
         return found
 

@@ -78,7 +78,7 @@ class Keys:
 
     def batch(self, examples: Sequence[TuneExample], moved: bool) -> RollBatch:
         """Piano rolls; ``moved`` by random semitones as the settings say."""
-        frames = torch.zeros(len(examples), max(example.steps for example in examples), KEYS)
+        frames = torch.zeros(len(examples), max((example.steps for example in examples), default=0), KEYS)
         for row, example in enumerate(examples):
             roll = example.tune.frames()
             if moved and self.settings.transpose:
