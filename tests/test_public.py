@@ -107,7 +107,7 @@ def test_public_names_say_what_they_take(name: str) -> None:
     assert "Args:" in text or "Attributes:" in text
     if is_dataclass(made):  # what it inherits is described where it is declared
         text = "\n".join(inspect.getdoc(kind) or "" for kind in made.__mro__[:-1])
-    assert [p for p in parameters if not re.search(rf"^ *{p}(, \w+)*:|^ *(\w+, )+{p}:", text, re.MULTILINE)] == []
+    assert [p for p in parameters if not re.search(rf"^ *\**{p}(, \w+)*:|^ *(\w+, )+{p}:", text, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize("name", ["unroll", "Recurrent", "RNN", "GRU", "LSTM", "LanguageModel", "accelerate"])

@@ -7,7 +7,7 @@ Train a model of a task, judge it, use it::
     throughtime.load("runs/reviews").predict(["a fine film", "a waste"])
 
 - ``train`` and ``load`` give a ``Run``: ``predict``, ``evaluate``, ``sample``, ``score``, ``stream``, ``inspect``,
-  ``resume``, ``save``, ``model``, ``settings``, ``history``. It gives back a ``Prediction`` or a ``Report``.
+  ``resume``, ``save``, ``model``, ``settings``, ``history``. What it finds is a ``Prediction`` or a ``Report``.
 - ``UserError`` says in a line what to mend; ``TrainingDivergedError`` that a training broke off.
 - ``RNN``, ``GRU``, ``LSTM`` stand in for those of ``torch.nn``; ``Recurrent`` is a stack of any cell; ``accelerate``
   replaces the layers of a model of yours, ``decelerate`` puts them back.

@@ -48,8 +48,11 @@ def train(
     check_names(settings, found.settings.model_fields, f"task {found.name!r} has")
     if is_nothing(data) and not found.makes_data:
         raise UserError(f'expected data to train on, got none; e.g.: throughtime.train({found.name!r}, "FILE")')
-    if isinstance(settings.get("cell"), str) and "," in settings["cell"]:
-        raise UserError(f"expected one cell, got {settings['cell']!r}; call train once for each of them")
+    cells = settings.get("cell", found.settings.model_fields["cell"].default)
+    if isinstance(cells, str) and "," in cells:
+        raise UserError(
+            f"expected one cell, got {cells!r}; call train once for each, as with cell={cells.split(',')[0]!r}"
+        )
     watching, held = Watching(progress, tensorboard, watch), {"valid": valid, "test": test}
     home = TemporaryDirectory(prefix="throughtime-") if out is None else None
     folder = Path(home.name, found.name.replace(":", ".")) if home is not None else Path(str(out))

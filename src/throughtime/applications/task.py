@@ -229,7 +229,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """How good a model is.
+    """How good a model is: figures and tables, which print well.
 
     Attributes:
         figures: The field's metrics by name, the baseline beside them.
