@@ -157,7 +157,7 @@ def test_frames_of_a_file_are_judged(call: Any, keys: Path) -> None:
         (["--prompt", "up H4 C4"], "expected notes such as C4, F#3 or C4+E4+G4, got 'H4'"),
         (["--out", "a.mp3"], "--out: expected a file that ends in .mid, .midi, .wav, .png, .svg, .pdf, got a.mp3"),
         (["--out", "nowhere/a.mid"], "--out: expected a folder that exists, got nowhere; make it first"),
-        (["--temperature", "-1"], "expected a temperature of at least 0 and finite, got -1.0"),
+        (["--temperature", "-1"], "--temperature: input should be greater than or equal to 0, got -1.0"),
     ],
 )
 def test_bad_samples(

@@ -14,6 +14,7 @@ import pytest
 import torch
 from scipy import stats
 
+from throughtime.applications.settings import check_settings
 from throughtime.data.music.events import Events
 from throughtime.data.music.midi import write_midi
 from throughtime.data.music.tunes import KEYS, LOWEST, Tune, best_scale, read_notes
@@ -160,7 +161,7 @@ def test_the_report_by_hand() -> None:
     task, model = music(TUNES)
     with torch.no_grad():
         model.keys.weight.zero_()
-    found = task.evaluate(model, TUNES).figures
+    found = task.evaluate(model, TUNES, None).figures
     sounds = np.array(task.vocabulary["sounds"])
     frames = np.concatenate([one.tune.frames() for one in TUNES])
     nats = -np.log(np.where(frames == 1, sounds, 1 - sounds)).sum(1)
@@ -175,7 +176,7 @@ def test_the_report_by_hand() -> None:
 
 def test_repeated_frames_by_hand() -> None:
     task, model = music(TUNES)
-    found = task.evaluate(model, [example("C4+E4 C4 C4+G4")]).figures
+    found = task.evaluate(model, [example("C4+E4 C4 C4+G4")], None).figures
     # Before C4+E4 nothing: 2 missed. C4 after C4+E4: 1 hit, 1 too many. C4+G4 after C4: 1 hit, 1 missed.
     assert found["repeat_frame_accuracy"] == pytest.approx(100 * 2 / 6)
     chance = {name: np.array(task.vocabulary[name]) for name in ("sounds_after_silence", "sounds_on")}
@@ -193,7 +194,7 @@ def test_frame_accuracy_counts_hits_misses_and_false_keys() -> None:
         model.keys.weight.zero_()
         model.keys.bias.fill_(-1)
         model.keys.bias[60 - LOWEST] = 1  # C4 is always said
-    assert task.evaluate(model, [example("C4 C4+E4 G4")]).figures["frame_accuracy"] == pytest.approx(100 * 2 / 5)
+    assert task.evaluate(model, [example("C4 C4+E4 G4")], None).figures["frame_accuracy"] == pytest.approx(100 * 2 / 5)
 
 
 def test_training_moves_whole_tunes_and_judging_moves_none() -> None:
@@ -248,10 +249,11 @@ def test_what_keys_cannot_do_is_refused() -> None:
     task, model = music(TUNES)
     sampler = MusicSampler(task, model)
     for options in ({"top_k": 3}, {"top_p": 0.5}, {"min_length": 3}):
-        with pytest.raises(UserError, match="leave out --top-k, --top-p, --min-length"):
-            sampler.sample("C4", Sampling(**options))
+        (name,) = options
+        with pytest.raises(UserError, match=f"unknown option --{name.replace('_', '-')}"):
+            check_settings(task.drawing, {"prompt": "C4", **options})
     with pytest.raises(UserError, match="knows no genres, got 'jigs'"):
-        sampler.sample("jigs", Sampling())
+        sampler.sample(task.drawing(prompt="jigs"))
 
 
 # Events.
@@ -286,7 +288,7 @@ def test_the_report_of_events_by_hand() -> None:
     with torch.no_grad():
         model.softmax.weight.zero_()
         model.softmax.bias.zero_()  # every token is as likely
-    found = task.evaluate(model, JIGS)
+    found = task.evaluate(model, JIGS, None)
     V = len(Events(["jigs", "reels"]))
     # C4, its length, a move, E4, its length, the end; the genre is given.
     assert found.figures["events"] == 6 * 11
@@ -327,7 +329,7 @@ def test_a_sample_is_the_same_again_and_another_with_another_seed() -> None:
     sampler = MusicSampler(task, model)
 
     def drawn(seed: int) -> dict[str, Any]:
-        sample = sampler.sample("jigs C4+E4 G4", Sampling(length=40, seed=seed))
+        sample = sampler.sample(task.drawing(prompt="jigs C4+E4 G4", length=40, seed=seed))
         assert "".join(sample) == sample.data["text"]
         return sample.data
 
@@ -346,12 +348,12 @@ def test_a_prompt_is_a_genre_notes_or_a_file(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"unknown genre 'jig' \(did you mean 'jigs'\?\); the training data has: jigs, reels"
     ):
-        sampler.sample("jig", Sampling())
+        sampler.sample(task.drawing(prompt="jig"))
     with pytest.raises(UserError, match="expected notes such as C4, F#3 or C4\\+E4\\+G4, got 'H4'"):
-        sampler.sample("C4 H4", Sampling())
+        sampler.sample(task.drawing(prompt="C4 H4"))
     with pytest.raises(UserError, match=r"none\.mid: no such file"):
-        sampler.sample("none.mid", Sampling())
-    sample = sampler.sample(str(midi(tmp_path / "a.mid", 60, 64)), Sampling(length=4, seed=0))
+        sampler.sample(task.drawing(prompt="none.mid"))
+    sample = sampler.sample(task.drawing(prompt=str(midi(tmp_path / "a.mid", 60, 64)), length=4, seed=0))
     list(sample)
     assert sample.tune.notes[:2] == ((0, 6, 60), (6, 6, 64))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
@@ -35,46 +35,17 @@ Open = Annotated[list[str], AfterValidator(_open)]
 """Symbols of an open vocabulary."""
 Closed = Annotated[list[str], Field(min_length=1), AfterValidator(_differ)]
 """Symbols of a closed one, such as labels."""
+Different = Annotated[list[str], AfterValidator(_differ)]
+"""Symbols that differ, or none."""
 Count = Annotated[int, Field(ge=0)]
 Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 """A number that single precision holds, and some sums of it."""
 Rows = Annotated[list[list[Real]], AfterValidator(_even)]
-Keys = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=88, max_length=88)]
 
 
 class Nothing(TypedDict):
     """Of a task that makes its data."""
 
 
-class Speech(TypedDict):
-    """Of speech."""
-
-    rate: Annotated[int, Field(ge=1000, le=1_000_000)]
-    units: Closed
-    mean: list[Real]
-    deviation: list[Real]
-    commonest: str
-    seconds: Real
-    broken: list[str]
-
-
-class KeyTunes(TypedDict):
-    """Of music, frame by frame."""
-
-    model: Literal["keys"]
-    sounds: Keys
-    sounds_after_silence: Keys
-    sounds_on: Keys
-
-
-class EventTunes(TypedDict):
-    """Of music, note by note."""
-
-    model: Literal["events"]
-    genres: Annotated[list[str], AfterValidator(_differ)]
-    seen: list[Count]
-
-
-Music = Annotated[KeyTunes | EventTunes, Field(discriminator="model")]
 Anything = dict[str, Any]
 """Of a task that declares nothing."""

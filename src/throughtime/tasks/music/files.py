@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.data.music.midi import MIDI, write_midi, write_wav
-from throughtime.data.music.tunes import Tune, name_of
+from throughtime.data.music.tunes import Note, Tune, name_of
 from throughtime.errors import UserError
 from throughtime.pictures import COLOURS, SUFFIXES, check_picture, new_figure, save_figure
 
@@ -47,6 +47,20 @@ def tune_data(tune: Tune, grid: int) -> list[dict[str, Any]]:
         {"start": start / grid, "beats": length / grid, "pitch": pitch, "name": name_of(pitch)}
         for start, length, pitch in tune.notes
     ]
+
+
+def roll_as_svg(notes: Sequence[Note]) -> str:
+    """A piano roll for a notebook; nothing of no notes."""
+    if not notes:
+        return ""
+    low, high = min(pitch for *_, pitch in notes), max(pitch for *_, pitch in notes)
+    across, down = 760 / max(start + length for start, length, _ in notes), 5
+    drawn = "".join(
+        f'<rect x="{start * across:.1f}" y="{(high - pitch) * down}" width="{max(1.0, length * across):.1f}" '
+        f'height="{down - 1}" fill="{COLOURS[2]}"><title>{name_of(pitch)}</title></rect>'
+        for start, length, pitch in notes
+    )
+    return f'<svg width="760" height="{(high - low + 1) * down}">{drawn}</svg>'
 
 
 def draw_tune(path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float, float]] = ()) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,22 +12,23 @@ import torch
 from rich.text import Text
 
 from throughtime.applications.application import Application, ExampleSettings
-from throughtime.applications.folder import learnt
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
 from throughtime.data.examples import Examples
-from throughtime.data.music.tunes import PITCHES, Tune, best_scale, pitch_of, read_notes
+from throughtime.data.music.tunes import PITCHES, Note, Tune, best_scale, pitch_of, read_notes
 from throughtime.data.parts import check_there
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.tasks.music.events import EventModel
-from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, tune_data, write_tune
+from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, roll_as_svg, tune_data, write_tune
 from throughtime.tasks.music.keys import Keys
+from throughtime.tasks.music.memory import spill, write_item
 from throughtime.tasks.music.tunes import (
     KNOWN,
     Kind,
+    Learnt,
     MusicKind,
     MusicSettings,
     TuneExample,
@@ -45,6 +48,44 @@ LONGEST = 1 << 24
 """Steps of a tune that is read again: days of music."""
 
 
+@dataclass(frozen=True)
+class Likely:
+    """What may come next: its name, and its probability."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class TunePrediction(Prediction):
+    """How a tune surprises the model, and what it expects after it.
+
+    Attributes:
+        tune: Where it stands.
+        nats_per_event: Its surprise, of a model of events.
+        events: How many it has.
+        nats_per_frame: Its surprise, of a model of keys.
+        frames: How many it has.
+        next: What is likeliest after it.
+        notes: ``(start, length, pitch)`` in steps, as it was read; for the picture in a notebook alone.
+    """
+
+    tune: str
+    nats_per_event: float | None = None
+    events: int | None = None
+    nats_per_frame: float | None = None
+    frames: int | None = None
+    next: Sequence[Likely]
+    notes: Sequence[Note] = ()
+
+    def _named(self) -> dict[str, Any]:
+        return {name: value for name, value in super()._named().items() if name != "notes"}
+
+    def _repr_html_(self) -> str:
+        """The roll under what is told."""
+        return super()._repr_html_() + roll_as_svg(self.notes)
+
+
 class TuneOptions(Ranked, Drawn, Written):
     """Of a tune: what may be asked of it."""
 
@@ -56,7 +97,7 @@ class Music(Application[TuneExample]):
     summary: ClassVar[str] = "model of music (MIDI, ABC, piano rolls): sample new tunes, judge given ones"
     settings_type: ClassVar[type[ExampleSettings]] = MusicSettings
     example_type: ClassVar[type[Any]] = TuneExample
-    vocabulary_type: ClassVar[Any] = learnt.Music
+    vocabulary_type: ClassVar[Any] = Learnt
     suffixes: ClassVar[tuple[str, ...]] = KNOWN
     predicting = TuneOptions
     reads_files: ClassVar[bool] = True
@@ -78,6 +119,11 @@ class Music(Application[TuneExample]):
     def read(cls, paths: Sequence[Path], settings: MusicSettings) -> Iterator[TuneExample]:
         """The tunes of files and folders."""
         return read_tunes(paths, settings)
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Piano rolls ``[T, 88]``, or lists of ``(start, length, pitch)`` in beats, with a genre or without."""
+        return spill(data, folder)
 
     @classmethod
     def key(cls, example: TuneExample) -> Hashable:
@@ -153,6 +199,17 @@ class Music(Application[TuneExample]):
             self.progress(number, len(examples), "tunes")
             yield self._predict(model, example, options)
 
+    def predict_items(self, model: Any, items: Sequence[Any], options: TuneOptions) -> list[Prediction]:
+        """Of files, piano rolls ``[T, 88]``, and lists of ``(start, length, pitch)`` in beats."""
+        found: list[Prediction] = []
+        for item in items:
+            if isinstance(item, str | Path):
+                found += self.predict_file(model, Path(item), options)
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                found += self.predict_file(model, write_item(item, Path(folder)), options)
+        return found
+
     def _predict(self, model: Any, example: TuneExample, options: TuneOptions) -> Prediction:
         tune, kind = example.tune, self.kind
         (nats,) = kind.nats(model, self.batch([example]))
@@ -164,13 +221,9 @@ class Music(Application[TuneExample]):
             write_tune(options.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid)
         shown = Text(f"{example.where}  {mean:.3f} nats per {kind.step}  next: ")
         shown.append(", ".join(f"{name} {100 * chance:.0f} %" for name, chance in found))
-        data = {
-            "tune": example.where,
-            f"nats_per_{kind.step}": mean,
-            f"{kind.step}s": len(nats),
-            "next": [{"name": name, "probability": chance} for name, chance in found],
-        }
-        return Prediction(shown, data)
+        by_step: dict[str, Any] = {f"nats_per_{kind.step}": mean, f"{kind.step}s": len(nats)}
+        likely = [Likely(name, chance) for name, chance in found]
+        return TunePrediction(shown, tune=example.where, **by_step, next=likely, notes=tune.notes)
 
     def _drawn(self, model: Any, prompt: Any, sampling: Sampling) -> Tune:
         return self.kind.drawn([item for _, item in self.kind.draw(model, prompt, sampling)])

@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
+from pydantic import Field
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import ExampleSettings
+from throughtime.applications.folder.learnt import Count, Different
 from throughtime.applications.options import Drawing
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report
@@ -62,6 +65,30 @@ class MusicSettings(ExampleSettings):
     def grid(self, kind: Kind) -> int:
         """Steps of a beat."""
         return self.steps_per_beat or GRIDS[kind]
+
+
+Keys = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=88, max_length=88)]
+
+
+class KeyTunes(TypedDict):
+    """Of music, frame by frame."""
+
+    model: Literal["keys"]
+    sounds: Keys
+    sounds_after_silence: Keys
+    sounds_on: Keys
+
+
+class EventTunes(TypedDict):
+    """Of music, note by note."""
+
+    model: Literal["events"]
+    genres: Different
+    seen: list[Count]
+
+
+Learnt = Annotated[KeyTunes | EventTunes, Field(discriminator="model")]
+"""What is learnt of the training data, before training."""
 
 
 @dataclass(frozen=True)

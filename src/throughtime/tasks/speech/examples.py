@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import SignalSettings
+from throughtime.applications.folder.learnt import Closed, Real
 from throughtime.applications.settings import option
 from throughtime.data.speech.audio import Audio, Samples
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
@@ -65,6 +68,18 @@ class SpeechSettings(SignalSettings):
     def fastest(self) -> float:
         """The fastest that sound is in training."""
         return 1.0 + self.speed
+
+
+class Learnt(TypedDict):
+    """What is learnt of the training data, before training."""
+
+    rate: Annotated[int, Field(ge=1000, le=1_000_000)]
+    units: Closed
+    mean: list[Real]
+    deviation: list[Real]
+    commonest: str
+    seconds: Real
+    broken: list[str]
 
 
 @dataclass(frozen=True)

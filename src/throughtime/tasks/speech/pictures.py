@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from rich.text import Text
 
+from throughtime.applications.prediction import Prediction
 from throughtime.decoding.ctc import CTCHypothesis
 from throughtime.pictures import COLOURS, new_figure, save_figure
 from throughtime.tasks.speech.recogniser import Heard
@@ -33,6 +34,42 @@ class Said:
     start: float
     end: float
     probability: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What may have been said.
+
+    Attributes:
+        text: The transcript.
+        score: Its log-probability in nats, with that of a language model and the bonus where there is one.
+        acoustic: The recogniser's share of it.
+        language: The language model's.
+    """
+
+    text: str
+    score: float
+    acoustic: float
+    language: float
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Transcript(Prediction):
+    """What is said in a recording.
+
+    Attributes:
+        file: The recording.
+        text: The likeliest transcript.
+        seconds: How long the recording is.
+        hypotheses: The best ones, where several are asked for.
+        symbols: Every symbol with its seconds, where an explanation is asked for.
+    """
+
+    file: str
+    text: str
+    seconds: float
+    hypotheses: Sequence[Hypothesis] | None = None
+    symbols: Sequence[Said] | None = None
 
 
 def words_of(said: Sequence[Said]) -> list[Said]:

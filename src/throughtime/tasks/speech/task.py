@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,8 +15,6 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import Application, SignalSettings
-from throughtime.applications.folder import learnt
-from throughtime.applications.options import Drawn, Explained, Fused, Ranked, Searched
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report, Table
 from throughtime.applications.word_errors import by_length, by_word, error_figures, hardest, word_error
@@ -29,6 +28,7 @@ from throughtime.decoding.fusion import Fusion
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.tasks.speech.examples import (
+    Learnt,
     SpeechExample,
     SpeechSettings,
     add_noise,
@@ -40,7 +40,18 @@ from throughtime.tasks.speech.examples import (
     statistics,
 )
 from throughtime.tasks.speech.fusion import open_fusion
-from throughtime.tasks.speech.pictures import Said, draw, seconds_of, show_hypotheses, show_times, words_of
+from throughtime.tasks.speech.memory import spill, write_sound
+from throughtime.tasks.speech.options import SearchOptions, SpeechOptions
+from throughtime.tasks.speech.pictures import (
+    Hypothesis,
+    Said,
+    Transcript,
+    draw,
+    seconds_of,
+    show_hypotheses,
+    show_times,
+    words_of,
+)
 from throughtime.tasks.speech.recogniser import GreedySearch, Heard, Listener, Search
 from throughtime.training import Evaluation
 
@@ -60,14 +71,6 @@ LONGEST = 10_000_000
 """Seconds of a recording: months."""
 
 
-class SearchOptions(Searched, Fused):
-    """Of a search for transcripts: what may be asked of it."""
-
-
-class SpeechOptions(Ranked, SearchOptions, Explained, Drawn):
-    """Of a transcript: what may be asked of it."""
-
-
 class Speech(Application[SpeechExample]):
     """Recognises speech."""
 
@@ -75,7 +78,7 @@ class Speech(Application[SpeechExample]):
     summary: ClassVar[str] = "recogniser of speech: recordings in, transcripts out, with the time of every symbol"
     settings_type: ClassVar[type[SignalSettings]] = SpeechSettings
     example_type: ClassVar[type[Any]] = SpeechExample
-    vocabulary_type: ClassVar[Any] = learnt.Speech
+    vocabulary_type: ClassVar[Any] = Learnt
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
     predicting = SpeechOptions
@@ -120,6 +123,11 @@ class Speech(Application[SpeechExample]):
     def key(cls, example: SpeechExample) -> Hashable:
         """The recording."""
         return example.audio
+
+    @classmethod
+    def spill(cls, data: Any, folder: Path) -> list[Path]:
+        """Waveforms with their rates and transcripts, ``[((waveform, rate), transcript), …]``, as wav files."""
+        return spill(data, folder)
 
     @classmethod
     def refers(cls, example: SpeechExample) -> Sequence[str]:
@@ -285,10 +293,27 @@ class Speech(Application[SpeechExample]):
 
     def predict_file(self, model: CTCModel, path: Path, options: SpeechOptions) -> Iterator[Prediction]:
         """What is said in a recording."""
+        yield self._heard(model, path, options, str(path))
+
+    def _heard(self, model: CTCModel, path: Path, options: SpeechOptions, name: str) -> Transcript:
         audio = Audio(path)
+        audio.name = name
         *_, heard = self._hear(model, audio, options, FILE_BLOCK)
         found = self._show(audio, heard, options)
-        yield replace(found, shown=Text(f"{path}  ", "dim").append_text(found.shown))
+        return replace(found, shown=Text(f"{name}  ", "dim").append_text(found.shown))
+
+    def predict_items(self, model: CTCModel, items: Sequence[Any], options: SpeechOptions) -> list[Prediction]:
+        """What is said in recordings: paths, or pairs of a waveform and its rate."""
+        found: list[Prediction] = []
+        with tempfile.TemporaryDirectory() as folder:
+            for number, item in enumerate(items, 1):
+                if isinstance(item, str | Path):
+                    found += self.predict_file(model, Path(item), options)
+                    continue
+                name = f"input {number}"
+                path = write_sound(Path(folder) / f"{number}.wav", item, name)
+                found.append(self._heard(model, path, options, name))
+        return found
 
     def stream(self, model: CTCModel, path: Path | None, options: SpeechOptions) -> Iterator[Prediction]:
         """The last words of what is said so far, whenever they change; then what :meth:`predict_file` finds."""
@@ -324,14 +349,15 @@ class Speech(Application[SpeechExample]):
             self.fusions[options.lm] = open_fusion(options.lm, self.units.symbols, self.settings.unit)
         return lambda: CTCStream(beam, self.fusions.get(options.lm))
 
-    def _show(self, audio: Audio, heard: Heard, options: SpeechOptions) -> Prediction:
+    def _show(self, audio: Audio, heard: Heard, options: SpeechOptions) -> Transcript:
         hypotheses = heard.search.best()[: options.nbest]
         texts = [self.text(found.symbols) for found in hypotheses]
-        data: dict[str, Any] = {"file": audio.name, "text": texts[0], "seconds": round(heard.seconds, 2)}
+        several: list[Hypothesis] | None = None
+        times: list[Said] | None = None
         shown = Text(texts[0]) if texts[0] else Text("(nothing)", "dim")
         if options.nbest > 1:
-            data["hypotheses"] = [
-                {"text": text, "score": found.score, "acoustic": found.acoustic, "language": found.language}
+            several = [
+                Hypothesis(text, found.score, found.acoustic, found.language)
                 for text, found in zip(texts, hypotheses, strict=True)
             ]
             show_hypotheses(shown, texts, hypotheses, language=options.lm is not None)
@@ -339,12 +365,20 @@ class Speech(Application[SpeechExample]):
             said = self._said(audio, heard, hypotheses[0].symbols)
             words = words_of(said) if self.settings.unit == "characters" else said
             if options.explain:
-                data["symbols"] = [asdict(one) for one in said]
+                times = said
                 show_times(shown, words)
             if options.picture:
                 draw(options.picture, heard, said, self.bank.shift, self._step, self.units.symbols)
         warnings = [*audio.warnings, *low_rate(audio.info.rate, self.bank.rate)]
-        return Prediction(shown, data, warnings)
+        return Transcript(
+            shown,
+            warnings=warnings,
+            file=audio.name,
+            text=texts[0],
+            seconds=round(heard.seconds, 2),
+            hypotheses=several,
+            symbols=times,
+        )
 
     @property
     def _step(self) -> float:

@@ -1,0 +1,85 @@
+"""Tunes in memory as files of the formats that the task reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from throughtime.data.music.midi import write_midi
+from throughtime.data.music.tunes import KEYS, LOWEST, PITCHES, Tune
+from throughtime.errors import UserError
+from throughtime.files import make_folder, write_json
+
+FINE = 24
+"""Steps of a beat that notes are written on: thirds and eighths of a beat among them."""
+
+
+def spill(data: Any, folder: Path) -> list[Path]:
+    """Piano rolls as one file of chorales; notes as a MIDI file each, those of a genre in a folder of its name.
+
+    Args:
+        data: Rolls ``[T, 88]`` of zeros and ones, or tunes as lists of ``(start, length, pitch)`` in beats; each may
+            stand in a pair with its genre.
+        folder: Where they are written.
+
+    Raises:
+        UserError: If the data have no such form, or rolls stand among notes.
+    """
+    if not isinstance(data, list | tuple) or not data:
+        raise UserError(f"expected piano rolls [T, {KEYS}], or tunes as lists of (start, length, pitch)")
+    pairs = [item if _has_genre(item) else (item, "") for item in data]
+    rolled = [_is_roll(tune) for tune, _ in pairs]
+    if all(rolled):
+        path = folder / "rolls.json"
+        write_json(path, {"train": [_steps(np.asarray(tune)) for tune, _ in pairs]})
+        return [path / "train"]
+    if any(rolled):
+        raise UserError("expected piano rolls alone, or notes alone, got both")
+    return [write_notes(folder, number, tune, genre) for number, (tune, genre) in enumerate(pairs, 1)]
+
+
+def write_item(item: Any, folder: Path) -> Path:
+    """One tune to predict, as a file."""
+    if not _is_roll(item):
+        return write_notes(folder, 1, item, "")
+    write_json(folder / "rolls.json", {"test": [_steps(np.asarray(item))]})
+    return folder / "rolls.json"
+
+
+def write_notes(folder: Path, number: int, notes: Any, genre: str) -> Path:
+    """Notes as a MIDI file, whose folder tells the genre.
+
+    Raises:
+        UserError: If a note is none.
+    """
+    found = []
+    for note in notes:
+        try:
+            start, length, pitch = (float(part) for part in note)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"tune {number}: expected notes (start, length, pitch), got {note!r}") from error
+        if not (0 <= start < 1e6 and 0 < length < 1e6 and 0 <= pitch < PITCHES and pitch == int(pitch)):
+            raise UserError(f"tune {number}: expected a note within a million beats and {PITCHES} keys, got {note!r}")
+        found.append((round(start * FINE), max(1, round(length * FINE)), int(pitch)))
+    if "/" in genre or genre.startswith("."):
+        raise UserError(f"tune {number}: expected a genre that can name a folder, got {genre!r}")
+    place = folder / (genre or "train")  # the name of a part tells no genre
+    make_folder(place)
+    path = place / f"{number:05}.mid"
+    write_midi(path, Tune.of(found), FINE)
+    return path
+
+
+def _has_genre(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], str)
+
+
+def _is_roll(tune: Any) -> bool:
+    return hasattr(tune, "shape") and len(tune.shape) == 2 and tune.shape[1] == KEYS
+
+
+def _steps(roll: Any) -> Sequence[list[int]]:
+    return [[int(key) + LOWEST for key in np.flatnonzero(step)] for step in roll]

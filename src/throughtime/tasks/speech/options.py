@@ -1,0 +1,11 @@
+"""What may be asked of a recogniser."""
+
+from throughtime.applications.options import Drawn, Explained, Fused, Ranked, Searched
+
+
+class SearchOptions(Searched, Fused):
+    """Of a search for transcripts: what may be asked of it."""
+
+
+class SpeechOptions(Ranked, SearchOptions, Explained, Drawn):
+    """Of a transcript: what may be asked of it."""
