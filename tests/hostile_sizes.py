@@ -63,10 +63,9 @@ def main(root: Path) -> None:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as told:
             assert run(["train", name, *map(str, made.data), "--out", str(out), *made.options]) == 0, told.getvalue()
         config = json.loads((out / "config.json").read_text())
-        load = task.sampler if name == "text" else task.predictor
 
-        def opened(out: Path = out, load: Any = load) -> None:
-            load(out, None)
+        def opened(out: Path = out, task: Any = task) -> None:
+            task.load(out, None)
 
         def resumed(out: Path = out, task: Any = task) -> None:
             task.resume(out, {})

@@ -15,13 +15,13 @@ from throughtime.applications.application import Application
 from throughtime.applications.options import Options
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Use
-from throughtime.applications.text_model import TextDrawing
 from throughtime.cli import app, run
 from throughtime.cli.options import RunCommand
 from throughtime.tasks import find_task
 from throughtime.tasks.dna.classes import DnaClasses
 from throughtime.tasks.dna.regions import DnaRegions
 from throughtime.tasks.music.events import EventDrawing
+from throughtime.tasks.text.sampler import TextDrawing
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -191,7 +191,9 @@ def test_what_does_not_go_together_is_refused(call: Any, folder: Path, classifie
     assert "all.fa: record s0|" in other.err
     assert "expected coding regions of genomes, as in the training data, got labelled sequences" in other.err
     assert "unknown option --nbest" in call("predict", folder / "run", labelled, "--nbest", "3").err
-    assert "it has --nbest" in call("predict", classifier, labelled, "--out", tmp_path / "o.bed").err
+    assert (
+        "this model has for predict: --nbest" in call("predict", classifier, labelled, "--out", tmp_path / "o.bed").err
+    )
     wrong = call("predict", folder / "run", labelled, "--out", tmp_path / "o.txt")
     assert "--out: expected a file that ends in .gff3, .gff, .bed" in wrong.err
 

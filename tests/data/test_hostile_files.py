@@ -216,7 +216,7 @@ def test_a_tune_that_takes_too_long_is_told(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_program_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     script = (
-        "from pathlib import Path; import sys; from throughtime.data import abc; abc.SECONDS = 1\n"
+        "from pathlib import Path; import sys; from throughtime.data.music import abc; abc.SECONDS = 1\n"
         "limit = abc._limit\n"
         "def told(pid): limit(pid); print(pid, flush=True)\n"
         "abc._limit = told\n"

@@ -68,4 +68,4 @@ def train(folder: Path, task: str, data: Data | None) -> dict[str, bytes]:
     with inside(folder), still():
         found.start(paths, Path("run"), settings(found, data.options if data else {})).run()
         here = f"{Path.cwd().resolve()}/".encode()
-        return {name: content.replace(here, b"") for name, content in contents(Path("run")).items()}
+        return {name: content.replace(here, b"../") for name, content in contents(Path("run")).items()}

@@ -189,6 +189,11 @@ def encoded(text: str, number: int) -> bytes:
 
 def _columns(data: Any, names: Sequence[str]) -> dict[str, list[Any]] | None:
     if isinstance(data, Mapping):
+        wrong = [
+            name for name, values in data.items() if not isinstance(values, list | tuple) and not _is_column(values)
+        ]
+        if wrong:
+            raise UserError(f"expected columns, each a list of values, got {_shown(data[wrong[0]])} as {wrong[0]!r}")
         return {str(name): list(values) for name, values in data.items()}
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):  # a frame of pandas or polars
         return {str(name): [_plain(value) for value in data[name]] for name in data.columns}

@@ -65,6 +65,7 @@ class LanguageModel(TokenModel):
         ValueError: If options exclude each other.
 
     Example:
+        >>> import torch
         >>> model = LanguageModel(LanguageModelConfig(vocabulary=10, hidden=8, embedding=4))
         >>> log_probs, state = model.next_log_probs(torch.tensor([[3, 4]]))
         >>> log_probs.shape, log_probs.exp().sum().round(decimals=4)

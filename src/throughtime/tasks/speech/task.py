@@ -307,11 +307,8 @@ class Speech(Application[SpeechExample]):
         found: list[Prediction] = []
         with tempfile.TemporaryDirectory() as folder:
             for number, item in enumerate(items, 1):
-                if isinstance(item, str | Path):
-                    found += self.predict_file(model, Path(item), options)
-                    continue
-                name = f"input {number}"
-                path = write_sound(Path(folder) / f"{number}.wav", item, name)
+                name = str(item) if isinstance(item, str | Path) else f"input {number}"
+                path = Path(name) if name == str(item) else write_sound(Path(folder, f"{number}.wav"), item, name)
                 found.append(self._heard(model, path, options, name))
         return found
 
