@@ -125,7 +125,7 @@ def test_a_long_video_is_read_window_by_window(call: Any, model: Path, long_film
 
 def test_windows_of_a_long_video_are_judged_as_clips_of_their_own(call: Any, model: Path, long_film: Path) -> None:
     found = call("predict", model, long_film, "--json", "--explain").json["windows"]
-    opened = find_task("video").load(model)
+    opened = find_task("video").predictor(model, None)
     frames = np.stack(list(Video(long_film, Look(24, 6))))
     windows = cut(len(frames), opened.bound.vocabulary["window"])
     assert len(windows) == len(found)
@@ -277,7 +277,10 @@ def test_bad_points_and_options(call: Any, gestures: tuple[Path, Path], tmp_path
     (tmp_path / "other.csv").write_text("up,1,2,3,4\n")
     answer = call("evaluate", out, tmp_path / "other.csv")
     assert "other.csv:1: unknown label 'up'" in answer.err
-    assert "unknown option --beam" in call("predict", out, path, "--beam", "3").err
+    said = call("predict", out, path, "--beam", "3").err
+    assert "unknown option --beam" in said
+    assert "this model has for predict: " in said
+    assert all(option in said for option in ("--picture", "--explain", "--nbest"))
 
 
 def test_frames_and_points_do_not_mix(call: Any, model: Path, films: Path, gestures: tuple[Path, Path]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import islice
 from typing import Any
 
 import torch
@@ -11,7 +13,12 @@ from torch import Tensor
 from throughtime.applications.application import Application, confusion, counts, majority, surest_errors
 from throughtime.applications.task import Report, Table
 from throughtime.models import Classifier
+from throughtime.pictures import COLOURS
 from throughtime.training import Evaluation
+from throughtime.visible import visible
+
+BARS = 10
+"""Classes that are shown as bars, at most."""
 
 
 @torch.no_grad()
@@ -76,3 +83,19 @@ def _figures(log_probs: Tensor, gold: Tensor) -> tuple[float, float]:
     """Accuracy in percent, and cross-entropy in nats."""
     hits = (log_probs.argmax(1) == gold).double().mean()
     return 100 * float(hits), -float(log_probs.gather(1, gold.unsqueeze(1)).mean())
+
+
+def chances_html(chances: Mapping[str, float]) -> str:
+    """Probabilities as bars, for a notebook; of many classes, the first ones.
+
+    Example:
+        >>> "a &lt; b" in chances_html({"a < b": 1.0}), chances_html({})
+        (True, '')
+    """
+    rows = [
+        f'<tr><td style="text-align: right">{escape(visible(label))}</td><td style="text-align: right">'
+        f'{100 * chance:.1f} %</td><td style="width: 20em; text-align: left"><div style="width: {100 * chance:.1f}%; '
+        f'height: 0.8em; background: {COLOURS[2]}"></div></td></tr>'
+        for label, chance in islice(chances.items(), BARS)
+    ]
+    return f"<table>{''.join(rows)}</table>" if rows else ""

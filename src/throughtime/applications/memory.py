@@ -60,18 +60,19 @@ def as_paths(spill: Callable[[Any, Path], list[Path]], data: Any) -> Iterator[li
 ExampleT = TypeVar("ExampleT")
 
 
-def moved(example: ExampleT, folder: Path, references: Sequence[str]) -> ExampleT:
+def moved(example: ExampleT, folder: Path, references: Sequence[str] = (), kept: Sequence[str] = ()) -> ExampleT:
     """An example whose texts do not name the folder that it was written in.
 
     Args:
         example: A frozen dataclass.
         folder: A folder of :func:`spilling`, with a folder a part.
         references: Files that the example keeps: where they lie in the folder their paths become relative.
+        kept: Files that stay where they are.
     """
     changed: dict[str, Any] = {}
     for field in fields(cast(Any, example)):
         value = getattr(example, field.name)
-        if isinstance(value, str) and str(folder) in value:
+        if isinstance(value, str) and str(folder) in value and value not in kept:
             inside = value in references
             changed[field.name] = (
                 str(Path(DATA, Path(value).relative_to(folder))) if inside else shortened(value, folder)
@@ -212,8 +213,9 @@ def _items(data: Any, names: Sequence[str]) -> Sequence[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy's as Python's own; an array as lists."""
-    return value.tolist() if hasattr(value, "tolist") else value
+    """A number of NumPy's as Python's own; an array as lists; what is missing in a frame, not a number, as None."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return None if isinstance(value, float) and value != value else value
 
 
 def _shown(value: Any) -> str:

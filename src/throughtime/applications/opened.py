@@ -139,7 +139,8 @@ class Opened(Trained):
         else:
             with memory.spilling() as folder:
                 found = from_memory(self.application, data, folder, self.settings)
-                yield [memory.moved(example, folder, ()) for example in found], "data in memory"
+                refers = self.application.refers
+                yield [memory.moved(each, folder, kept=refers(each)) for each in found], "data in memory"
 
     def own(self, part: str, remedy: str) -> list[Any]:
         """The run's examples of a part, if what they refer to may be read."""

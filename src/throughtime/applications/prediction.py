@@ -89,17 +89,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def percent_bar(share: float) -> str:
-    """A share as a bar of HTML with its percents.
-
-    Example:
-        >>> percent_bar(0.25)
-        '<span style="display: inline-block; background: #56B4E9; width: 2.0em">&nbsp;</span> 25.0 %'
-    """
-    style = f"display: inline-block; background: #56B4E9; width: {8 * share:.1f}em"
-    return f'<span style="{style}">&nbsp;</span> {100 * share:.1f} %'
-
-
 def as_html(text: Text) -> str:
     """A styled text as HTML that acts on nothing: what it says is escaped, its styles are spans.
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.tasks.video.examples import ClipExample, VideoSettings
-from throughtime.tasks.video.pictures import FRAMES, Samples, Window, bars, overall
-from throughtime.tasks.video.task import VideoActions
-from throughtime.tasks.video.windows import cut, windows_of
+from throughtime.tasks.video.pictures import FRAMES, Samples
+from throughtime.tasks.video.predictions import bars
+from throughtime.tasks.video.task import ActionOptions, VideoActions
+from throughtime.tasks.video.windows import Window, cut, overall, windows_of
 
 
 def points(label: str, *steps: list[float]) -> ClipExample:
@@ -61,7 +62,7 @@ def test_what_needs_no_time_is_told_by_the_nearest_mean() -> None:
     train = [points("a", [0, 0], [2, 0]), points("b", [0, 0], [0, 2])]
     application = VideoActions(settings_, VideoActions.learn(train, settings_))
     judged = [points("a", [5, 5], [9, 5]), points("b", [5, 5], [9, 5]), points("b", [1, 1], [1, 3])]
-    found = application.evaluate(application.build().eval(), judged, None).figures
+    found = application.evaluate(application.build().eval(), judged, ActionOptions()).figures
     assert found["accuracy_without_time"] == pytest.approx(200 / 3)
 
 

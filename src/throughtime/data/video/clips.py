@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -266,17 +264,3 @@ class Clips:
 def clips_of(look: Look) -> Clips:
     """The clips of this process: what was decoded to find its length is not decoded again to train on it."""
     return Clips(look)
-
-
-def encode_frames(frames: npt.NDArray[np.uint8], fps: float) -> bytes:
-    """Frames ``[T, H, W, 3]`` in red, green and blue as a video without loss (FFV1 in Matroska)."""
-    av = extra("av", "video", "writing videos")
-    made = BytesIO()
-    with av.open(made, "w", format="matroska") as container:
-        stream = container.add_stream("ffv1", rate=Fraction(fps).limit_denominator(1000))
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "bgr0"
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="bgr0")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
-    return made.getvalue()

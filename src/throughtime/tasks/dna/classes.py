@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import ROWS, Application, long_input, unknown_label
 from throughtime.applications.classification import class_evaluation, class_report, judge
+from throughtime.applications.folder.learnt import Closed, Count
 from throughtime.applications.options import Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
@@ -23,22 +24,16 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
+from throughtime.tasks.dna.predictions import SequencePrediction
 from throughtime.training import Evaluation
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
-class SequencePrediction(Prediction):
-    """The class of a sequence.
+class LearntClasses(TypedDict):
+    """What ``vocabulary.json`` holds of labelled sequences."""
 
-    Attributes:
-        name: As its file names it.
-        label: The likeliest class.
-        probabilities: Of every class, the likeliest first.
-    """
-
-    name: str
-    label: str
-    probabilities: dict[str, float]
+    learnt: Literal["classes"]
+    labels: Closed
+    places: Count
 
 
 class SequenceOptions(Ranked):
@@ -109,42 +104,56 @@ class DnaClasses(Application[DnaExample]):
 
     def predict(self, model: Classifier, lines: Sequence[str], options: SequenceOptions) -> list[Prediction]:
         """The class of every line of letters."""
-        found = [(f"line {number}", encode(line, f"line {number}")) for number, line in enumerate(lines, 1)]
-        return list(self._show(model, found, options))
+        return list(self._show(model, [_line(number, line) for number, line in enumerate(lines, 1)], options))
 
     def predict_file(self, model: Classifier, path: Path, options: SequenceOptions) -> Iterator[Prediction]:
         """The class of every sequence of a file."""
+        yield from self._predict(model, self._named(path), options)
+
+    def predict_items(self, model: Classifier, items: Sequence[Any], options: SequenceOptions) -> list[Prediction]:
+        """The class of lines of letters, and of every sequence of files."""
+        found: list[tuple[str, Codes]] = []
+        for number, item in enumerate(items, 1):
+            found += self._named(item) if isinstance(item, Path) else [_line(number, item)]
+        return list(self._predict(model, found, options))
+
+    def _named(self, path: Path) -> list[tuple[str, Codes]]:
+        """The sequences of a file, which need no labels where its format has names for them."""
         kind = path.suffix.lower()
         if kind in FASTA:
-            found = [(record.name, record.codes) for record in read_fasta(path)]
-        elif kind in GENBANK:
-            found = [(record.name, record.codes) for record in read_genome(path)]
-        else:
-            read = read_sequences(path, self.settings.text_column, self.settings.label_column)
-            found = [(sequence.name, sequence.codes) for sequence in read]
+            return [(record.name, record.codes) for record in read_fasta(path)]
+        if kind in GENBANK:
+            return [(record.name, record.codes) for record in read_genome(path)]
+        read = read_sequences(path, self.settings.text_column, self.settings.label_column)
+        return [(sequence.name, sequence.codes) for sequence in read]
+
+    def _predict(
+        self, model: Classifier, found: Sequence[tuple[str, Codes]], options: SequenceOptions
+    ) -> Iterator[Prediction]:
         for begin in range(0, len(found), ROWS):
             yield from self._show(model, found[begin : begin + ROWS], options)
             self.progress(min(begin + ROWS, len(found)), len(found), "sequences")
 
     def _show(
         self, model: Classifier, found: Sequence[tuple[str, Codes]], options: SequenceOptions
-    ) -> Iterator[Prediction]:
+    ) -> Iterator[SequencePrediction]:
         log_probs = model.log_probs(Letters.of([codes for _, codes in found])).double().cpu()
         for (name, codes), row in zip(found, log_probs, strict=True):
             order = row.argsort(descending=True, stable=True).tolist()
             chances = {self.labels.symbols[n]: math.exp(float(row[n])) for n in order}
             shown = Text("  ".join(f"{label} {100 * p:.1f} %" for label, p in [*chances.items()][: options.nbest]))
             shown.append(f"  {name}")
-            yield SequencePrediction(
-                shown,
-                warnings=[*long_input(len(codes), "letters"), *self._other_length(len(codes))],
-                name=name,
-                label=next(iter(chances)),
-                probabilities=chances,
-            )
+            warnings = [*long_input(len(codes), "letters"), *self._other_length(len(codes))]
+            label = next(iter(chances))
+            yield SequencePrediction(shown, name=name, label=label, probabilities=chances, warnings=warnings)
 
     def _other_length(self, length: int) -> list[str]:
         places = self.vocabulary["places"]
         if places in (0, length):
             return []
         return [f"{length:,} letters, where all of training had {places:,}: expect little of the result"]
+
+
+def _line(number: int, letters: str) -> tuple[str, Codes]:
+    """What a line is called, and its letters as numbers."""
+    return f"line {number}", encode(letters, f"line {number}")

@@ -6,13 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
-from typing_extensions import TypedDict
 
 from throughtime.applications.application import ExampleSettings
-from throughtime.applications.folder.learnt import Closed, Count
 from throughtime.applications.settings import option
 from throughtime.data.dna.bases import Codes, decode, encode
 from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, read_genome
@@ -95,25 +90,6 @@ class DnaExample:
     def codes(self) -> Codes:
         """Its letters as numbers."""
         return encode(self.letters, self.where)
-
-
-class Sequences(TypedDict):
-    """Of labelled DNA."""
-
-    learnt: Literal["classes"]
-    labels: Closed
-    places: Count
-
-
-class Regions(TypedDict):
-    """Of the coding regions of genomes."""
-
-    learnt: Literal["regions"]
-    shortest: Count
-
-
-Learnt = Annotated[Sequences | Regions, Field(discriminator="learnt")]
-"""What is learnt of the training data, before training."""
 
 
 def is_genome(path: Path) -> bool:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from throughtime.applications.application import HARDEST, Application
+from throughtime.applications.folder.learnt import Count
 from throughtime.applications.options import Drawn, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Progress, Report, Table, no_progress
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.codons import open_frames
-from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, label_bases, read_fasta, read_genome
+from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
 from throughtime.data.dna.intervals import Region, check_intervals, write_intervals
 from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
 from throughtime.errors import UserError
 from throughtime.models import Model, StrandBatch, StrandTagger
 from throughtime.models.strands import NOTHING, STEP
-from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, batch_letters
+from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, batch_letters, is_genome
 from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna.picture import draw_genome
+from throughtime.tasks.dna.predictions import CodingRegion, RegionsPrediction
 from throughtime.training import Evaluation
-from throughtime.visible import visible
 
 LIFTS = (-0.5, 0.0, 0.5, 1.0, 1.5)
 """Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
@@ -56,6 +57,13 @@ class Piece:
     begin: int
     codes: Codes
     labels: npt.NDArray[np.uint8]
+
+
+class LearntRegions(TypedDict):
+    """What ``vocabulary.json`` holds of the coding regions of genomes."""
+
+    learnt: Literal["regions"]
+    shortest: Count
 
 
 class RegionOptions(Drawn, Written):
@@ -177,13 +185,20 @@ class DnaRegions(Application[DnaExample]):
 
     def predict(self, model: StrandTagger, lines: Sequence[str], options: RegionOptions) -> list[Prediction]:
         """The coding regions of lines of letters."""
-        records = [Record(f"line{n}", "", encode(line, f"line {n}"), f"line {n}") for n, line in enumerate(lines, 1)]
-        return list(self._predict(model, records, options))
+        return self.predict_items(model, lines, options)
 
     def predict_file(self, model: StrandTagger, path: Path, options: RegionOptions) -> Iterator[Prediction]:
         """The coding regions of every record of a file."""
-        genome = path.suffix.lower() in GENBANK or intervals_of(path) is not None
-        yield from self._predict(model, read_genome(path) if genome else read_fasta(path), options)
+        yield from self._predict(model, _records(path), options)
+
+    def predict_items(self, model: StrandTagger, items: Sequence[Any], options: RegionOptions) -> list[Prediction]:
+        """The coding regions of lines of letters, and of every record of files."""
+        records = (
+            record
+            for number, item in enumerate(items, 1)
+            for record in (_records(item) if isinstance(item, Path) else [_line(number, item)])
+        )
+        return list(self._predict(model, records, options))
 
     def _predict(self, model: StrandTagger, records: Iterable[Record], options: RegionOptions) -> Iterator[Prediction]:
         if options.out is not None:
@@ -198,6 +213,14 @@ class DnaRegions(Application[DnaExample]):
             yield _show(record, regions, ["only its first record is drawn"] if options.picture and number == 1 else [])
         if options.out is not None:
             write_intervals(options.out, found)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    return read_genome(path) if is_genome(path) else read_fasta(path)
+
+
+def _line(number: int, letters: str) -> Record:
+    return Record(f"line{number}", "", encode(letters, f"line {number}"), f"line {number}")
 
 
 def _batch(examples: Sequence[DnaExample], first: int = 0) -> StrandBatch:
@@ -245,60 +268,7 @@ def _errors(piece: Piece, found: npt.NDArray[np.uint8]) -> list[tuple[str, int, 
     ]
 
 
-@dataclass(frozen=True)
-class CodingRegion:
-    """A coding region, told as GFF3 tells it.
-
-    Attributes:
-        begin: Its first base on the plus strand, from 1.
-        end: Its last base.
-        strand: ``"+"`` or ``"-"``.
-        phase: Bases before the first whole codon, 0, 1 or 2.
-        score: The probability that it codes.
-    """
-
-    begin: int
-    end: int
-    strand: str
-    phase: int
-    score: float
-
-
-@dataclass(frozen=True, repr=False, kw_only=True)
-class RegionsPrediction(Prediction):
-    """The coding regions of a record.
-
-    Attributes:
-        name: Of the record.
-        bases: How many it has.
-        coding: Share of them that code.
-        regions: From the first to the last, on both strands.
-    """
-
-    name: str
-    bases: int
-    coding: float
-    regions: Sequence[CodingRegion]
-
-    def _repr_html_(self) -> str:
-        """A track of both strands."""
-        per = TRACK / max(1, self.bases)
-        drawn = "".join(
-            f'<rect x="{r.begin * per:.1f}" y="{4 if r.strand == "+" else 24}" height="14" '
-            f'width="{max(1.0, (r.end - r.begin + 1) * per):.1f}" fill="{"#0072B2" if r.strand == "+" else "#D55E00"}">'
-            f"<title>{r.begin:,}–{r.end:,} {r.strand}, {100 * r.score:.1f} %</title></rect>"
-            for r in self.regions
-        )
-        line = f'<line x1="0" y1="21" x2="{TRACK}" y2="21" stroke="#888"/>'
-        told = escape(visible(self.shown.plain.partition("\n")[0]))
-        return f'<p>{told}</p><svg width="{TRACK}" height="42">{line}{drawn}</svg>'
-
-
-TRACK = 800
-"""Pixels of a record in a notebook."""
-
-
-def _show(record: Record, regions: Sequence[Region], warnings: Sequence[str]) -> Prediction:
+def _show(record: Record, regions: Sequence[Region], warnings: Sequence[str]) -> RegionsPrediction:
     length = len(record.codes)
     coding = float(mask(length, regions).mean()) if length else 0.0
     plus = sum(region.strand > 0 for region in regions)
@@ -310,14 +280,11 @@ def _show(record: Record, regions: Sequence[Region], warnings: Sequence[str]) ->
         text.append(f"{100 * region.score:5.1f} %", "dim")
     if len(regions) > SHOWN:
         text.append(f"\n{'':>12} and {len(regions) - SHOWN:,} more; --out genes.gff3 writes all of them", "dim")
-    rows = [
-        CodingRegion(
-            region.begin + 1,
-            region.end,
-            "+" if region.strand > 0 else "-",
-            -region.place % 3,
-            round(region.score, 4),
-        )
-        for region in regions
-    ]
-    return RegionsPrediction(text, warnings=warnings, name=record.name, bases=length, coding=coding, regions=rows)
+    return RegionsPrediction(
+        text,
+        name=record.name,
+        bases=length,
+        coding=coding,
+        regions=[CodingRegion.of(region) for region in regions],
+        warnings=warnings,
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from throughtime.applications.application import Application, DataSettings
 from throughtime.applications.memory import rows, write_rows
@@ -14,16 +16,16 @@ from throughtime.data.dna.genomes import FASTA, GENBANK
 from throughtime.data.dna.sequences import KINDS
 from throughtime.errors import UserError
 from throughtime.models import Model
-from throughtime.tasks.dna.classes import DnaClasses
-from throughtime.tasks.dna.examples import DnaExample, DnaSettings, Learnt, is_genome, read_examples
-from throughtime.tasks.dna.regions import DnaRegions
+from throughtime.tasks.dna.classes import DnaClasses, LearntClasses
+from throughtime.tasks.dna.examples import DnaExample, DnaSettings, is_genome, read_examples
+from throughtime.tasks.dna.regions import DnaRegions, LearntRegions
 from throughtime.training import Evaluation
 
 PARTS: dict[str, type[Application[DnaExample]]] = {"regions": DnaRegions, "classes": DnaClasses}
 """What is learnt of genomes, and of labelled sequences."""
 
-KNOWN = (*GENBANK, *FASTA, *KINDS)
-"""Suffixes of files that are read."""
+FILE = "sequences.jsonl"
+"""Of sequences that come from memory."""
 
 
 class Dna(Application[DnaExample]):
@@ -37,7 +39,7 @@ class Dna(Application[DnaExample]):
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
     reads_files: ClassVar[bool] = True
     example_type: ClassVar[type[Any]] = DnaExample
-    vocabulary_type: ClassVar[Any] = Learnt
+    vocabulary_type: ClassVar[Any] = Annotated[LearntClasses | LearntRegions, Field(discriminator="learnt")]
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -63,8 +65,18 @@ class Dna(Application[DnaExample]):
 
     @classmethod
     def spill(cls, data: Any, folder: Path) -> list[Path]:
-        """Labelled sequences: ``[(letters, label), …]``, two columns, or a frame; genomes are files."""
-        return [write_rows(rows(data, ["text", "label"]), folder / "sequences.jsonl")]
+        """Labelled sequences as JSON lines; genomes with their regions are read from files alone.
+
+        Args:
+            data: ``[(letters, label), …]``, ``(letters, labels)``, or mappings or a frame whose columns the reader of
+                tables finds, or which are called ``letters`` and ``label``.
+            folder: An empty one.
+        """
+        found = rows(data, ("letters", "label"))
+        # The reader of tables looks for texts by that name, before it guesses.
+        renamed = not any("text" in row for row in found)
+        named = [{"text" if renamed and n == "letters" else n: value for n, value in row.items()} for row in found]
+        return [write_rows(named, folder / FILE)]
 
     @classmethod
     def key(cls, example: DnaExample) -> Hashable:
@@ -119,21 +131,20 @@ class Dna(Application[DnaExample]):
 
     def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
         """Of letters in lines."""
+        self.part.progress = self.progress
         return self.part.predict(model, lines, options)
-
-    def predict_items(self, model: Any, items: Sequence[Any], options: Any) -> list[Prediction]:
-        """Of letters, and of every record of a file, which is a path, or a text with a suffix that is known."""
-        found: list[Prediction] = []
-        for number, item in enumerate(items, 1):
-            if isinstance(item, Path) or (isinstance(item, str) and Path(item).suffix.lower() in KNOWN):
-                found += self.predict_file(model, Path(item), options)
-            elif isinstance(item, str):
-                found += self.predict(model, [item], options)
-            else:
-                raise UserError(f"input {number}: expected letters or a path, got a {type(item).__name__}")
-        return found
 
     def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """Of every record of a file."""
         self.part.progress = self.progress
         yield from self.part.predict_file(model, path, options)
+
+    def predict_items(self, model: Any, items: Sequence[Any], options: Any) -> list[Prediction]:
+        """Of letters, and of every record of files; a text with a dot is a file's name, as no letters have one."""
+        found: list[str | Path] = []
+        for number, item in enumerate(items, 1):
+            if not isinstance(item, str | Path):
+                raise UserError(f"input {number}: expected letters of DNA, or a path, got a {type(item).__name__}")
+            found.append(Path(item) if "." in str(item) else item)
+        self.part.progress = self.progress
+        return self.part.predict_items(model, found, options)

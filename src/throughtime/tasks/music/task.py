@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -202,12 +202,13 @@ class Music(Application[TuneExample]):
     def predict_items(self, model: Any, items: Sequence[Any], options: TuneOptions) -> list[Prediction]:
         """Of files, piano rolls ``[T, 88]``, and lists of ``(start, length, pitch)`` in beats."""
         found: list[Prediction] = []
-        for item in items:
+        for number, item in enumerate(items, 1):
             if isinstance(item, str | Path):
                 found += self.predict_file(model, Path(item), options)
                 continue
             with tempfile.TemporaryDirectory() as folder:
-                found += self.predict_file(model, write_item(item, Path(folder)), options)
+                (example,) = read_tunes([write_item(item, Path(folder))], self.settings)
+            found.append(self._predict(model, replace(example, where=f"input {number}"), options))
         return found
 
     def _predict(self, model: Any, example: TuneExample, options: TuneOptions) -> Prediction:

@@ -1,35 +1,30 @@
-"""Clips to learn from: where they stand, what is read of them, and what must be alike."""
+"""What classifiers of clips are trained from: settings; clips in folders and lists, key points in tables."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from pydantic import Field
-from torch import Tensor
-from torch.nn import functional as F
-from typing_extensions import TypedDict
 
 from throughtime.applications.application import SignalSettings
-from throughtime.applications.folder.learnt import Closed, Real, Rows
 from throughtime.applications.settings import option
+from throughtime.data.text.files import file_lines
 from throughtime.data.text.labelled import class_folders
 from throughtime.data.video import clips as video
+from throughtime.data.video import keypoints
 from throughtime.data.video.clips import Look, clips_of
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError
-from throughtime.models.inputs.clips import relative
+from throughtime.plain import parse_object
 from throughtime.tasks.video.windows import cut
 from throughtime.training import OptimiserName
 
-STILL = 12
-"""Side of the mean frames that the baseline without time compares."""
+LISTS = (".jsonl",)
+"""Suffixes of lists of videos: a line each, ``{"path": "…", "label": "…"}``; paths are as seen from the list."""
 
 Array = npt.NDArray[Any]
 
@@ -80,48 +75,56 @@ class ClipExample:
     points: list[list[float]]
 
 
-class Videos(TypedDict):
-    """Of videos."""
+def read_examples(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
+    """The clips of a folder or a list, cut into windows, or the sequences of a table.
 
-    labels: Closed
-    of_points: Literal[False]
-    window: Annotated[int, Field(ge=1)]
-    means: Rows
-
-
-class Points(TypedDict):
-    """Of key points."""
-
-    labels: Closed
-    of_points: Literal[True]
-    window: Annotated[int, Field(ge=1)]
-    numbers: Annotated[int, Field(ge=1, le=1 << 16)]
-    scales: Annotated[list[Real], Field(min_length=2, max_length=2)]
-    means: Rows
-
-
-Learnt = Annotated[Videos | Points, Field(discriminator="of_points")]
-"""What is learnt of the training data, before training."""
+    Raises:
+        UserError: If a video cannot be read at all, or a row of a table or a list is broken.
+    """
+    if path.is_dir():
+        yield from _read_folder(path, settings)
+    elif path.suffix.lower() in keypoints.SUFFIXES:
+        yield from _read_table(path, settings)
+    elif path.suffix.lower() in LISTS:
+        yield from _read_list(path, settings)
+    else:
+        raise UserError(
+            f"{path}: expected a folder that holds a folder of videos for every class, a table "
+            f"({', '.join(keypoints.SUFFIXES)}) of key points, or a list ({', '.join(LISTS)}) of videos"
+        )
 
 
-def read_folder(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
-    """The clips of a folder that holds a folder for every class, cut into windows."""
+def _read_folder(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
     classes = class_folders(path, video.SUFFIXES)
     if not classes:
         raise UserError(
             f"{path}: expected a folder of videos ({', '.join(video.SUFFIXES)}) for every class, found none"
         )
-    clips, longest = clips_of(settings.look()), max(1, round(settings.window * settings.fps))
     for label, files in classes.items():
         for file in files:
-            place = str(file.absolute())
-            for begin, steps in cut(len(clips(place)), longest):
-                where = str(file) if begin == 0 else f"{file} at {begin / settings.fps:g} s"
-                yield ClipExample(place, label, where, place, begin, steps, [])
+            yield from _read_clip(file, label, settings)
 
 
-def read_table(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
-    """The sequences of a table of key points."""
+def _read_list(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
+    for number, line in enumerate(file_lines(path), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        row = parse_object(line, where)
+        file, label = row.get("path"), row.get("label")
+        if not isinstance(file, str) or not isinstance(label, str) or not file or not label.strip():
+            raise UserError(f"{where}: expected texts under path and label, got {line.strip()[:40]!r}; mend the line")
+        yield from _read_clip(path.parent / file, label.strip(), settings)
+
+
+def _read_clip(file: Path, label: str, settings: VideoSettings) -> Iterator[ClipExample]:
+    place, longest = str(file.absolute()), max(1, round(settings.window * settings.fps))
+    for begin, steps in cut(len(clips_of(settings.look())(place)), longest):
+        where = str(file) if begin == 0 else f"{file} at {begin / settings.fps:g} s"
+        yield ClipExample(place, label, where, place, begin, steps, [])
+
+
+def _read_table(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
     place = str(path.absolute())
     for found in read_points(path, settings.dims * settings.points):
         if not found.label:
@@ -129,7 +132,7 @@ def read_table(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
         yield ClipExample(place, found.label, found.where, found.recording, 0, len(found.points), found.points)
 
 
-def values_of(example: ClipExample, settings: VideoSettings) -> Array:
+def steps_of(example: ClipExample, settings: VideoSettings) -> Array:
     """Steps: frames ``[T, C, S, S]`` or points ``[T, D]``."""
     if example.points:
         return np.array(example.points, np.float32)
@@ -140,7 +143,11 @@ def values_of(example: ClipExample, settings: VideoSettings) -> Array:
 
 
 def check_kind(examples: Sequence[ClipExample], of_points: bool, numbers: int) -> None:
-    """Refuses frames among key points, and the other way round."""
+    """Refuses examples that are not of the kind, or not of as many numbers a step, as the training data.
+
+    Raises:
+        UserError: Names the first of them.
+    """
     for example in examples:
         if bool(example.points) != of_points:
             wanted, got = ("key points", "a video") if of_points else ("a video", "key points")
@@ -150,34 +157,13 @@ def check_kind(examples: Sequence[ClipExample], of_points: bool, numbers: int) -
 
 
 def check_numbers(where: str, points: Sequence[Sequence[float]], numbers: int) -> None:
-    """Refuses steps of another number of numbers."""
+    """Refuses key points that have not as many numbers a step as those of the training data.
+
+    Raises:
+        UserError: Names where they come from.
+    """
     if len(points[0]) != numbers:
         raise UserError(f"{where}: expected {numbers} numbers a step as in the training data, got {len(points[0])}")
-
-
-def learn_points(train: Sequence[ClipExample], dims: int) -> dict[str, Any]:
-    """Numbers of a step, and how far points usually are from the middle and move in a step."""
-    numbers = len(train[0].points[0])
-    if numbers % dims:
-        raise UserError(f"--dims: expected a divisor of the {numbers} numbers of a step ({train[0].where}), got {dims}")
-    squares, count = np.zeros(2), 0
-    for example in train:
-        parts = relative(torch.tensor([example.points], dtype=torch.float64), dims)
-        squares += [float(part.square().sum()) for part in parts]
-        count += parts[0].numel()
-    # Points that never move have no unit: any will do.
-    return {"numbers": numbers, "scales": [math.sqrt(square / count) or 1.0 for square in squares.tolist()]}
-
-
-def still(example: ClipExample, settings: VideoSettings, scale: float) -> npt.NDArray[np.float64]:
-    """What is left of an example without time: its mean frame, made small, or its points' mean places."""
-    values: Tensor
-    if example.points:
-        values = relative(torch.tensor([example.points], dtype=torch.float64), settings.dims)[0].mean(1) / scale
-    else:
-        mean = values_of(example, settings).mean(0) / 255
-        values = F.adaptive_avg_pool2d(torch.from_numpy(mean), STILL)
-    return np.asarray(values.flatten().numpy(), dtype=np.float64)
 
 
 def warnings_of(examples: Sequence[ClipExample], settings: VideoSettings) -> list[tuple[str, str]]:

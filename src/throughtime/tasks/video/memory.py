@@ -1,75 +1,161 @@
-"""Clips in memory as files of the formats that the task reads; nothing of them is lost."""
+"""Clips in memory: key points written as a table, frames as a video that loses nothing."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from io import StringIO
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.data.video.clips import encode_frames
+from throughtime.applications.memory import Row, write_rows
+from throughtime.data.video.clips import GAP, PIXELS
+from throughtime.data.video.keypoints import CLIP, FRAME, FURTHEST, LABEL
 from throughtime.errors import UserError
-from throughtime.files import make_folder, write_chunks, write_text
+from throughtime.extras import extra
+from throughtime.files import write_atomically, write_chunks
 
-RATE = 10.0
-"""Frames a second of a clip whose rate nobody tells: that of the task's steps."""
+FPS = 10.0
+"""Frames a second, where frames in memory do not tell."""
 
-Array = npt.NDArray[Any]
+SLOWEST, FASTEST = 1 / GAP, 1000.0
+"""Frames a second, at least and at most."""
+
+Points = list[list[float]]
+"""``[T, k]``."""
 
 
-def spill(found: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
-    """A table of key points, or a folder of clips for every class.
+@dataclass(frozen=True)
+class Film:
+    """Frames in memory.
+
+    Attributes:
+        frames: ``[T, H, W, 3]``: red, green and blue.
+        fps: Frames a second.
+    """
+
+    frames: npt.NDArray[np.uint8]
+    fps: float = FPS
+
+    def write(self, path: Path) -> Path:
+        """Writes them as a video that gives the same values again: FFV1 (RFC 9043) in AVI, whose times are exact."""
+        write_atomically(path, self._encode)
+        return path
+
+    def _encode(self, path: Path) -> None:
+        av = extra("av", "video", "writing video")
+        with av.open(f"file:{path}", "w", format="avi") as container:
+            rate = Fraction(self.fps).limit_denominator(1001)
+            # Later levels cut a picture into slices, of which one of a few pixels has too few.
+            stream = container.add_stream("ffv1", rate=rate, options={"level": "1"})
+            stream.height, stream.width = self.frames.shape[1:3]
+            stream.pix_fmt = "bgr0"
+            for picture in self.frames:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                container.mux(stream.encode(frame.reformat(format="bgr0")))
+            container.mux(stream.encode())
+
+
+def as_clip(item: Any, where: str) -> Path | Film | Points:
+    """A clip in memory, or the path of one.
 
     Args:
-        found: Rows of ``clip``, ``label`` and, of frames, their rate ``fps`` where it is not the task's own.
-        folder: Where they are written.
+        item: A path; an array of key points ``[T, k]``; of frames ``[T, H, W, 3]``, uint8, or ``(frames, fps)``.
+        where: For messages.
 
     Raises:
-        UserError: If a clip is neither key points nor frames, or not all are of one kind.
+        UserError: If it is none of these.
     """
-    clips = [np.asarray(row.get("clip")) for row in found]
-    kinds = {clip.ndim for clip in clips}
-    if kinds == {2}:
-        labels = [str(row.get("label", "")) for row in found]
-        return [_write_table(folder / "points.csv", clips, labels)]
-    if kinds != {4}:
-        raise UserError(f"expected key points [T, k], or frames [T, H, W, 3], alike, got arrays of {kinds} dimensions")
-    for number, (row, clip) in enumerate(zip(found, clips, strict=True)):
-        label = str(row.get("label", ""))
-        if not label or "/" in label or label.startswith("."):
-            raise UserError(f"example {number + 1}: expected a class that can name a folder, got {label!r}")
-        make_folder(folder / label)
-        write_clip(folder / label / f"{number:05}", clip, float(row.get("fps", RATE)))
-    return [folder]
+    if isinstance(item, str | Path):
+        return Path(item)
+    fps: Any = FPS
+    if isinstance(item, tuple) and len(item) == 2 and np.ndim(item[1]) == 0:
+        item, fps = item
+    try:
+        values = np.asarray(item)
+    except ValueError:  # rows of several lengths
+        values = np.array(None)
+    if values.ndim == 2 and values.size and values.dtype.kind in "iuf":
+        if not (np.abs(values) <= FURTHEST).all():  # nor is what is no number
+            raise UserError(f"{where}: expected numbers at most {FURTHEST:g} from 0, got others; mend the key points")
+        return cast(Points, values.astype(np.float64).tolist())
+    if values.ndim == 4 and values.size and values.shape[3] == 3 and values.dtype == np.uint8:
+        return _film(values, fps, where)
+    raise UserError(
+        f"{where}: expected key points [T, k], frames [T, H, W, 3] of uint8, or the path of a video, got "
+        f"{_kind(item, values)}"
+    )
 
 
-def write_clip(path: Path, clip: Array, fps: float) -> Path:
-    """One clip as a file; its suffix is added.
+def write_clips(found: Sequence[Row], folder: Path) -> Path:
+    """Writes labelled clips, as :func:`as_clip` takes them: key points as a table, all else as a list of videos.
 
     Raises:
-        UserError: If it is neither key points nor frames of bytes.
+        UserError: If one has no label, or they are of several kinds.
     """
-    if clip.ndim == 2 and np.issubdtype(clip.dtype, np.number):
-        return _write_table(path.with_name(f"{path.name}.csv"), [clip], [""])
-    if clip.ndim != 4 or clip.shape[3] != 3 or clip.dtype != np.uint8:
-        got = f"{clip.dtype} {list(clip.shape)}"
-        raise UserError(f"expected key points [T, k], or frames [T, H, W, 3] of bytes, got {got}")
-    path = path.with_name(f"{path.name}.mkv")
-    write_chunks(path, [encode_frames(clip, fps)])
+    clips: list[tuple[Path | Film | Points, str]] = []
+    for number, row in enumerate(found, 1):
+        where = f"example {number}"
+        name = next((name for name in ("clip", "path") if name in row), None)
+        if name is None or row.get("label") is None:
+            raise UserError(f"{where}: expected clip (or path) and label, got {', '.join(row) or 'nothing'}")
+        clips.append((as_clip(row[name], where), str(row["label"])))
+    if not isinstance(clips[0][0], list):
+        return _write_list(clips, folder)
+    path = folder / "points.csv"
+    write_chunks(path, _table(clips))
     return path
 
 
-def _write_table(path: Path, clips: Sequence[Array], labels: Sequence[str]) -> Path:
-    """A step a row, numbers as they are read back."""
-    text = StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["clip", "frame", "label", *(f"c{number}" for number in range(1, clips[0].shape[1] + 1))])
-    for number, (clip, label) in enumerate(zip(clips, labels, strict=True), 1):
-        for frame, step in enumerate(clip.astype(np.float64).tolist()):
-            rows.writerow([number, frame, label, *map(repr, step)])
-    write_text(path, text.getvalue())
-    return path
+def _write_list(clips: Sequence[tuple[Path | Film | Points, str]], folder: Path) -> Path:
+    listed: list[Row] = []
+    for number, (clip, label) in enumerate(clips, 1):
+        if isinstance(clip, list):
+            raise UserError(f"example {number}: expected a video as in the first example, got key points")
+        name = f"{number:06}.avi"
+        file = clip.write(folder / name) if isinstance(clip, Film) else clip
+        listed.append({"path": name if isinstance(clip, Film) else str(file.absolute()), "label": label})
+    return write_rows(listed, folder / "clips.jsonl")
+
+
+def _table(clips: Sequence[tuple[Path | Film | Points, str]]) -> Iterator[bytes]:
+    """Rows of a table with a step each."""
+    first = clips[0][0]
+    assert isinstance(first, list)
+    yield _line([CLIP, FRAME, LABEL, *(f"value{number}" for number in range(1, len(first[0]) + 1))])
+    for number, (clip, label) in enumerate(clips, 1):
+        where = f"example {number}"
+        if not isinstance(clip, list):
+            raise UserError(f"{where}: expected key points as in the first example, got a video")
+        if len(clip[0]) != len(first[0]):
+            raise UserError(
+                f"{where}: expected {len(first[0])} numbers a step as in the first example, got {len(clip[0])}"
+            )
+        for step, values in enumerate(clip, 1):
+            yield _line([number, step, label, *map(repr, values)])
+
+
+def _line(cells: Sequence[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
+
+
+def _film(frames: npt.NDArray[np.uint8], fps: Any, where: str) -> Film:
+    height, width = frames.shape[1:3]
+    if height * width > PIXELS:
+        raise UserError(f"{where}: expected frames of at most {PIXELS:,} pixels, got {width:,} × {height:,}")
+    if not isinstance(fps, int | float | np.number) or not SLOWEST <= fps <= FASTEST:
+        raise UserError(f"{where}: expected from {SLOWEST:.3f} to {FASTEST:g} frames a second, got {fps!r}")
+    return Film(frames, float(fps))
+
+
+def _kind(item: Any, values: npt.NDArray[Any]) -> str:
+    if values.ndim == 0:
+        return f"a {type(item).__name__}"
+    return f"an array of {values.dtype} [{', '.join(map(str, values.shape))}]"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from throughtime.applications.application import Application, SignalSettings, unknown_label
@@ -24,33 +24,29 @@ from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.augment import FrameChanges, PointChanges
 from throughtime.data.video.clips import Video
-from throughtime.data.video.keypoints import read_points
+from throughtime.data.video.keypoints import PointSequence, read_points
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, FrameInput, Model, PointInput, StackConfig
 from throughtime.tasks.video.examples import (
-    STILL,
+    Array,
     ClipExample,
-    Learnt,
     VideoSettings,
     check_kind,
     check_numbers,
-    learn_points,
-    read_folder,
-    read_table,
-    still,
-    values_of,
+    read_examples,
+    steps_of,
     warnings_of,
 )
-from throughtime.tasks.video.memory import spill, write_clip
-from throughtime.tasks.video.pictures import Samples, Window, draw_points, draw_windows, show_points, show_windows
-from throughtime.tasks.video.windows import groups, windows_of
+from throughtime.tasks.video.learning import STILL, LearntClips, learn_points, without_time
+from throughtime.tasks.video.memory import Film, as_clip, write_clips
+from throughtime.tasks.video.pictures import Samples, draw_points, draw_windows
+from throughtime.tasks.video.predictions import show_points, show_windows
+from throughtime.tasks.video.windows import Window, groups, windows_of
 from throughtime.training import Evaluation
 
 TOGETHER = 8
 """Windows of a long video that are computed together."""
-
-Array = npt.NDArray[Any]
 
 
 class ActionOptions(Ranked, Explained, Drawn):
@@ -64,7 +60,7 @@ class VideoActions(Application[ClipExample]):
     summary: ClassVar[str] = "classifier of videos or key points, such as the action shown: class, and when it shows"
     settings_type: ClassVar[type[SignalSettings]] = VideoSettings
     example_type: ClassVar[type[Any]] = ClipExample
-    vocabulary_type: ClassVar[Any] = Learnt
+    vocabulary_type: ClassVar[Any] = LearntClips
     suffixes: ClassVar[tuple[str, ...]] = (*video.SUFFIXES, *keypoints.SUFFIXES)
     predicting = ActionOptions
     reads_files: ClassVar[bool] = True
@@ -94,23 +90,19 @@ class VideoActions(Application[ClipExample]):
             UserError: If a video cannot be read at all, or a row of a table is broken.
         """
         for path in paths:
-            if path.is_dir():
-                yield from read_folder(path, settings)
-            elif path.suffix.lower() in keypoints.SUFFIXES:
-                yield from read_table(path, settings)
-            else:
-                raise UserError(
-                    f"{path}: expected a folder that holds a folder of videos for every class, or a table "
-                    f"({', '.join(keypoints.SUFFIXES)}) of key points"
-                )
+            yield from read_examples(path, settings)
 
     @classmethod
     def spill(cls, data: Any, folder: Path) -> list[Path]:
-        """Key points ``[(array [T, k], label), …]``, or frames ``[(array [T, H, W, 3] of bytes, label), …]``.
+        """Key points as a table, frames as videos that lose nothing, with a list of them.
 
-        Frames are written without loss, at the settings' own rate of steps.
+        Args:
+            data: ``[(clip, label), …]``, ``(clips, labels)``, or mappings or a frame with the columns clip (or path)
+                and label. A clip is an array of key points ``[T, k]``; an array of frames ``[T, H, W, 3]``, uint8, or
+                ``(frames, fps)``; or the path of a video.
+            folder: An empty one. Videos stay there.
         """
-        return spill(rows(data, ["clip", "label"]), folder)
+        return [write_clips(rows(data, ("clip", "label")), folder)]
 
     @classmethod
     def key(cls, example: ClipExample) -> Hashable:
@@ -143,16 +135,16 @@ class VideoActions(Application[ClipExample]):
             learnt |= learn_points(train, settings.dims)
         check_kind(train, of_points, learnt.get("numbers", 0))
         scale = learnt["scales"][0] if of_points else 1.0
-        stills = np.stack([still(example, settings, scale) for example in train])
+        stills = np.stack([without_time(example, settings, scale) for example in train])
         of = np.array(labels.ids(example.label for example in train))
         means = [stills[of == number].mean(0).round(4).tolist() for number in range(len(labels))]
         return {**learnt, "means": means}
 
     def check(self, example: ClipExample) -> None:
         """A stretch of a video, or as many rows of numbers as steps."""
-        rows = len(example.points) if self.of_points else example.steps
+        count = len(example.points) if self.of_points else example.steps
         numbers = {len(row) for row in example.points}
-        if not (example.begin >= 0 and 1 <= example.steps == rows and numbers <= {self.vocabulary.get("numbers")}):
+        if not (example.begin >= 0 and 1 <= example.steps == count and numbers <= {self.vocabulary.get("numbers")}):
             raise ValueError("expected at least one step, and as many rows of points, alike in length")
         if any(abs(number) > LARGEST for row in example.points for number in row):
             raise ValueError(f"expected points at most {LARGEST:g} from 0")
@@ -185,7 +177,7 @@ class VideoActions(Application[ClipExample]):
             if example.label not in self.labels:
                 raise unknown_label(example.where, example.label, self.labels.symbols)
         classes = torch.tensor(self.labels.ids(example.label for example in examples))
-        return ClassBatch(RaggedBatch.of([values_of(example, self.settings) for example in examples]), classes)
+        return ClassBatch(RaggedBatch.of([steps_of(example, self.settings) for example in examples]), classes)
 
     def training_batch(self, examples: Sequence[ClipExample]) -> ClassBatch:
         """The same, changed in time, place and light."""
@@ -211,14 +203,14 @@ class VideoActions(Application[ClipExample]):
         names = [example.where for example in examples]
         baselines = {"accuracy_without_time": still}
         report = class_report(self.labels.symbols, log_probs, classes, names, "clip", baselines)
-        rows = warnings_of(examples, self.settings)
-        return Report(report.figures, [*report.tables, Table("not read whole", ["clip", "warning"], rows)])
+        broken = Table("not read whole", ["clip", "warning"], warnings_of(examples, self.settings))
+        return Report(report.figures, [*report.tables, broken])
 
     def _still_classes(self, examples: Sequence[ClipExample]) -> list[int]:
         """The class whose mean over time is nearest to each example's."""
         means = np.array(self.vocabulary["means"])
         scale = self.vocabulary["scales"][0] if self.of_points else 1.0
-        stills = [still(example, self.settings, scale) for example in examples]
+        stills = [without_time(example, self.settings, scale) for example in examples]
         return [int(((means - still) ** 2).sum(1).argmin()) for still in stills]
 
     # Use.
@@ -230,29 +222,42 @@ class VideoActions(Application[ClipExample]):
             raise UserError(f"{path}: expected a video, got a table: this model was trained on frames")
         if self.of_points and not is_table:
             raise UserError(f"{path}: expected a table of key points, got a video: this model was trained on points")
-        yield from self._of_table(model, path, options) if is_table else [self._of_video(model, path, options)]
+        if is_table:
+            yield from self._of_points(model, self._read_table(path, options), options)
+        else:
+            yield self._of_video(model, path, str(path), options)
 
-    def predict_items(self, model: Any, items: Sequence[Any], options: ActionOptions) -> list[Prediction]:
-        """Of key points ``[T, k]``, frames ``[T, H, W, 3]`` of bytes, and of files."""
+    def predict_items(self, model: Classifier, items: Sequence[Any], options: ActionOptions) -> list[Prediction]:
+        """The class of arrays of key points or frames, as :meth:`spill` takes them, and of files."""
+        clips = [(f"input {number}", as_clip(item, f"input {number}")) for number, item in enumerate(items, 1)]
         found: list[Prediction] = []
-        for number, item in enumerate(items, 1):
-            if isinstance(item, str | Path):
-                found += self.predict_file(model, Path(item), options)
-                continue
-            with tempfile.TemporaryDirectory() as folder:
-                path = write_clip(Path(folder) / f"input {number}", np.asarray(item), self.settings.fps)
-                found += self.predict_file(model, path, options)
+        for _, together in groupby(clips, key=lambda pair: isinstance(pair[1], list)):
+            group = list(together)
+            points = [PointSequence(clip, None, at, at, at) for at, clip in group if isinstance(clip, list)]
+            found += self._of_points(model, points, options)
+            for at, clip in group:
+                if isinstance(clip, Film):
+                    found.append(self._of_film(model, clip, at, options))
+                elif isinstance(clip, Path):
+                    found += self.predict_file(model, clip, options)
         return found
 
-    def _of_table(self, model: Classifier, path: Path, options: ActionOptions) -> Iterator[Prediction]:
+    def _read_table(self, path: Path, options: ActionOptions) -> list[PointSequence]:
         found = list(read_points(path, self.settings.dims * self.settings.points))
         if not found:
             raise UserError(f"{path}: expected sequences of key points, got an empty table")
         if options.picture is not None and len(found) != 1:
             raise UserError(f"--picture: expected a table of one sequence, got {len(found)} in {path}")
+        return found
+
+    def _of_points(
+        self, model: Classifier, found: Sequence[PointSequence], options: ActionOptions
+    ) -> Iterator[Prediction]:
         for begin in range(0, len(found), TOGETHER):
             group = found[begin : begin + TOGETHER]
             for sequence in group:
+                if not self.of_points:
+                    raise UserError(f"{sequence.where}: expected frames, as this model was trained on, got key points")
                 check_numbers(sequence.where, sequence.points, self.vocabulary["numbers"])
             windows = self._judge_windows(model, [(0, np.array(one.points, np.float32)) for one in group], 1.0)
             for sequence, window in zip(group, windows, strict=True):
@@ -260,7 +265,14 @@ class VideoActions(Application[ClipExample]):
                     draw_points(options.picture, sequence.points, self.settings.dims, window)
                 yield show_points(sequence, window, options)
 
-    def _of_video(self, model: Classifier, path: Path, options: ActionOptions) -> Prediction:
+    def _of_film(self, model: Classifier, film: Film, where: str, options: ActionOptions) -> Prediction:
+        """Frames in memory are read as those of a video, so that they look the same."""
+        if self.of_points:
+            raise UserError(f"{where}: expected key points, as this model was trained on, got frames")
+        with tempfile.TemporaryDirectory() as folder:
+            return self._of_video(model, film.write(Path(folder, "film.avi")), where, options)
+
+    def _of_video(self, model: Classifier, path: Path, name: str, options: ActionOptions) -> Prediction:
         clip = Video(path, self.settings.look())
         samples, windows, fps = Samples(), [], self.settings.fps
         for group in groups(windows_of(iter(clip), self.vocabulary["window"]), TOGETHER):
@@ -271,7 +283,7 @@ class VideoActions(Application[ClipExample]):
                     samples.add(begin, frames)
         if options.picture is not None:
             draw_windows(options.picture, windows, samples, fps)
-        return show_windows(path, windows, clip.warnings, options)
+        return show_windows(name, windows, clip.warnings, options)
 
     def _judge_windows(self, model: Classifier, group: Sequence[tuple[int, Array]], fps: float) -> list[Window]:
         """Probabilities and attention of pieces, each with the step that it begins at."""

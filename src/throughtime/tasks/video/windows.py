@@ -1,14 +1,53 @@
-"""Long videos in windows."""
+"""A long video in windows: where they begin, what a model makes of each, and of all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model makes of a piece of a video.
+
+    Attributes:
+        start: Seconds from the beginning (of key points: steps).
+        end: The same, of its end.
+        chances: Probability of every class.
+        attention: How much of each step the result rests on; sums to 1.
+    """
+
+    start: float
+    end: float
+    chances: dict[str, float]
+    attention: list[float]
+
+    @property
+    def label(self) -> str:
+        """The likeliest class."""
+        return max(self.chances, key=lambda name: self.chances[name])
+
+    @property
+    def best(self) -> tuple[float, float]:
+        """When most attention is paid, and how much."""
+        at = int(np.argmax(self.attention))
+        return self.start + (at + 0.5) * (self.end - self.start) / len(self.attention), self.attention[at]
+
+
+def overall(windows: Sequence[Window]) -> dict[str, float]:
+    """The mean of the windows' probabilities, each by its length; the likeliest class first."""
+    lengths = np.array([window.end - window.start for window in windows])
+    chances = {
+        name: float(np.dot(lengths, [window.chances[name] for window in windows]) / lengths.sum())
+        for name in windows[0].chances
+    }
+    return dict(sorted(chances.items(), key=lambda pair: -pair[1]))
 
 
 def cut(steps: int, longest: int) -> list[tuple[int, int]]:
@@ -39,7 +78,7 @@ def windows_of(frames: Iterator[Array], longest: int) -> Iterator[tuple[int, Arr
 
 
 def groups(windows: Iterator[tuple[int, Array]], most: int) -> Iterator[list[tuple[int, Array]]]:
-    """Windows to compute together."""
+    """Windows as lists of as many, the last one of those that are left."""
     group: list[tuple[int, Array]] = []
     for window in windows:
         group.append(window)

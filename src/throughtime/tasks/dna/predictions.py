@@ -1,0 +1,105 @@
+"""What models of DNA tell: the coding regions of a record, the class of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from throughtime.applications.classification import chances_html
+from throughtime.applications.prediction import Prediction
+from throughtime.data.dna.intervals import Region
+from throughtime.pictures import COLOURS
+
+WIDTH, HEIGHT, BAR = 1000, 40, 14
+"""Of a track, in units of its own."""
+
+THINNEST = 1.0
+"""Width of a region on a track, at least: it is seen however long the record is."""
+
+
+@dataclass(frozen=True)
+class CodingRegion:
+    """A coding region, its places counted as in GFF3.
+
+    Attributes:
+        begin: Its first base on the plus strand, from 1.
+        end: Its last base.
+        strand: ``"+"`` or ``"-"``.
+        phase: Bases before its first whole codon, in the direction that it is read.
+        score: The probability that it codes.
+    """
+
+    begin: int
+    end: int
+    strand: str
+    phase: int
+    score: float
+
+    @classmethod
+    def of(cls, region: Region) -> CodingRegion:
+        """A region as people count."""
+        strand = "+" if region.strand > 0 else "-"
+        return cls(region.begin + 1, region.end, strand, -region.place % 3, round(region.score, 4))
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class RegionsPrediction(Prediction):
+    """The coding regions of a record.
+
+    Attributes:
+        name: Of the record.
+        bases: Its length.
+        coding: Share of its bases that are in a region.
+        regions: From left to right.
+    """
+
+    name: str
+    bases: int
+    coding: float
+    regions: Sequence[CodingRegion]
+
+    def _repr_html_(self) -> str:
+        """A track of both strands above the text."""
+        return f"<div>{track(self.bases, self.regions)}{super()._repr_html_()}</div>"
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class SequencePrediction(Prediction):
+    """The class of a sequence.
+
+    Attributes:
+        name: Of the sequence, or its line.
+        label: The likeliest class.
+        probabilities: Of every class, the likeliest first.
+    """
+
+    name: str
+    label: str
+    probabilities: dict[str, float]
+
+    def _repr_html_(self) -> str:
+        """The probabilities as bars below the text."""
+        return f"<div>{super()._repr_html_()}{chances_html(self.probabilities)}</div>"
+
+
+def track(bases: int, regions: Iterable[CodingRegion]) -> str:
+    """Regions along a record as SVG: those of the plus strand above the line, those of the minus strand below it.
+
+    Example:
+        >>> print(track(200, [CodingRegion(51, 100, "+", 0, 0.9)]).partition("<path")[2].partition("/>")[0])
+         fill="#0072B2" d="M250 6h250v14h-250z"
+    """
+    ways = {"+": "", "-": ""}
+    scale = WIDTH / max(1, bases)
+    for region in regions:
+        left, width = scale * (region.begin - 1), max(THINNEST, scale * (region.end - region.begin + 1))
+        top = HEIGHT // 2 - BAR if region.strand == "+" else HEIGHT // 2
+        ways[region.strand] += f"M{left:.6g} {top}h{width:.6g}v{BAR}h-{width:.6g}z"
+    colours = {"+": COLOURS[2], "-": COLOURS[4]}
+    bars = "".join(f'<path fill="{colours[strand]}" d="{way}"/>' for strand, way in ways.items() if way)
+    line = f'<path stroke="currentColor" d="M0 {HEIGHT // 2}h{WIDTH}"/>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'style="width: 100%; max-width: 60em; height: 2.5em"><title>coding regions of {bases:,} bases: + strand '
+        f"above, - strand below</title>{bars}{line}</svg>"
+    )
