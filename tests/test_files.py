@@ -247,7 +247,7 @@ ALLOWED = {
     "applications/folder/model_folder.py": "mkdir of a folder with a random name",
     "pictures.py": "savefig into memory",
     "tasks/text/task.py": "texts in memory, in a folder that was just made and soon is gone",
-    "data/video/clips.py": "a video into memory",
+    "tasks/video/memory.py": "a video, through write_atomically",
     "bench/measures/probe.py": "a file of the kernel's",
     "engine/compiled/llvm/store.py": "the cache has rules of its own",
     "data/music/abc.py": "a file for the program that reads ABC, in a folder that was just made",

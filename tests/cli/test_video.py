@@ -125,7 +125,7 @@ def test_a_long_video_is_read_window_by_window(call: Any, model: Path, long_film
 
 def test_windows_of_a_long_video_are_judged_as_clips_of_their_own(call: Any, model: Path, long_film: Path) -> None:
     found = call("predict", model, long_film, "--json", "--explain").json["windows"]
-    opened = find_task("video").predictor(model, None)
+    opened = find_task("video").load(model, None)
     frames = np.stack(list(Video(long_film, Look(24, 6))))
     windows = cut(len(frames), opened.bound.vocabulary["window"])
     assert len(windows) == len(found)
