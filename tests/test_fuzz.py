@@ -53,7 +53,16 @@ def fuzz(read: Callable[..., object], tmp_path: Path, count: int = 1, seconds: f
 
 def test_no_damaged_file_does_harm() -> None:
     """In a process of its own: this one may have threads, and forks."""
-    command = [sys.executable, str(RECIPES / "fuzz.py"), "--inputs", str(INPUTS), "--workers", "1"]
+    command = [
+        sys.executable,
+        str(RECIPES / "fuzz.py"),
+        "--inputs",
+        str(INPUTS),
+        "--workers",
+        "1",
+        "--seconds",
+        "60",
+    ]  # a busy machine is no hang
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
