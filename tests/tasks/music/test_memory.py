@@ -36,6 +36,10 @@ def test_what_is_no_tune_is_refused(tmp_path: Path) -> None:
         spill([[(0, 1, 200)]], tmp_path)
     with pytest.raises(UserError, match="expected piano rolls alone, or notes alone, got both"):
         spill([np.zeros((2, 88)), [(0, 1, 60)]], tmp_path)
+    with pytest.raises(UserError, match="expected a piano roll of zeros and ones"):
+        spill([np.full((2, 88), 0.5)], tmp_path)
+    with pytest.raises(UserError, match="expected piano rolls without genres"):
+        spill([(np.zeros((2, 88)), "jigs")], tmp_path)
     with pytest.raises(UserError, match="expected a genre that can name a folder"):
         spill([([(0, 1, 60)], "../x")], tmp_path)
 

@@ -33,6 +33,8 @@ def spill(data: Any, folder: Path) -> list[Path]:
     pairs = [item if _has_genre(item) else (item, "") for item in data]
     rolled = [_is_roll(tune) for tune, _ in pairs]
     if all(rolled):
+        if any(genre for _, genre in pairs):
+            raise UserError("expected piano rolls without genres, which their models do not know; give notes instead")
         path = folder / "rolls.json"
         write_json(path, {"train": [_steps(np.asarray(tune)) for tune, _ in pairs]})
         return [path / "train"]
@@ -82,4 +84,6 @@ def _is_roll(tune: Any) -> bool:
 
 
 def _steps(roll: Any) -> Sequence[list[int]]:
+    if not np.isin(roll, (0, 1)).all():
+        raise UserError(f"expected a piano roll of zeros and ones, got values up to {np.nanmax(roll):g}")
     return [[int(key) + LOWEST for key in np.flatnonzero(step)] for step in roll]
