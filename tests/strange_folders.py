@@ -46,13 +46,13 @@ def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from texts(member, (*path, number))
 
 
-def changed(value: Any, path: tuple[Any, ...], text: str) -> Any:
-    """Plain data with another text in one place."""
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """Plain data with another value in one place."""
     value = copy.deepcopy(value)
     inner = value
     for name in path[:-1]:
         inner = inner[name]
-    inner[path[-1]] = text
+    inner[path[-1]] = new
     return value
 
 

@@ -25,3 +25,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     spelled = {word.lower(): word for word in known}
     matches = difflib.get_close_matches(name.lower(), list(spelled), n=1, cutoff=0.5)
     return f" (did you mean {spelled[matches[0]]!r}?)" if matches else ""
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: no longer than it needs to be known by.
+
+    Example:
+        >>> shown("a"), len(shown("a" * 100))
+        ("'a'", 60)
+    """
+    whole = repr(value)
+    return whole if len(whole) <= 60 else f"{whole[:57]}..."

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from throughtime.errors import UserError
+from throughtime.errors import UserError, shown
 
 T = TypeVar("T")
 
@@ -41,9 +41,4 @@ def _differs(error: ValidationError, where: str) -> UserError:
     place = ".".join(map(str, first["loc"]))
     message = first["msg"].removeprefix("Value error, ")
     told = f"{place}: {message}" if place else message
-    return UserError(f"{where}: {told}, got {_short(first['input'])}; the file is damaged")
-
-
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return UserError(f"{where}: {told}, got {shown(first['input'])}; the file is damaged")

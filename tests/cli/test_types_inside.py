@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from strange_folders import changed
 from throughtime.tasks import TASKS
 from throughtime.training.metrics import kept_lines, read_metrics
 
@@ -37,15 +38,6 @@ def entries(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
             yield from entries(value[name], (*path, name))
     elif isinstance(value, list) and value:
         yield from entries(value[0], (*path, 0))
-
-
-def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    value = copy.deepcopy(value)
-    inner = value
-    for name in path[:-1]:
-        inner = inner[name]
-    inner[path[-1]] = new
-    return value
 
 
 def without(value: Any, path: tuple[Any, ...]) -> Any:

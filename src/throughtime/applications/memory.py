@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from throughtime.data.parts import PARTS
-from throughtime.errors import UserError
+from throughtime.errors import UserError, shown
 from throughtime.files import make_folder, write_chunks
 
 DATA = "data"
@@ -125,7 +125,7 @@ def rows(data: Any, names: Sequence[str]) -> list[Row]:
         elif isinstance(row, list | tuple) and len(row) == len(names):
             found.append(dict(zip(names, row, strict=True)))
         else:
-            raise UserError(f"example {number}: expected ({', '.join(names)}), got {_shown(row)}")
+            raise UserError(f"example {number}: expected ({', '.join(names)}), got {shown(row)}")
     return found
 
 
@@ -142,7 +142,7 @@ def texts(found: Sequence[Row], *names: str) -> list[tuple[str, ...]]:
     for number, row in enumerate(found, 1):
         for name in names:
             if not isinstance(row.get(name), str):
-                given = f"{_shown(row[name])} under {name!r}" if name in row else f"only {', '.join(row) or 'nothing'}"
+                given = f"{shown(row[name])} under {name!r}" if name in row else f"only {', '.join(row) or 'nothing'}"
                 raise UserError(f"example {number}: expected texts under {', '.join(names)}, got {given}")
     return [tuple(str(row[name]) for name in names) for row in found]
 
@@ -160,7 +160,7 @@ def write_rows(found: Sequence[Row], path: Path) -> Path:
                 value = {name: _plain(value) for name, value in row.items()}
                 yield f"{json.dumps(value, ensure_ascii=False)}\n".encode()
             except (TypeError, ValueError) as error:
-                raise UserError(f"example {number}: expected plain data, got {_shown(row)} ({error})") from error
+                raise UserError(f"example {number}: expected plain data, got {shown(row)} ({error})") from error
 
     write_chunks(path, lines())
     return path
@@ -185,7 +185,7 @@ def encoded(text: str, number: int) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise UserError(f"example {number}: expected text, got half a character in {_shown(text)}; mend it") from error
+        raise UserError(f"example {number}: expected text, got half a character in {shown(text)}; mend it") from error
 
 
 def _columns(data: Any, names: Sequence[str]) -> dict[str, list[Any]] | None:
@@ -194,7 +194,7 @@ def _columns(data: Any, names: Sequence[str]) -> dict[str, list[Any]] | None:
             name for name, values in data.items() if not isinstance(values, list | tuple) and not _is_column(values)
         ]
         if wrong:
-            raise UserError(f"expected columns, each a list of values, got {_shown(data[wrong[0]])} as {wrong[0]!r}")
+            raise UserError(f"expected columns, each a list of values, got {shown(data[wrong[0]])} as {wrong[0]!r}")
         return {str(name): list(values) for name, values in data.items()}
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):  # a frame of pandas or polars
         return {str(name): [_plain(value) for value in data[name]] for name in data.columns}
@@ -209,15 +209,10 @@ def _is_column(value: Any) -> bool:
 def _items(data: Any, names: Sequence[str]) -> Sequence[Any]:
     if isinstance(data, list | tuple) and data:
         return data
-    raise UserError(f"expected paths, a frame, or rows of ({', '.join(names)}), got {_shown(data)}")
+    raise UserError(f"expected paths, a frame, or rows of ({', '.join(names)}), got {shown(data)}")
 
 
 def _plain(value: Any) -> Any:
     """A number of NumPy's as Python's own; an array as lists; what is missing in a frame, not a number, as None."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return None if isinstance(value, float) and value != value else value
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
