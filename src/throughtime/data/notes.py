@@ -1,0 +1,74 @@
+"""What readers tell of their files: how they were taken, and what was left out and why.
+
+A reader notes where it decides; whoever reads collects::
+
+    with noting() as notes:
+        examples = list(read(path))
+    print(*notes.lines(), sep="\\n")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+SHOWN = 3
+"""Places that are named of everything that was left out for one reason."""
+
+
+@dataclass
+class Notes:
+    """What was noted.
+
+    Attributes:
+        taken: How files were taken, each line once, in order: which column is what and how it was found, say.
+        left_out: Why something was left out, and where it stood.
+    """
+
+    taken: list[str] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """A line for each note.
+
+        Example:
+            >>> Notes(["a.csv: no headings"], {"no label": ["a.csv:3", "a.csv:9"]}).lines()
+            ['a.csv: no headings', 'left out, 2 times: no label (a.csv:3, a.csv:9)']
+        """
+        return [*self.taken, *(_shown(why, places) for why, places in self.left_out.items())]
+
+
+_collecting: ContextVar[Notes | None] = ContextVar("notes", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[Notes]:
+    """Collects what readers note until the end of the block; an inner block keeps its notes to itself."""
+    notes = Notes()
+    before = _collecting.set(notes)
+    try:
+        yield notes
+    finally:
+        _collecting.reset(before)
+
+
+def note(how: str) -> None:
+    """Tells how a file was taken, where that decides what it means."""
+    notes = _collecting.get()
+    if notes is not None and how not in notes.taken:
+        notes.taken.append(how)
+
+
+def leave_out(where: str, why: str) -> None:
+    """Tells that something was left out: ``leave_out("a.csv:7", "the answer is reject")``."""
+    notes = _collecting.get()
+    if notes is not None:
+        notes.left_out.setdefault(why, []).append(where)
+
+
+def _shown(why: str, places: list[str]) -> str:
+    more = f" and {len(places) - SHOWN:,} more" if len(places) > SHOWN else ""
+    times = f", {len(places):,} times" if len(places) > 1 else ""
+    return f"left out{times}: {why} ({', '.join(places[:SHOWN])}{more})"
