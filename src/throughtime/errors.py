@@ -36,3 +36,15 @@ def shown(value: object) -> str:
     """
     whole = repr(value)
     return whole if len(whole) <= 60 else f"{whole[:57]}..."
+
+
+def listed(names: Iterable[object], most: int = 10) -> str:
+    """Names as a message lists them: the first ones, then how many more there are.
+
+    Example:
+        >>> listed("abc"), listed("abcdef", most=3)
+        ('a, b, c', 'a, b, c … and 3 more')
+    """
+    given = [str(name) for name in names]
+    more = f" … and {len(given) - most:,} more" if len(given) > most else ""
+    return ", ".join(given[:most]) + more

@@ -148,7 +148,7 @@ class SettingsOption(click.Option):
         self.group = str(extra["group"]) if isinstance(extra, dict) else "Other"
         common: dict[str, Any] = {"help": field.description, "default": field.default}
         if kind is bool:
-            both = f"{written}/--no-{written[2:]}" if field.default else written
+            both = written if field.default is False else f"{written}/--no-{written[2:]}"
             super().__init__([name, both], show_default=bool(field.default), is_flag=True, **common)
         elif get_origin(kind) is tuple:
             super().__init__([name, written], multiple=True, metavar="NAME=VALUE", **common)

@@ -1,10 +1,10 @@
-"""What readers tell of their files: how they were taken, and what was left out and why.
+r"""What readers tell of their files: how they were taken, and what was left out and why.
 
 A reader notes where it decides; whoever reads collects::
 
     with noting() as notes:
         examples = list(read(path))
-    print(*notes.lines(), sep="\\n")
+    print(*notes.lines(), sep="\n")
 """
 
 from __future__ import annotations

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from throughtime.errors import UserError, nearest
+from throughtime.data.notes import note
+from throughtime.errors import UserError, listed, nearest
 from throughtime.plain import check_regular
 
 ExampleT = TypeVar("ExampleT")
@@ -24,6 +26,47 @@ _NAMES = {
     "train": re.compile(r"train"),
 }
 
+SYSTEM = frozenset(
+    ("__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler", "lost+found")
+) | {"system volume information", "@eadir", "icon\r", "node_modules"}
+"""Names, in lower case, of what systems and programs leave in folders."""
+
+
+def is_system(name: str) -> bool:
+    """Whether a file or folder of that name is hidden, or was left by a system or a program: nobody's data.
+
+    Example:
+        >>> [is_system(name) for name in (".ipynb_checkpoints", "._a.txt", "__MACOSX", "~$a.csv", "a.csv", "__init__")]
+        [True, True, True, True, False, False]
+    """
+    return name.startswith((".", "~$")) or name.lower() in SYSTEM
+
+
+def inside(folder: Path) -> list[Path]:
+    """What lies in a folder, in order, without what :func:`is_system`; tells what is left out."""
+    found = sorted(folder.iterdir())
+    _tell(folder, [path.name for path in found])
+    return [path for path in found if not is_system(path.name)]
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """The files in a folder and in all folders below it, in order of their paths, without what :func:`is_system`.
+
+    Folders that links lead to are not searched: a link may lead back.
+    """
+    files: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        within = Path(root)
+        _tell(within, sorted([*folders, *names]))
+        folders[:] = [name for name in folders if not is_system(name)]
+        files += [within / name for name in names if not is_system(name)]
+    return iter(sorted(file for file in files if file.is_file()))
+
+
+def _tell(folder: Path, names: Sequence[str]) -> None:
+    if left := [name for name in names if is_system(name)]:
+        note(f"{folder}: not looked at, since hidden or left there by a system: {listed(left)}")
+
 
 def part_of(name: str) -> str | None:
     """The part that a file or folder of that name holds; None where the name does not tell.
@@ -35,12 +78,13 @@ def part_of(name: str) -> str | None:
     return next((part for part, pattern in _NAMES.items() if pattern.search(name.lower())), None)
 
 
-def find_parts(paths: Sequence[Path], is_data: Callable[[Path], bool]) -> dict[str, list[Path]]:
+def find_parts(paths: Sequence[Path], is_data: Callable[[Path], bool], kinds: str = "") -> dict[str, list[Path]]:
     """The files of each part, among the files named and those in the folders named.
 
     Args:
         paths: Files, and folders that are searched, not deeper than one folder that itself is named after a part.
         is_data: Whether a file, or a folder, in a folder searched is data.
+        kinds: What that is, for the message where nothing is found.
 
     Returns:
         Paths by part; what no name tells apart is for training.
@@ -51,13 +95,14 @@ def find_parts(paths: Sequence[Path], is_data: Callable[[Path], bool]) -> dict[s
     found: dict[str, list[Path]] = {part: [] for part in PARTS}
     for path in paths:
         check_there(path)
-        for file in _inside(path, is_data) if path.is_dir() and not is_data(path) else [path]:
+        for file in _data_in(path, is_data) if path.is_dir() and not is_data(path) else [path]:
             part = part_of(file.name) or (part_of(file.parent.name) if file != path else None)
             found[part or "train"].append(file)
     if not any(found.values()):
-        raise UserError(f"expected data in {', '.join(map(str, paths))}, found no file of a known kind there")
+        known = f": {kinds}" if kinds else ""
+        raise UserError(f"expected data in {listed(paths)}, found no file of a known kind there{known}")
     if not found["train"]:
-        names = ", ".join(file.name for files in found.values() for file in files)
+        names = listed(file.name for files in found.values() for file in files)
         raise UserError(f"expected a file to train on, found only {names}; put 'train' in its name, or pass it alone")
     return {part: files for part, files in found.items() if files}
 
@@ -88,13 +133,13 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _inside(folder: Path, is_data: Callable[[Path], bool]) -> list[Path]:
+def _data_in(folder: Path, is_data: Callable[[Path], bool]) -> list[Path]:
     files: list[Path] = []
-    for path in sorted(folder.iterdir()):
+    for path in inside(folder):
         if is_data(path):
             files.append(path)
         elif path.is_dir() and part_of(path.name):
-            files += [file for file in sorted(path.iterdir()) if is_data(file)]
+            files += [file for file in inside(path) if is_data(file)]
     return files
 
 

@@ -90,7 +90,7 @@ def test_a_text_longer_than_any_buffer(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "a", "label": 1}\nnot json\n', "a.jsonl:2: expected JSON, which this is not"),
         ("a.jsonl", "[1]\n", "a.jsonl:1: expected a JSON object, got a list"),
         ("a.jsonl", '{"text": "a", "label": 1}\n{"label": 2}\n', "a.jsonl:2: expected a value in column 'text'"),
-        ("a.docx", "x", "expected .csv, .tsv, .tab, .jsonl, .ndjson, or a folder"),
+        ("a.docx", "x", "expected a table (.csv, .tsv, .tab, .jsonl, .ndjson), a folder of .txt files for every class"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, name: str, text: str, expected: str) -> None:

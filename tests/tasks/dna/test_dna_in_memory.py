@@ -85,7 +85,7 @@ def test_columns_are_found_as_in_tables(tmp_path: Path) -> None:
         ([("ACGT", "x"), ("", "y")], "sequences.jsonl:2: expected letters, got none"),
         (Frame(letters=["ACGT", MISSING], label=["x", "y"]), "sequences.jsonl:2: expected a value in column 'text'"),
         (Frame(letters=["ACGT", "AC"], label=["x", MISSING]), "sequences.jsonl:2: expected a value in column 'label'"),
-        (Frame(letters=["ACGT", "AC"], label=[None, MISSING]), "sequences.jsonl: expected two columns, got one"),
+        (Frame(letters=["ACGT", "AC"], label=[None, MISSING]), "sequences.jsonl:1: expected a value in column 'label'"),
         ([("ACGT", "x", [(1, 2)])], "example 1: expected (letters, label)"),
         (["ACGT", 3], "example 1: expected (letters, label), got 'ACGT'"),
         (3, "expected paths, a frame, or rows of (letters, label), got 3"),

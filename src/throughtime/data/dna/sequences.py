@@ -9,8 +9,9 @@ from pathlib import Path
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import FASTA, Record, read_fasta
 from throughtime.data.dna.intervals import INTERVALS
+from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.files import file_lines
-from throughtime.data.text.labelled import TABLES, read_labelled
+from throughtime.data.text.labelled import read_labelled
 from throughtime.errors import UserError
 
 ROWS = (".data",)
@@ -37,13 +38,16 @@ class LabelledSequence:
     where: str
 
 
-def read_sequences(path: Path, text: str | None = None, label: str | None = None) -> Iterator[LabelledSequence]:
+def read_sequences(
+    path: Path, text: str | None = None, label: str | None = None, header: bool | None = None
+) -> Iterator[LabelledSequence]:
     """The sequences of a file.
 
     Args:
         path: FASTA with headers ``>name label`` or ``>name|label``; a table; or rows ``class, name, letters``.
         text: Name, or number from 1, of a table's column with the sequences; None: guessed.
         label: The same of the labels.
+        header: Whether a table's first row names its columns; None: judged by the whole.
 
     Raises:
         UserError: If there is no label, or a letter is no base; names the line or record.
@@ -56,7 +60,7 @@ def read_sequences(path: Path, text: str | None = None, label: str | None = None
     elif kind in ROWS:
         yield from _read_rows(path)
     elif kind in TABLES:
-        for row in read_labelled(path, text, label):
+        for row in read_labelled(path, text, label, header):
             yield LabelledSequence(row.where, _encode(row.text, row.where), row.label, row.where)
     else:
         raise UserError(f"{path}: expected a file that ends in {', '.join(KINDS)}")

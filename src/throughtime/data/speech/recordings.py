@@ -8,8 +8,9 @@ from pathlib import Path
 
 from throughtime.data.parts import is_file, part_of
 from throughtime.data.speech.audio import SUFFIXES
+from throughtime.data.tables.columns import Guess, find_column, longest
+from throughtime.data.tables.rows import TABLES, Row, first_rows, is_missing, read_rows
 from throughtime.data.text.files import file_lines
-from throughtime.data.text.labelled import TABLES, Row, find_column, first_rows, longest, read_rows
 from throughtime.errors import UserError
 
 AUDIO_NAMES = ("path", "audio", "file", "filename", "audio_filepath", "audio_path", "file_name", "wav", "clip")
@@ -42,7 +43,9 @@ def is_recordings(path: Path) -> bool:
     return any(audio.with_suffix(".txt").exists() for audio in _audio_in(path))
 
 
-def read_recordings(paths: Iterable[Path], audio: str | None = None, transcript: str | None = None) -> list[Recording]:
+def read_recordings(
+    paths: Iterable[Path], audio: str | None = None, transcript: str | None = None, header: bool | None = None
+) -> list[Recording]:
     """The recordings of manifests and folders; one that stands there twice is given once.
 
     Args:
@@ -50,13 +53,14 @@ def read_recordings(paths: Iterable[Path], audio: str | None = None, transcript:
         audio: Name, or number from 1, of a manifest's column with the recordings; None: found by its name, or by
             what it holds.
         transcript: The same of the transcripts.
+        header: Whether a manifest's first row names its columns; None: judged by the whole.
 
     Raises:
         UserError: If a recording is missing, has no transcript, or two that differ; names the lines.
     """
     found: dict[Path, Recording] = {}
     for path in paths:
-        for recording in _read_folder(path) if path.is_dir() else _read_manifest(path, audio, transcript):
+        for recording in _read_folder(path) if path.is_dir() else _read_manifest(path, audio, transcript, header):
             before = found.setdefault(recording.audio, recording)
             if before.transcript != recording.transcript:
                 raise UserError(
@@ -82,15 +86,15 @@ def _read_folder(folder: Path) -> Iterator[Recording]:
         raise UserError(f"{min(texts)}: expected a recording of that name beside it, found none; move the file away")
 
 
-def _read_manifest(path: Path, audio: str | None, transcript: str | None) -> Iterator[Recording]:
+def _read_manifest(path: Path, audio: str | None, transcript: str | None, header: bool | None) -> Iterator[Recording]:
     if path.suffix.lower() not in TABLES:
         raise UserError(f"{path}: expected a manifest ({', '.join(TABLES)}), or a folder of recordings with texts")
-    asked = {name.lower() for name in (audio, transcript) if name is not None}
-    rows = read_rows(path, {*AUDIO_NAMES, *TRANSCRIPT_NAMES, *asked})
+    asked = {name.lower() for name in (audio, transcript) if name is not None and not name.isdecimal()}
+    rows = read_rows(path, {*AUDIO_NAMES, *TRANSCRIPT_NAMES, *asked}, header)
     columns, rows = first_rows(rows)
     if not columns:
         return
-    audio = find_column(path, columns, audio, AUDIO_NAMES, "--audio-column", _most_audio)
+    audio = find_column(path, columns, audio, AUDIO_NAMES, "--audio-column", MOST_AUDIO)
     transcript = find_column(path, columns, transcript, TRANSCRIPT_NAMES, "--transcript-column", longest, taken=audio)
     for row in rows:
         yield _recording(path, row, audio, transcript)
@@ -100,7 +104,7 @@ def _recording(path: Path, row: Row, audio: str, transcript: str) -> Recording:
     number, columns = row
     where = f"{path}:{number}"
     for name in (audio, transcript):
-        if name not in columns:
+        if is_missing(columns.get(name)):
             raise UserError(f"{where}: expected a value in column {name!r}, got none; a recording needs its transcript")
     file = path.parent / columns[audio].strip()
     if not is_file(file):
@@ -109,6 +113,8 @@ def _recording(path: Path, row: Row, audio: str, transcript: str) -> Recording:
     return Recording(file.resolve(), " ".join(columns[transcript].split()), where)
 
 
-def _most_audio(names: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
-    """The column with the most names of audio files."""
-    return max(names, key=lambda name: sum(row.get(name, "").strip().lower().endswith(SUFFIXES) for row in rows))
+def _most_audio(names: Sequence[str], rows: Sequence[dict[str, str]]) -> list[str]:
+    return [max(names, key=lambda name: sum(row.get(name, "").strip().lower().endswith(SUFFIXES) for row in rows))]
+
+
+MOST_AUDIO = Guess("the most names of recordings", _most_audio)

@@ -124,7 +124,7 @@ class DnaClasses(Application[DnaExample]):
             return [(record.name, record.codes) for record in read_fasta(path)]
         if kind in GENBANK:
             return [(record.name, record.codes) for record in read_genome(path)]
-        read = read_sequences(path, self.settings.text_column, self.settings.label_column)
+        read = read_sequences(path, self.settings.text_column, self.settings.label_column, self.settings.header)
         return [(sequence.name, sequence.codes) for sequence in read]
 
     def _predict(

@@ -37,6 +37,7 @@ class DnaSettings(ExampleSettings):
     stretch: int = option(3000, "Of genomes: bases of an example.", "Data", ge=60, le=100_000_000)
     text_column: str | None = option(None, "Of a table: column of the sequences: its name, or number from 1.", "Data")
     label_column: str | None = option(None, "Of a table: column of the labels: its name, or number from 1.", "Data")
+    header: bool | None = option(None, "Of a table: its first row names the columns; default: judged.", "Data")
     bidirectional: bool = option(True, "Read in both directions.", "Model")
     hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     layers: int = option(2, "Depth.", "Model", ge=1, le=1_000)
@@ -109,7 +110,7 @@ def read_examples(path: Path, settings: DnaSettings) -> Iterator[DnaExample]:
         return
     if path.suffix.lower() not in KINDS:
         raise UserError(f"{path}: expected a file that ends in {', '.join((*GENBANK, *KINDS))}")
-    for found in read_sequences(path, settings.text_column, settings.label_column):
+    for found in read_sequences(path, settings.text_column, settings.label_column, settings.header):
         yield _labelled(found)
 
 

@@ -39,6 +39,7 @@ class SentimentSettings(WordSettings):
 
     text_column: str | None = option(None, "Column of the texts: its name, or number from 1.", "Data")
     label_column: str | None = option(None, "Column of the labels: its name, or number from 1.", "Data")
+    header: bool | None = option(None, "The first row names the columns; default: judged by the whole.", "Data")
     bidirectional: bool = option(True, "Read in both directions.", "Model")
     pooling: PoolingName = option("max", "Of the steps: last, mean, max, attention.", "Model")
     hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
@@ -92,7 +93,7 @@ class Sentiment(WordApplication[SentimentExample]):
     def read(cls, paths: Sequence[Path], settings: SentimentSettings) -> Iterator[SentimentExample]:
         """The texts of files and folders."""
         for path in paths:
-            for found in read_labelled(path, settings.text_column, settings.label_column):
+            for found in read_labelled(path, settings.text_column, settings.label_column, settings.header):
                 yield SentimentExample(found.text, split_words(found.text), found.label, found.where)
 
     @classmethod

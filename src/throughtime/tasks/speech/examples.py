@@ -33,6 +33,7 @@ class SpeechSettings(SignalSettings):
 
     audio_column: str | None = option(None, "Manifest's column of recordings: its name, or number from 1.", "Data")
     transcript_column: str | None = option(None, "The same of transcripts.", "Data")
+    header: bool | None = option(None, "A manifest's first row names its columns; default: judged.", "Data")
     unit: Literal["characters", "words"] = option(
         "characters", "What is recognised: characters, or words (whatever stands between spaces).", "Data"
     )

@@ -109,13 +109,13 @@ class Speech(Application[SpeechExample]):
         found = super().find(paths, settings)
         named = [Path(path) for path in (settings.valid, settings.test) if path is not None]
         everything = [path for files in found.values() for path in files]
-        read_recordings([*everything, *named], settings.audio_column, settings.transcript_column)
+        read_recordings([*everything, *named], settings.audio_column, settings.transcript_column, settings.header)
         return found
 
     @classmethod
     def read(cls, paths: Sequence[Path], settings: SpeechSettings) -> Iterator[SpeechExample]:
         """Recordings and their transcripts."""
-        for found in read_recordings(paths, settings.audio_column, settings.transcript_column):
+        for found in read_recordings(paths, settings.audio_column, settings.transcript_column, settings.header):
             info = audio_info(found.audio)
             yield SpeechExample(str(found.audio), found.transcript, info.seconds, info.warning, found.where)
 

@@ -28,9 +28,11 @@ from throughtime.applications.text_model import (
 )
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
+from throughtime.data.tables.columns import find_column, longest
+from throughtime.data.tables.rows import SEEN
 from throughtime.data.text.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
 from throughtime.data.text.files import open_texts
-from throughtime.data.text.labelled import SEEN, TEXT_NAMES, find_column, longest
+from throughtime.data.text.labelled import TEXT_NAMES
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.errors import UserError
 from throughtime.files import errors_of

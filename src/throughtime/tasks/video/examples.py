@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from throughtime.applications.application import SignalSettings
 from throughtime.applications.settings import option
+from throughtime.data.classes import class_folders
 from throughtime.data.text.files import file_lines
-from throughtime.data.text.labelled import class_folders
 from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.clips import Look, clips_of

@@ -18,8 +18,8 @@ from throughtime.applications.memory import rows
 from throughtime.applications.options import Drawn, Explained, Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report, Table
+from throughtime.data.classes import class_folders
 from throughtime.data.ragged import RaggedBatch
-from throughtime.data.text.labelled import class_folders
 from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.augment import FrameChanges, PointChanges
