@@ -33,10 +33,20 @@ def is_nothing(data: Any) -> bool:
     return data is None or (isinstance(data, list | tuple) and not data)
 
 
+SPILLED = "throughtime-"
+"""What names of folders for data in memory begin with."""
+
+
+def is_spilled(path: str) -> bool:
+    """Whether a file was written for data in memory alone, and is soon gone: people know it by no name."""
+    inside = Path(tempfile.gettempdir()).resolve()
+    return any(folder.parent == inside and folder.name.startswith(SPILLED) for folder in Path(path).parents)
+
+
 @contextmanager
 def spilling() -> Iterator[Path]:
     """An empty folder for data in memory, which is gone after the block; messages do not name it."""
-    with tempfile.TemporaryDirectory(prefix="throughtime-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=SPILLED, ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve() / DATA
         try:
             yield folder

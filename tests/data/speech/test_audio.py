@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def test_a_length_that_a_program_did_not_know_is_no_fault(tmp_path: Path) -> Non
     [
         (b"", "expected sound (.wav, .flac"),
         (b"hello, world" * 50, "which this is not"),
-        (None, "the recording is empty"),
+        (None, "the recording is empty, or its head says so"),
     ],
 )
 def test_what_holds_no_sound_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
@@ -156,3 +157,131 @@ def test_what_holds_no_sound_is_named(tmp_path: Path, content: bytes | None, mes
 def test_the_head_tells_rate_and_length(tmp_path: Path) -> None:
     info = audio_info(write(tmp_path / "a.flac", NOISE, 12000))
     assert (info.rate, info.seconds, info.warning) == (12000, 0.5, "")
+
+
+def head(said: int, sound: bytes, channels: int = 1, bits: int = 16, tag: int = 1, riff: int | None = None) -> bytes:
+    """A wav file by hand, whose head says what it likes of its size."""
+    width = channels * bits // 8
+    form = struct.pack("<HHIIHH", tag, channels, 8000, 8000 * width, width, bits)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", said) + sound
+    return b"RIFF" + struct.pack("<I", len(body) if riff is None else riff) + body
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    frames=st.integers(200, 4000),
+    channels=st.integers(1, 3),
+    kind=st.sampled_from([(16, 1), (24, 1), (32, 1), (32, 3)]),
+    said=st.sampled_from(["right", "nothing", "unknown", "endless", "too much", "too little"]),
+    riff=st.sampled_from([None, 0, 0xFFFFFFFF]),
+    chunk=st.sampled_from([b"", b"LIST\x04\0\0\0abcd"]),
+)
+def test_whatever_a_head_says_of_its_size_no_sound_is_lost_in_silence(
+    tmp_path_factory: pytest.TempPathFactory,
+    frames: int,
+    channels: int,
+    kind: tuple[int, int],
+    said: str,
+    riff: int | None,
+    chunk: bytes,
+) -> None:
+    bits, tag = kind
+    values = np.random.default_rng(frames).uniform(-0.5, 0.5, (frames, channels))
+    if tag == 3:
+        sound = values.astype("<f4").tobytes()
+    else:
+        whole = (values * 2 ** (bits - 1)).astype("<i4")
+        sound = whole.view(np.uint8).reshape(frames, channels, 4)[..., : bits // 8].tobytes()
+    sound += b"\0" * (len(sound) % 2)
+    chunk = chunk if said == "right" else b""
+    size = {
+        "right": len(sound),
+        "nothing": 0,
+        "unknown": 0xFFFFFFFF,
+        "endless": 0x7FFFFF00,
+        "too much": 3 * len(sound),
+        "too little": len(sound) // 6 * 2,
+    }[said]
+    path = tmp_path_factory.mktemp("heads") / "a.wav"
+    path.write_bytes(head(size, sound + chunk, channels, bits, tag, riff))
+    found, warnings = read(path)
+    info = audio_info(path)
+    assert info.seconds == len(found) / 8000
+    assert ([info.warning] if info.warning else []) == warnings
+    expected = frames if said != "too little" else size // (channels * bits // 8)
+    assert len(found) == expected
+    np.testing.assert_allclose(found, values.mean(1)[:expected], atol=2**-14)
+    told = {
+        "nothing": f"its head says that it holds no sound, though {len(sound):,} bytes follow",
+        "too much": "the recording is cut off or broken",
+        "too little": f"{len(sound) - size:,} bytes behind the sound that its head tells of are left out",
+    }
+    assert [warning[: len(told.get(said, ""))] for warning in warnings] == ([told[said]] if said in told else [])
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(
+    at=st.integers(0, 5999),
+    value=st.sampled_from([np.nan, np.inf, -np.inf, 12345.0, -32768.0, 33.0]),
+    channels=st.integers(1, 2),
+)
+def test_a_sample_that_is_no_sound_is_named_with_its_file_and_time(
+    tmp_path_factory: pytest.TempPathFactory, at: int, value: float, channels: int
+) -> None:
+    sound = np.stack([NOISE] * channels, 1)
+    sound[at, channels - 1] = value
+    path = write(tmp_path_factory.mktemp("broken") / "a.wav", sound, subtype="FLOAT")
+    for use in (audio_info, read):
+        with pytest.raises(UserError) as error:
+            use(path)
+        assert str(error.value).startswith(f"{path}: expected samples within [-1, 1], got ")
+        assert f"at {at / 8000:.2f} s" in str(error.value)
+        assert ("divide them by 32,768" in str(error.value)) == bool(np.isfinite(value))
+
+
+def test_reals_that_are_only_too_loud_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", 40 * NOISE, subtype="FLOAT")
+    assert np.array_equal(read(path)[0], 40 * NOISE)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.999])
+def test_an_ogg_file_that_was_cut_short_is_told(tmp_path: Path, subtype: str, share: float) -> None:
+    path = write(tmp_path / "a.ogg", np.tile(NOISE, 12), subtype=subtype)
+    whole, warnings = read(path)
+    assert (len(whole), warnings, audio_info(path).warning) == (72000, [], "")
+    found, warnings = read(cut_off(path, share))
+    assert len(found) < 72000
+    told = f"the recording is cut off: its last page is missing; {len(found) / 8000:.1f} s could be read"
+    assert warnings == [told]
+    assert audio_info(path).warning == told
+
+
+def test_an_ogg_file_that_holds_its_heads_alone_is_cut_off(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ogg", np.tile(NOISE, 12))
+    content = path.read_bytes()
+    first_sound = [at for at in range(len(content)) if content.startswith(b"OggS", at)][2]
+    path.write_bytes(content[: first_sound + 40])
+    with pytest.raises(UserError, match=r"a\.ogg: expected sound.*(cut off|damaged)"):
+        audio_info(path)
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.mp3"])
+def test_what_the_head_cannot_tell_is_found_by_reading(tmp_path: Path, name: str) -> None:
+    path = cut_off(write(tmp_path / name, np.tile(NOISE, 8)), 0.5)
+    found, warnings = read(path)
+    info = audio_info(path)
+    assert 2 < info.seconds == len(found) / 8000 < 4
+    assert [info.warning] == warnings
+
+
+def test_a_flac_file_may_leave_its_length_open(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.flac", NOISE)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    found, warnings = read(path, seconds=0.1)
+    np.testing.assert_allclose(found, NOISE, atol=1 / 32768)
+    assert warnings == []
+    assert audio_info(path).seconds == 0.75

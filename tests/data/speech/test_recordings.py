@@ -51,9 +51,9 @@ def test_columns_can_be_named(folder: Path) -> None:
 
 def test_a_folder_has_a_text_beside_every_recording(folder: Path) -> None:
     clips = folder / "clips"
-    for name, text in (("a", "to\nbe\n"), ("b", ""), ("c", "or not")):
+    for name, text in (("a", "to\nbe\n"), ("b", "that  is\n"), ("c", "or not")):
         (clips / f"{name}.txt").write_text(text)
-    assert said(clips) == [("a.wav", "to be"), ("b.flac", ""), ("c.mp3", "or not")]
+    assert said(clips) == [("a.wav", "to be"), ("b.flac", "that is"), ("c.mp3", "or not")]
 
 
 def test_parts_are_found_as_manifests_or_folders(folder: Path) -> None:
@@ -92,12 +92,16 @@ def test_manifests_that_disagree_are_both_named(folder: Path) -> None:
         ("m.tsv", "path\ttext\n\thm\n", "m.tsv:2: expected the recording "),
         ("m.jsonl", '{"path": "clips/a.wav"}\n', "expected two columns, got one, 'path'"),
         ("m.jsonl", '{"path": "clips/a.wav", "text": "x"}\n{"path": "clips/b.flac"}\n', "m.jsonl:2: expected a value"),
+        ("m.tsv", "path\ttext\nclips/a.wav\thm\nclips/b.flac\t \n", "m.tsv:3: expected what is said in the recording"),
+        ("clips/b.txt", " \n", "b.txt: expected what is said in the recording, got nothing"),
         ("m.json", "[]", "expected a manifest (.csv, .tsv, .tab, .jsonl, .ndjson)"),
         ("clips/a.txt", "words", "b.flac: expected its transcript in b.txt beside it, found none"),
         ("clips/d.txt", "words", "a.wav: expected its transcript in a.txt"),
     ],
 )
 def test_what_does_not_fit_is_named(folder: Path, name: str, content: str, message: str) -> None:
+    if name == "clips/b.txt":
+        (folder / "clips" / "a.txt").write_text("words")
     (folder / name).write_text(content)
     with pytest.raises(UserError) as error:
         read_recordings([folder / name if "/" not in name else folder / "clips"])

@@ -17,6 +17,9 @@ from throughtime.errors import UserError
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """What divides cells, and what a message calls it."""
 
+BAR = "|"
+"""Between cells it leaves quotes as they are, which may be of a text, unless they hold cells throughout."""
+
 TRIED = 100
 """Lines by which separators are told apart."""
 
@@ -66,6 +69,8 @@ def find_dialect(path: Path, lines: list[str], separator: str | None, headings: 
     separator = _separator(path, [line for line in lines[:TRIED] if line.strip()], headings)
     if separator != ",":
         note(f"{path}: its cells are divided by {SEPARATORS[separator]}")
+    if separator == BAR:
+        return Dialect(BAR, quoted=len(_rows(lines, Dialect(BAR))) == sum(bool(line.strip()) for line in lines))
     return Dialect(separator, spaced=_spaced(lines, separator))
 
 
@@ -73,7 +78,7 @@ def _separator(path: Path, lines: Sequence[str], headings: Set[str]) -> str:
     """What divides most lines into equally many cells, at least two."""
     if not lines:
         return ","
-    tried = {separator: _rows(lines, Dialect(separator)) for separator in SEPARATORS}
+    tried = {separator: _rows(lines, Dialect(separator, quoted=separator != BAR)) for separator in SEPARATORS}
     shares = {separator: _alike(rows) for separator, rows in tried.items()}
     best = [separator for separator in SEPARATORS if shares[separator] == max(shares.values())]
     if len(best) > 1 and shares[best[0]] == 1.0:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,9 +15,13 @@ from typing_extensions import TypedDict
 
 from throughtime.applications.application import SignalSettings
 from throughtime.applications.folder.learnt import Closed, Real
+from throughtime.applications.memory import is_spilled
 from throughtime.applications.settings import option
-from throughtime.data.speech.audio import Audio, Samples
+from throughtime.data.notes import note
+from throughtime.data.speech.audio import Audio, Samples, Stretch, audio_info
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
+from throughtime.data.speech.recordings import read_recordings
+from throughtime.data.speech.spoken import stretch_of
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import frames_needed
 from throughtime.errors import UserError
@@ -90,9 +95,10 @@ class SpeechExample:
     Attributes:
         audio: The file.
         transcript: Words, one space apart.
-        seconds: Its length.
+        seconds: Its length, or that of the stretch in which it is said.
         warning: What is wrong with the file; empty where nothing is.
         where: Manifest and line, or the transcript's file.
+        begin: Seconds before that stretch; None: all of the recording is read.
     """
 
     audio: str
@@ -100,6 +106,41 @@ class SpeechExample:
     seconds: float
     warning: str
     where: str
+    begin: float | None = None
+
+    @property
+    def stretch(self) -> Stretch | None:
+        """What is read of the recording; None: all of it."""
+        return None if self.begin is None else Stretch(self.begin, self.begin + self.seconds)
+
+
+Key = tuple[str, Stretch | None, float]
+"""A recording, what is read of it, and how fast."""
+
+
+def read_examples(paths: Sequence[Path], settings: SpeechSettings) -> Iterator[SpeechExample]:
+    """Recordings and their transcripts.
+
+    Raises:
+        UserError: If a recording is damaged or not there, or a line of a manifest is broken.
+    """
+    info = lru_cache(maxsize=1)(audio_info)  # the stretches of a recording mostly stand together
+    for found in read_recordings(paths, settings.audio_column, settings.transcript_column, settings.header):
+        whole = info(found.audio)
+        stretch, odd = stretch_of(found, whole)
+        begin, seconds = None, whole.seconds
+        if stretch is not None:
+            begin, seconds = stretch.begin, stretch.end - stretch.begin
+            note(f"{found.where.rpartition(':')[0]}: of a recording that stretch alone is read that its line tells")
+        warning = whole.warning or odd
+        yield SpeechExample(str(found.audio), found.transcript, seconds, warning, found.where, begin)
+
+
+def named(example: SpeechExample) -> str:
+    """What an example is called: its file, and where a stretch of it begins; of data in memory its number."""
+    if is_spilled(example.audio):
+        return f"example {example.where.rpartition(':')[2]}"
+    return example.audio if example.begin is None else f"{example.audio} at {example.begin:g} s"
 
 
 def split_units(transcript: str, unit: str) -> list[str]:
@@ -169,7 +210,7 @@ def statistics(train: Sequence[SpeechExample], bank: FilterBank) -> tuple[Frames
     every = max(1, round(sum(example.seconds for example in train) / LEARNT))
     count, total, squares = 0, np.zeros(bank.mels), np.zeros(bank.mels)
     for example in train[::every]:
-        frames = bank.frames(Audio(Path(example.audio)).blocks(bank.rate)).astype(np.float64)
+        frames = bank.frames(Audio(Path(example.audio), example.stretch).blocks(bank.rate)).astype(np.float64)
         count, total, squares = count + len(frames), total + frames.sum(0), squares + (frames**2).sum(0)
     count = max(1, count)
     mean = total / count

@@ -28,6 +28,7 @@ from throughtime.decoding.fusion import Fusion
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.tasks.speech.examples import (
+    Key,
     Learnt,
     SpeechExample,
     SpeechSettings,
@@ -36,6 +37,8 @@ from throughtime.tasks.speech.examples import (
     join_some,
     join_units,
     low_rate,
+    named,
+    read_examples,
     split_units,
     statistics,
 )
@@ -115,9 +118,7 @@ class Speech(Application[SpeechExample]):
     @classmethod
     def read(cls, paths: Sequence[Path], settings: SpeechSettings) -> Iterator[SpeechExample]:
         """Recordings and their transcripts."""
-        for found in read_recordings(paths, settings.audio_column, settings.transcript_column, settings.header):
-            info = audio_info(found.audio)
-            yield SpeechExample(str(found.audio), found.transcript, info.seconds, info.warning, found.where)
+        return read_examples(paths, settings)
 
     @classmethod
     def key(cls, example: SpeechExample) -> Hashable:
@@ -186,7 +187,7 @@ class Speech(Application[SpeechExample]):
 
     def check(self, example: SpeechExample) -> None:
         """A length in time."""
-        if not 0 <= example.seconds <= LONGEST:
+        if not (0 <= example.seconds <= LONGEST and 0 <= (example.begin or 0) <= LONGEST):
             raise ValueError(f"expected at most {LONGEST:,} seconds of sound")
 
     def size(self, example: SpeechExample) -> int:
@@ -195,13 +196,13 @@ class Speech(Application[SpeechExample]):
 
     def batch(self, examples: Sequence[SpeechExample]) -> FrameBatch:
         """Features and symbols; symbols that training did not see are left out."""
-        frames = [self.frames((example.audio, 1.0)) for example in examples]
+        frames = [self.frames((example.audio, example.stretch, 1.0)) for example in examples]
         return self._batch(frames, [example.transcript for example in examples])
 
     def training_batch(self, examples: Sequence[SpeechExample]) -> FrameBatch:
         """As :meth:`batch`, of sound at another speed and volume; with noise, or joined, where that is asked for."""
         speeds = (torch.randint(-1, 2, (len(examples),)) * self.settings.speed + 1).tolist()
-        keys = [(example.audio, round(speed, 3)) for example, speed in zip(examples, speeds, strict=True)]
+        keys = [(each.audio, each.stretch, round(speed, 3)) for each, speed in zip(examples, speeds, strict=True)]
         if self.settings.noise is None:
             frames = [self.frames(key) for key in keys]
         else:
@@ -225,13 +226,13 @@ class Speech(Application[SpeechExample]):
         """Features ``[T, mels]`` of mean 0 and deviation 1 in the training data."""
         return torch.from_numpy((frames - self.mean) / self.deviation)
 
-    def _samples(self, key: tuple[str, float]) -> Samples:
-        path, speed = key
-        return np.concatenate(list(Audio(Path(path)).blocks(self.bank.rate, speed)))
+    def _samples(self, key: Key) -> Samples:
+        path, stretch, speed = key
+        return np.concatenate(list(Audio(Path(path), stretch).blocks(self.bank.rate, speed)))
 
-    def _frames(self, key: tuple[str, float]) -> Frames:
-        path, speed = key
-        return self.bank.frames(Audio(Path(path)).blocks(self.bank.rate, speed))
+    def _frames(self, key: Key) -> Frames:
+        path, stretch, speed = key
+        return self.bank.frames(Audio(Path(path), stretch).blocks(self.bank.rate, speed))
 
     # Judgement.
 
@@ -261,11 +262,11 @@ class Speech(Application[SpeechExample]):
             [
                 by_length(said, heard),
                 by_word(said, heard),
-                hardest(said, heard, [example.audio for example in examples]),
+                hardest(said, heard, [named(example) for example in examples]),
                 Table(
                     "broken recordings",
                     ["recording", "warning"],
-                    [[example.audio, example.warning] for example in examples if example.warning],
+                    [[named(example), example.warning] for example in examples if example.warning],
                 ),
             ],
         )
