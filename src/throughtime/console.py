@@ -55,7 +55,7 @@ def as_text(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
     console = VisibleConsole(width=WIDE, file=io.StringIO(), color_system=None)
     with console.capture() as printed:
         Console.print(console, table(columns, rows, right))
-    return "\n".join(line.rstrip() for line in printed.get().splitlines())
+    return "\n".join(line.rstrip() for line in printed.get().rstrip("\n").split("\n"))
 
 
 def as_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:

@@ -91,9 +91,10 @@ def app() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 training diverged, 2 the user's mistake, 130 interrupted."""
     # Text is UTF-8, as in the files, whatever the locale says.
-    for stream, encoding in ((sys.stdin, "utf-8-sig"), (sys.stdout, "utf-8")):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding=encoding)
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", newline="\n")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     guard_process()
     signals = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
 

@@ -75,11 +75,11 @@ def read_lines(file: str) -> list[str]:
     Raises:
         UserError: If it cannot be read, or is not UTF-8.
     """
-    from throughtime.data.text.files import read_file
+    from throughtime.data.text.files import lines_of, read_file
 
     if file != "-":
-        return "".join(read_file(Path(file))).split("\n")
+        return lines_of("".join(read_file(Path(file))))
     try:
-        return sys.stdin.read().split("\n")
+        return lines_of(sys.stdin.read())
     except UnicodeDecodeError as error:
         raise UserError("expected text in UTF-8 on standard input, got other bytes; convert it first") from error

@@ -104,7 +104,7 @@ def groups(file: str, lines: Sequence[str]) -> Iterator[tuple[int, Sequence[str]
     if not lines and file == "-":
         try:
             for number, line in enumerate(sys.stdin, 1):
-                yield number, [line.rstrip("\n")]
+                yield number, [line.removesuffix("\n").removesuffix("\r")]
         except UnicodeDecodeError as error:
             raise UserError("expected text in UTF-8 on standard input, got other bytes; convert it first") from error
         return

@@ -63,12 +63,13 @@ def test_a_folder_without_text(tmp_path: Path) -> None:
         (b"\xef\xbb\xbfmark\nno mark\n", ["mark\n", "no mark\n", END]),
         (b"one\r\ntwo\r\n", ["one\n", "two\n", END]),
         (b"one\rtwo", ["one\n", "two", END]),
-        (b"one\r\n\rtwo\n", ["one\n", "\n", "two\n", END]),
+        (b"one\r\n\rtwo\n", ["one\n", "\rtwo\n", END]),
+        (b"one\rtwo\r\r", ["one\n", "two\n", "\n", END]),
         ("é 日本 🌧\n".encode(), ["é 日本 🌧\n", END]),
         # Only line breaks end a line; a form feed or a line separator is a character of it.
         ("a\x0cb\u2028c\x85d".encode(), ["a\x0cb\u2028c\x85d", END]),
     ],
-    ids=["byte order mark", "CRLF", "CR", "mixed", "UTF-8", "separators"],
+    ids=["byte order mark", "CRLF", "CR", "mixed", "CR alone", "UTF-8", "separators"],
 )
 def test_line_ends_and_marks(tmp_path: Path, stored: bytes, expected: list[str | None]) -> None:
     assert list(open_texts([write(tmp_path / "a.txt", stored)]).read()) == expected

@@ -73,7 +73,7 @@ def _roots() -> Iterator[Path]:
     if hasattr(os, "geteuid") and (seen.st_uid != os.geteuid() or seen.st_mode & 0o022):
         return  # others may have written it
     with suppress(UserError):
-        yield from map(Path, read_text(file, LARGEST).splitlines())
+        yield from map(Path, filter(None, read_text(file, LARGEST).split("\n")))
 
 
 def _file() -> Path | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from throughtime.data.parts import check_there
 from throughtime.errors import UserError, nearest
@@ -20,6 +21,8 @@ PIECE = 1 << 16
 
 LONGEST = 1 << 28
 """Characters of a line: the longest human chromosome fits in one."""
+
+ENCODING = "utf-8-sig"
 
 END = None
 """Marks in a stream of pieces that a text ends."""
@@ -71,7 +74,7 @@ class ManualTexts:
         """The topics in order of their names; see :class:`Texts`."""
         topics = importlib.import_module("pydoc_data.topics").topics
         for name in sorted(topics):
-            yield from topics[name].splitlines(keepends=True)
+            yield from (f"{line}\n" for line in lines_of(topics[name].removesuffix("\n")))
             yield END
 
 
@@ -92,7 +95,10 @@ def open_texts(paths: Sequence[str | Path]) -> Texts:
 
 
 def read_file(path: Path) -> Iterator[str]:
-    """A file's text in pieces.
+    r"""A file's text in pieces.
+
+    Lines end at ``"\n"`` or ``"\r\n"``; a lone ``"\r"`` ends them only where the file has no ``"\n"``. Other separators
+    of Unicode are signs in a line. A piece that ends inside a line ends before a space, where it has one.
 
     Raises:
         UserError: If it cannot be read, is binary, or is not UTF-8.
@@ -101,9 +107,9 @@ def read_file(path: Path) -> Iterator[str]:
         with open_regular(path) as file:
             _refuse_binary(path, file.read(8192))
             file.seek(0)
-            text = TextIOWrapper(file, encoding="utf-8-sig")
-            while piece := text.readline(PIECE):
-                yield piece
+            newline = "\n" if _has_newline(file) else None
+            with TextIOWrapper(file, encoding=ENCODING, newline=newline) as text:
+                yield from _pieces(text)
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}: expected text in UTF-8, got other bytes in line {_broken_line(path)}; "
@@ -111,6 +117,16 @@ def read_file(path: Path) -> Iterator[str]:
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a text in memory, which end as those of a file; see :func:`read_file`.
+
+    Example:
+        >>> lines_of("one\r\ntwo\rtwo\n"), lines_of("one\rtwo")
+        (['one', 'two\rtwo', ''], ['one', 'two'])
+    """
+    return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
 
 
 def file_lines(path: Path) -> Iterator[str]:
@@ -193,6 +209,31 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines
         elif part := piece[before:] if held_out else piece[:before]:
             yield part
         seen += size
+
+
+def _has_newline(file: BinaryIO) -> bool:
+    """Whether there is a line break in a file, which is at its beginning then as before."""
+    text = TextIOWrapper(file, encoding=ENCODING, newline="")
+    try:
+        return any("\n" in chunk for chunk in iter(partial(text.read, PIECE), ""))
+    finally:
+        text.detach()
+        file.seek(0)
+
+
+def _pieces(text: TextIOWrapper) -> Iterator[str]:
+    held = ""
+    while piece := held + text.readline(PIECE - len(held)):
+        if piece.endswith("\n"):
+            yield f"{piece[:-2]}\n" if piece.endswith("\r\n") else piece
+            held = ""
+        elif len(piece) < PIECE:
+            yield piece
+            return
+        else:
+            cut = next((at for at in range(PIECE - 1, 0, -1) if piece[at].isspace()), PIECE)
+            yield piece[:cut]
+            held = piece[cut:]
 
 
 def _files(path: Path) -> list[Path]:
