@@ -54,8 +54,8 @@ def test_powers_of_a_logarithmic_axis_stand_without_maths(tmp_path: Path) -> Non
         axes.set_yscale("log")
     save_figure(figure, tmp_path / "one.png")
     save_figure(figure, tmp_path / "again.png")
-    assert {"10⁻²", "10⁰", "10⁴"} <= {label.get_text() for label in wide.get_yticklabels()}
-    assert "2×10⁰" in [label.get_text() for label in narrow.get_yticklabels(minor=True)]
+    assert {"0.01", "1", "10,000"} <= {label.get_text() for label in wide.get_yticklabels()}
+    assert "2" in [label.get_text() for label in narrow.get_yticklabels(minor=True)]
     assert not any("$" in text for text in texts(figure))
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 

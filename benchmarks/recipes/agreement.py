@@ -50,7 +50,10 @@ def main() -> None:
         "machine": before,
         "seeds": given.seeds,
         "by_cell": cells,
-        "mean": {cell: {key: mean(row[key] for row in rows) for key in rows[0]} for cell, rows in cells.items()},
+        "mean": {
+            cell: {key: mean(row[key] for row in rows) for key, value in rows[0].items() if not isinstance(value, str)}
+            for cell, rows in cells.items()
+        },
         "by_gap": {str(seed): found["by gap"] for seed, found in tables.items()},
     }
     print(json.dumps(result["mean"], indent=1))

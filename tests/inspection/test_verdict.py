@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,6 @@ from throughtime.inspection.gates import Saturation
 from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History, read_history
 from throughtime.inspection.memory import Memory
-from throughtime.inspection.numbers import show_number
 from throughtime.inspection.page import _table
 from throughtime.inspection.verdict import judge, reach
 
@@ -24,7 +24,7 @@ def flow(factor: float, steps: int = 41, name: str = "layer 1") -> Flow:
     """Gradients that are multiplied by a factor a step, of one sequence with one loss at its end."""
     norms = (factor ** torch.arange(steps - 1, -1, -1).double()).view(1, 1, steps)
     directed = SimpleNamespace(reverse=False)
-    cell = SimpleNamespace(name=name, directed=directed, lengths=torch.tensor([steps]))
+    cell = SimpleNamespace(name=name, owner="stack", directed=directed, lengths=torch.tensor([steps]))
     return Flow(cell, torch.tensor([0]), {"": norms}, aligned=False)  # type: ignore[arg-type]
 
 
@@ -34,20 +34,76 @@ def verdict(factor: float, kind: str = "rnn", gates: tuple[Saturation, ...] = ()
     return [finding.kind for finding in found]
 
 
+def curve(norms: torch.Tensor) -> Flow:
+    """One cell's gradients, of one sequence with one loss at its end, the nearest first."""
+    found = flow(1.0, len(norms))
+    return replace(found, norms={"": norms.double().flip(0).view(1, 1, -1)})
+
+
 def test_a_reach_is_where_a_hundredth_is_left() -> None:
     assert reach(flow(0.5)) == 7  # 0.5 to the power of 7 is the first below a hundredth
-    assert reach(flow(0.95)) == pytest.approx(math.log(0.01) / math.log(0.95))  # beyond the sequence, by the line
+    assert reach(flow(0.95)) == math.inf  # more than that is left at the longest distance
     assert reach(flow(1.01)) == math.inf
+    valley = torch.tensor([1.0, 0.5, 1e-3, 0.5, 0.5, 1e-3, 1e-4])
+    assert reach(curve(valley)) == 5  # it comes back once
 
 
-@pytest.mark.parametrize(("factor", "steps", "shown"), [(0.5, 41, "1.0"), (1.0, 41, "∞"), (0.5, 1, "–")])
-def test_a_figure_a_page_and_a_table_show_half_lives_alike(factor: float, steps: int, shown: str) -> None:
-    found = flow(factor, steps)
+STEPS = torch.arange(41.0)
+BENT = torch.cat([0.5 ** STEPS[:10], 0.5**9 * 0.97 ** STEPS[:31]])
+
+
+@pytest.mark.parametrize(
+    ("norms", "told"),
+    [
+        (0.5**STEPS, "1"),
+        (0.8937**STEPS, "6.2"),
+        (0.5 ** STEPS[:4], "about 1"),  # four points may lie on a line by chance
+        (BENT, "2.2 – 23"),
+        (torch.cosh((STEPS - 20) / 3), "none: it turns"),
+        (1.0**STEPS, "does not halve"),
+        (1.05**STEPS, "does not halve"),
+        (0.999**STEPS, "over 200"),
+        (STEPS[:1] + 1, "–"),
+    ],
+)
+def test_a_half_life_is_as_exact_as_its_curve_in_a_figure_and_a_page(norms: torch.Tensor, told: str) -> None:
+    found = curve(norms)
+    assert found.by_distance().half_life_told() == told
     label = draw_gradients([found]).axes[0].get_legend().get_texts()[0].get_text()
-    assert label == f"layer 1: half-life {shown} steps"
-    half_life = found.by_distance().decay().half_life
-    assert show_number(half_life, ".1f") == shown
-    assert f"<td>{show_number(half_life)}</td>" in _table([{"half_life": half_life}])
+    assert label == f"layer 1: half-life {told} (steps)"
+    assert f"<td>{told}</td>" in _table([{"half-life": found.by_distance().half_life_told()}])
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 0.89, 0.9, 0.97, 1.0, 1.05, 1.12, 1.13, 1.2])
+@pytest.mark.parametrize("steps", [8, 41, 100])
+def test_a_verdict_agrees_with_the_lines_of_its_figure(factor: float, steps: int) -> None:
+    """What falls below the line of 1 % before the middle vanishes; what rises above that of 100 times explodes."""
+    found = flow(factor, steps)
+    axes = draw_gradients([found]).axes[0]
+    shares = axes.lines[0].get_ydata() * factor ** max(0.0, math.copysign(1, factor - 1))
+    below = [at for at, share in enumerate(shares) if share <= 0.01]
+    (said,) = judge([found], [()], {}, History(), "gru")
+    if below and below[0] < (steps - 1) / 2:
+        assert (said.kind, f"after {below[0]} steps" in said.text) == ("vanishes", True)
+    elif max(axes.lines[0].get_ydata()) > 100:
+        assert said.kind == "explodes"
+        assert "100 times: explodes above" in [text.get_text() for text in axes.texts]
+    else:
+        assert said.kind == "healthy"
+        far = f"{below[0]} of {steps - 1}" if below else f"all {steps - 1}"
+        assert f"layer 1: {far} steps" in said.text
+        assert ("sequences this short" in said.text) == (steps < 20)
+
+
+def test_gates_that_keep_a_memory_are_not_stuck() -> None:
+    """Chrono initialisation opens an LSTM's forget gate on purpose: what lasts is no fault."""
+    shut = Saturation("f", low=0.0, high=0.96, mean=0.97, bounded=True)
+    whole = Memory(torch.tensor([0, 40]), torch.tensor([1.0, 0.5]))
+    short = Memory(torch.tensor([0, 40]), torch.tensor([1.0, 0.0]))
+    cases = ((0.97, whole, ["healthy"]), (0.97, short, ["stuck"]), (0.5, whole, ["vanishes", "stuck"]))
+    for factor, memory, kinds in cases:
+        found = judge([flow(factor)], [(shut,)], {"stack": memory}, History(), "lstm")
+        assert [finding.kind for finding in found] == kinds
 
 
 def test_verdicts() -> None:

@@ -38,15 +38,15 @@ class Look:
     @property
     def cells(self) -> Table:
         """A row for every cell: how far its gradients reach."""
-        from throughtime.inspection.numbers import show_number
+        from throughtime.inspection.numbers import show_number, show_reach
 
         columns = ["cell", "half-life", "factor a step", "1 % left after", "singular values"]
         rows = [
             [
                 line["cell"],
-                show_number(line["half_life"], ".1f"),
+                line["half_life_told"],
                 show_number(line["factor"], ".3f"),
-                show_number(line["reach"], ",.0f"),
+                show_reach(line["reach"], line["distance"]),
                 f"{show_number(line['smallest'])} – {show_number(line['largest'])}",
             ]
             for line in self.inspection.by_cell()
@@ -93,6 +93,7 @@ def look(open_: Callable[[], Trained], wanted: Wanted, folder: Path, run: Path) 
     Raises:
         UserError: If matplotlib is missing, the page cannot be written, or the data are bad.
     """
+    from throughtime.applications.folder.describing import describe_run
     from throughtime.applications.memory import is_nothing
     from throughtime.inspection import inspect, read_history, record, write_page
 
@@ -104,7 +105,7 @@ def look(open_: Callable[[], Trained], wanted: Wanted, folder: Path, run: Path) 
     seen = open_().inspected(wanted)
     recording = record(seen.model, seen.batch)
     found = inspect(seen.model, recording, read_history(run / "metrics.jsonl"), seen.kind, seen.steps)
-    return Look(write_page(found, folder, f"{run.name}: gradients through time", seen.facts), found)
+    return Look(write_page(found, folder, describe_run(run), seen.facts), found)
 
 
 def _plain(value: Any) -> Any:

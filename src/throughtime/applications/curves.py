@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from throughtime.applications.folder.describing import describe_runs
 from throughtime.applications.task import Table
-from throughtime.pictures import line_style, new_figure, save_figure
+from throughtime.pictures import line_style, mark_level, new_figure, save_figure, tidy
 from throughtime.training.metrics import read_metrics
+
+PERCENT = ("accuracy", "f1", "precision", "recall", "error", "solved", "bleu")
+"""Ends of names of figures that are shares of a hundred."""
+NATS = ("nats", "loss")
 
 
 def evaluations(run: Path) -> list[dict[str, Any]]:
@@ -16,29 +21,59 @@ def evaluations(run: Path) -> list[dict[str, Any]]:
     return [event for event in read_metrics(run / "metrics.jsonl") if event["event"] == "evaluation"]
 
 
+def figures(points: list[dict[str, Any]]) -> list[str]:
+    """Names of what an evaluation measured, the figure that the task is known by first."""
+    return [key for key in points[0] if key not in ("event", "step", "best", "seconds")]
+
+
 def draw_learning(runs: Mapping[str, Path], picture: Path, chance: float | None = None) -> Table:
     """Draws the first figure of every run's evaluations over the steps; the last best one of each as a table.
+
+    The axis begins at nothing, and what is a share of a hundred ends there: noise stays small.
 
     Args:
         runs: Folders by what to call them; a run that never was evaluated is left out.
         picture: The file.
-        chance: What that figure is by guessing: a grey line.
+        chance: What that figure is by guessing: a grey line, which says so.
     """
     found = {name: points for name, run in runs.items() if (points := evaluations(run))}
-    figure = new_figure(7, 4)
+    name_of = next((figures(points)[0] for points in found.values()), "")
+    figure = new_figure(8, 4.6, f"{_words(name_of)} on validation data while training", describe_runs(runs.values()))
     axes = figure.subplots()
     shown: list[str] = []
     rows: list[list[str | int | float]] = []
+    lowest, highest = 0.0, chance or 0.0
     for number, (name, points) in enumerate(found.items()):
-        shown = shown or [key for key in points[0] if key not in ("event", "step", "best", "seconds")]
-        axes.plot([p["step"] for p in points], [p[shown[0]] for p in points], label=name, **line_style(number))
+        shown = shown or figures(points)
+        values = [p[shown[0]] for p in points]
+        lowest, highest = min([lowest, *values]), max([highest, *values])
+        axes.plot([p["step"] for p in points], values, label=name, **line_style(number))
         best = next(p for p in reversed(points) if p["best"])
         rows.append([name, best["step"], best["seconds"], *(best[key] for key in shown)])
+    axes.set_xlim(0, None)
+    axes.set_ylim(lowest, 102 if _unit(name_of) == "%" and highest <= 100 else 1.05 * highest or 1.0)
     if chance is not None:
-        axes.axhline(chance, color="0.5", lw=0.8)
-    axes.set_xlabel("step of training")
-    axes.set_ylabel(shown[0].replace("_", " ") if shown else "")
-    axes.grid(color="0.88", lw=0.6)
-    axes.legend(fontsize=8, frameon=False)
+        mark_level(axes, chance, f"guessing: {chance:.3g}")
+    axes.set_xlabel("training (step)")
+    axes.set_ylabel(f"{_words(name_of)} ({_unit(name_of)})")
+    tidy(axes)
     save_figure(figure, picture)
     return Table("best by validation", ["cell", "step", "seconds", *(key.replace("_", " ") for key in shown)], rows)
+
+
+def _words(figure: str) -> str:
+    return figure.replace("_", " ")
+
+
+def _unit(figure: str) -> str:
+    """What a figure is counted in.
+
+    Example:
+        >>> [_unit(name) for name in ("accuracy", "word_error", "squared_error", "nats_per_token", "mcc")]
+        ['%', '%', 'units²', 'nats', 'number']
+    """
+    if figure.startswith("squared"):
+        return "units²"
+    if figure.rpartition("_")[2] in PERCENT:
+        return "%"
+    return "nats" if any(part in NATS for part in figure.split("_")) else "number"

@@ -22,6 +22,12 @@ TARGETS = 32
 LEAST = 1e-30
 """A norm below this is lost in rounding, and no part of a fit."""
 
+STEADY, NEARLY = 1.15, 1.7
+"""Half-lives of a curve's two halves differ by less than these factors where one number tells it well, or roughly."""
+
+BEYOND = 5
+"""A half-life of more than so many times the distances that were looked at is no measurement."""
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -91,7 +97,47 @@ class Curve:
             >>> round(curve.decay().factor, 6), round(curve.decay().half_life, 6)
             (0.5, 1.0)
         """
-        there = (self.counts > 0) & (self.norms > LEAST) & torch.isfinite(self.norms)
+        return self._fit(self.there)
+
+    @property
+    def there(self) -> Tensor:
+        """Distances that have a norm, ``[D]``."""
+        return (self.counts > 0) & (self.norms > LEAST) & torch.isfinite(self.norms)
+
+    def half_life_told(self) -> str:
+        """The half-life in steps, as exact as the curve: a range where it bends, none where it turns.
+
+        Example:
+            >>> steps, ones = torch.arange(40).double(), torch.ones(40)
+            >>> [Curve(norms, ones).half_life_told() for norms in (0.8**steps, 0.999**steps, 1.1**steps)]
+            ['3.1', 'over 200', 'does not halve']
+            >>> bent = torch.cat([0.8 ** steps[:20], 0.8**19 * 0.95 ** steps[:20]])
+            >>> Curve(bent, ones).half_life_told(), Curve((steps - 20).abs() + 1, ones).half_life_told()
+            ('3.1 – 14', 'none: it turns')
+        """
+        at = self.there.nonzero().squeeze(1)
+        whole = self.decay()
+        if not math.isfinite(whole.slope):
+            return "–"
+        middle = (at[0] + at[-1]) / 2
+        steps = torch.arange(len(self.norms))
+        halves = [self._fit(self.there & (steps <= middle)), self._fit(self.there & (steps >= middle))]
+        looked = int(at[-1] - at[0])
+        if whole.half_life > BEYOND * looked or all(half.slope >= 0 for half in halves):
+            turns = float(self.norms[self.there].log().max() - self.norms[self.there].log().min()) > math.log(4)
+            if turns and min(half.slope for half in halves) < 0:
+                return "none: it turns"
+            return "does not halve" if whole.slope >= 0 else f"over {_short(BEYOND * looked)}"
+        if len(at) < 6:
+            return f"about {_short(whole.half_life)}"
+        if any(half.slope >= 0 for half in halves):
+            return "none: it turns"
+        low, high = sorted(min(half.half_life, BEYOND * looked) for half in halves)
+        if high > NEARLY * low:
+            return f"{_short(low)} – {_short(high)}"
+        return f"{'about ' if high > STEADY * low else ''}{_short(whole.half_life)}"
+
+    def _fit(self, there: Tensor) -> Decay:
         at = there.nonzero().squeeze(1).double()
         if len(at) < 2:
             return Decay(math.nan, math.nan)
@@ -174,6 +220,16 @@ def _spread(count: int, most: int) -> list[int]:
 def _norm(gradient: Tensor | None, like: Tensor) -> Tensor:
     """``[active, 1]``; zeros where nothing follows."""
     return like.new_zeros(len(like), 1) if gradient is None else gradient.norm(dim=1, keepdim=True)
+
+
+def _short(steps: float) -> str:
+    """Two digits that mean something.
+
+    Example:
+        >>> _short(0.537), _short(4.512), _short(54.2), _short(1234.5)
+        ('0.54', '4.5', '54', '1,200')
+    """
+    return f"{float(f'{steps:.2g}'):,.10g}"
 
 
 def half_lives(flows: Sequence[Flow]) -> dict[str, float]:

@@ -17,3 +17,23 @@ def show_number(value: float, form: str = ".3g") -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return format(value, form)
+
+
+def show_reach(reach: float, distance: int) -> str:
+    """Steps after which little is left of a gradient, where that many were looked at.
+
+    Example:
+        >>> show_reach(13.0, 99), show_reach(math.inf, 99), show_reach(math.nan, 99)
+        ('13', 'over 99', '–')
+    """
+    return f"over {distance:,}" if reach == math.inf else show_number(reach, ",.0f")
+
+
+def layers_of(owner: str) -> str:
+    """The layers that a model keeps under a name, for people.
+
+    Example:
+        >>> layers_of("stack"), layers_of("encoder")
+        ('all layers', 'encoder')
+    """
+    return "all layers" if owner == "stack" else owner

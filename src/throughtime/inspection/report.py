@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from throughtime.inspection.gates import Saturation, saturation
-from throughtime.inspection.gradients import Flow, gradients_through_time
+from throughtime.inspection.gradients import Decay, Flow, gradients_through_time
 from throughtime.inspection.history import History
 from throughtime.inspection.jacobian import singular_values
 from throughtime.inspection.memory import Memory, effective_memory
@@ -31,7 +31,7 @@ class Inspection:
         flows: Gradients through time, of every cell.
         spectra: Steps and singular values of the recurrent Jacobian along it, of every cell.
         saturations: Of every cell's gates and states.
-        memories: Of every recurrent layer, by its name.
+        memories: Of every recurrent layer of the model, by its name.
         history: Of the training.
         findings: The verdict.
         of_outputs: Gradients are those of the last layer's outputs: see :func:`throughtime.inspection.record`.
@@ -49,17 +49,25 @@ class Inspection:
     of_outputs: bool = False
 
     def by_cell(self) -> list[dict[str, Any]]:
-        """A line for every cell, as plain data: half-life, factor a step, reach, median singular values."""
+        """A line for every cell, as plain data: half-life, factor a step, reach, median singular values.
+
+        ``half_life`` and ``factor`` are those of the fitted line; ``half_life_told`` says as much of it as the curve
+        bears out. ``reach`` is infinite where more than 1 % of the gradient is left at the longest ``distance``.
+        """
         lines = []
         for flow, (_, values) in zip(self.flows, self.spectra, strict=True):
-            decay = flow.by_distance().decay()
+            curve = flow.by_distance()
+            told = flow.tells_distance
+            decay = curve.decay() if told else Decay(math.nan, math.nan)
             ends = values.median(0).values if len(values) else values.new_full((3,), math.nan)
             lines.append(
                 {
                     "cell": flow.cell.name,
                     "half_life": decay.half_life,
+                    "half_life_told": curve.half_life_told() if told else "–",
                     "factor": decay.factor,
-                    "reach": reach(flow) if flow.tells_distance else math.nan,
+                    "reach": reach(flow) if told else math.nan,
+                    "distance": len(curve.norms) - 1,
                     "largest": float(ends[0]),
                     "smallest": float(ends[2]),
                 }

@@ -10,6 +10,7 @@ from throughtime.inspection.gates import Saturation
 from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History
 from throughtime.inspection.memory import Memory
+from throughtime.inspection.numbers import layers_of
 
 LOST = 0.01
 """A gradient has vanished where this share of it is left."""
@@ -22,6 +23,9 @@ OFTEN = 0.5
 
 SHUT = 0.9
 """Share of saturated values from which on a gate is stuck."""
+
+SHORT = 20
+"""Steps below which a sequence tells nothing of what longer ones would need."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,23 @@ class Finding:
     advice: str = ""
 
 
-def reach(flow: Flow) -> float:
-    """Steps until a gradient has fallen to :data:`LOST` of what it was; infinite where it never does.
+def first_norm(flow: Flow) -> float:
+    """What a curve is measured by: where a pooling looks at other steps, the last one's own gradient may be small."""
+    return float(flow.by_distance().norms[:2].max())
 
-    Read off the curve while it is long enough, off the fitted line beyond.
-    """
+
+def reach(flow: Flow) -> float:
+    """Steps from which on a gradient stays below :data:`LOST` of what it was; infinite where it is never so small."""
     curve = flow.by_distance()
-    norms = curve.norms
-    # Where a pooling looks at other steps, the last one's own gradient may be small.
-    first = norms[:2].max()
-    below = (norms <= LOST * first).nonzero()
-    if len(below):
-        return float(below[0])
-    return max(curve.decay().half_life * math.log2(1 / LOST), float(len(norms)))
+    there = (curve.counts > 0).nonzero().squeeze(1)
+    left = (curve.norms[there] > LOST * first_norm(flow)).nonzero()
+    last = int(left[-1]) if len(left) else -1
+    return float(there[last + 1]) if last + 1 < len(there) else math.inf
+
+
+def _longest(flow: Flow) -> int:
+    """The longest distance that was looked at."""
+    return len(flow.by_distance().norms) - 1
 
 
 def judge(
@@ -70,13 +78,36 @@ def judge(
         history: Of the training.
         kind: Name of the kind of cell.
     """
-    stuck = [found for flow, gates in zip(flows, saturations, strict=True) for found in _stuck(flow.cell.name, gates)]
+    pairs = list(zip(flows, saturations, strict=True))
+    stuck = [found for flow, gates in pairs if not _keeps(flow, memories) for found in _stuck(flow.cell.name, gates)]
     findings = [*_explosions(flows, history), *_vanishing(flows, kind), *stuck, *_clipping(history)]
-    if findings:
-        return findings
-    told = [f"{flow.cell.name}: {_steps(reach(flow))}" for flow in flows if flow.tells_distance]
-    told += [f"an input is remembered for {m.length}{' or more' if m.whole else ''} steps" for m in memories.values()]
-    return [Finding("healthy", f"healthy: gradients reach as far as the sequences go ({'; '.join(told)})")]
+    return findings or [Finding("healthy", _health(flows, memories))]
+
+
+def _health(flows: Sequence[Flow], memories: Mapping[str, Memory]) -> str:
+    """How far gradients and memory reach, beside how far was looked."""
+    told = [f"{flow.cell.name}: {_reached(flow)}" for flow in flows if flow.tells_distance]
+    for name, memory in memories.items():
+        far = f"all {memory.length}" if memory.whole else f"{memory.length} of {int(memory.distances.max())}"
+        told.append(f"memory ({layers_of(name)}): {far} steps")
+    spans = [_longest(flow) for flow in flows if flow.tells_distance]
+    short = spans and max(spans) < SHORT
+    return (
+        f"healthy: 1 % of a gradient or more is left over at least half of the sequences ({'; '.join(told)})"
+        f"{'; sequences this short tell nothing of longer ones' if short else ''}"
+    )
+
+
+def _reached(flow: Flow) -> str:
+    longest, far = _longest(flow), reach(flow)
+    return f"all {longest} steps" if math.isinf(far) else f"{far:.0f} of {longest} steps"
+
+
+def _keeps(flow: Flow, memories: Mapping[str, Memory]) -> bool:
+    """Whether a cell's gradient and memory last: then gates that are always open or shut are how it keeps them."""
+    memory = memories.get(flow.cell.owner)
+    lasts = flow.tells_distance and math.isinf(reach(flow))
+    return lasts and memory is not None and 2 * memory.length > int(memory.distances.max())
 
 
 def _explosions(flows: Sequence[Flow], history: History) -> list[Finding]:
@@ -85,10 +116,10 @@ def _explosions(flows: Sequence[Flow], history: History) -> list[Finding]:
     if history.diverged is not None:
         findings.append(Finding("explodes", f"explodes: training broke off at step {history.diverged}", advice))
     for flow in flows:
-        curve = flow.by_distance()
-        decay, longest = curve.decay(), len(curve.norms) - 1
-        if decay.slope > 0 and decay.slope * longest > math.log(GROWN):
-            text = f"{flow.cell.name}: gradients grow by {decay.factor:.3g} a step, {longest} steps back"
+        norms, first = flow.by_distance().norms, first_norm(flow)
+        grown = float(norms.max()) / first if first > 0 else 0.0
+        if flow.tells_distance and grown > GROWN:
+            text = f"{flow.cell.name}: gradients are {grown:,.3g} times as large {int(norms.argmax())} steps back"
             findings.append(Finding("explodes", f"explodes: {text}", advice))
     return findings
 
@@ -98,7 +129,7 @@ def _vanishing(flows: Sequence[Flow], kind: str) -> list[Finding]:
     for flow in flows:
         if not flow.tells_distance:
             continue
-        longest, far = len(flow.by_distance().norms) - 1, reach(flow)
+        longest, far = _longest(flow), reach(flow)
         if far < longest / 2:
             text = f"{flow.cell.name}: 1 % of a gradient is left after {far:.0f} steps of {longest}"
             advice = f"if the data reach further back, {_remedy(kind, longest)}"
@@ -117,7 +148,8 @@ def _stuck(name: str, gates: Sequence[Saturation]) -> list[Finding]:
     return [
         Finding(
             "stuck",
-            f"stuck: {name}: {100 * found.share:.0f} % of {found.name} is saturated, and passes no gradient",
+            f"stuck: {name}: {found.name} is at its bounds in {100 * found.share:.0f} % of all steps "
+            f"(low {100 * found.low:.0f} %, high {100 * found.high:.0f} %), where it hardly learns",
             "lower --lr, add weight decay, or start with smaller weights",
         )
         for found in gates
@@ -131,10 +163,6 @@ def _clipping(history: History) -> list[Finding]:
     usual, high = (_round(history.norm_above(share)) for share in (0.5, 0.9))
     text = f"clipped: {100 * history.clipped_share:.0f} % of the steps; the usual norm is {usual}"
     return [Finding("clipped", text, f"clip what is unusual alone (--clip-norm {high}), or lower --lr")]
-
-
-def _steps(count: float) -> str:
-    return f"{count:,.0f} steps" if math.isfinite(count) else "without end"
 
 
 def _round(norm: float) -> str:

@@ -11,14 +11,16 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import Application, Learnt
+from throughtime.applications.folder.describing import describe_runs
 from throughtime.applications.folder.learnt import Open
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import WordReader
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.inspection import Flow, gradients_through_time, record
+from throughtime.inspection.verdict import LOST, first_norm
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
-from throughtime.pictures import line_style, new_figure, save_figure
+from throughtime.pictures import line_style, mark_level, new_figure, save_figure, tidy
 from throughtime.tasks.memory.grammar import VERBS, Agreement, sentence
 from throughtime.tasks.memory.settings import MadeSettings
 from throughtime.training import Evaluation
@@ -151,7 +153,8 @@ class AgreementTask(Application[Agreement]):
     @classmethod
     def compare(cls, runs: Mapping[str, Learnt], picture: Path) -> Sequence[Table]:
         """Accuracy against the gap, beside the gradient's decay over the longest gap, a line a cell."""
-        figure = new_figure(12, 4.4)
+        title = "Does the verb agree with its subject, and how far back does the gradient of its loss reach?"
+        figure = new_figure(12, 5, title, describe_runs(found.run for found in runs.values()))
         left, right = figure.subplots(1, 2)
         summary: list[list[str | int | float]] = []
         gaps: list[list[str | int | float]] = []
@@ -160,17 +163,18 @@ class AgreementTask(Application[Agreement]):
             rows = cls.by_gap(found.application._right(found.model, found.test), found.test)
             flow = found.application.flow(found.model, found.test)
             curve = flow.by_distance()
-            half_life = curve.decay().half_life
             left.plot([row[0] for row in rows], [row[1] for row in rows], label=cell, **line_style(number))
-            label = f"{cell}: half-life {half_life:.1f} steps"
-            right.plot((curve.norms / curve.norms[0]).numpy(), label=label, **line_style(number))
+            label = f"{cell}: half-life {curve.half_life_told()} (steps)"
+            right.plot((curve.norms / first_norm(flow)).numpy(), label=label, **line_style(number))
             never = [float(row[3]) for row in rows]
-            summary.append([cell, float(rows[-1][1]), never[-1], sum(never) / len(never), half_life])
+            summary.append([cell, float(rows[-1][1]), never[-1], sum(never) / len(never)])
+            summary[-1] += [curve.decay().factor, curve.half_life_told()]
             gaps += [[cell, *row] for row in rows]
         longest = max(example.gap for found in runs.values() for example in found.test)
         _label(left, right, longest)
         save_figure(figure, picture)
-        columns = ["cell", f"accuracy at gap {longest}", "pairs never met", "all gaps, never met", "half-life"]
+        columns = ["cell", f"accuracy at gap {longest}", "pairs never met", "all gaps, never met"]
+        columns += ["factor a step", "half-life"]
         return [
             Table("by cell", columns, summary),
             Table("by gap", ["cell", "gap", "accuracy", "met", "never met", "sentences"], gaps),
@@ -195,17 +199,20 @@ class AgreementTask(Application[Agreement]):
 
 
 def _label(left: Any, right: Any, longest: int) -> None:
-    left.axhline(50, color="0.5", lw=0.8)
-    left.set_xlabel("words between noun and verb")
-    left.set_ylabel("right forms, %")
-    left.set_ylim(40, 102)
+    left.set_xlabel("between noun and verb (words)")
+    left.set_ylabel("right forms (%)")
+    left.set_ylim(0, 102)
+    mark_level(left, 50, "guessing: 50")
     right.axvline(longest, color="0.5", lw=0.8)
+    right.annotate("the noun", (longest, 1), (-4, -4), ("data", "axes fraction"), "offset points", ha="right", va="top")
     right.set_yscale("log")
-    right.set_xlabel("steps before the verb (grey: the noun)")
-    right.set_ylabel("|∂L/∂a<s>|, share of the last step's")
+    low, high = right.get_ylim()
+    right.set_ylim(min(low, LOST / 2), max(high, 3.0))
+    mark_level(right, LOST, "1 %: vanished below")
+    right.set_xlabel("before the verb (steps)")
+    right.set_ylabel("size of the gradient (share of the nearest)")
     for axes in (left, right):
-        axes.grid(color="0.88", lw=0.6)
-        axes.legend(fontsize=8, frameon=False)
+        tidy(axes)
 
 
 def _share(right: Tensor, chosen: Sequence[bool]) -> float:
