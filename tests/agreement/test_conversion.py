@@ -157,7 +157,7 @@ def test_everything_in_the_way_is_named_at_once() -> None:
 def test_a_state_may_be_given_by_name(kind: str) -> None:
     ours, _, special = KINDS[kind]
     torch.manual_seed(0)
-    layer = ours(3, 5, **special)
+    layer = ours(3, 5, batch_first=True, **special)
     x = torch.randn(2, 4, 3)
     names = layer.cell.state
     widths = layer.cell.widths()

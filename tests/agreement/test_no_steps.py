@@ -111,7 +111,7 @@ def test_layers_agree_where_there_is_nothing_to_do(kind: Any, shape: tuple[int, 
     found = []
     for engine in ("auto", *(engine.name for engine in ENGINES)):
         torch.manual_seed(0)
-        layer = kind(2, 3, 2, bidirectional=True, engine=engine)
+        layer = kind(2, 3, 2, bidirectional=True, batch_first=True, engine=engine)
         inputs = torch.zeros(batch, time, 2, requires_grad=True)
         given = None if lengths is None else torch.tensor(lengths, dtype=torch.int64)
         outputs, state = layer(inputs, lengths=given)

@@ -107,9 +107,11 @@ def test_options_out_of_range_are_refused() -> None:
         RNNCell(1, 1, nonlinearity="sigmoid")
     with pytest.raises(ValueError, match="expected proj_size to be a positive integer, got 0"):
         ProjectedLSTMCell(1, 1, proj_size=0)
+    with pytest.raises(ValueError, match="expected proj_size to be less than hidden_size 4, got 9"):
+        ProjectedLSTMCell(3, 4, proj_size=9)
 
 
-@pytest.mark.parametrize(("units", "asked", "features"), [(8, None, 4), (7, None, 4), (1, None, 1), (4, 6, 6)])
+@pytest.mark.parametrize(("units", "asked", "features"), [(8, None, 4), (7, None, 4), (1, None, 1), (4, 3, 3)])
 def test_a_projection_halves_unless_asked(units: int, asked: int | None, features: int) -> None:
     cell = ProjectedLSTMCell(3, units, proj_size=asked)
     assert cell.widths() == {"h": features, "c": units}

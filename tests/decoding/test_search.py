@@ -257,6 +257,8 @@ def test_a_language_model_is_searched_as_it_scores() -> None:
     ("arguments", "message"),
     [
         ({"width": 0}, "expected a beam of at least 1, got 0"),
+        ({"alpha": 1e300}, r"expected an alpha from 0 to 10, got 1e\+300"),
+        ({"alpha": -1.0}, "expected an alpha from 0 to 10, got -1"),
         ({"penalty": "gmnt"}, r"unknown penalty 'gmnt' \(did you mean 'gnmt'\?\); expected none, average, gnmt"),
     ],
 )

@@ -110,7 +110,7 @@ def test_layers_hand_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
         windows.append(len(self.windows))
 
     monkeypatch.setattr(loop.Job, "__init__", spy)
-    LSTM(2, 3, num_layers=2, recompute=True)(torch.randn(1, 400, 2))
-    LSTM(2, 3)(torch.randn(1, 400, 2))
+    LSTM(2, 3, num_layers=2, recompute=True)(torch.randn(400, 1, 2))
+    LSTM(2, 3)(torch.randn(400, 1, 2))
     assert windows == [20, 20, 1]
     assert LSTMCell(2, 3).state == ("h", "c")

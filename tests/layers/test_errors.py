@@ -66,7 +66,7 @@ def test_a_state_must_fit(state: dict[str, torch.Tensor]) -> None:
 def test_widths_of_the_states_are_told_apart() -> None:
     words = r"expected an initial state of \{'h': \[1, 2, 2\], 'c': \[1, 2, 4\]\}, got"
     with pytest.raises(ValueError, match=words):
-        LSTM(3, 4, proj_size=2)(torch.zeros(2, 5, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)))
+        LSTM(3, 4, proj_size=2, batch_first=True)(torch.zeros(2, 5, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)))
 
 
 @pytest.mark.parametrize("residual", [False, True])

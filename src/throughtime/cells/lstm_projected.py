@@ -40,6 +40,11 @@ class ProjectedLSTMCell(GatedCell):
         super().__post_init__()
         if self.proj_size is not None and self.proj_size < 1:
             raise ValueError(f"ProjectedLSTMCell: expected proj_size to be a positive integer, got {self.proj_size!r}")
+        if self.proj_size is not None and self.proj_size >= self.hidden_size:
+            raise ValueError(
+                f"ProjectedLSTMCell: expected proj_size to be less than hidden_size {self.hidden_size}, "
+                f"got {self.proj_size}"
+            )
 
     @property
     def m(self) -> int:

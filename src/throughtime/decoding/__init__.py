@@ -3,9 +3,10 @@
 from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, TextDecoder
 from throughtime.decoding.sampling import Sampling, draw, greedy, sample, sample_many
 from throughtime.decoding.scoring import TokenScorer, perplexity, sequence_log_probs, stream_log_prob
-from throughtime.decoding.search import Beam, beam_search, forced_log_probs
+from throughtime.decoding.search import LARGEST_ALPHA, Beam, beam_search, forced_log_probs
 
 __all__ = [
+    "LARGEST_ALPHA",
     "Beam",
     "Decoder",
     "Hypothesis",

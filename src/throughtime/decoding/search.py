@@ -19,6 +19,9 @@ from throughtime.errors import nearest
 
 Penalty = Literal["none", "average", "gnmt"]
 
+LARGEST_ALPHA = 10.0
+"""Of ``"gnmt"``: far beyond what is used, and a power that no length makes larger than numbers are."""
+
 
 @dataclass(frozen=True)
 class Beam:
@@ -42,6 +45,8 @@ class Beam:
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ValueError(f"expected a beam of at least 1, got {self.width}")
+        if not 0 <= self.alpha <= LARGEST_ALPHA:
+            raise ValueError(f"expected an alpha from 0 to {LARGEST_ALPHA:g}, got {self.alpha}")
         known = get_args(Penalty)
         if self.penalty not in known:
             raise ValueError(

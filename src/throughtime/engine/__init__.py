@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.look import Look
-from throughtime.engine.ragged import real_steps
+from throughtime.engine.ragged import Lengths, as_lengths, real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
-from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
+from throughtime.engine.torch_kernels import TorchEngine, from_torch, leaves_graph, to_torch
 from throughtime.errors import nearest
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
@@ -26,10 +28,14 @@ __all__ = [
     "CellStream",
     "Engine",
     "EngineError",
+    "Lengths",
     "Look",
     "Noise",
+    "as_lengths",
     "bind",
     "check_engine",
+    "check_inputs",
+    "check_state",
     "check_step",
     "from_torch",
     "open_stream",
@@ -47,7 +53,7 @@ def unroll(
     inputs: Tensor,
     *,
     state: Mapping[str, Tensor] | None = None,
-    lengths: Tensor | None = None,
+    lengths: Lengths | None = None,
     reverse: bool = False,
     noise: Noise | None = None,
     recompute: bool = False,
@@ -88,14 +94,26 @@ def unroll(
         >>> outputs.flatten().round(decimals=4)  # tanh(1), tanh(1 + tanh(1))
         tensor([0.7616, 0.9427])
     """
-    if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:
-        raise ValueError(f"expected inputs of shape [batch, time, {cell.input_size}], got {list(inputs.shape)}")
+    if leaves_graph(cell):
+        return torch.compiler.disable(unroll)(  # type: ignore[no-untyped-call,no-any-return]
+            cell,
+            parameters,
+            inputs,
+            state=state,
+            lengths=lengths,
+            reverse=reverse,
+            noise=noise,
+            recompute=recompute,
+            look=look,
+            engine=engine,
+        )
+    check_inputs(inputs, cell.input_size, next(iter(parameters.values()), None))
     batch, time = inputs.shape[:2]
     call = Call(
         cell,
         parameters,
         inputs,
-        zero_state(cell, inputs) if state is None else _checked_state(cell, state, batch),
+        zero_state(cell, inputs) if state is None else _checked_state(cell, state, inputs),
         None if lengths is None else check_lengths(lengths, batch, time),
         reverse,
         noise or Noise(),
@@ -149,12 +167,37 @@ def check_engine(name: str) -> None:
         raise EngineError(f"unknown engine {name!r}{nearest(name, known)}; engines: {', '.join(known)}")
 
 
-def check_lengths(lengths: Tensor, batch: int, time: int) -> Tensor | None:
+def check_inputs(inputs: Any, features: int, weights: Tensor | None = None) -> None:
+    """Refuses what is no batch of sequences.
+
+    Args:
+        inputs: To be ``[B, T, features]``.
+        features: Of the input.
+        weights: Whose type of numbers the inputs are to have.
+
+    Raises:
+        TypeError: If they are no tensor.
+        ValueError: If their shape or their type of numbers does not fit.
+    """
+    if not isinstance(inputs, Tensor):
+        remedy = "the padded batch and lengths=" if isinstance(inputs, PackedSequence) else "torch.as_tensor of it"
+        shape = f"[batch, time, {features}]"
+        raise TypeError(f"expected a tensor of inputs {shape}, got a {type(inputs).__name__}; pass {remedy}")
+    if inputs.dim() != 3 or inputs.shape[2] != features:
+        raise ValueError(f"expected inputs of shape [batch, time, {features}], got {list(inputs.shape)}")
+    if not inputs.is_floating_point():
+        raise ValueError(f"expected inputs of type float, got {inputs.dtype}; embed them, or convert them: .float()")
+    if weights is not None and inputs.dtype != weights.dtype and not torch.is_autocast_enabled(inputs.device.type):
+        raise ValueError(f"expected inputs of {weights.dtype} as the weights are, got {inputs.dtype}; convert one")
+
+
+def check_lengths(lengths: Lengths, batch: int, time: int) -> Tensor | None:
     """Lengths on the CPU; None where every row is whole.
 
     Raises:
         ValueError: If they are no integers, not one a row, or not within 0 and ``time``.
     """
+    lengths = as_lengths(lengths)
     if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ValueError(
             f"expected lengths of shape [{batch}] with integers, got {list(lengths.shape)} of {lengths.dtype}"
@@ -165,11 +208,28 @@ def check_lengths(lengths: Tensor, batch: int, time: int) -> Tensor | None:
     return None if bool((lengths == time).all()) else lengths
 
 
-def _checked_state(cell: Cell, state: Mapping[str, Tensor], batch: int) -> dict[str, Tensor]:
-    shapes = {name: [batch, width] for name, width in cell.widths().items()}
+def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, list[int]], inputs: Tensor) -> None:
+    """Refuses an initial state of other names, shapes or numbers.
+
+    Args:
+        state: Values by name.
+        shapes: What they are to be.
+        inputs: Whose type of numbers the state is to have.
+
+    Raises:
+        ValueError: Says what was expected.
+    """
     got = {name: list(value.shape) for name, value in state.items()}
     if shapes != got:
         raise ValueError(f"expected an initial state of {shapes}, got {got}")
+    others = {value.dtype for value in state.values()} - {inputs.dtype}
+    if others and not torch.is_autocast_enabled(inputs.device.type):
+        got_types = ", ".join(sorted(map(str, others)))
+        raise ValueError(f"expected an initial state of {inputs.dtype} as the inputs are, got {got_types}; convert it")
+
+
+def _checked_state(cell: Cell, state: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
+    check_state(state, {name: [len(inputs), width] for name, width in cell.widths().items()}, inputs)
     return dict(state)
 
 

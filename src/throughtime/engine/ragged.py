@@ -6,7 +6,7 @@ padding is never read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,6 +70,28 @@ def arrange(call: Call) -> Arranged:
     )
     state = {name: rows(value) for name, value in call.state.items()}
     return Arranged(in_time(call.inputs), state, noise, active, order, turn, time)
+
+
+Lengths = Tensor | Sequence[int]
+"""Real steps of every row, whole numbers ``[B]``."""
+
+
+def as_lengths(lengths: Lengths, device: torch.device | str | None = None) -> Tensor:
+    """Lengths as a tensor, on another device where one is named.
+
+    Raises:
+        ValueError: If they are no list of whole numbers.
+
+    Example:
+        >>> as_lengths([5, 2])
+        tensor([5, 2])
+    """
+    if isinstance(lengths, Tensor):
+        return lengths if device is None else lengths.to(device)
+    try:
+        return torch.as_tensor(lengths, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"expected lengths, a whole number for every row, got {lengths!r:.80}") from error
 
 
 def real_steps(lengths: Tensor, steps: int) -> Tensor:

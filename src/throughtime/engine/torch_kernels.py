@@ -52,6 +52,12 @@ class TorchEngine:
         return restore(arranged, _join(stairs, arranged, call.cell.output_size), finals)
 
 
+def leaves_graph(cell: Cell) -> bool:
+    """Whether ``torch.compile`` is to stop before this cell: the backward pass of ``torch.lstm``, traced, fails."""
+    compiling = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+    return compiling and torch.is_grad_enabled() and type(cell) is LSTMCell
+
+
 def _join(stairs: list[Tensor], arranged: Arranged, width: int) -> Tensor:
     if len(stairs) == 1 and len(stairs[0]) == len(arranged.inputs):
         return stairs[0]

@@ -87,8 +87,7 @@ def accelerate(model: nn.Module) -> Acceleration:
 def decelerate(model: nn.Module) -> tuple[str, ...]:
     """Gives back to PyTorch what :func:`accelerate` swapped, in place.
 
-    Wanted before what looks for the classes of ``torch.nn`` themselves, such as dynamic quantisation, and for
-    gradients of gradients, which PyTorch's kernels have.
+    Wanted before what looks for the classes of ``torch.nn`` themselves, such as dynamic quantisation.
 
     Args:
         model: Any model.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCel
 from throughtime.engine import ENGINES, Call, Engine, from_torch, unroll, watched, zero_state
 from throughtime.engine.reference import ReferenceEngine
 from throughtime.engine.torch_kernels import TorchEngine
-from throughtime.layers.packed import PackedSteps, dropped
+from throughtime.layers.packed import PackedSteps, dropped, run_packed
 
 FEWEST_STEPS = 2
 """A call of fewer steps gains nothing over PyTorch's own kernel. With 1, single cells are swapped too."""
@@ -289,15 +289,8 @@ def _parameters(cell: Cell, weights: list[Tensor], bias: bool) -> dict[str, Tens
 def _run_layer(module: Any, given: _Given) -> Any:
     inputs, states = given.inputs, given.states
     if isinstance(inputs, PackedSequence):
-        if inputs.sorted_indices is not None:
-            states = [state.index_select(1, inputs.sorted_indices) for state in states]
-        steps = PackedSteps(inputs.batch_sizes)
-        outputs, finals = _run_stack(module, given, steps.pad(inputs.data), states, steps)
-        if inputs.unsorted_indices is not None:
-            finals = [final.index_select(1, inputs.unsorted_indices) for final in finals]
-        result: Any = PackedSequence(
-            steps.unpad(outputs), inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices
-        )
+        result: Any
+        result, finals = run_packed(inputs, states, partial(_run_stack, module, given))
     elif inputs.dim() == 2:
         outputs, finals = _run_stack(module, given, inputs.unsqueeze(1), [state.unsqueeze(1) for state in states], None)
         result, finals = outputs.squeeze(1), [final.squeeze(1) for final in finals]

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from throughtime.engine import real_steps
+from throughtime.engine import Lengths, as_lengths, real_steps
 from throughtime.errors import nearest
 
 AttentionName = Literal["additive", "general", "dot"]
@@ -87,9 +87,9 @@ class Attention(nn.Module):
         elif name == "general":
             self.of_memory = nn.Linear(memory, query, bias=False)
 
-    def memory(self, outputs: Tensor, lengths: Tensor) -> Memory:
+    def memory(self, outputs: Tensor, lengths: Lengths) -> Memory:
         """An encoder's ``outputs [B, T, M]`` with their ``lengths [B]``, to be attended to."""
-        real = real_steps(lengths.to(outputs.device), outputs.shape[1])
+        real = real_steps(as_lengths(lengths, outputs.device), outputs.shape[1])
         return Memory(outputs, outputs if self.name == "dot" else self.of_memory(outputs), real)
 
     def forward(self, queries: Tensor, memory: Memory, covered: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from throughtime.engine import real_steps
+from throughtime.engine import Lengths, as_lengths, real_steps
 
 IMPOSSIBLE = -1e4
 """The score of a forbidden transition: its probability is zero, and unlike an infinite one it has a gradient."""
@@ -64,7 +64,7 @@ class CRF(nn.Module):
         else:
             self.register_buffer("transitions", torch.zeros(size, size, device="cpu"), persistent=False)
 
-    def log_likelihood(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+    def log_likelihood(self, scores: Tensor, tags: Tensor, lengths: Lengths) -> Tensor:
         """The log-probability of labels.
 
         Args:
@@ -77,10 +77,10 @@ class CRF(nn.Module):
         """
         return self._score(scores, tags, lengths) - self.log_partition(scores, lengths)
 
-    def log_partition(self, scores: Tensor, lengths: Tensor) -> Tensor:
+    def log_partition(self, scores: Tensor, lengths: Lengths) -> Tensor:
         """``log Z``, by the forward algorithm, ``[B]``; arguments as in :meth:`log_likelihood`."""
         inner, start, end = self._parts()
-        lengths = lengths.to(scores.device)
+        lengths = as_lengths(lengths, scores.device)
         if not scores.shape[1]:
             return scores.new_zeros(len(scores))
         real = real_steps(lengths, scores.shape[1])
@@ -90,7 +90,7 @@ class CRF(nn.Module):
             alpha = torch.where(real[:, t].unsqueeze(1), further, alpha)
         return torch.logsumexp(alpha + end, 1).where(lengths > 0, 0.0)
 
-    def marginals(self, scores: Tensor, lengths: Tensor) -> Tensor:
+    def marginals(self, scores: Tensor, lengths: Lengths) -> Tensor:
         """The probability of every label at every step, ``[B, T, K]``, 0 past a length.
 
         It is the gradient of ``log Z`` with respect to the scores.
@@ -100,12 +100,12 @@ class CRF(nn.Module):
             total = self.log_partition(scores, lengths).sum() + 0.0 * scores.sum()
             return torch.autograd.grad(total, scores)[0]
 
-    def viterbi(self, scores: Tensor, lengths: Tensor) -> list[list[int]]:
+    def viterbi(self, scores: Tensor, lengths: Lengths) -> list[list[int]]:
         """The likeliest labels of every sequence (Viterbi 1967); arguments as in :meth:`log_likelihood`."""
         return [best[0].labels for best in self.nbest(scores, lengths, 1)]
 
     @torch.no_grad()
-    def nbest(self, scores: Tensor, lengths: Tensor, n: int) -> list[list[Labelling]]:
+    def nbest(self, scores: Tensor, lengths: Lengths, n: int) -> list[list[Labelling]]:
         """The n likeliest labellings of every sequence, the best first; fewer where there are no more.
 
         Viterbi's recursion with n best ways to every label instead of one: exact.
@@ -120,9 +120,10 @@ class CRF(nn.Module):
         """
         if n < 1:
             raise ValueError(f"expected n of at least 1, got {n}")
+        lengths = as_lengths(lengths, scores.device)
         log_z = self.log_partition(scores, lengths)
         scores = scores if scores.shape[1] else F.pad(scores, (0, 0, 0, 1))
-        totals, paths = self._search(scores, lengths.to(scores.device), n)
+        totals, paths = self._search(scores, lengths, n)
         # What goes through a forbidden transition is no labelling.
         real = totals > totals[:, :1] + IMPOSSIBLE / 2
         rows = zip(lengths.tolist(), real.tolist(), (totals - log_z.unsqueeze(1)).tolist(), paths.tolist(), strict=True)
@@ -137,12 +138,12 @@ class CRF(nn.Module):
         full = self.transitions if self.allowed is None else self.transitions.masked_fill(~self.allowed, IMPOSSIBLE)
         return full[:-1, :-1], full[-1, :-1], full[:-1, -1]
 
-    def _score(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+    def _score(self, scores: Tensor, tags: Tensor, lengths: Lengths) -> Tensor:
         """The numerator's logarithm, ``[B]``."""
         if not scores.shape[1]:
             return scores.new_zeros(len(scores))
         inner, start, end = self._parts()
-        tags, lengths = tags.to(scores.device), lengths.to(scores.device)
+        tags, lengths = tags.to(scores.device), as_lengths(lengths, scores.device)
         real = real_steps(lengths, scores.shape[1])
         single = scores.gather(2, tags.unsqueeze(2)).squeeze(2).where(real, 0.0).sum(1)
         double = inner[tags[:, :-1], tags[:, 1:]].where(real[:, 1:], 0.0).sum(1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
-from throughtime.engine import Look, Noise, unroll
+from throughtime.engine import Lengths, Look, Noise, unroll
 
 
 class Directed(nn.Module):
@@ -72,7 +72,7 @@ class Directed(nn.Module):
         self,
         inputs: Tensor,
         state: Mapping[str, Tensor] | None = None,
-        lengths: Tensor | None = None,
+        lengths: Lengths | None = None,
         engine: str = "auto",
         recompute: bool = False,
         look: Look | None = None,

@@ -7,8 +7,11 @@ Shapes::
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.engine import real_steps
 
@@ -37,6 +40,32 @@ class PackedSteps:
         """``[T, B, k]`` to ``[N, k]``."""
         flat = padded.flatten(0, 1)
         return flat if self.at is None else flat.index_select(0, self.at)
+
+
+def run_packed(
+    inputs: PackedSequence,
+    states: Sequence[Tensor],
+    run: Callable[[Tensor, list[Tensor], PackedSteps], tuple[Tensor, Sequence[Tensor]]],
+) -> tuple[PackedSequence, list[Tensor]]:
+    """Runs a PackedSequence as a padded batch.
+
+    Args:
+        inputs: The sequence, its N steps of k features.
+        states: Initial states ``[runs, B, width]``, rows in the user's order; or none.
+        run: Takes inputs ``[T, B, k]``, states with their rows sorted as the inputs are, and the steps; gives outputs
+            ``[T, B, m]`` and final states.
+
+    Returns:
+        Outputs packed alike, and the final states in the user's order.
+    """
+    steps = PackedSteps(inputs.batch_sizes)
+    if inputs.sorted_indices is not None:
+        states = [state.index_select(1, inputs.sorted_indices) for state in states]
+    outputs, finals = run(steps.pad(inputs.data), list(states), steps)
+    if inputs.unsorted_indices is not None:
+        finals = [final.index_select(1, inputs.unsorted_indices) for final in finals]
+    packed = PackedSequence(steps.unpad(outputs), inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices)
+    return packed, list(finals)
 
 
 def dropped(outputs: Tensor, share: float, steps: PackedSteps | None) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from throughtime.engine import real_steps
+from throughtime.engine import Lengths, as_lengths, real_steps
 from throughtime.errors import nearest
 
 PoolingName = Literal["last", "mean", "max", "attention"]
@@ -49,9 +49,9 @@ class Pooling(nn.Module):
             self.project = nn.Linear(features, features)
             self.score = nn.Linear(features, 1, bias=False)
 
-    def forward(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, outputs: Tensor, lengths: Lengths) -> Tensor:
         """``outputs [B, T, F]`` and ``lengths [B]`` to ``[B, F]``."""
-        lengths = lengths.to(outputs.device)
+        lengths = as_lengths(lengths, outputs.device)
         real = _real(outputs, lengths)
         if self.name == "last":
             return self._last(outputs, lengths)
@@ -61,9 +61,9 @@ class Pooling(nn.Module):
             return outputs.masked_fill(~real, -torch.inf).amax(1).masked_fill((lengths == 0).unsqueeze(1), 0.0)
         return torch.einsum("bt,btf->bf", self.weights(outputs, lengths), outputs)
 
-    def weights(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+    def weights(self, outputs: Tensor, lengths: Lengths) -> Tensor:
         """How much of each step ``attention`` takes, ``[B, T]``: sums to 1, or to 0 for an empty sequence."""
-        real = _real(outputs, lengths.to(outputs.device)).squeeze(2)
+        real = _real(outputs, as_lengths(lengths, outputs.device)).squeeze(2)
         scores = self.score(torch.tanh(self.project(outputs))).squeeze(2)
         # an empty row would be 0 / 0
         weights: Tensor = scores.masked_fill(~real, torch.finfo(scores.dtype).min).softmax(1) * real

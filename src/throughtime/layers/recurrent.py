@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell, find_cell
-from throughtime.engine import check_engine, real_steps
+from throughtime.engine import Lengths, as_lengths, check_engine, check_inputs, check_state, real_steps
 from throughtime.layers.directed import Directed, share
 from throughtime.layers.stream import Stream, check_one_way
 
@@ -37,6 +37,7 @@ class Recurrent(nn.Module):
         residual: Add a layer's input to its output wherever the two have as many features.
         recompute: For sequences too long for memory: see :func:`throughtime.unroll`.
         engine: ``"auto"``, or the name of an engine (:data:`throughtime.engine.ENGINES`).
+        device, dtype: Of the parameters.
         options: The cell's own options, such as ``nonlinearity`` or ``proj_size``.
 
     Raises:
@@ -68,6 +69,8 @@ class Recurrent(nn.Module):
         residual: bool = False,
         recompute: bool = False,
         engine: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -102,6 +105,12 @@ class Recurrent(nn.Module):
             self.cells.extend(layer)
             width = sum(directed.cell.output_size for directed in layer)
         self.output_size = width
+        self.to(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws new start values."""
+        for directed in self.directed:
+            directed.reset_parameters()
 
     @property
     def directed(self) -> list[Directed]:
@@ -117,7 +126,7 @@ class Recurrent(nn.Module):
         self,
         inputs: Tensor,
         state: Mapping[str, Tensor] | None = None,
-        lengths: Tensor | None = None,
+        lengths: Lengths | None = None,
     ) -> tuple[Tensor, Any]:
         """Runs the layer over a batch.
 
@@ -135,6 +144,7 @@ class Recurrent(nn.Module):
             EngineError: If the engine asked for by name cannot serve the call.
         """
         self._check(inputs, state)
+        lengths = None if lengths is None else as_lengths(lengths)
         finals: list[dict[str, Tensor]] = []
         directions = 2 if self.bidirectional else 1
         for depth in range(self.num_layers):
@@ -175,15 +185,10 @@ class Recurrent(nn.Module):
         return inputs * F.dropout(inputs.new_ones(len(inputs), 1, inputs.shape[2]), self.input_dropout)
 
     def _check(self, inputs: Tensor, state: Mapping[str, Tensor] | None) -> None:
-        if inputs.dim() != 3 or inputs.shape[2] != self.input_size:
-            raise ValueError(f"expected inputs of shape [batch, time, {self.input_size}], got {list(inputs.shape)}")
-        if state is None:
-            return
-        runs, batch = len(self.directed), inputs.shape[0]
-        shapes = {name: [runs, batch, width] for name, width in self.cell.widths().items()}
-        got = {name: list(value.shape) for name, value in state.items()}
-        if shapes != got:
-            raise ValueError(f"expected an initial state of {shapes}, got {got}")
+        check_inputs(inputs, self.input_size)
+        if state is not None:
+            widths = self.cell.widths().items()
+            check_state(state, {n: [len(self.directed), len(inputs), width] for n, width in widths}, inputs)
 
     def extra_repr(self) -> str:
         """Sizes and what the cells do not show."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from throughtime.engine import Lengths, as_lengths
+
 LONGEST = 0.2
 """Most of a row that one mask over time hides (p in the paper)."""
 
@@ -37,12 +39,12 @@ class SpecAugment(nn.Module):
         self.time_masks, self.time_width = time_masks, time_width
         self.band_masks, self.band_width = band_masks, band_width
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Lengths) -> Tensor:
         """``features [B, T, F]`` of rows of ``lengths [B]`` frames, parts of them zero; as they are in evaluation."""
         if not self.training:
             return features
         batch, steps, bands = features.shape
-        lengths = lengths.to(features.device)
+        lengths = as_lengths(lengths, features.device)
         widest = (LONGEST * lengths).clamp(max=self.time_width)
         hidden = _spans(self.time_masks, widest, lengths, steps).unsqueeze(2)
         all_bands = lengths.new_full((batch,), bands)

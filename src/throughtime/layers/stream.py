@@ -27,7 +27,7 @@ class Stream:
 
     Example:
         >>> from throughtime import LSTM
-        >>> layer = LSTM(3, 5, num_layers=2)
+        >>> layer = LSTM(3, 5, num_layers=2, batch_first=True)
         >>> stream = layer.stream()
         >>> x = torch.randn(1, 4, 3)
         >>> steps = torch.stack([stream.step(x[:, t]) for t in range(4)], 1)

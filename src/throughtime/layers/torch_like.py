@@ -7,10 +7,13 @@ from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import from_torch, to_torch
+from throughtime.engine import Lengths, from_torch, to_torch
+from throughtime.layers.packed import PackedSteps, run_packed
 from throughtime.layers.recurrent import Recurrent
+from throughtime.layers.stream import check_one_way
 
 
 class _TorchLike(Recurrent):
@@ -25,7 +28,7 @@ class _TorchLike(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
-        batch_first: bool = True,
+        batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
         **others: Any,
@@ -42,38 +45,85 @@ class _TorchLike(Recurrent):
         )
         self.batch_first = batch_first
 
-    def forward(self, inputs: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+    def forward(self, input: Any, hx: Any = None, lengths: Lengths | None = None) -> tuple[Any, Any]:
         """Runs the layer over a batch.
 
         Args:
-            inputs: ``[B, T, input_size]``, or ``[T, B, input_size]`` with ``batch_first=False``.
-            state: As in ``torch.nn``: ``h [num_layers * directions, B, width]``, for the LSTM a pair ``(h, c)``.
+            input: ``[T, B, input_size]``, or ``[B, T, input_size]`` with ``batch_first=True``; one sequence
+                ``[T, input_size]``; or a PackedSequence.
+            hx: The initial state as in ``torch.nn``: ``h [num_layers * directions, B, width]``, for the LSTM a pair
+                ``(h, c)``; without B for one sequence.
             lengths: Real steps of every row, ``[B]``; None where all are T.
 
         Returns:
-            Outputs, shaped as the inputs with ``output_size`` features, and the final state as in ``torch.nn``.
+            Outputs, as the input with ``output_size`` features, and the final state as in ``torch.nn``.
 
         Raises:
             ValueError: If shapes do not fit; says what was expected.
         """
-        names = self.cell.state
-        if state is not None and not isinstance(state, Mapping):
-            given = (state,) if isinstance(state, Tensor) else tuple(state)
-            if len(given) != len(names):
-                raise ValueError(f"expected an initial state of ({', '.join(names)}), got {len(given)} tensor(s)")
-            state = dict(zip(names, given, strict=True))
-        outputs, final = super().forward(inputs if self.batch_first else inputs.transpose(0, 1), state, lengths)
-        if not self.batch_first:
-            outputs = outputs.transpose(0, 1)
-        return outputs, final["h"] if len(names) == 1 else tuple(final[name] for name in names)
+        state = self._named(hx)
+        outputs: Any
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ValueError("expected no lengths beside a PackedSequence, which has its own; leave them out")
+            outputs, final = self._packed(input, state)
+        elif isinstance(input, Tensor) and input.dim() == 2:
+            if lengths is not None:
+                raise ValueError("expected no lengths beside one sequence [T, input_size]; leave them out")
+            state = None if state is None else {name: value.unsqueeze(1) for name, value in state.items()}
+            outputs, final = super().forward(input.unsqueeze(0), state)
+            outputs, final = outputs.squeeze(0), {name: value.squeeze(1) for name, value in final.items()}
+        else:
+            self._check_rows(input, lengths)
+            time_first = isinstance(input, Tensor) and input.dim() == 3 and not self.batch_first
+            outputs, final = super().forward(input.transpose(0, 1) if time_first else input, state, lengths)
+            outputs = outputs.transpose(0, 1) if time_first else outputs
+        return outputs, self._unnamed(final)
 
-    def step(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """One step of a stream: ``inputs [B, input_size]`` gives ``[B, output_size]`` and the new state."""
-        if self.bidirectional:
-            raise ValueError("a bidirectional layer cannot run step by step; build it with bidirectional=False")
+    def step(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+        """One step of a stream: ``input [B, input_size]`` gives ``[B, output_size]`` and the new state."""
+        check_one_way(self.directed)
         time = 1 if self.batch_first else 0
-        outputs, state = self(inputs.unsqueeze(time), state)
+        outputs, state = self(input.unsqueeze(time), hx)
         return outputs.squeeze(time), state
+
+    def flatten_parameters(self) -> None:
+        """Does nothing: the engines read weights where they are."""
+
+    def _check_rows(self, input: Any, lengths: Lengths | None) -> None:
+        shape = tuple(getattr(input, "shape", ()))
+        if lengths is not None and not self.batch_first and len(shape) == 3 and len(lengths) == shape[0] != shape[1]:
+            raise ValueError(
+                f"expected lengths of {shape[1]} rows of inputs [time, batch, features], got {len(lengths)}; "
+                "for inputs [batch, time, features] build the layer with batch_first=True"
+            )
+
+    def _named(self, hx: Any) -> dict[str, Tensor] | None:
+        if hx is None or isinstance(hx, Mapping):
+            return hx if hx is None else dict(hx)
+        given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        names = self.cell.state
+        if len(given) != len(names):
+            raise ValueError(f"expected an initial state of ({', '.join(names)}), got {len(given)} tensor(s)")
+        return dict(zip(names, given, strict=True))
+
+    def _unnamed(self, state: Mapping[str, Tensor]) -> Any:
+        values = tuple(state[name] for name in self.cell.state)
+        return values[0] if len(values) == 1 else values
+
+    def _packed(
+        self, packed: PackedSequence, state: Mapping[str, Tensor] | None
+    ) -> tuple[PackedSequence, dict[str, Tensor]]:
+        names = list(self.cell.state)
+
+        def run(inputs: Tensor, states: list[Tensor], steps: PackedSteps) -> tuple[Tensor, list[Tensor]]:
+            initial = dict(zip(names, states, strict=True)) if states else None
+            outputs, final = Recurrent.forward(self, inputs.transpose(0, 1), initial, steps.lengths)
+            return outputs.transpose(0, 1), [final[name] for name in names]
+
+        states = [] if state is None else [state[name] for name in names]
+        outputs, finals = run_packed(packed, states, run)
+        return outputs, dict(zip(names, finals, strict=True))
 
     @classmethod
     def from_torch(cls, module: nn.RNNBase, **others: Any) -> Self:
@@ -155,8 +205,9 @@ class _TorchLike(Recurrent):
 class RNN(_TorchLike):
     """A plain RNN with the arguments of ``torch.nn.RNN``.
 
-    Differs from it in three ways: ``batch_first`` is True unless said otherwise, ragged batches come with
-    ``lengths`` instead of a PackedSequence, and start values are those of :class:`throughtime.cells.RNNCell`.
+    Takes and gives what ``torch.nn.RNN`` does, ``[T, B, features]`` without ``batch_first``, too. It differs from it in
+    two ways: ragged batches may come with ``lengths`` instead of a PackedSequence, and start values are those of
+    :class:`throughtime.cells.RNNCell`.
 
     Args:
         input_size: Features of the input.
@@ -164,13 +215,13 @@ class RNN(_TorchLike):
         num_layers: Depth.
         nonlinearity: ``"tanh"`` or ``"relu"``.
         bias: Train biases.
-        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]``.
+        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]`` as in ``torch.nn``.
         dropout: Between layers.
         bidirectional: Run in both directions.
         others: What :class:`~throughtime.layers.Recurrent` takes beside: zoneout, weight_drop, engine, ….
 
     Example:
-        >>> outputs, h = RNN(3, 5, num_layers=2, nonlinearity="relu")(torch.randn(2, 4, 3))
+        >>> outputs, h = RNN(3, 5, num_layers=2, nonlinearity="relu", batch_first=True)(torch.randn(2, 4, 3))
         >>> outputs.shape, h.shape
         (torch.Size([2, 4, 5]), torch.Size([2, 2, 5]))
     """
@@ -185,13 +236,14 @@ class RNN(_TorchLike):
         num_layers: int = 1,
         nonlinearity: str = "tanh",
         bias: bool = True,
-        batch_first: bool = True,
+        batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
         **others: Any,
     ) -> None:
         shared = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         super().__init__(*shared, nonlinearity=nonlinearity, **others)
+        self.nonlinearity = nonlinearity
 
 
 class GRU(_TorchLike):
@@ -204,15 +256,15 @@ class GRU(_TorchLike):
         hidden_size: Units.
         num_layers: Depth.
         bias: Train biases.
-        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]``.
+        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]`` as in ``torch.nn``.
         dropout: Between layers.
         bidirectional: Run in both directions.
         others: What :class:`~throughtime.layers.Recurrent` takes beside: zoneout, weight_drop, engine, ….
 
     Example:
-        >>> outputs, h = GRU(3, 5, bidirectional=True)(torch.randn(2, 4, 3), lengths=torch.tensor([4, 0]))
-        >>> outputs.shape, h.shape, float(outputs[1].abs().max().detach())
-        (torch.Size([2, 4, 10]), torch.Size([2, 2, 5]), 0.0)
+        >>> outputs, h = GRU(3, 5, bidirectional=True)(torch.randn(4, 2, 3), lengths=[4, 0])
+        >>> outputs.shape, h.shape, float(outputs[:, 1].abs().max().detach())
+        (torch.Size([4, 2, 10]), torch.Size([2, 2, 5]), 0.0)
     """
 
     torch_class = nn.GRU
@@ -235,16 +287,16 @@ class LSTM(_TorchLike):
         hidden_size: Units.
         num_layers: Depth.
         bias: Train biases.
-        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]``.
+        batch_first: Inputs and outputs are ``[B, T, features]``, else ``[T, B, features]`` as in ``torch.nn``.
         dropout: Between layers.
         bidirectional: Run in both directions.
         proj_size: Features of the output, if not 0.
         others: What :class:`~throughtime.layers.Recurrent` takes beside: zoneout, weight_drop, engine, ….
 
     Example:
-        >>> outputs, (h, c) = LSTM(3, 5)(torch.randn(2, 4, 3))
+        >>> outputs, (h, c) = LSTM(3, 5)(torch.randn(4, 2, 3))
         >>> outputs.shape, h.shape, c.shape
-        (torch.Size([2, 4, 5]), torch.Size([1, 2, 5]), torch.Size([1, 2, 5]))
+        (torch.Size([4, 2, 5]), torch.Size([1, 2, 5]), torch.Size([1, 2, 5]))
     """
 
     torch_class = nn.LSTM
@@ -256,7 +308,7 @@ class LSTM(_TorchLike):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
-        batch_first: bool = True,
+        batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
@@ -264,3 +316,4 @@ class LSTM(_TorchLike):
     ) -> None:
         shared = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         super().__init__(*shared, proj_size=proj_size, **others)
+        self.proj_size = proj_size

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.engine.call import Call, EngineError, Result
+from throughtime.engine.call import Call, Result
+from throughtime.engine.compiled.again import Again, differentiable, in_batches
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
 from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, total, vectors
@@ -74,6 +75,7 @@ class Job:
     def __init__(self, call: Call, compiled: Compiled) -> None:
         layout = Layout.of(call)
         self.compiled = self.forth = compiled
+        self.again = Again.of(call)
         self.layout = layout
         self.windows = [Window(layout)]
         if call.recompute and compiled.use.trains:
@@ -247,6 +249,10 @@ class _Loop(torch.autograd.Function):
         given = saved[len(histories) :]
         names = [INPUTS, *(f"initial {name}" for name in job.states), *job.names]
         needed = dict(zip(names, ctx.needs_input_grad[1:], strict=True))
+        again = replace(job.again, needed=tuple(needed.values()))
+        incoming = [grad_outputs, *grad_finals]
+        if in_batches(incoming):
+            return (None, *again.gradients(given, incoming))
         with torch.no_grad():
             _, _, parameters = job.split(given)
             kept = Kept(x, histories, ctx.starts, ctx.tape)
@@ -254,29 +260,5 @@ class _Loop(torch.autograd.Function):
             gradients = job.backward(kept, parameters, grad_outputs, grad_finals, needed)
         results = [gradients.get(name) for name in names]
         if torch.is_grad_enabled():
-            results = _refuse_second(results, [grad_outputs, *grad_finals, *given])
+            results = differentiable(again, results, incoming, given)
         return (None, *results)
-
-
-class _Second(torch.autograd.Function):
-    """Hands gradients on, and says what to do when somebody differentiates them."""
-
-    @staticmethod
-    def forward(ctx: Any, count: int, *values: Tensor) -> tuple[Tensor, ...]:
-        """The first ``count`` values; the rest is what they were made of."""
-        return tuple(value.view_as(value) for value in values[:count])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        """Refuses."""
-        raise EngineError(
-            "the compiled engine gives first derivatives, and a gradient of a gradient was asked for; "
-            'pass engine="reference"'
-        )
-
-
-def _refuse_second(results: list[Tensor | None], made_of: Sequence[Tensor | None]) -> list[Tensor | None]:
-    there = [result for result in results if result is not None]
-    sources = (value for value in made_of if value is not None)
-    handed = iter(_Second.apply(len(there), *there, *sources))  # type: ignore[no-untyped-call]
-    return [None if result is None else next(handed) for result in results]

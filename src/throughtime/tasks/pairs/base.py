@@ -17,7 +17,7 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.words import pad
-from throughtime.decoding import Beam, Hypothesis, beam_search, greedy
+from throughtime.decoding import LARGEST_ALPHA, Beam, Hypothesis, beam_search, greedy
 from throughtime.errors import UserError
 from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
@@ -46,7 +46,7 @@ class PairSettings(ExampleSettings):
     tied: bool = option(False, "The softmax uses the embedding's weights.", "Model")
     label_smoothing: float = option(0.0, "Probability spread over all tokens.", "Training", ge=0, lt=1)
     scheduled_sampling: float = option(0.0, "Inputs drawn from the model; slower.", "Training", ge=0, le=1)
-    length_penalty: float = option(0.6, "Of the search: exponent of GNMT's penalty.", "Model", ge=0)
+    length_penalty: float = option(0.6, "Of the search: exponent of GNMT's penalty.", "Model", ge=0, le=LARGEST_ALPHA)
 
 
 ExampleT = TypeVar("ExampleT", bound=Where)

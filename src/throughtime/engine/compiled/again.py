@@ -1,0 +1,136 @@
+"""What machine code cannot give, from the reference's operations: gradients of gradients, and many gradients at once.
+
+The call is run again on the reference engine, whose operations PyTorch can differentiate twice and run in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from throughtime.cells import Cell
+from throughtime.engine.call import Call, Noise
+from throughtime.engine.reference import ReferenceEngine
+
+
+@dataclass(frozen=True)
+class Again:
+    """A call without its differentiable tensors, which the graph keeps.
+
+    Attributes:
+        cell, lengths, reverse, noise: The call's.
+        names: Of the parameters.
+        needed: Whose gradients are wanted, of inputs, states and parameters in order.
+    """
+
+    cell: Cell
+    lengths: Tensor | None
+    reverse: bool
+    noise: Noise
+    names: tuple[str, ...]
+    needed: tuple[bool, ...] = ()
+
+    @classmethod
+    def of(cls, call: Call) -> Again:
+        """What is kept of a call."""
+        return cls(call.cell, call.lengths, call.reverse, call.noise, tuple(call.parameters))
+
+    def gradients(self, given: Sequence[Tensor], incoming: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """Gradients of inputs, initial state and parameters; they can be differentiated where gradients are enabled.
+
+        Args:
+            given: Inputs, initial state and parameters in order.
+            incoming: Gradients of the outputs and the final states; None where nothing depends on them.
+        """
+        states = self.cell.state
+        further = torch.is_grad_enabled()
+        with torch.enable_grad():
+            inputs, *others = (value.view_as(value) for value in given)  # one tensor may be given twice
+            state = dict(zip(states, others, strict=False))
+            parameters = dict(zip(self.names, others[len(states) :], strict=True))
+            call = Call(self.cell, parameters, inputs, state, self.lengths, self.reverse, self.noise)
+            outputs, final = ReferenceEngine().run(call)
+        wanted = [value for value, needed in zip([inputs, *others], self.needed, strict=True) if needed]
+        ends = [
+            (end, gradient)
+            for end, gradient in zip([outputs, *(final[name] for name in states)], incoming, strict=True)
+            if gradient is not None and end.requires_grad
+        ]
+        if not ends:
+            return [None] * len(given)
+        ended, begun = zip(*ends, strict=True)
+        found = iter(torch.autograd.grad(ended, wanted, begun, create_graph=further, allow_unused=True))
+        return [next(found) if needed else None for needed in self.needed]
+
+
+def in_batches(gradients: Sequence[Tensor | None]) -> bool:
+    """Whether gradients stand for many of their kind, which are asked for at once (``is_grads_batched``, vmap)."""
+    known = torch._C._functorch
+    return any(g is not None and (known.is_batchedtensor(g) or known.is_legacy_batchedtensor(g)) for g in gradients)
+
+
+def differentiable(
+    again: Again, results: Sequence[Tensor | None], incoming: Sequence[Tensor | None], given: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """First gradients as they are, whose own gradients are those of :meth:`Again.gradients`."""
+    there = [result for result in results if result is not None]
+    sources = [value for value in incoming if value is not None]
+    form = _Form(
+        again, [result is not None for result in results], [value is not None for value in incoming], len(there)
+    )
+    handed = iter(_Second.apply(form, *there, *sources, *given))  # type: ignore[no-untyped-call]
+    return [None if result is None else next(handed) for result in results]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Which results and incoming gradients are there, and how many results."""
+
+    again: Again
+    results: list[bool]
+    incoming: list[bool]
+    count: int
+
+
+class _Second(torch.autograd.Function):
+    """Hands first gradients on; their gradients flow to what they were made of."""
+
+    @staticmethod
+    def forward(ctx: Any, form: _Form, *values: Tensor) -> tuple[Tensor, ...]:
+        """The results; the rest of the values is what they were made of."""
+        ctx.form = form
+        ctx.save_for_backward(*values[form.count :])
+        ctx.set_materialize_grads(False)
+        return tuple(value.view_as(value) for value in values[: form.count])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
+        """Differentiates the first gradients, computed again."""
+        form: _Form = ctx.form
+        further = torch.is_grad_enabled()
+        with torch.enable_grad():
+            sources = [value.view_as(value) for value in ctx.saved_tensors]
+            waiting = iter(sources)
+            incoming = [next(waiting) if there else None for there in form.incoming]
+            results = form.again.gradients(list(waiting), incoming)
+        ends = [
+            (result, gradient)
+            for result, gradient in zip(_there(results, form.results), gradients, strict=True)
+            if gradient is not None and result is not None and result.requires_grad
+        ]
+        wanted = ctx.needs_input_grad[1 + form.count :]
+        found: list[Tensor | None] = [None] * len(sources)
+        if ends:
+            ended, begun = zip(*ends, strict=True)
+            leaves = [source for source, needed in zip(sources, wanted, strict=True) if needed]
+            each = iter(torch.autograd.grad(ended, leaves, begun, create_graph=further, allow_unused=True))
+            found = [next(each) if needed else None for needed in wanted]
+        return (None, *[None] * form.count, *found)
+
+
+def _there(results: Sequence[Tensor | None], there: Sequence[bool]) -> list[Tensor | None]:
+    return [result for result, kept in zip(results, there, strict=True) if kept]
