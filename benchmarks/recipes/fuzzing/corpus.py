@@ -184,16 +184,17 @@ def genbank(letters: str) -> bytes:
     return written("a.gb", lambda path: SeqIO.write(record, path, "genbank"))
 
 
-def film(way: int) -> bytes:
+def film(way: int, kind: str = "mp4") -> bytes:
     import av
     from av.video.stream import VideoStream
 
     made = io.BytesIO()
-    with av.open(made, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("mpeg4", rate=10)
+    codec, colours = {"mp4": ("mpeg4", "yuv420p"), "gif": ("gif", "rgb8")}[kind]
+    with av.open(made, "w", format=kind, options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream(codec, rate=10)
         assert isinstance(stream, VideoStream)
         stream.height = stream.width = 32
-        stream.pix_fmt, stream.thread_count = "yuv420p", 1
+        stream.pix_fmt, stream.thread_count = colours, 1
         for number in range(6):
             frame = np.zeros((32, 32), np.uint8)
             frame[:, (8 + way * number) % 32] = 255
@@ -273,15 +274,22 @@ def signals() -> list[Data]:
         f"c{n}\t{t}\t{'ab'[n % 2]}\t{draw.random():.3f}\t{t}\n" for n in range(12) for t in range(4)
     )
     clips = {f"{way}/{n}.mp4": film(1 if way == "left" else -1) for way in ("left", "right") for n in range(5)}
+    clips |= {f"{way}/5.gif": film(1 if way == "left" else -1, "gif") for way in ("left", "right")}
     films = {"size": 16, "features": 4}
+    kaldi = {
+        "a/wav.scp": "".join(f"r{name[0]} ../{name}\n" for name in sounds).encode(),
+        "a/segments": "".join(f"u{name[0]} r{name[0]} 0.01 -1\n" for name in sounds).encode(),
+        "a/text": "".join(f"u{name[0]} {said[f'{name[0]}.txt'].decode()}" for name in sounds).encode(),
+    }
     return [
         Data("speech", {"a.csv": manifest.encode(), **sounds}, "a.csv", small, ["a.csv"], "heard"),
         Data("speech", {**sounds, **said}, ".", small),
+        Data("speech", {**sounds, **kaldi}, "a", small, [*kaldi]),
         Data("music", {"0.mid": midi(), "valid/1.mid": midi()}, ".", {}, ["0.mid"], "events", weight=9),
         Data("music", {"a.abc": TUNES, "valid/1.mid": midi()}, ".", targets=["a.abc"]),
         Data("music", {"a.mat": matlab()}, "a.mat", weight=2),
         Data("music", {"a.json": json.dumps(chorales).encode()}, "a.json", model="keys", weight=9),
-        Data("video", clips, ".", films, ["left/0.mp4"], "frames"),
+        Data("video", clips, ".", films, ["left/0.mp4", "left/5.gif"], "frames"),
         Data("video", {"a.csv": points.encode()}, "a.csv", model="points", weight=9),
         Data("video", {"a.tsv": steps.encode()}, "a.tsv", weight=9),
     ]

@@ -150,7 +150,7 @@ STRUCTURED: dict[str, Sequence[Mutation]] = {
     ".wav": WAVE,
     ".mid": MIDI,
 }
-BINARY = (".flac", ".ogg", ".mp3", ".mat", ".mp4", ".avi", ".ids")
+BINARY = (".flac", ".ogg", ".mp3", ".mat", ".mp4", ".avi", ".gif", ".ids")
 
 
 def mutate(draw: Random, name: str, data: bytes, others: Sequence[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from throughtime.data.video.clips import Clips, Look, Video, clips_of
+from throughtime.data.video.clips import Clips, Look, Video, clips_of, positive
+from throughtime.data.video.upright import MATRIX, upright
 from throughtime.errors import UserError
 
 Frames = npt.NDArray[np.uint8]
@@ -233,3 +237,146 @@ def test_a_clip_is_decoded_once(stick_figures: Any, tmp_path: Path) -> None:
     assert clips(str(path)) is first
     assert clips.warnings[str(path)]
     assert clips_of(Look(16, 10)) is clips_of(Look(16, 10))
+
+
+def slides(
+    path: Path, times: list[float], levels: list[int], last: float = 1.0, codec: str = "mpeg4", shape: int = 32
+) -> Path:
+    """Pictures of one grey each, that stand from their time to the next one's."""
+    import av
+
+    clock = Fraction(1, 100)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=1 / Fraction(last).limit_denominator(100))
+        stream.width = stream.height = shape
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        stream.codec_context.time_base = clock
+        for time, level in zip(times, levels, strict=True):
+            picture = av.VideoFrame.from_ndarray(flat([level], shape, shape)[0], "gray")
+            picture.pts, picture.time_base = round(time / clock), clock
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def shown(times: list[float], levels: list[int], end: float, fps: float) -> list[int]:
+    """By hand: of every step the level that stands at its time."""
+    steps = math.ceil(end * fps - 0.1)
+    return [levels[max(n for n, time in enumerate(times) if time <= (k + 0.1) / fps)] for k in range(steps)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
+@settings(derandomize=True, deadline=None, max_examples=6)
+@given(
+    lengths=st.lists(st.sampled_from([0.5, 1.0, 2.0, 40.0, 90.0, 300.0]), min_size=1, max_size=4),
+    fps=st.sampled_from([0.5, 1.0, 2.0]),
+)
+def test_a_picture_is_seen_for_as_long_as_it_stands(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, lengths: list[float], fps: float
+) -> None:
+    times = [sum(lengths[:number]) for number in range(len(lengths) + 1)]
+    levels = [20, 120, 220, 70, 170][: len(times)]
+    codec = {".webm": "libvpx", ".gif": "gif"}.get(suffix, "mpeg4")
+    path = slides(tmp_path_factory.mktemp("slides") / f"a{suffix}", times, levels, codec=codec)
+    frames, video = read(path, Look(16, fps))
+    np.testing.assert_allclose(frames.mean((1, 2, 3)), shown(times, levels, times[-1] + 1, fps), atol=4)
+    assert video.warnings == []
+    assert video.seconds == pytest.approx(times[-1] + 1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mkv", ".mov", ".ts"])  # the time of .avi begins at 0
+@pytest.mark.parametrize("start", [0.5, 3.0, 100.0])
+def test_a_file_whose_time_begins_late_is_whole(tmp_path: Path, suffix: str, start: float) -> None:
+    levels = [10 * number for number in range(1, 21)]
+    times = [start + number / 10 for number in range(20)]
+    codec = CODECS[suffix]
+    frames, video = read(slides(tmp_path / f"a{suffix}", times, levels, 0.1, codec), Look(16, 10))
+    np.testing.assert_allclose(frames.mean((1, 2, 3)), levels, atol=6)
+    assert video.warnings == []
+    assert video.seconds == pytest.approx(2.0)
+
+
+def test_a_late_file_that_is_cut_short_is_told(tmp_path: Path) -> None:
+    path = slides(tmp_path / "a.mkv", [3 + n / 10 for n in range(60)], [n * 4 for n in range(60)], 0.1)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _, video = read(path, Look(16, 10))
+    assert any(re.match(r"ends after \d\.\d of 6\.0 s", warning) for warning in video.warnings)
+
+
+def test_a_clock_that_jumps_is_told(tmp_path: Path) -> None:
+    levels = [20, 70, 120, 170, 220]
+    path = slides(tmp_path / "a.ts", [0, 0.1, 0.2, 200.3, 200.4], levels, 0.1, "mpeg2video")
+    frames, video = read(path, Look(16, 10))
+    np.testing.assert_allclose(frames.mean((1, 2, 3))[:4], levels[:4], atol=4)
+    assert len(frames) < 6
+    assert video.warnings == ["its time stamps jump by 200.1 s, which are left out"]
+
+
+WAYS = {
+    "as it is": (1, 0, 0, 1),
+    "mirrored": (-1, 0, 0, 1),
+    "upside down, mirrored": (1, 0, 0, -1),
+    "a half": (-1, 0, 0, -1),
+    "a quarter to the right": (0, 1, -1, 0),
+    "a quarter to the left": (0, -1, 1, 0),
+    "rows are columns": (0, 1, 1, 0),
+    "rows are columns, from the end": (0, -1, -1, 0),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_picture_is_turned_and_mirrored_as_its_file_says(
+    stick_figures: Any, tmp_path: Path, way: str, colour: bool
+) -> None:
+    """Points go where the matrix brings them, about the middle of the picture."""
+    a, b, c, d = WAYS[way]
+    high, wide = 32, 64
+    frame = np.zeros((high, wide), np.uint8)
+    frame[:16, :16] = 240  # no two ways look the same
+    frame[:16, 16:32] = 120
+    path = stick_figures.write_video(tmp_path / "a.mp4", frame[np.newaxis], 10)
+    content = path.read_bytes()
+    at = content.rindex(IDENTITY)
+    parts = [part % 2**32 for part in (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)]
+    path.write_bytes(content[:at] + b"".join(part.to_bytes(4, "big") for part in parts) + content[at + len(IDENTITY) :])
+    seen = read(path, Look(64, 10, colour))[0][0].astype(float).mean(0)
+    expected = np.zeros((64, 64))
+    for y in range(high):
+        for x in range(wide):
+            u, v = x + 0.5 - wide / 2, y + 0.5 - high / 2
+            expected[int(b * u + d * v + 32), int(a * u + c * v + 32)] = frame[y, x]
+    assert np.abs(seen - expected).mean() < 8
+
+
+@pytest.mark.parametrize("matrix", [b"", bytes(36), b"abc", b"\xff" * 36, MATRIX.pack(*[-(2**31)] * 9)])
+def test_a_matrix_that_says_nothing_is_read_all_the_same(matrix: bytes) -> None:
+    picture = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    found = upright(picture, matrix)
+    assert sorted(found.ravel()) == sorted(picture.ravel())
+    if not any(matrix) or len(matrix) != 36:
+        assert np.array_equal(found, picture)
+
+
+@pytest.mark.parametrize("value", [None, 0, -1, math.nan, math.inf, "x", Fraction(0)])
+def test_values_that_a_library_does_not_know_are_none(value: Any) -> None:
+    assert positive(value) is None
+
+
+def test_pictures_that_move_in_colours_of_a_palette(tmp_path: Path) -> None:
+    import av
+
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    with av.open(str(tmp_path / "a.gif"), "w") as container:
+        stream: Any = container.add_stream("gif", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "rgb8"
+        for number, colour in enumerate(colours):
+            picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), colour, np.uint8), "rgb24")
+            picture.pts, picture.time_base = (0, 2, 7)[number], Fraction(1, 10)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    frames, video = read(tmp_path / "a.gif", Look(16, 10, colour=True))
+    assert [int(frame.mean((1, 2)).argmax()) for frame in frames] == [0, 0, 1, 1, 1, 1, 1, 2]
+    assert frames.mean((2, 3)).max(1).min() > 200
+    assert video.warnings == []

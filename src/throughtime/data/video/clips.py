@@ -19,17 +19,21 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.data.remembered import Remembered
+from throughtime.data.video.upright import matrix_of, upright
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.plain import check_regular
 
 Frame = npt.NDArray[np.uint8]
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts")
+SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".gif")
 """Of video files."""
 
 GAP = 60.0
-"""Seconds between two frames from which on their time stamps are taken for broken."""
+"""Seconds between two frames from which on their time stamps are broken, unless the file's own length covers them."""
+
+CLOCKS = ("mpeg", "mpegts")
+"""FFmpeg's names of containers whose clocks jump and whose length is told by them alone."""
 
 PIXELS = 16_384 * 8_640
 """Of a frame, at most: memory for several is taken before one is decoded."""
@@ -44,7 +48,8 @@ FORMATS = "mov,avi,matroska,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg,gif,
 """FFmpeg's names of what may be in a file, whatever its suffix: no playlists, which name other files or addresses."""
 
 EARLY = 0.1
-"""Share of a frame's time by which it may be shown too early: files round times to clocks of their own."""
+"""Share by which a frame may be shown too early, of its own time, of that of the frame before and of a step, whichever
+is shortest: files round times to clocks of their own."""
 
 SHORT = 0.5
 """Seconds by which a video may be shorter than its file says before the user is told."""
@@ -81,7 +86,8 @@ class Video:
         look: Size, rate and colour.
 
     Attributes:
-        seconds: How long the file says it is, known once the first frame is read; None where it does not say.
+        seconds: How long the file says that it goes on from its first frame, known once that is read; None where it
+            does not say.
         warnings: What was found wrong, complete once the last frame is read.
     """
 
@@ -116,29 +122,30 @@ class Video:
                 raise UserError(
                     f"{self.path}: expected a video, got one of an unknown kind; convert it, or leave it out"
                 )
-            if stream.width * stream.height > PIXELS:
+            width, height = stream.width or 0, stream.height or 0  # unknown until a frame is decoded
+            if width * height > PIXELS:
                 raise UserError(
-                    f"{self.path}: expected frames of at most {PIXELS:,} pixels, got {stream.width:,} × "
-                    f"{stream.height:,}; convert the video, or leave it out"
+                    f"{self.path}: expected frames of at most {PIXELS:,} pixels, got {width:,} × {height:,}; "
+                    "convert the video, or leave it out"
                 )
             stream.codec_context.options = {"max_pixels": str(PIXELS)}  # frames may be larger than the head says
             stream.thread_type = "AUTO"
-            self.seconds = _seconds(container, stream)
             yield from self._at_rate(av, container, stream)
 
     def _at_rate(self, av: Any, container: Any, stream: Any) -> Iterator[Frame]:
         """One frame a step."""
-        show = _Show(av, stream, self.look)
+        show, step = _Show(av, stream, self.look), 1 / self.look.fps
         shown, now, length, steps = None, 0.0, 0.0, 0
-        for now, length, frame in self._timed(av, container, stream):
-            while shown is not None and steps / self.look.fps < now - EARLY * length:
+        for at, lasts, frame in self._timed(av, container, stream):
+            early = EARLY * min(at - now, lasts, step)
+            while shown is not None and steps / self.look.fps < at - early:
                 yield show(shown)
                 steps += 1
-            shown = frame
+            shown, now, length = frame, at, lasts
         if shown is None:
             raise UserError(f"{self.path}: expected a video with frames, got none that can be decoded; leave it out")
         end = now + length
-        while not steps or steps / self.look.fps < end - EARLY * length:
+        while not steps or steps / self.look.fps < end - EARLY * min(length, step):
             yield show(shown)
             steps += 1
         if self.seconds is not None and end < self.seconds - max(SHORT, self.seconds / 20):
@@ -146,18 +153,23 @@ class Video:
 
     def _timed(self, av: Any, container: Any, stream: Any) -> Iterator[tuple[float, float, Any]]:
         """Frames, with the seconds from the first to each, and how long each lasts."""
-        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        rate = positive(stream.average_rate) or positive(stream.guessed_rate) or 25.0
         usual = 1 / rate if rate * GAP > 1 else 1 / 25
+        end, wraps = _end(container, stream), set(container.format.name.split(",")) & set(CLOCKS)
         before, now, gaps, damaged = None, -usual, 0.0, 0
         for frame in self._decoded(av, container, stream):
             damaged += frame.is_corrupt
-            passed = usual if None in (frame.time, before) else frame.time - before
-            if not 0 <= passed <= GAP:
+            time = _finite(frame.time)
+            if now < 0:
+                self.seconds = None if end is None else positive(end - (time or 0.0))
+            covered = self.seconds if self.seconds is not None and not wraps else 0.0
+            passed = usual if time is None or before is None else time - before
+            if not 0 <= passed <= max(GAP, covered + SHORT - now):
                 gaps, passed = gaps + abs(passed), usual
-            before = frame.time
+            before = time
             now += passed if now >= 0 else usual
-            length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else usual
-            length = length if 0 < length <= GAP else usual
+            length = positive((frame.duration or 0) * (frame.time_base or 0)) or usual
+            length = length if length <= max(GAP, covered + SHORT - now) else usual
             if now > LONGEST:
                 raise UserError(f"{self.path}: expected at most {LONGEST / 3600:.0f} hours of video, got more; cut it")
             yield now, length, frame
@@ -196,7 +208,7 @@ class _Show:
 
     def __init__(self, av: Any, stream: Any, look: Look) -> None:
         self.look = look
-        self.stretch = float(stream.sample_aspect_ratio or 1) or 1.0  # pixels need not be square
+        self.stretch = positive(stream.sample_aspect_ratio) or 1.0  # pixels need not be square
         self.reformat = av.video.reformatter.VideoReformatter().reformat
 
     def __call__(self, frame: Any) -> Frame:
@@ -206,7 +218,7 @@ class _Show:
         fitted = max(1, round(width * scale)), max(1, round(height * scale))
         kind = "rgb24" if self.look.colour else "gray"
         picture = self.reformat(frame, *fitted, format=kind, interpolation="AREA").to_ndarray()
-        picture = np.rot90(picture.reshape(*picture.shape[:2], -1), round(frame.rotation / 90))
+        picture = upright(picture.reshape(*picture.shape[:2], -1), matrix_of(frame))
         high, wide = picture.shape[:2]
         square = np.zeros((size, size, self.look.channels), dtype=np.uint8)
         top, left = (size - high) // 2, (size - wide) // 2
@@ -214,13 +226,34 @@ class _Show:
         return np.ascontiguousarray(square.transpose(2, 0, 1))
 
 
-def _seconds(container: Any, stream: Any) -> float | None:
-    """The length that the file tells of its pictures: other streams in it may be longer."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration is not None and len(container.streams) == 1:
-        return float(container.duration) / 1e6  # FFmpeg counts in millionths
+def _end(container: Any, stream: Any) -> float | None:
+    """When the pictures end by the file's own clock: other streams in it may be longer."""
+    unit = positive(stream.time_base)
+    if unit is not None and (length := positive(stream.duration)) is not None:
+        return ((_finite(stream.start_time) or 0.0) + length) * unit
+    if len(container.streams) == 1 and (length := positive(container.duration)) is not None:
+        return length / 1e6  # FFmpeg counts in millionths; by the clock, wherever that begins
     return None
+
+
+def _finite(value: Any) -> float | None:
+    """A number of the library's; None where it has none, or what is no number."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return found if np.isfinite(found) else None
+
+
+def positive(value: Any) -> float | None:
+    """A length or a rate of the library's; None where it has none that is more than 0.
+
+    Example:
+        >>> [positive(value) for value in (25, 0, None, float("nan"))]
+        [25.0, None, None, None]
+    """
+    found = _finite(value)
+    return found if found is not None and found > 0 else None
 
 
 class Clips:
