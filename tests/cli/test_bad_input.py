@@ -68,10 +68,12 @@ TEXTS = {
     "noise": (bytes(range(1, 256)) * 20, "given.txt: expected text in UTF-8"),
     "latin-1": (
         (ENGLISH + "café\n" + ENGLISH).encode("latin-1"),
-        "given.txt: expected text in UTF-8, got other bytes in line 41; convert it first, e.g. iconv",
+        "given.txt: expected text in UTF-8, got other bytes in line 41; pass --encoding cp1252 if",
     ),
-    "utf-16": (ENGLISH.encode("utf-16"), "given.txt: expected text in UTF-8, got UTF-16; convert it first"),
-    "utf-16 without mark": (ENGLISH.encode("utf-16-le"), "given.txt: expected a text file, got a binary one"),
+    "utf-16 without mark": (
+        ENGLISH.encode("utf-16-le"),
+        "looks like UTF-16 without its mark; pass --encoding utf-16-le",
+    ),
     "cut in a character": (ENGLISH.encode() + "é".encode()[:1], "in line 41"),
     "one symbol": (b"a" * 500, "expected at least two different characters beside UNK and EOS"),
     "short": (b"hello", "expected at least one batch of 2 × 10 tokens, got 4; give more text, or a smaller --batch"),
@@ -558,7 +560,9 @@ def test_the_same_setting_again_changes_nothing(call: Any, run: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["score", "evaluate"])
-@pytest.mark.parametrize("kind", ["missing", "empty", "binary", "noise", "latin-1", "utf-16", "cut in a character"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "empty", "binary", "noise", "latin-1", "utf-16 without mark", "cut in a character"]
+)
 def test_a_text_that_cannot_be_read(refuse: Callable[..., str], run: Path, command: str, kind: str) -> None:
     given, message = TEXTS[kind]
     if given is not None:
@@ -581,4 +585,4 @@ def test_nothing_to_score(refuse: Callable[..., str], run: Path, given: bytes) -
 
 def test_standard_input_that_is_not_utf_8(refuse: Callable[..., str], run: Path) -> None:
     message = refuse("score", run, stdin="café\n".encode("latin-1"))
-    assert message == "expected text in UTF-8 on standard input, got other bytes; convert it first"
+    assert message == "expected text in UTF-8 on standard input, got other bytes; pass --encoding, as in cp1252"

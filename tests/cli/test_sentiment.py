@@ -167,12 +167,42 @@ def test_one_label_is_nothing_to_learn(call: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_files_in_another_encoding_are_read_by_every_command(call: Any, tmp_path: Path) -> None:
+    films = [
+        (f"{thing} très {'doux' if label == 'doux' else 'raté'} {n}", label)
+        for n in range(20)
+        for thing, label in (("un café", "doux"), ("un été", "raté"))
+    ]
+    given = write_csv(tmp_path / "films.csv", films)
+    given.write_bytes(given.read_bytes().decode().encode("cp1252"))
+    train = ["train", "sentiment", given, "--out", tmp_path / "run", *TINY, "--steps", "1"]
+    refused = call(*train)
+    assert (
+        "films.csv: expected text in UTF-8, got other bytes in line 2; pass --encoding cp1252 if this is" in refused.err
+    )
+    assert "'un café très doux 0,doux'" in refused.err
+    assert "expected an encoding such as cp1252" in call(*train, "--encoding", "cp1253x").err
+    assert call(*train, "--encoding", "cp1252").code == 0
+    assert json.loads((tmp_path / "run" / "vocabulary.json").read_text())["labels"] == ["doux", "raté"]
+    # evaluate and predict read as training did, what is UTF-8 as that, and what they are told as they are told.
+    (tmp_path / "old.txt").write_bytes("déjà\n".encode("cp1252"))
+    (tmp_path / "new.txt").write_bytes("déjà\n".encode())
+    (tmp_path / "mac.txt").write_bytes("déjà\n".encode("mac-roman"))
+    run = tmp_path / "run"
+    assert call("evaluate", run, given, "--json").json["examples"] == 40
+    for name, said in (("old", []), ("new", []), ("mac", ["--encoding", "mac-roman"])):
+        assert call("predict", run, tmp_path / f"{name}.txt", *said, "--json").json["text"] == "déjà"
+    piped = call("predict", run, "--encoding", "cp1252", "--json", stdin="déjà\n".encode("cp1252"))
+    assert piped.json["text"] == "déjà"
+    assert call("predict", run, "--json", stdin="déjà\n".encode()).json["text"] == "déjà"
+
+
 @pytest.mark.parametrize("option", [["--beam", "3"], ["--picture", "x.png"]])
 def test_what_a_class_has_not_is_refused(call: Any, model: Path, option: list[str]) -> None:
     answer = call("predict", model, "--line", "x", *option)
     assert answer.code == 2
     assert f"unknown option {option[0]}" in answer.err
-    assert "this model has for predict: --explain, --nbest\n" in answer.err
+    assert "this model has for predict: --encoding, --explain, --nbest\n" in answer.err
 
 
 def test_a_classifier_has_nothing_to_draw(call: Any, model: Path) -> None:

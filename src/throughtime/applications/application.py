@@ -18,9 +18,9 @@ from torch import Tensor
 
 from throughtime.applications.curves import draw_learning
 from throughtime.applications.folder import learnt
-from throughtime.applications.options import Drawing, Options
+from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.settings import ModelSettings, StackSettings, TrainSettings, option
+from throughtime.applications.settings import Encoding, ModelSettings, StackSettings, TrainSettings, option
 from throughtime.applications.task import Progress, Report, Sampler, Table, no_progress
 from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
@@ -44,6 +44,7 @@ class DataSettings(TrainSettings):
     cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
     valid: str | None = option(None, "Validation data: a file or folder.", "Data")
     test: str | None = option(None, "Test data: a file or folder.", "Data")
+    encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
     held_out: float = option(
         0.1, "Share of the training data held out for each part that is missing.", "Data", gt=0, le=0.4
     )
@@ -113,9 +114,9 @@ class Application(Generic[ExampleT]):
     """Of the files that are looked for in a folder."""
     chance: ClassVar[float | None] = None
     """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
-    predicting: type[Options] = Options
+    predicting: type[Options] = Reading
     """What may be asked of a prediction."""
-    judging: type[Options] = Options
+    judging: type[Options] = Reading
     """What may be asked of an evaluation, such as ``beam``."""
     drawing: type[Drawing] | None = None
     """What may be asked of a new sequence; None: the task draws none."""

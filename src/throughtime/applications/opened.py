@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from throughtime.applications.folder.model_folder import ModelFolder, choose_dev
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
+from throughtime.data.encodings import asked_encoding, reading_as
 from throughtime.data.parts import check_there
 from throughtime.errors import UserError
 from throughtime.files import make_folder, write_chunks
@@ -53,6 +54,15 @@ class Opened(Trained):
         """Of the files that are inputs; none: inputs are lines of text."""
         return self.bound.suffixes if self.bound.reads_files else ()
 
+    def initialise(self) -> None:
+        """Sets weights that do not start at random.
+
+        Raises:
+            UserError: If a file that they come from is not as it should be.
+        """
+        with self._encoded(None):
+            self.bound.initialise(self.model)
+
     @torch.no_grad()
     def predict(self, lines: Sequence[str], options: Options | None = None) -> list[Prediction]:
         """A prediction for every line."""
@@ -65,14 +75,16 @@ class Opened(Trained):
             if isinstance(item, Path):
                 check_there(item)
         self.bound.progress = self.progress
-        return self.bound.predict_items(self.model, items, options or self.bound.predicting())
+        with self._encoded(options):
+            return self.bound.predict_items(self.model, items, options or self.bound.predicting())
 
     @torch.no_grad()
     def predict_file(self, path: Path, options: Options | None = None) -> Iterator[Prediction]:
         """The predictions for a file."""
         check_there(path)
         self.bound.progress = self.progress
-        yield from self.bound.predict_file(self.model, path, options or self.bound.predicting())
+        with self._encoded(options):
+            yield from self.bound.predict_file(self.model, path, options or self.bound.predicting())
 
     @torch.no_grad()
     def stream(self, path: Path | None, options: Options | None = None) -> Iterator[Prediction]:
@@ -88,7 +100,7 @@ class Opened(Trained):
         Raises:
             UserError: If the data is bad, or there is none.
         """
-        with self.held_out(data) as (examples, _):
+        with self.held_out(data, options) as (examples, _):
             return self.bound.evaluate(self.model, examples, options or self.bound.judging())
 
     def sampler(self) -> Sampler:
@@ -119,7 +131,7 @@ class Opened(Trained):
             return Inspected(self.model, bound.batch(chosen), self.run.model["cell"], facts, by_layer)
 
     @contextmanager
-    def held_out(self, data: Any = ()) -> Iterator[tuple[list[Any], str]]:
+    def held_out(self, data: Any = (), options: Options | None = None) -> Iterator[tuple[list[Any], str]]:
         """The examples of paths or of data in memory, or the run's own test or validation data, and their name.
 
         What data in memory refer to is there inside the block.
@@ -132,7 +144,8 @@ class Opened(Trained):
             for path in paths:
                 check_there(Path(path))
             name = ", ".join(map(str, paths))
-            examples = list(self.application.read([Path(path) for path in paths], self.settings))
+            with self._encoded(options):
+                examples = list(self.application.read([Path(path) for path in paths], self.settings))
             if not examples:
                 raise UserError(f"expected examples to judge by, got none in {name}")
             yield examples, name
@@ -141,6 +154,11 @@ class Opened(Trained):
                 found = from_memory(self.application, data, folder, self.settings)
                 refers = self.application.refers
                 yield [memory.moved(each, folder, kept=refers(each)) for each in found], "data in memory"
+
+    def _encoded(self, options: Options | None) -> AbstractContextManager[None]:
+        """Files of text are read as the options say, else as is said around this, else as in training."""
+        said = getattr(options, "encoding", None)
+        return reading_as(said, asked_encoding(), getattr(self.settings, "encoding", None))
 
     def own(self, part: str, remedy: str) -> list[Any]:
         """The run's examples of a part, if what they refer to may be read."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from throughtime.applications.settings import option
+from throughtime.applications.settings import Encoding, option
 from throughtime.decoding import Sampling
 
 
@@ -21,37 +21,43 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Ranked(Options):
+class Reading(Options):
+    """Where files of text may be read."""
+
+    encoding: Encoding | None = option(None, "Of text that is not UTF-8; default: as in training.", "Data")
+
+
+class Ranked(Reading):
     """Where there are several results for an input."""
 
     nbest: int = option(1, "Results for each input.", "Results", ge=1)
 
 
-class Searched(Options):
+class Searched(Reading):
     """Where results are searched for."""
 
     beam: int | None = option(None, "Hypotheses that a search keeps.", "Results", ge=1)
 
 
-class Explained(Options):
+class Explained(Reading):
     """Where it can be told what a result rests on."""
 
     explain: bool = option(False, "Show what in the input the result rests on.", "Results")
 
 
-class Drawn(Options):
+class Drawn(Reading):
     """Where a result can be drawn."""
 
     picture: Path | None = option(None, "Draw the result into this PNG, of one input.", "Results")
 
 
-class Written(Options):
+class Written(Reading):
     """Where a result can be written in a format of its field."""
 
     out: Path | None = option(None, "Write the result to this file, of one input.", "Results")
 
 
-class Fused(Options):
+class Fused(Reading):
     """Where a language model helps a search."""
 
     lm: Path | None = option(None, "A language model that helps: its model folder.", "Results")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from throughtime.cells import CELLS, cell_options, find_cell
+from throughtime.data.encodings import check_encoding
 from throughtime.engine import ENGINES, check_engine
 from throughtime.errors import UserError, nearest
 from throughtime.models import StackConfig
@@ -17,6 +18,9 @@ from throughtime.training import OptimiserName, Plan, Schedule
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 Device = Literal["auto", "cpu", "cuda"]
+
+Encoding = Annotated[str, AfterValidator(check_encoding)]
+"""The name of an encoding of text."""
 
 
 def option(default: Any, help: str, group: str, **bounds: Any) -> Any:

@@ -20,6 +20,7 @@ from throughtime.applications.opened import Opened, bind, from_memory, told, wri
 from throughtime.applications.options import Options
 from throughtime.applications.settings import StackSettings, check_settings
 from throughtime.applications.task import Table, Task, Use
+from throughtime.data.encodings import reading_as
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
 from throughtime.errors import UserError
@@ -71,7 +72,7 @@ class Supervised(Task):
             run.save()
             torch.manual_seed(settings.seed)
             opened = Opened(run, self.application)
-            opened.bound.initialise(opened.model)
+            opened.initialise()
             _try(opened, examples)
             if beside is not None:
                 examples = self._keep(examples, beside, folder)
@@ -96,7 +97,7 @@ class Supervised(Task):
         train, valid = (opened.own(part, GO_ON) for part in ("train", "valid"))
         if weights is None:
             references.check(out, map(Path, opened.bound.begins_with(opened.settings)), GO_ON)
-            opened.bound.initialise(opened.model)
+            opened.initialise()
         trainer = _trainer(opened, train, valid, out)
         trainer.resume()
         extended.save()
@@ -167,7 +168,8 @@ class Supervised(Task):
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
         for path in map(Path, named.values()):
             check_there(path)
-        files = self.application.find([Path(path) for path in paths], settings) if "train" not in memory else {}
+        with reading_as(settings.encoding):
+            files = self.application.find([Path(path) for path in paths], settings) if "train" not in memory else {}
         files |= {part: [Path(path)] for part, path in named.items()}
         sources = {part: _listed(files[part]) for part in files} | dict.fromkeys(memory, "data in memory")
         examples = {}
@@ -176,7 +178,8 @@ class Supervised(Task):
                 assert beside is not None
                 examples[part] = from_memory(self.application, memory[part], beside / part, settings)
             else:
-                examples[part] = list(self.application.read(files[part], settings))
+                with reading_as(settings.encoding):
+                    examples[part] = list(self.application.read(files[part], settings))
         found = [f"{part}: {source}" for part, source in sources.items()]
         for part, members in examples.items():
             if not members:

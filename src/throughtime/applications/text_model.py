@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
-from throughtime.applications.settings import ModelSettings, option
+from throughtime.applications.settings import Encoding, ModelSettings, option
 from throughtime.data import Streams, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.text.corpus import TokenFile
@@ -40,6 +40,7 @@ class TextSettings(ModelSettings):
     )
     sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
     valid: str | None = option(None, "Validation text: a file or folder.", "Data")
+    encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
     held_out: float = option(
         0.1, "Share held out where there is no --valid; of sentences every n-th.", "Data", ge=0, lt=1
     )

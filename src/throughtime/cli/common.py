@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
     from throughtime.api import Run
     from throughtime.applications.task import Report
 
+
+def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    from throughtime.data.encodings import check_encoding
+
+    try:
+        return None if value is None else check_encoding(value)
+    except ValueError as error:
+        raise UserError(f"--encoding: {error}, got {value!r}") from error
+
+
 run_argument: Callable[[Any], Any] = click.argument("run", type=click.Path(path_type=Path))
 cell_option: Callable[[Any], Any] = click.option(
     "--cell", help="Allow the user's own cell that the model was trained with."
 )
 task_option: Callable[[Any], Any] = click.option("--task", help="Allow the user's own task that made the model.")
+encoding_option: Callable[[Any], Any] = click.option(
+    "--encoding", callback=_known, help="Of text that is not UTF-8; default: as in training."
+)
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -69,17 +83,37 @@ def print_tables(report: Report) -> None:
         print_table(shown.columns, shown.text(), shown.numbers())
 
 
-def read_lines(file: str) -> list[str]:
+def read_lines(file: str, encoding: str | None = None) -> list[str]:
     """The lines of a file, or of standard input (``-``), without line breaks.
 
     Raises:
-        UserError: If it cannot be read, or is not UTF-8.
+        UserError: If it cannot be read, or is not in its encoding.
     """
+    from throughtime.data.encodings import reading_as
     from throughtime.data.text.files import lines_of, read_file
 
-    if file != "-":
+    if file == "-":
+        return lines_of("".join(stdin_lines(encoding)))
+    with reading_as(encoding):
         return lines_of("".join(read_file(Path(file))))
+
+
+def trained_encoding(run: Run, file: str) -> str | None:
+    """The encoding that a run was trained with, for a file; standard input comes from elsewhere."""
+    return None if file == "-" else getattr(run.settings, "encoding", None)
+
+
+def stdin_lines(encoding: str | None = None) -> Iterator[str]:
+    """The lines of standard input, as they come.
+
+    Raises:
+        UserError: If they are not in their encoding, UTF-8 where none is named.
+    """
+    if encoding is not None and isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding=encoding)
     try:
-        return lines_of(sys.stdin.read())
-    except UnicodeDecodeError as error:
-        raise UserError("expected text in UTF-8 on standard input, got other bytes; convert it first") from error
+        yield from sys.stdin
+    except UnicodeError as error:
+        raise UserError(
+            f"expected text in {encoding or 'UTF-8'} on standard input, got other bytes; pass --encoding, as in cp1252"
+        ) from error

@@ -6,8 +6,17 @@ from pathlib import Path
 
 import click
 
-from throughtime.cli.common import cell_option, json_option, open_run, print_table, run_argument, task_option
+from throughtime.cli.common import (
+    cell_option,
+    encoding_option,
+    json_option,
+    open_run,
+    print_table,
+    run_argument,
+    task_option,
+)
 from throughtime.cli.output import echo, echo_json
+from throughtime.data.encodings import reading_as
 from throughtime.visible import in_line
 
 
@@ -18,6 +27,7 @@ from throughtime.visible import in_line
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the page; default: RUN/inspection.")
 @click.option("--rows", default=8, show_default=True, type=click.IntRange(min=1), help="Most sequences.")
 @click.option("--length", default=100, show_default=True, type=click.IntRange(min=2), help="Most steps of one.")
+@encoding_option
 @cell_option
 @task_option
 @json_option
@@ -28,6 +38,7 @@ def command(
     out: Path | None,
     rows: int,
     length: int,
+    encoding: str | None,
     cell: str | None,
     task: str | None,
     as_json: bool,
@@ -36,7 +47,8 @@ def command(
 
     Writes one page that needs nothing beside it, and its figures as PNG.
     """
-    seen = open_run(run, cell, task).inspect(paths, prompt=prompt, out=out, rows=rows, length=length)
+    with reading_as(encoding):
+        seen = open_run(run, cell, task).inspect(paths, prompt=prompt, out=out, rows=rows, length=length)
     if as_json:
         echo_json(seen.data)
         return

@@ -12,10 +12,20 @@ import click
 from throughtime.api import Run
 from throughtime.api.progress import ReadingBar
 from throughtime.applications.prediction import Prediction
-from throughtime.cli.common import cell_option, json_option, open_run, read_lines, run_argument, task_option
+from throughtime.cli.common import (
+    cell_option,
+    json_option,
+    open_run,
+    read_lines,
+    run_argument,
+    stdin_lines,
+    task_option,
+    trained_encoding,
+)
 from throughtime.cli.options import RunCommand, task_options
 from throughtime.cli.output import echo_json, echo_styled
 from throughtime.console import VisibleConsole
+from throughtime.data.parts import below
 from throughtime.errors import UserError
 from throughtime.visible import tell
 
@@ -80,7 +90,9 @@ def _answers(
             raise UserError(f"expected one file of lines, got {len(files)}: {', '.join(files)}")
         if one and len(lines) != 1:
             raise UserError(f"--{one}: expected one --line to draw, got {len(lines)}; pass --line TEXT")
-        for number, group in groups(files[0] if files else "-", lines):
+        file = files[0] if files else "-"
+        encoding = options.get("encoding") or trained_encoding(run, file)
+        for number, group in groups(file, lines, encoding):
             for offset, prediction in enumerate(run.predict_lines(group, **options)):
                 yield f"line {number + offset}", prediction
 
@@ -93,22 +105,19 @@ def _paths(files: Sequence[str], suffixes: Sequence[str]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in suffixes and file.is_file()]
+        inside = [file for file in below(path) if file.suffix.lower() in suffixes]
         if not inside:
             raise UserError(f"{path}: expected files of {', '.join(suffixes)} in it, found none")
         yield from inside
 
 
-def groups(file: str, lines: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+def groups(file: str, lines: Sequence[str], encoding: str | None) -> Iterator[tuple[int, Sequence[str]]]:
     """Lines to predict together, with the number of the first, from 1."""
     if not lines and file == "-":
-        try:
-            for number, line in enumerate(sys.stdin, 1):
-                yield number, [line.removesuffix("\n").removesuffix("\r")]
-        except UnicodeDecodeError as error:
-            raise UserError("expected text in UTF-8 on standard input, got other bytes; convert it first") from error
+        for number, line in enumerate(stdin_lines(encoding), 1):
+            yield number, [line.removesuffix("\n").removesuffix("\r")]
         return
-    given = lines or read_lines(file)
+    given = lines or read_lines(file, encoding)
     if not lines and given[-1] == "":  # what follows the last line break is no line
         given = given[:-1]
     number = 1

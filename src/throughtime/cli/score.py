@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from throughtime.api import Run
-from throughtime.cli.common import cell_option, json_option, print_table, read_lines, run_argument
+from throughtime.cli.common import (
+    cell_option,
+    encoding_option,
+    json_option,
+    print_table,
+    read_lines,
+    run_argument,
+    trained_encoding,
+)
 from throughtime.cli.output import echo_json
 from throughtime.errors import UserError
 from throughtime.tasks import TASKS
@@ -19,15 +27,24 @@ from throughtime.tasks import TASKS
 @click.argument("file", default="-")
 @click.option("--line", "lines", multiple=True, help="A line to score instead of FILE; may be repeated.")
 @click.option("--sort", is_flag=True, help="Likeliest first.")
+@encoding_option
 @cell_option
 @json_option
-def command(run: Path, file: str, lines: tuple[str, ...], sort: bool, cell: str | None, as_json: bool) -> None:
+def command(
+    run: Path,
+    file: str,
+    lines: tuple[str, ...],
+    sort: bool,
+    encoding: str | None,
+    cell: str | None,
+    as_json: bool,
+) -> None:
     """The log-probability (nats) and the perplexity of every line of FILE, or of standard input.
 
     Which of these did the speaker say? `--sort` puts the likeliest first.
     """
     model = Run(run, TASKS["text"], cell=cell).ready()
-    texts = [line for line in (lines or read_lines(file)) if line.strip()]
+    texts = [line for line in (lines or read_lines(file, encoding or trained_encoding(model, file))) if line.strip()]
     if not texts:
         raise UserError("expected lines to score, got none; give FILE, --line, or standard input")
     scores = model.score(texts)

@@ -184,7 +184,7 @@ def test_a_long_sentence_is_warned_of(model: Path, capsys: pytest.CaptureFixture
 def test_what_it_does_not_have_is_said(model: Path, option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     told = failure(capsys, "predict", model, "--line", "Anna", *option)
     assert f"unknown option {option[0]}" in told
-    assert "this model has for predict: --nbest\n" in told
+    assert "this model has for predict: --encoding, --nbest\n" in told
 
 
 def test_an_unknown_label_in_test_data_names_file_and_line(

@@ -9,7 +9,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from throughtime.data.parts import check_there
+from throughtime.data.encodings import UTF_8, encoding_of, undecodable
+from throughtime.data.parts import below, check_there
 from throughtime.errors import UserError, nearest
 from throughtime.plain import open_regular
 
@@ -21,8 +22,6 @@ PIECE = 1 << 16
 
 LONGEST = 1 << 28
 """Characters of a line: the longest human chromosome fits in one."""
-
-ENCODING = "utf-8-sig"
 
 END = None
 """Marks in a stream of pieces that a text ends."""
@@ -56,7 +55,7 @@ class FileTexts:
         """The files' texts; see :class:`Texts`.
 
         Raises:
-            UserError: If a file is no text in UTF-8; names the line.
+            UserError: If a file is not in its encoding; names the line.
         """
         for file in self.files:
             empty = True
@@ -95,26 +94,23 @@ def open_texts(paths: Sequence[str | Path]) -> Texts:
 
 
 def read_file(path: Path) -> Iterator[str]:
-    r"""A file's text in pieces.
+    r"""A file's text in pieces; in which encoding, see :func:`throughtime.data.encodings.reading_as`.
 
     Lines end at ``"\n"`` or ``"\r\n"``; a lone ``"\r"`` ends them only where the file has no ``"\n"``. Other separators
     of Unicode are signs in a line. A piece that ends inside a line ends before a space, where it has one.
 
     Raises:
-        UserError: If it cannot be read, is binary, or is not UTF-8.
+        UserError: If it cannot be read, is binary, or is not in its encoding.
     """
+    encoding = UTF_8
     try:
         with open_regular(path) as file:
-            _refuse_binary(path, file.read(8192))
-            file.seek(0)
-            newline = "\n" if _has_newline(file) else None
-            with TextIOWrapper(file, encoding=ENCODING, newline=newline) as text:
+            encoding = encoding_of(path, file)
+            newline = "\n" if _has_newline(file, encoding) else None
+            with TextIOWrapper(file, encoding=encoding, newline=newline) as text:
                 yield from _pieces(text)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: expected text in UTF-8, got other bytes in line {_broken_line(path)}; "
-            f"convert it first, e.g. iconv -f latin1 -t utf-8 {path.name}"
-        ) from error
+    except UnicodeError as error:  # that of UTF-16 without its mark is no UnicodeDecodeError
+        raise undecodable(path, encoding) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -211,9 +207,9 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines
         seen += size
 
 
-def _has_newline(file: BinaryIO) -> bool:
+def _has_newline(file: BinaryIO, encoding: str) -> bool:
     """Whether there is a line break in a file, which is at its beginning then as before."""
-    text = TextIOWrapper(file, encoding=ENCODING, newline="")
+    text = TextIOWrapper(file, encoding=encoding, newline="")
     try:
         return any("\n" in chunk for chunk in iter(partial(text.read, PIECE), ""))
     finally:
@@ -240,26 +236,7 @@ def _files(path: Path) -> list[Path]:
     check_there(path)
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.rglob("*.txt") if file.is_file())
+    found = [file for file in below(path) if file.suffix == ".txt"]
     if not found:
         raise UserError(f"{path}: expected a folder with .txt files, found none; name the files themselves")
     return found
-
-
-def _refuse_binary(path: Path, head: bytes) -> None:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(
-            f"{path}: expected text in UTF-8, got UTF-16; convert it first, e.g. iconv -f utf-16 -t utf-8 {path.name}"
-        )
-    if b"\0" in head:
-        raise UserError(f"{path}: expected a text file, got a binary one (it holds zero bytes)")
-
-
-def _broken_line(path: Path) -> int:
-    with open_regular(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 0

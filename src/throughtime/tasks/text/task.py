@@ -13,7 +13,7 @@ from throughtime.applications.curves import draw_learning
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import as_paths, encoded, is_nothing, rows, texts
-from throughtime.applications.options import Options
+from throughtime.applications.options import Options, Reading
 from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Inspected, Report, Table, Task, Trained, Use, Wanted
 from throughtime.applications.text_model import (
@@ -28,6 +28,7 @@ from throughtime.applications.text_model import (
 )
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
+from throughtime.data.encodings import asked_encoding, reading_as
 from throughtime.data.tables.columns import find_column, longest
 from throughtime.data.tables.rows import SEEN
 from throughtime.data.text.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
@@ -67,7 +68,7 @@ class TextTask(Task):
         texts = open_texts(paths)
         valid = None if settings.valid is None else open_texts([settings.valid])
         split = Split(settings.sentences, settings.held_out, whole_lines=settings.unit != "characters")
-        with staged(out) as folder:
+        with staged(out) as folder, reading_as(settings.encoding):
             tokenizer = learn_tokenizer(
                 parts(texts, valid, split)[0],
                 settings.unit,
@@ -147,7 +148,7 @@ class TextTask(Task):
         ModelFolder.open(run, self.name, cell)
         if use == "predict":
             raise UserError(f"{run}: a language model has nothing to predict; see: throughtime sample --help")
-        return TextDrawing if use == "sample" else Options
+        return TextDrawing if use == "sample" else Reading
 
     def load(self, run: Path, cell: str | None = None, *, device: str = "auto", latest: bool = False) -> TrainedText:
         """The trained model of a folder."""
@@ -181,7 +182,12 @@ class TrainedText(Trained):
                 raise UserError(f"{self.folder}: holds no validation text; name a text file")
             return Report(model.evaluate(token_files(model.run)["valid"]))
         split = Split(model.sentences, 0.0, whole_lines=False)
-        with tempfile.TemporaryDirectory() as folder, as_paths(TextTask().spill, data) as paths:
+        said = getattr(options, "encoding", None)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            as_paths(TextTask().spill, data) as paths,
+            reading_as(said, asked_encoding(), model.settings.encoding),
+        ):
             pieces = parts(open_texts(paths), None, split)[0]
             tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
             if not tokens.tokens:
@@ -219,7 +225,11 @@ def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]
             raise UserError(f"{model.run.folder}: holds no validation text; name a text file with --data")
         ids = token_files(model.run)["valid"].ids(len(model.tokenizer)).tolist()
         return _cut(ids, model, wanted, eos), "the run's validation text"
-    with tempfile.TemporaryDirectory() as folder, as_paths(TextTask().spill, wanted.data) as paths:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        as_paths(TextTask().spill, wanted.data) as paths,
+        reading_as(asked_encoding(), model.settings.encoding),
+    ):
         pieces = parts(open_texts(paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
         tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
         return _cut(tokens.ids(len(model.tokenizer)).tolist(), model, wanted, eos), ", ".join(paths)
