@@ -175,6 +175,7 @@ class Video:
             yield now, length, frame
         if gaps:
             self.warnings.append(f"its time stamps jump by {gaps:.1f} s, which are left out")
+            self.seconds = None if self.seconds is None else positive(self.seconds - gaps)
         if damaged:
             self.warnings.append(f"damaged frames, used as they are: {damaged:,}")
 
