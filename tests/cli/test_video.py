@@ -246,7 +246,7 @@ def _make(folder: Path, files: dict[str, str]) -> Path:
         (
             {"x.csv": "a,1,2\na,1,2,5,4\na,1,2,3,4\na,1,2,3,7\na,0,0,2,2\n"},
             "x.csv",
-            "expected at least two classes, got only 'a'",
+            "expected at least two labels, got only 'a'",
         ),
         ({"x.csv": "a,1,2\nb,3,x\n"}, "x.csv", "x.csv:2: expected a number in column 3, got 'x'"),
         ({"x.csv": "1,2\n3,4\n"}, "x.csv", "x.csv:1: expected a class, got none"),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.parts import find_parts, part_of, split
+from throughtime.data.notes import noting
+from throughtime.data.parts import below, find_parts, inside, part_of, split
 from throughtime.errors import UserError
 
 quick = settings(deadline=None, derandomize=True, max_examples=150)
@@ -116,3 +117,21 @@ def test_a_folder_that_is_data_itself_has_its_own_name_alone(tmp_path: Path) -> 
     data = tmp_path / "test" / "data"
     data.mkdir(parents=True)
     assert find_parts([data], lambda path: path == data) == {"train": [data]}
+
+
+def test_what_is_hidden_or_a_system_s_is_nobody_s_data(tmp_path: Path) -> None:
+    left = ["__MACOSX/a.csv", ".ipynb_checkpoints/b.csv", ".git/c.csv", "._train.csv", "Thumbs.db", "desktop.ini"]
+    touch(tmp_path, "train.csv", "deep/er/d.csv", "deep/.cache/e.csv", "deep/__pycache__/f.csv", *left)
+    with noting() as notes:
+        assert find_parts([tmp_path], is_csv) == {"train": [tmp_path / "train.csv"]}
+        assert [path.name for path in inside(tmp_path)] == ["deep", "train.csv"]
+        assert list(below(tmp_path)) == [tmp_path / "deep" / "er" / "d.csv", tmp_path / "train.csv"]
+    assert notes.lines() == [
+        f"{tmp_path}: not looked at, since hidden or left there by a system: ._train.csv, .git, .ipynb_checkpoints, "
+        "Thumbs.db, __MACOSX, desktop.ini",
+        f"{tmp_path / 'deep'}: not looked at, since hidden or left there by a system: .cache, __pycache__",
+    ]
+    # A path that the user names is meant, whatever it is called.
+    assert find_parts([tmp_path / "._train.csv"], is_csv) == {"train": [tmp_path / "._train.csv"]}
+    with pytest.raises(UserError, match=r"found no file of a known kind there; known are tables$"):
+        find_parts([tmp_path / "deep" / "er"], lambda path: False, "tables")

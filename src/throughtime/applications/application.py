@@ -24,7 +24,7 @@ from throughtime.applications.settings import Encoding, ModelSettings, StackSett
 from throughtime.applications.task import Progress, Report, Sampler, Table, no_progress
 from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 from throughtime.models import Model
 from throughtime.training import Evaluation
 
@@ -112,6 +112,8 @@ class Application(Generic[ExampleT]):
     """What :meth:`learn` gives: a ``TypedDict``, which ``vocabulary.json`` is held against."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Of the files that are looked for in a folder."""
+    kinds: ClassVar[str] = ""
+    """What :meth:`is_data` takes, for the message where a folder has none; default: the suffixes."""
     chance: ClassVar[float | None] = None
     """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
     predicting: type[Options] = Reading
@@ -139,7 +141,7 @@ class Application(Generic[ExampleT]):
     @classmethod
     def find(cls, paths: Sequence[Path], settings: Any) -> dict[str, list[Path]]:
         """The files of each part, ``train``, ``valid``, ``test``."""
-        return find_parts(paths, cls.is_data)
+        return find_parts(paths, cls.is_data, cls.kinds or ", ".join(cls.suffixes))
 
     @classmethod
     def is_data(cls, path: Path) -> bool:
@@ -328,7 +330,7 @@ class Application(Generic[ExampleT]):
 def unknown_label(where: str, label: str, known: Sequence[str]) -> UserError:
     """What to raise where held-out data has a label that training did not see."""
     return UserError(
-        f"{where}: unknown label {label!r}{nearest(label, known)}; the training data has {', '.join(known)}: "
+        f"{where}: unknown label {label!r}{nearest(label, known)}; the training data has {listed(known)}: "
         "mend the line, or train on data that has it"
     )
 

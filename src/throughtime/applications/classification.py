@@ -12,6 +12,9 @@ from torch import Tensor
 
 from throughtime.applications.application import Application, confusion, counts, majority, surest_errors
 from throughtime.applications.task import Report, Table
+from throughtime.data.tables.heading import is_number, is_time
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import UserError, listed
 from throughtime.models import Classifier
 from throughtime.pictures import COLOURS
 from throughtime.training import Evaluation
@@ -99,3 +102,45 @@ def chances_html(chances: Mapping[str, float]) -> str:
         for label, chance in islice(chances.items(), BARS)
     ]
     return f"<table>{''.join(rows)}</table>" if rows else ""
+
+
+MANY = 20
+"""Classes from which on it is asked whether they are any."""
+
+
+def learn_classes(labels: Sequence[str], where: str) -> list[str]:
+    """The classes of examples, in order.
+
+    Args:
+        labels: Of the examples.
+        where: Where the first of them stands, for messages.
+
+    Raises:
+        UserError: If there is only one, or if labels are amounts, times or names of single examples instead of classes.
+
+    Example:
+        >>> learn_classes(["good", "bad", "good"], "a.csv:2")
+        ['bad', 'good']
+    """
+    classes = Vocabulary.closed(labels).symbols
+    if len(classes) < 2:
+        raise UserError(f"expected at least two labels, got only {classes[0]!r} ({where})")
+    single = 2 * len(classes) > len(labels)
+    if len(classes) <= MANY and not (single and all(map(is_time, classes))):
+        return classes
+    if all(map(is_time, classes)):
+        kind, remedy = "times", "no classifier learns when something was"
+    elif all(map(is_number, classes)) and (single or 10 * len(classes) > len(labels) or any(map(_is_broken, classes))):
+        kind, remedy = "numbers", "a classifier learns classes, no amounts: make a few of them, such as low and high"
+    elif single:
+        kind, remedy = "labels", "most stand there once"
+    else:
+        return classes
+    raise UserError(
+        f"{where}: expected classes that recur, got {len(classes):,} different {kind} in {len(labels):,} examples: "
+        f"{listed(classes)}; {remedy}, or name another column by --label-column"
+    )
+
+
+def _is_broken(number: str) -> bool:
+    return float(number.replace(",", ".")) % 1 != 0

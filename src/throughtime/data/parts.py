@@ -99,7 +99,7 @@ def find_parts(paths: Sequence[Path], is_data: Callable[[Path], bool], kinds: st
             part = part_of(file.name) or (part_of(file.parent.name) if file != path else None)
             found[part or "train"].append(file)
     if not any(found.values()):
-        known = f": {kinds}" if kinds else ""
+        known = f"; known are {kinds}" if kinds else ""
         raise UserError(f"expected data in {listed(paths)}, found no file of a known kind there{known}")
     if not found["train"]:
         names = listed(file.name for files in found.values() for file in files)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from throughtime.data.notes import noting
 from throughtime.data.text.columns import TaggedSentence, read_columns, read_spans
 from throughtime.data.text.vectors import read_vectors
 from throughtime.errors import UserError
@@ -170,3 +171,16 @@ def test_bad_vectors_are_named(write: Write, text: str, told: str) -> None:
     with pytest.raises(UserError) as caught:
         read_vectors(write(text))
     assert told in str(caught.value)
+
+
+def test_what_an_annotator_did_not_accept_is_left_out(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"{answer} Ann", "spans": [], "answer": answer} for answer in ("accept", "reject", "ignore", "why")
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    with noting() as notes:
+        assert [found.words[0] for found in read_spans(tmp_path / "a.jsonl")] == ["accept", "why"]
+    assert notes.left_out == {
+        "the answer is reject": [f"{tmp_path / 'a.jsonl'}:2"],
+        "the answer is ignore": [f"{tmp_path / 'a.jsonl'}:3"],
+    }

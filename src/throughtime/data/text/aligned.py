@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from throughtime.data.parts import PARTS, check_there, part_of
+from throughtime.data.parts import PARTS, check_there, inside, part_of
 from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError
 
@@ -101,10 +101,10 @@ def _pairs(paths: Sequence[Path], source: str | None, target: str | None) -> lis
     tables: list[list[Path]] = []
     for path in paths:
         check_there(path)
-        inside = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+        files = [file for file in inside(path) if file.is_file()] if path.is_dir() else [path]
         # A folder may hold much else: only what has a partner there is meant.
-        together = Counter(file.stem for file in inside)
-        for file in inside:
+        together = Counter(file.stem for file in files)
+        for file in files:
             if is_table(file):
                 tables.append([file])
             elif not path.is_dir() or together[file.stem] > 1:
@@ -120,7 +120,7 @@ def _pairs(paths: Sequence[Path], source: str | None, target: str | None) -> lis
 def _pair(files: Sequence[Path], source: str | None, target: str | None) -> list[Path]:
     """The source and the target among files with the same stem, or beside them."""
     first = files[0]
-    beside = sorted(path for path in first.parent.iterdir() if path.stem == first.stem and path.is_file())
+    beside = [path for path in inside(first.parent) if path.stem == first.stem and path.is_file()]
     named = {path.suffix.removeprefix("."): path for path in (files if len(files) > 1 else [*files, *beside])}
     for language in (source, target):
         if language is not None and language not in named:

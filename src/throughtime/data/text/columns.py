@@ -9,7 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from throughtime.data.notes import leave_out
 from throughtime.data.text.files import file_lines
+from throughtime.data.text.labelled import ANSWER, ANSWERS
 from throughtime.data.text.tags import Span, is_tag, tag_spans
 from throughtime.data.text.words import Word, find_words, split_sign
 from throughtime.errors import UserError
@@ -80,7 +82,8 @@ def read_spans(path: Path) -> Iterator[TaggedSentence]:
 
     Spans are counted in characters, ``[start, end, label]`` or ``{"start": …, "end": …, "label": …}``, under any key of
     :data:`SPANS`. A span takes in every word that it touches; where spans then overlap, the longest is kept, of two
-    equally long ones the first: a word has one tag.
+    equally long ones the first: a word has one tag. A text that an annotator did not accept (Prodigy's ``answer``) is
+    left out.
 
     Raises:
         UserError: If a line is not as it should be; names it.
@@ -88,7 +91,11 @@ def read_spans(path: Path) -> Iterator[TaggedSentence]:
     for number, line in enumerate(file_lines(path), 1):
         if line.strip():
             where = f"{path}:{number}"
-            text, spans = _texts_spans(where, line)
+            record = _record(where, line)
+            if (answer := record.get(ANSWER)) in ANSWERS - {"accept"}:
+                leave_out(where, f"the answer is {answer}")
+                continue
+            text, spans = record["text"], _spans(where, line, record)
             found = find_words(text)
             kept = _apart([_touched(where, span, found, len(text)) for span in spans])
             yield TaggedSentence(
@@ -118,17 +125,22 @@ def _check_row(path: Path, number: int, row: list[str], columns: int) -> None:
         )
 
 
-def _texts_spans(where: str, line: str) -> tuple[str, list[Any]]:
+def _record(where: str, line: str) -> dict[str, Any]:
     record = parse_json(line, where)
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise UserError(
             f'{where}: expected an object with a "text", got {line[:40]!r}; write {{"text": "…", "spans": []}}'
         )
+    return record
+
+
+def _spans(where: str, line: str, record: dict[str, Any]) -> list[Any]:
     key = next((key for key in SPANS if key in record), None)
     if key is None or not isinstance(record[key], list):
         keys = ", ".join(f'"{key}"' for key in SPANS)
         raise UserError(f"{where}: expected a list of spans under one of {keys}, got {line[:40]!r}; write [] for none")
-    return record["text"], record[key]
+    found: list[Any] = record[key]
+    return found
 
 
 def _touched(where: str, span: Any, words: list[Word], length: int) -> Span:

@@ -12,7 +12,7 @@ from rich.text import Text
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import ROWS, Application, long_input, unknown_label
-from throughtime.applications.classification import class_evaluation, class_report, judge
+from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.learnt import Closed, Count
 from throughtime.applications.options import Ranked
 from throughtime.applications.prediction import Prediction
@@ -21,7 +21,6 @@ from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import FASTA, GENBANK, read_fasta, read_genome
 from throughtime.data.dna.sequences import read_sequences
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
 from throughtime.tasks.dna.predictions import SequencePrediction
@@ -55,13 +54,11 @@ class DnaClasses(Application[DnaExample]):
         """Labels, and the length of the sequences where all have the same.
 
         Raises:
-            UserError: If there is only one label.
+            UserError: If there is only one label, or labels are no classes.
         """
-        labels = Vocabulary.closed(str(example.label) for example in train)
-        if len(labels) < 2:
-            raise UserError(f"expected at least two labels, got only {labels.symbols[0]!r} ({train[0].where})")
+        labels = learn_classes([str(example.label) for example in train], train[0].where)
         lengths = {len(example.letters) for example in train}
-        return {"labels": labels.symbols, "places": lengths.pop() if len(lengths) == 1 else 0}
+        return {"labels": labels, "places": lengths.pop() if len(lengths) == 1 else 0}
 
     def build(self) -> Model:
         """The classifier of sequences."""

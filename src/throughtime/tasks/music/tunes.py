@@ -22,7 +22,7 @@ from throughtime.data.music.midi import ABC, MIDI, read_abc, read_midi
 from throughtime.data.music.rolls import SUFFIXES as ROLLS
 from throughtime.data.music.rolls import read_rolls
 from throughtime.data.music.tunes import Note, Tune
-from throughtime.data.parts import PARTS, check_there, part_of
+from throughtime.data.parts import PARTS, below, check_there, part_of
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
@@ -202,7 +202,7 @@ def find_tunes(paths: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in KNOWN and file.is_file()]
+    return [file for file in below(folder) if file.suffix.lower() in KNOWN]
 
 
 def read_tunes(paths: Sequence[Path], settings: MusicSettings) -> Iterator[TuneExample]:

@@ -13,17 +13,16 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import ROWS, ExampleSettings, long_input, unknown_label
-from throughtime.applications.classification import class_evaluation, class_report, judge
+from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Explained, Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report
-from throughtime.data.text.labelled import is_labelled, read_labelled
+from throughtime.data.text.labelled import KINDS, is_labelled, read_labelled
 from throughtime.data.text.words import Word, WordBatch, find_words, split_words
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import UserError
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
 from throughtime.tasks.sentences.predictions import MovedWord, SentimentPrediction
@@ -76,6 +75,7 @@ class Sentiment(WordApplication[SentimentExample]):
     name: ClassVar[str] = "sentiment"
     summary: ClassVar[str] = "classifier of texts, such as their sentiment: label, probabilities, which words moved it"
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
+    kinds: ClassVar[str] = KINDS
     predicting = SentimentOptions
     example_type: ClassVar[type[Any]] = SentimentExample
     vocabulary_type: ClassVar[Any] = LabelledWords
@@ -115,10 +115,8 @@ class Sentiment(WordApplication[SentimentExample]):
     @classmethod
     def learn(cls, train: Sequence[SentimentExample], settings: SentimentSettings) -> dict[str, Any]:
         """Labels, words and letters."""
-        labels = Vocabulary.closed(example.label for example in train)
-        if len(labels) < 2:
-            raise UserError(f"expected at least two labels, got only {labels.symbols[0]!r} ({train[0].where})")
-        return {"labels": labels.symbols, **cls.learn_words([example.words for example in train], settings)}
+        labels = learn_classes([example.label for example in train], train[0].where)
+        return {"labels": labels, **cls.learn_words([example.words for example in train], settings)}
 
     def build(self) -> Model:
         """Words, a recurrent stack, pooling, softmax."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from throughtime.applications.application import Application, SignalSettings, unknown_label
-from throughtime.applications.classification import class_evaluation, class_report, judge
+from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.learnt import LARGEST
 from throughtime.applications.memory import rows
 from throughtime.applications.options import Drawn, Explained, Ranked
@@ -62,6 +62,7 @@ class VideoActions(Application[ClipExample]):
     example_type: ClassVar[type[Any]] = ClipExample
     vocabulary_type: ClassVar[Any] = LearntClips
     suffixes: ClassVar[tuple[str, ...]] = (*video.SUFFIXES, *keypoints.SUFFIXES)
+    kinds: ClassVar[str] = f"tables ({', '.join(keypoints.SUFFIXES)}), and a folder of videos for every class"
     predicting = ActionOptions
     reads_files: ClassVar[bool] = True
 
@@ -122,9 +123,7 @@ class VideoActions(Application[ClipExample]):
     @classmethod
     def learn(cls, train: Sequence[ClipExample], settings: VideoSettings) -> dict[str, Any]:
         """Labels, whether steps are frames or points, their units and the longest sequence; the baseline's means."""
-        labels = Vocabulary.closed(example.label for example in train)
-        if len(labels) < 2:
-            raise UserError(f"expected at least two classes, got only {labels.symbols[0]!r} ({train[0].where})")
+        labels = Vocabulary(learn_classes([example.label for example in train], train[0].where))
         of_points = bool(train[0].points)
         learnt: dict[str, Any] = {
             "labels": labels.symbols,
