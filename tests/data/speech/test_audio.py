@@ -222,7 +222,7 @@ def test_whatever_a_head_says_of_its_size_no_sound_is_lost_in_silence(
 @settings(derandomize=True, deadline=None, max_examples=30)
 @given(
     at=st.integers(0, 5999),
-    value=st.sampled_from([np.nan, np.inf, -np.inf, 12345.0, -32768.0, 33.0]),
+    value=st.sampled_from([np.nan, np.inf, -np.inf, 1e20, 12345.0, -32768.0, 33.0]),
     channels=st.integers(1, 2),
 )
 def test_a_sample_that_is_no_sound_is_named_with_its_file_and_time(
@@ -236,7 +236,14 @@ def test_a_sample_that_is_no_sound_is_named_with_its_file_and_time(
             use(path)
         assert str(error.value).startswith(f"{path}: expected samples within [-1, 1], got ")
         assert f"at {at / 8000:.2f} s" in str(error.value)
-        assert ("divide them by 32,768" in str(error.value)) == bool(np.isfinite(value))
+        assert ("divide them by 32,768" in str(error.value)) == (abs(value) < 1e20)
+
+
+@pytest.mark.parametrize(("loudest", "full"), [(32769, "8,388,608"), (2.0**31, "2,147,483,648")])
+def test_whole_numbers_of_more_bits_are_divided_by_more(tmp_path: Path, loudest: float, full: str) -> None:
+    path = write(tmp_path / "a.wav", np.array([0.0, -loudest], np.float32), subtype="FLOAT")
+    with pytest.raises(UserError, match=f"divide them by {full}, or"):
+        audio_info(path)
 
 
 def test_reals_that_are_only_too_loud_are_read(tmp_path: Path) -> None:

@@ -216,15 +216,16 @@ def check_samples(samples: npt.NDArray[np.floating[Any]], where: str, time: Call
         return
     at = int(np.argmax(~(loud.reshape(len(loud), -1).max(1) <= LOUDEST)))
     largest = float(loud[at].max())
-    if not np.isfinite(largest):
-        kind = "no number" if np.isnan(largest) else "infinite"
+    bits = next((bits for bits in (16, 24, 32) if largest <= 2 ** (bits - 1)), None)
+    if bits is None:
+        kind = "no number" if np.isnan(largest) else "infinite" if np.isinf(largest) else "far outside"
         raise UserError(
             f"{where}: expected samples within [-1, 1], got one {time(at)} that is {kind}; the recording is damaged: "
             "leave it out"
         )
     raise UserError(
-        f"{where}: expected samples within [-1, 1], got {largest:,.6g} {time(at)}: whole numbers of 16 bits kept as "
-        "reals, it seems; divide them by 32,768, or leave the recording out"
+        f"{where}: expected samples within [-1, 1], got {largest:,.6g} {time(at)}: whole numbers of {bits} bits kept "
+        f"as reals, it seems; divide them by {2 ** (bits - 1):,}, or leave the recording out"
     )
 
 

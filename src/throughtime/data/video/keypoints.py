@@ -5,6 +5,8 @@ Two forms are read, told apart by their first row::
     wave,0.1,0.5,0.1,0.4,…          a sequence a row: its class, then x, y of step after step
     clip,frame,label,x1,y1,x2,y2    a step a row, with a heading; other columns are coordinates, in their order
 
+Columns that count rows or tell times are no coordinates: they are left out, and that is told.
+
 Shapes::
 
     T  steps        D  numbers of a step: points times coordinates
@@ -15,22 +17,33 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
+from throughtime.data.tables.dialect import find_dialect
+from throughtime.data.tables.rows import SEEN
 from throughtime.data.text.files import file_lines
-from throughtime.errors import UserError
+from throughtime.data.video.columns import (
+    CLIP,
+    FRAME,
+    LABEL,
+    LABELS,
+    Cells,
+    Layout,
+    is_heading,
+    layout_of,
+    number,
+    told,
+)
+from throughtime.errors import UserError, listed
 
 SUFFIXES = (".csv", ".tsv")
 """Of tables."""
 
 FURTHEST = 1e15
 """Of a number in a table: squares of those beyond it would be infinite in a model."""
-
-CLIP, FRAME, LABEL = "clip", "frame", "label"
-"""Headings of a table with a step a row; ``label`` may be missing where nothing is learnt from it."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +77,19 @@ def read_points(path: Path, numbers: int) -> Iterator[PointSequence]:
         UserError: If a row is broken; names the line.
     """
     rows = _rows(path)
-    first = next(rows, None)
-    if first is None:
+    held = list(islice(rows, SEEN))
+    if not held:
         return
-    heading = [cell.lower() for cell in first[1]]
+    heading = [cell.lower() for cell in held[0][1]]
     if CLIP in heading and FRAME in heading:
-        yield from _steps(path, heading, rows)
+        yield from _steps(path, heading, [*held[1:], *rows])
         return
-    if len(first[1]) > 1 and all(_number(cell) is None for cell in first[1]):  # a heading
-        first = next(rows, None)
+    if not is_heading(held):
+        heading = []
+    layout = layout_of(path, heading, held[bool(heading) :], numbers)
     before: PointSequence | None = None
-    for line, row in chain([] if first is None else [first], rows):
-        found = _sequence(path, line, row, numbers)
+    for line, row in chain(held[bool(heading) :], rows):
+        found = _sequence(f"{path}:{line}", row, numbers, layout)
         if before is not None and slides(before.points, found.points):
             found = replace(found, recording=before.recording)
         yield found
@@ -84,8 +98,9 @@ def read_points(path: Path, numbers: int) -> Iterator[PointSequence]:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Rows with their line; empty ones, and empty cells at a row's end, are left out."""
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(file_lines(path), delimiter=separator, strict=True)
+    lines = list(file_lines(path))
+    dialect = find_dialect(path, lines, "\t" if path.suffix.lower() == ".tsv" else None, {CLIP, FRAME, *LABELS})
+    reader = csv.reader(lines, **dialect.options())
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]
@@ -97,34 +112,46 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise UserError(f"{path}:{reader.line_num}: expected a row of a table, got a broken one: {error}") from error
 
 
-def _sequence(path: Path, line: int, row: Sequence[str], numbers: int) -> PointSequence:
-    """A sequence of one row: with its class where a cell is left over before whole steps."""
-    where = f"{path}:{line}"
-    named = len(row) % numbers == 1 or numbers == 1
-    cells = row[1:] if named else row
+def _sequence(where: str, row: Sequence[str], numbers: int, layout: Layout) -> PointSequence:
+    """A sequence of one row: with its class where a column holds that, or a cell is left over before whole steps."""
+    if layout.width and len(row) > layout.width:
+        raise UserError(
+            f"{where}: expected at most {layout.width} columns as in the heading, got {len(row)}; mend the row"
+        )
+    cells = [(at, cell) for at, cell in enumerate(row, 1) if at not in layout.left_out]
+    label = None
+    if layout.label is not None:
+        label = next((cell for at, cell in cells if at == layout.label), None) or None
+        cells = [(at, cell) for at, cell in cells if at != layout.label]
+    elif len(cells) % numbers == 1 or numbers == 1:
+        label, cells = cells[0][1] if cells else None, cells[1:]
     if not cells or len(cells) % numbers:
         raise UserError(
             f"{where}: expected a class and a multiple of {numbers} numbers, got {len(row)} cells; "
             "mend the row, or say with --dims and --points what a step is made of"
         )
-    values = [_finite(where, cell, at) for at, cell in enumerate(cells, 2 if named else 1)]
+    values = [_finite(where, cell, at) for at, cell in cells]
     steps = [values[at : at + numbers] for at in range(0, len(values), numbers)]
-    return PointSequence(steps, row[0] if named else None, where, str(line), where)
+    return PointSequence(steps, label, where, where.rpartition(":")[2], where)
 
 
-def _steps(path: Path, heading: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[PointSequence]:
+def _steps(path: Path, heading: Sequence[str], rows: Sequence[Cells]) -> Iterator[PointSequence]:
     """The sequences of a table with a step a row; rows may stand in any order."""
-    columns = [at for at, name in enumerate(heading) if name not in (CLIP, FRAME, LABEL)]
+    if doubled := [name for name in dict.fromkeys(heading) if name and heading.count(name) > 1]:
+        raise UserError(f"{path}:1: expected every heading once, got {listed(doubled)} again; mend the heading")
+    clip, frame = heading.index(CLIP), heading.index(FRAME)
+    label = next((heading.index(name) for name in LABELS if name in heading), None)
+    used = [clip, frame, *([] if label is None else [label])]
+    for line, row in rows:
+        if len(row) != len(heading):
+            raise UserError(f"{path}:{line}: expected {len(heading)} columns, got {len(row)}; mend the row")
+    columns = told(path, heading, used, rows, clip)
     if not columns:
         raise UserError(f"{path}:1: expected columns of coordinates beside {CLIP}, {FRAME} and {LABEL}, got none")
-    clip, frame = heading.index(CLIP), heading.index(FRAME)
-    label = heading.index(LABEL) if LABEL in heading else None
     found: dict[str, dict[float, list[float]]] = {}
     labels: dict[str, tuple[str | None, str]] = {}
     for line, row in rows:
         where = f"{path}:{line}"
-        if len(row) != len(heading):
-            raise UserError(f"{where}: expected {len(heading)} columns, got {len(row)}; mend the row")
         name, said = row[clip], None if label is None else row[label]
         steps, (before, _) = found.setdefault(name, {}), labels.setdefault(name, (said, where))
         if said != before:
@@ -155,15 +182,8 @@ def slides(before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) 
     return any(np.abs(one[by:] - other[:-by]).max(initial=0.0) <= near for by in range(1, steps // 2))
 
 
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
 def _finite(where: str, cell: str, column: int) -> float:
-    value = _number(cell)
+    value = number(cell)
     if value is None or not abs(value) <= FURTHEST:
         raise UserError(f"{where}: expected a number in column {column}, got {cell[:40]!r}; mend the row")
     return value

@@ -17,6 +17,7 @@ from throughtime.data.text.files import file_lines
 from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.clips import Look, clips_of
+from throughtime.data.video.columns import check_classes
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError
 from throughtime.plain import parse_object
@@ -126,7 +127,9 @@ def _read_clip(file: Path, label: str, settings: VideoSettings) -> Iterator[Clip
 
 def _read_table(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
     place = str(path.absolute())
-    for found in read_points(path, settings.dims * settings.points):
+    sequences = list(read_points(path, settings.dims * settings.points))
+    check_classes(path, [found.label for found in sequences if found.label])
+    for found in sequences:
         if not found.label:
             raise UserError(f"{found.where}: expected a class, got none; put one into the row's first cell, or label")
         yield ClipExample(place, found.label, found.where, found.recording, 0, len(found.points), found.points)

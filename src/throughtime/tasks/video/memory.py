@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from throughtime.applications.memory import Row, write_rows
 from throughtime.data.video.clips import GAP, PIXELS
-from throughtime.data.video.keypoints import CLIP, FRAME, FURTHEST, LABEL
+from throughtime.data.video.columns import CLIP, FRAME, LABEL
+from throughtime.data.video.keypoints import FURTHEST
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.files import write_atomically, write_chunks
