@@ -14,6 +14,7 @@ from throughtime.data.music.abc import abc_field, abc_tunes
 from throughtime.data.music.events import Events
 from throughtime.data.music.midi import RATE, read_abc, read_midi, write_midi, write_wav
 from throughtime.data.music.tunes import Tune
+from throughtime.data.notes import noting
 from throughtime.errors import UserError
 
 symusic = pytest.importorskip("symusic")
@@ -46,6 +47,21 @@ def test_midi_events_midi(tmp_path: Path, tune: Tune, grid: int) -> None:
     write_midi(tmp_path / "b.mid", events.decode(events.encode(read)), grid)
     assert read_midi(tmp_path / "b.mid", grid) == tune
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.mid", "b.mid"]
+
+
+ANY = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20), st.sampled_from([60, 61])), min_size=1, max_size=12)
+
+
+@settings(derandomize=True, deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(notes=ANY)
+def test_a_key_struck_while_it_sounds_is_read_as_written(tmp_path: Path, notes: list[Any]) -> None:
+    first = min(start for start, *_ in notes)
+    tune = Tune.of([(start - first, length, pitch) for start, length, pitch in notes])
+    write_midi(tmp_path / "a.mid", tune, 4)
+    assert read_midi(tmp_path / "a.mid", 4) == tune
+    other = pretty_midi.PrettyMIDI(str(tmp_path / "a.mid"))  # which ends all notes of a key and channel at once
+    found = [(round(8 * n.start), round(8 * (n.end - n.start)), n.pitch) for i in other.instruments for n in i.notes]
+    assert Tune.of(found) == tune
 
 
 def test_another_reader_finds_the_same_times(tmp_path: Path) -> None:
@@ -129,6 +145,46 @@ def test_chords_above_the_tune_are_played() -> None:
     chords = read_abc("a", 'X:1\nM:4/4\nL:1/4\nK:C\n"G"c4|\n', 4)
     assert plain.notes == ((0, 16, 72),)
     assert {pitch % 12 for *_, pitch in chords.notes} == {0, 7, 11, 2}
+
+
+HEADED = """%abc-2.1
+% for all
+M:6/8
+L:1/4
+R:jig
+Z:someone
++:and someone else
+K:D
+
+words of a book: none of a tune
+L:1/2
+
+X:1
+T:a
+K:C
+CDE|
+
+X:2
+R:reel
+L:1/16
+K:C
+CDE|
+"""
+
+
+def test_the_header_of_an_abc_file_holds_for_every_tune(tmp_path: Path) -> None:
+    path = tmp_path / "a.abc"
+    path.write_text(HEADED)
+    with noting() as notes:
+        (one, first), (two, second) = abc_tunes(path)
+    assert (one, two) == (13, 18)
+    assert (abc_field(first, "R"), abc_field(second, "R")) == ("jig", "reel")
+    assert read_abc("a", first, 4).notes == ((0, 4, 60), (4, 4, 62), (8, 4, 64))
+    assert read_abc("a", second, 4).notes == ((0, 1, 60), (1, 1, 62), (2, 1, 64))
+    assert notes.taken == [
+        f"{path}: its header has 'K:D', which holds for no tune: it may stand in tunes alone",
+        f"{path}: its header holds for every tune: 'M:6/8', 'L:1/4', 'R:jig', 'Z:someone'",
+    ]
 
 
 def test_abc_without_tunes_or_notes(tmp_path: Path) -> None:

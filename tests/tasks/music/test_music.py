@@ -18,6 +18,7 @@ from throughtime.applications.settings import check_settings
 from throughtime.data.music.events import Events
 from throughtime.data.music.midi import write_midi
 from throughtime.data.music.tunes import KEYS, LOWEST, Tune, best_scale, read_notes
+from throughtime.data.notes import noting
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.tasks.music.events import EventModel, WellFormed
@@ -115,6 +116,18 @@ def test_a_broken_tune_among_others_is_left_out(tmp_path: Path, capsys: pytest.C
         assert line.startswith(f"throughtime: {tmp_path / name}")
     assert [line.endswith("; left out") for line in told] == [True] * 3
     assert "d.abc:1: expected notes, found none" in told[2]
+
+
+def test_a_broken_roll_among_others_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    midi(tmp_path / "a.mid", 60)
+    (tmp_path / "b.json").write_text("{}")
+    (tmp_path / "c.mat").write_bytes(b"no matrix")
+    with noting() as notes:
+        assert find_tunes([tmp_path]) == {"train": [tmp_path / "a.mid"]}
+    assert list(notes.left_out.values()) == [[f"{tmp_path}/b.json"], [f"{tmp_path}/c.mat"]]
+    assert capsys.readouterr().err.count("; left out") == 2
+    with pytest.raises(UserError, match=r"b\.json: expected a JSON object of train"):
+        find_tunes([tmp_path / "b.json"])
 
 
 def test_nothing_but_broken_tunes_is_an_error(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from throughtime.data.notes import note
 from throughtime.data.text.files import read_file
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed, shown
 from throughtime.plain import check_regular
 
 LARGEST = 64 << 20
@@ -27,6 +29,11 @@ SECONDS = 2
 MEMORY, OUTPUT = 1 << 30, 16 << 20
 """Bytes of memory, and of a file, that the program may take."""
 
+IN_HEADER = "ABCDFGHILMNORSUZmr%"
+"""First letters of what a file's header may hold: the fields that ABC 2.1 lets stand there, and directives."""
+
+_FIELD = re.compile(r"[A-Za-z+]:|%")
+
 # Fields whose text is for people, and comments; what stands in quotes is drawn.
 _FOR_PEOPLE = re.compile(r'(?m)^[ABCDFGHNORSTWXZwr]:.*$|%.*$|"[^"\n]*"|\[r:[^\]\n]*\]')
 _LONG_NUMBER = re.compile(rf"\d{{{DIGITS + 1},}}")
@@ -37,6 +44,9 @@ _COMMAND = re.compile(r"(?im)%[^\S\n]*%[^\S\n]*abc-include.*$")
 def abc_tunes(path: Path) -> list[tuple[int, str]]:
     """The tunes of an ABC file, each with the number of its first line, that of its ``X:``.
 
+    The fields of the file's header stand in every tune, after its ``X:``, but for those that the tune sets itself (ABC
+    2.1, "The file header").
+
     Raises:
         UserError: If there is none.
     """
@@ -45,12 +55,36 @@ def abc_tunes(path: Path) -> list[tuple[int, str]]:
     begins = [found.start() for found in re.finditer(r"(?m)^X:", text)]
     if not begins:
         raise UserError(f"{path}: expected tunes in ABC, each begun by X:, found none")
+    header = _header(path, text[: begins[0]])
     tunes: list[tuple[int, str]] = []
     line, counted = 1, 0
     for begin, end in zip(begins, [*begins[1:], len(text)], strict=True):
         line, counted = line + text.count("\n", counted, begin), begin
-        tunes.append((line, text[begin:end].rstrip() + "\n"))
+        tunes.append((line, _headed(text[begin:end].rstrip() + "\n", header)))
     return tunes
+
+
+def _header(path: Path, before: str) -> list[str]:
+    """The lines that hold for every tune, of what stands before the first; a block with other lines is free text."""
+    found: list[str] = []
+    for block in re.split(r"\n\s*\n", before):
+        lines = [line.rstrip() for line in block.splitlines() if line.strip()]
+        if all(_FIELD.match(line) for line in lines):
+            found += [line for line in lines if line.startswith("%%") or line[0] not in "%+"]
+    for line in found:
+        if line[0] not in IN_HEADER:
+            note(f"{path}: its header has {shown(line)}, which holds for no tune: it may stand in tunes alone")
+    held = [line for line in found if line[0] in IN_HEADER]
+    if held:
+        note(f"{path}: its header holds for every tune: {listed(map(shown, held))}")
+    return held
+
+
+def _headed(tune: str, header: Sequence[str]) -> str:
+    """A tune with the header's fields, each kind that it does not set itself, or that may stand several times."""
+    own = set(re.findall(r"(?m)^([LMR]):", re.split(r"(?m)^K:", tune, maxsplit=1)[0]))
+    first, rest = tune.split("\n", 1)
+    return "\n".join([first, *(line for line in header if line[0] not in own), rest])
 
 
 def abc_field(text: str, letter: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from throughtime.data.music.abc import abc_to_midi
+from throughtime.data.music.midi_notes import BrokenError, Struck, parse_midi
 from throughtime.data.music.tunes import Note, Tune
+from throughtime.data.notes import note
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.files import write_chunks
@@ -28,6 +31,9 @@ LARGEST = 64 << 20
 MOST_STEPS = 1_000_000
 """Of a tune: what is longer has broken times."""
 
+APART = 2
+"""The format of files whose tracks are tunes of their own."""
+
 TICKS = 480
 """Of a beat, in files that are written."""
 VELOCITY = 80
@@ -38,22 +44,50 @@ TEMPO = 120.0
 
 
 def read_midi(path: Path, grid: int) -> Tune:
-    """The notes of a MIDI file, drums left out, from its first note on.
+    """The notes of a MIDI file of one tune, drums left out, from its first note on.
 
     Args:
         path: The file.
         grid: Steps of a beat (a quarter note) that notes are moved to.
 
     Raises:
-        UserError: If the file is broken, or holds no notes; names it.
+        UserError: If the file is broken, or holds no notes, or several tunes; names it.
     """
-    symusic = extra("symusic", "music", f"{path}: reading MIDI")
+    tunes = midi_tunes(path, grid)
+    if len(tunes) > 1:
+        raise UserError(f"{path}: expected a file of one tune, got {len(tunes)}, as format 2 has them")
+    return tunes[0]
+
+
+def midi_tunes(path: Path, grid: int) -> list[Tune]:
+    """The tunes of a MIDI file: one, or in format 2 one of each track that has notes.
+
+    Which end belongs to which note is told at :func:`throughtime.data.music.midi_notes.parse_midi`. Tempo changes
+    nothing, as time is counted in beats; what is shorter than a step lasts a step.
+
+    Args:
+        path: The file.
+        grid: As in :func:`read_midi`.
+
+    Raises:
+        UserError: As :func:`read_midi`.
+    """
     content = read_bytes(path, LARGEST)
     try:
-        score = symusic.Score.from_midi(content)
-    except (RuntimeError, ValueError) as error:
+        found = parse_midi(content)
+    except BrokenError as error:
         raise UserError(f"{path}: expected a MIDI file, which this is not, or a broken one ({error})") from error
-    return _tune(str(path), score, grid)
+    if found.told != len(found.tracks):
+        note(f"{path}: its head tells of {found.told:,} tracks, {len(found.tracks):,} are there and read")
+    if found.endless:
+        note(f"{path}: notes that nothing ends ({found.endless:,}) last to the end of their track")
+    if found.format == APART:
+        tunes = [_tune(str(path), track, found.beat, grid) for track in found.tracks if track]
+        if len(tunes) > 1:
+            note(f"{path}: each of its {len(tunes):,} tracks is a tune of its own (MIDI of format 2)")
+        if tunes:
+            return tunes
+    return [_tune(str(path), list(chain.from_iterable(found.tracks)), found.beat, grid)]
 
 
 def read_abc(where: str, text: str, grid: int) -> Tune:
@@ -70,34 +104,26 @@ def read_abc(where: str, text: str, grid: int) -> Tune:
     symusic = extra("symusic", "music", f"{where}: reading ABC")
     midi = abc_to_midi(where, text, Path(symusic.__file__).parent / "bin" / ABC2MIDI)
     try:
-        score = symusic.Score.from_midi(midi)
-    except (RuntimeError, ValueError) as error:
+        found = parse_midi(midi)
+    except BrokenError as error:
         raise UserError(f"{where}: expected a tune in ABC, which this is not ({error})") from error
-    return _tune(where, score, grid)
+    return _tune(where, list(chain.from_iterable(found.tracks)), found.beat, grid)
 
 
-def _tune(where: str, score: Any, grid: int) -> Tune:
-    if score.ticks_per_quarter <= 0:
-        raise UserError(f"{where}: expected a MIDI file, which this is not, or a broken one (a beat of no ticks)")
-    beat = score.ticks_per_quarter / grid
-    notes: list[Note] = []
-    for track in score.tracks:
-        if track.is_drum:
-            continue
-        for note in track.notes:
-            start, end = round(note.start / beat), round((note.start + note.duration) / beat)
-            notes.append((start, max(1, end - start), note.pitch))
-    if not notes:
+def _tune(where: str, struck: Sequence[Struck], beat: int, grid: int) -> Tune:
+    if not struck:
         raise UserError(f"{where}: expected notes, found none")
-    first = min(start for start, *_ in notes)
-    tune = Tune.of([(start - first, length, pitch) for start, length, pitch in notes])
+    step = beat / grid
+    moved = [(round(begin / step), round(end / step), pitch) for begin, end, pitch in struck]
+    first = min(begin for begin, *_ in moved)
+    tune = Tune.of([(begin - first, max(1, end - begin), pitch) for begin, end, pitch in moved])
     if tune.steps > MOST_STEPS:
         raise UserError(f"{where}: expected a tune of at most {MOST_STEPS:,} steps, got {tune.steps:,}: broken times")
     return tune
 
 
 def write_midi(path: Path, tune: Tune, grid: int, tempo: float = TEMPO) -> None:
-    """Writes a tune as a MIDI file of one piano.
+    """Writes a tune as a MIDI file of one piano; a note on a key that still sounds stands in a track of its own.
 
     Args:
         path: The file.
@@ -108,12 +134,28 @@ def write_midi(path: Path, tune: Tune, grid: int, tempo: float = TEMPO) -> None:
     symusic = extra("symusic", "music", f"{path}: writing MIDI")
     score = symusic.Score(TICKS)
     score.tempos.append(symusic.Tempo(0, tempo))
-    track = symusic.Track("piano", 0, False)
-    for start, length, pitch in tune.notes:
-        begin, end = (round(step * TICKS / grid) for step in (start, start + length))
-        track.notes.append(symusic.Note(begin, end - begin, pitch, VELOCITY))
-    score.tracks.append(track)
+    for voice in _voices(tune):
+        track = symusic.Track("piano", 0, False)
+        for start, length, pitch in voice:
+            begin, end = (round(step * TICKS / grid) for step in (start, start + length))
+            track.notes.append(symusic.Note(begin, end - begin, pitch, VELOCITY))
+        score.tracks.append(track)
     write_chunks(path, [score.dumps_midi()])
+
+
+def _voices(tune: Tune) -> list[list[Note]]:
+    """The notes of each track that is needed, so that no key is struck in one before its end there."""
+    voices: list[list[Note]] = [[]]
+    until: list[dict[int, int]] = [{}]  # of every voice, the step that its keys are free at
+    for start, length, pitch in tune.notes:
+        free = (number for number, ends in enumerate(until) if ends.get(pitch, 0) <= start)
+        number = next(free, len(voices))
+        if number == len(voices):
+            voices.append([])
+            until.append({})
+        voices[number].append((start, length, pitch))
+        until[number][pitch] = start + length
+    return voices
 
 
 def write_wav(path: Path, tune: Tune, grid: int, tempo: float = TEMPO) -> None:

@@ -18,10 +18,11 @@ from throughtime.applications.options import Drawing
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report
 from throughtime.data.music.abc import abc_field, abc_tunes
-from throughtime.data.music.midi import ABC, MIDI, read_abc, read_midi
+from throughtime.data.music.midi import ABC, MIDI, midi_tunes, read_abc
 from throughtime.data.music.rolls import SUFFIXES as ROLLS
 from throughtime.data.music.rolls import read_rolls
 from throughtime.data.music.tunes import Note, Tune
+from throughtime.data.notes import leave_out
 from throughtime.data.parts import PARTS, below, check_there, part_of
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
@@ -181,7 +182,8 @@ class MusicKind(Protocol):
 def find_tunes(paths: Sequence[Path]) -> dict[str, list[Path]]:
     """The files of each part: those of folders, however deep, that are named after it; parts inside of a piano roll.
 
-    The part of a piano roll is a path below the file's, ``Nottingham.mat/test``, which :func:`read_tunes` takes.
+    The part of a piano roll is a path below the file's, ``Nottingham.mat/test``, which :func:`read_tunes` takes. A
+    file that should hold piano rolls and does not is told and left out where it is one of a folder's.
 
     Raises:
         UserError: If a path is missing, or there is nothing to train on.
@@ -191,7 +193,7 @@ def find_tunes(paths: Sequence[Path]) -> dict[str, list[Path]]:
         check_there(path)
         for file in _inside(path) if path.is_dir() else [path]:
             if file.suffix.lower() in ROLLS:
-                for part in read_rolls(file):
+                for part in _parts_of(file, found_in_folder=path.is_dir()):
                     found[part].append(file / part)
             else:
                 folders = file.relative_to(path).parts[:-1] if path.is_dir() else ()
@@ -199,6 +201,16 @@ def find_tunes(paths: Sequence[Path]) -> dict[str, list[Path]]:
     if not found["train"]:
         raise UserError(f"expected tunes to train on in {', '.join(map(str, paths))} ({', '.join(KNOWN)}), found none")
     return {part: files for part, files in found.items() if files}
+
+
+def _parts_of(file: Path, found_in_folder: bool) -> list[str]:
+    try:
+        return list(read_rolls(file))
+    except UserError as error:
+        if not found_in_folder:
+            raise
+        _tell_left_out(error)
+        return []
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -232,7 +244,13 @@ def readable(files: Sequence[Path], grid: int) -> Iterator[TuneExample]:
     if errors and not read:
         raise errors[0]
     for error in errors:
-        tell(f"{error}; left out")
+        _tell_left_out(error)
+
+
+def _tell_left_out(error: UserError) -> None:
+    where, _, why = str(error).partition(": ")
+    leave_out(where, why)
+    tell(f"{error}; left out")
 
 
 def _read_file(path: Path, grid: int) -> Iterator[TuneExample | UserError]:
@@ -247,7 +265,9 @@ def _read_file(path: Path, grid: int) -> Iterator[TuneExample | UserError]:
             for line, text in abc_tunes(path):
                 yield _read_abc(path, line, text, grid)
         elif path.suffix.lower() in MIDI:
-            yield _example(read_midi(path, grid), genre_of(path), str(path))
+            tunes = midi_tunes(path, grid)
+            for number, tune in enumerate(tunes, 1):
+                yield _example(tune, genre_of(path), str(path) if len(tunes) == 1 else f"{path}: tune {number}")
         else:
             raise UserError(f"{path}: expected a file that ends in {', '.join(KNOWN)}")
     except UserError as error:
