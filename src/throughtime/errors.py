@@ -14,16 +14,18 @@ class UserError(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``" (did you mean 'lstm'?)"``, or nothing where no known name is near.
+    """``" (did you mean 'lstm'?)"``, or nothing where no known name is near; dashes before options tell nothing.
 
     Example:
         >>> nearest("ltsm", ["lstm", "gru"])
         " (did you mean 'lstm'?)"
         >>> nearest("transformer", ["lstm", "gru"])
         ''
+        >>> nearest("--otu", ["--task", "--out"]), nearest("--out", ["--task"])
+        (" (did you mean '--out'?)", '')
     """
-    spelled = {word.lower(): word for word in known}
-    matches = difflib.get_close_matches(name.lower(), list(spelled), n=1, cutoff=0.5)
+    spelled = {word.lower().lstrip("-"): word for word in known}
+    matches = difflib.get_close_matches(name.lower().lstrip("-"), list(spelled), n=1, cutoff=0.5)
     return f" (did you mean {spelled[matches[0]]!r}?)" if matches else ""
 
 

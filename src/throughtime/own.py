@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def find_class(what: str, name: str, known: Mapping[str, K], base: type[T]) -> K
         return known[name]
     if ":" not in name:
         raise UserError(
-            f"unknown {what} {name!r}{nearest(name, known)}; built-in {what}s: {', '.join(known)}; "
+            f"unknown {what} {name!r}{nearest(name, known)}; built-in {what}s: {listed(known)}; "
             f"a {what} of your own is written module:Class"
         )
     return import_class(what, name, base)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.files import write_chunks
 from throughtime.visible import in_line, visible
@@ -71,7 +71,7 @@ def check_picture(path: Path, option: str = "--picture") -> None:
     """
     extra("matplotlib", "plots", option)
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{option}: expected a file that ends in {', '.join(SUFFIXES)}, got {path}")
+        raise UserError(f"{option}: expected a file that ends in {listed(SUFFIXES)}, got {path}")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{option}: expected a folder that exists, got {path.parent}; make it first")
     if path.is_dir():

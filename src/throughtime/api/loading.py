@@ -10,7 +10,7 @@ from throughtime.applications.application import Application
 from throughtime.applications.folder.model_folder import task_of
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Task
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.tasks import APPLICATIONS, TASKS, find_task
 
 TaskLike = str | Task | type[Application[Any]]
@@ -63,7 +63,7 @@ def as_task(task: TaskLike) -> Task:
     if isinstance(task, str):
         return find_task(task)
     if not (isinstance(task, type) and issubclass(task, Application)):
-        raise UserError(f"expected the name of a task, or an Application, got {task!r}; tasks: {', '.join(TASKS)}")
+        raise UserError(f"expected the name of a task, or an Application, got {task!r}; tasks: {listed(TASKS)}")
     if task in APPLICATIONS:
         return TASKS[task.name]
     return Supervised(task, f"{task.__module__}:{task.__qualname__}")

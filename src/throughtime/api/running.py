@@ -15,7 +15,7 @@ from throughtime.applications.folder.model_folder import ModelFolder
 from throughtime.applications.memory import is_nothing, is_paths
 from throughtime.applications.task import Task
 from throughtime.console import VisibleConsole
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 from throughtime.extras import extra
 from throughtime.training import Observer, Trainer
 from throughtime.training.lock import locked
@@ -183,7 +183,7 @@ def check_names(given: Iterable[str], known: Iterable[str], has: str) -> None:
     known = list(known)
     for name in given:
         if name not in known:
-            raise UserError(f"unknown option {name!r}{nearest(name, known)}; {has}: {', '.join(known) or 'none'}")
+            raise UserError(f"unknown option {name!r}{nearest(name, known)}; {has}: {listed(known) or 'none'}")
 
 
 def _paths(data: Any) -> list[str]:

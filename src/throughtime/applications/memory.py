@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from throughtime.data.parts import PARTS
-from throughtime.errors import UserError, shown
+from throughtime.errors import UserError, listed, shown
 from throughtime.files import make_folder, write_chunks
 
 DATA = "data"
@@ -135,7 +135,7 @@ def rows(data: Any, names: Sequence[str]) -> list[Row]:
         elif isinstance(row, list | tuple) and len(row) == len(names):
             found.append(dict(zip(names, row, strict=True)))
         else:
-            raise UserError(f"example {number}: expected ({', '.join(names)}), got {shown(row)}")
+            raise UserError(f"example {number}: expected ({listed(names)}), got {shown(row)}")
     return found
 
 
@@ -152,8 +152,8 @@ def texts(found: Sequence[Row], *names: str) -> list[tuple[str, ...]]:
     for number, row in enumerate(found, 1):
         for name in names:
             if not isinstance(row.get(name), str):
-                given = f"{shown(row[name])} under {name!r}" if name in row else f"only {', '.join(row) or 'nothing'}"
-                raise UserError(f"example {number}: expected texts under {', '.join(names)}, got {given}")
+                given = f"{shown(row[name])} under {name!r}" if name in row else f"only {listed(row) or 'nothing'}"
+                raise UserError(f"example {number}: expected texts under {listed(names)}, got {given}")
     return [tuple(str(row[name]) for name in names) for row in found]
 
 
@@ -219,7 +219,7 @@ def _is_column(value: Any) -> bool:
 def _items(data: Any, names: Sequence[str]) -> Sequence[Any]:
     if isinstance(data, list | tuple) and data:
         return data
-    raise UserError(f"expected paths, a frame, or rows of ({', '.join(names)}), got {shown(data)}")
+    raise UserError(f"expected paths, a frame, or rows of ({listed(names)}), got {shown(data)}")
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.encodings import asked_encoding, reading_as
 from throughtime.data.parts import check_there
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.files import make_folder, write_chunks
 from throughtime.layers import named_cells
 from throughtime.models import Model
@@ -143,7 +143,7 @@ class Opened(Trained):
             paths = [data] if isinstance(data, str | Path) else list(data)
             for path in paths:
                 check_there(Path(path))
-            name = ", ".join(map(str, paths))
+            name = listed(paths)
             with self._encoded(options):
                 examples = list(self.application.read([Path(path) for path in paths], self.settings))
             if not examples:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from throughtime.cells import CELLS, cell_options, find_cell
 from throughtime.data.encodings import check_encoding
 from throughtime.engine import ENGINES, check_engine
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 from throughtime.models import StackConfig
 from throughtime.training import OptimiserName, Plan, Schedule
 
@@ -120,7 +120,7 @@ class StackSettings(TrainSettings):
         known = cell_options(find_cell(self.cell))
         for name in self.cell_options():
             if name not in known:
-                has = f"options: {', '.join(known)}" if known else "it has none"
+                has = f"options: {listed(known)}" if known else "it has none"
                 raise UserError(f"--cell-option: cell {self.cell} has no option {name!r}{nearest(name, known)}; {has}")
 
 
@@ -152,7 +152,7 @@ def check_settings(kind: type[SettingsT], options: Mapping[str, Any]) -> Setting
     for name in options:
         if name not in kind.model_fields:
             known = [flag(field) for field in kind.model_fields]
-            has = f"it has {', '.join(known)}" if known else "it has none"
+            has = f"it has {listed(known)}" if known else "it has none"
             raise UserError(f"unknown option {flag(name)}{nearest(flag(name), known)}; {has}")
     try:
         return kind(**options)

@@ -23,7 +23,7 @@ from throughtime.applications.task import Table, Task, Use
 from throughtime.data.encodings import reading_as
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there, split
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.files import write_json
 from throughtime.own import only
 from throughtime.training import Evaluation, Trainer
@@ -158,7 +158,7 @@ class Supervised(Task):
         if isinstance(settings, DataSettings):
             return self._read(paths, settings, memory, beside)
         if paths or memory:
-            got = ", ".join(paths) or "data in memory"
+            got = listed(paths) or "data in memory"
             raise UserError(f"task {self.name} makes its data itself, got {got}; leave them out")
         return {part: list(self.application.make(part, settings)) for part in PARTS}, []
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from throughtime.cells import CELLS, Cell, Parameter, bias, find_cell, input_matrix, recurrent_matrix
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 from throughtime.layers import GRU, LSTM, RNN, Recurrent
 
 OURS = "throughtime"
@@ -64,7 +64,7 @@ def check_cell(name: str) -> None:
     if ":" in name:
         find_cell(name)
     elif name not in known:
-        raise UserError(f"unknown cell {name!r}{nearest(name, known)}; cells: {', '.join(known)}, or module:Class")
+        raise UserError(f"unknown cell {name!r}{nearest(name, known)}; cells: {listed(known)}, or module:Class")
 
 
 def make_layer(cell: str, input_size: int, hidden_size: int, engine: str = "auto") -> Recurrent:

@@ -13,7 +13,7 @@ import torch
 from throughtime.bench.machine import memory_bytes
 from throughtime.bench.peers import check_cell, make_layer
 from throughtime.engine import check_engine
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 
 GATED = ("lstm-peephole", "lstm-coupled", "gru-simplified", "gru-full", "mgu")
 """Cells that ``torch.nn`` has not."""
@@ -113,7 +113,7 @@ class Plan:
         """
         for part in self.what:
             if part not in PARTS:
-                raise UserError(f"--what: expected {', '.join([*PARTS, 'all'])}, got {part!r}{nearest(part, PARTS)}")
+                raise UserError(f"--what: expected {listed([*PARTS, 'all'])}, got {part!r}{nearest(part, PARTS)}")
         for cell in self.cells or ():
             check_cell(cell)
         check_engine(self.engine)

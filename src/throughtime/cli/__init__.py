@@ -14,7 +14,7 @@ import click
 
 from throughtime._version import __version__
 from throughtime.cli.output import VisibleContext, echo, guard_process
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 from throughtime.visible import tell, visible
 
 COMMANDS = {
@@ -53,7 +53,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Names the nearest command where there is none of that name."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise UserError(f"unknown command {args[0]!r}{nearest(args[0], COMMANDS)}; commands: {', '.join(COMMANDS)}")
+            raise UserError(f"unknown command {args[0]!r}{nearest(args[0], COMMANDS)}; commands: {listed(COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -13,7 +13,7 @@ from throughtime.bench import PARTS, Plan, heading, measure, tables
 from throughtime.bench.plot import draw
 from throughtime.cli.common import json_option, print_table
 from throughtime.cli.output import echo, echo_json, rewrite
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.pictures import check_picture
 
 
@@ -82,7 +82,7 @@ def command(
     All take turns, with the same weights and threads. Without options this takes a minute or two.
     """
     if inputs is not None and len(inputs) != 1:
-        raise UserError(f"--input: expected one size, got {','.join(map(str, inputs))}")
+        raise UserError(f"--input: expected one size, got {listed(inputs)}")
     parts = tuple(PARTS) if "all" in what else what
     plan = Plan(what=parts, input=None if inputs is None else inputs[0], **options)
     plan.check()

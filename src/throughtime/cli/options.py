@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from throughtime.applications.settings import flag
 from throughtime.cli.common import open_run
 from throughtime.cli.output import VisibleContext
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 
 if TYPE_CHECKING:
     from throughtime.applications.task import Use
@@ -33,9 +33,7 @@ class NearestChoice(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The word itself."""
         if value not in self.words:
-            raise UserError(
-                f"{self.option}: expected {', '.join(self.words)}, got {value!r}{nearest(value, self.words)}"
-            )
+            raise UserError(f"{self.option}: expected {listed(self.words)}, got {value!r}{nearest(value, self.words)}")
         return str(value)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
@@ -97,7 +95,7 @@ class RunCommand(SettingsCommand):
         declared = ctx.meta[DECLARED]
         if declared is None:
             return super().known(ctx)
-        return f"this model has for {self.use}: {', '.join(map(flag, declared.model_fields)) or 'none'}"
+        return f"this model has for {self.use}: {listed(map(flag, declared.model_fields)) or 'none'}"
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own, and those that the task declares."""

@@ -26,7 +26,7 @@ from throughtime.cli.options import RunCommand, task_options
 from throughtime.cli.output import echo_json, echo_styled
 from throughtime.console import VisibleConsole
 from throughtime.data.parts import below
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.visible import tell
 
 TOGETHER = 32
@@ -87,7 +87,7 @@ def _answers(
                 yield str(path), prediction
     else:
         if len(files) > 1:
-            raise UserError(f"expected one file of lines, got {len(files)}: {', '.join(files)}")
+            raise UserError(f"expected one file of lines, got {len(files)}: {listed(files)}")
         if one and len(lines) != 1:
             raise UserError(f"--{one}: expected one --line to draw, got {len(lines)}; pass --line TEXT")
         file = files[0] if files else "-"
@@ -100,14 +100,14 @@ def _answers(
 def _paths(files: Sequence[str], suffixes: Sequence[str]) -> Iterator[Path]:
     """The files named, and those of a known kind in the folders named."""
     if not files:
-        raise UserError(f"expected files to read ({', '.join(suffixes)}), got none")
+        raise UserError(f"expected files to read ({listed(suffixes)}), got none")
     for path in map(Path, files):
         if not path.is_dir():
             yield path
             continue
         inside = [file for file in below(path) if file.suffix.lower() in suffixes]
         if not inside:
-            raise UserError(f"{path}: expected files of {', '.join(suffixes)} in it, found none")
+            raise UserError(f"{path}: expected files of {listed(suffixes)} in it, found none")
         yield from inside
 
 

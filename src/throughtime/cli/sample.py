@@ -11,7 +11,7 @@ import click
 from throughtime.cli.common import cell_option, json_option, open_run, run_argument, task_option
 from throughtime.cli.options import RunCommand, task_options
 from throughtime.cli.output import echo, echo_json
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.pictures import SUFFIXES, check_picture
 from throughtime.visible import tell
 
@@ -68,7 +68,7 @@ def command(
 def _check(file: Path, suffixes: Sequence[str]) -> None:
     """Refuses a file that could not be written, before anything is drawn."""
     if file.suffix.lower() not in suffixes:
-        raise UserError(f"--out: expected a file that ends in {', '.join(suffixes)}, got {file}")
+        raise UserError(f"--out: expected a file that ends in {listed(suffixes)}, got {file}")
     if file.suffix.lower() in SUFFIXES:
         check_picture(file, "--out")
     elif not file.absolute().parent.is_dir():

@@ -15,7 +15,7 @@ from throughtime.applications.task import Report, Task
 from throughtime.cli.common import print_figures, print_report
 from throughtime.cli.options import SettingsCommand, given, settings_options
 from throughtime.cli.output import VisibleContext, echo
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
 from throughtime.training import TrainingDivergedError
@@ -93,7 +93,7 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
     out: Path = values["out"]
     runs = {cell: out / cell.replace(":", ".") for cell in cells}
     if len(runs) < len(cells) or not all(cells):
-        raise UserError(f"--cell: expected different cells separated by commas, got {','.join(cells)!r}")
+        raise UserError(f"--cell: expected different cells separated by commas, got {listed(cells)!r}")
     if out.exists() and not values["resume"]:
         raise UserError(f"{out}: exists already; give --out another folder, or go on with --resume")
     picture = out / "comparison.png"

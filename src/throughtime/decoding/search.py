@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from throughtime.decoding.decoder import Decoder, Hypothesis, StateT, limits
-from throughtime.errors import nearest
+from throughtime.errors import listed, nearest
 
 Penalty = Literal["none", "average", "gnmt"]
 
@@ -50,7 +50,7 @@ class Beam:
         known = get_args(Penalty)
         if self.penalty not in known:
             raise ValueError(
-                f"unknown penalty {self.penalty!r}{nearest(self.penalty, known)}; expected {', '.join(known)}"
+                f"unknown penalty {self.penalty!r}{nearest(self.penalty, known)}; expected {listed(known)}"
             )
 
     def score(self, log_prob: float, length: int) -> float:

@@ -17,7 +17,7 @@ from throughtime.engine.ragged import Lengths, as_lengths, real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, leaves_graph, to_torch
-from throughtime.errors import nearest
+from throughtime.errors import listed, nearest
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
 """Every engine, fastest first: the order in which ``engine="auto"`` asks. The last one serves every call."""
@@ -164,7 +164,7 @@ def check_engine(name: str) -> None:
     """
     known = ["auto", *(engine.name for engine in ENGINES)]
     if name not in known:
-        raise EngineError(f"unknown engine {name!r}{nearest(name, known)}; engines: {', '.join(known)}")
+        raise EngineError(f"unknown engine {name!r}{nearest(name, known)}; engines: {listed(known)}")
 
 
 def check_inputs(inputs: Any, features: int, weights: Tensor | None = None) -> None:
@@ -224,7 +224,7 @@ def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, list[int]], in
         raise ValueError(f"expected an initial state of {shapes}, got {got}")
     others = {value.dtype for value in state.values()} - {inputs.dtype}
     if others and not torch.is_autocast_enabled(inputs.device.type):
-        got_types = ", ".join(sorted(map(str, others)))
+        got_types = listed(sorted(map(str, others)))
         raise ValueError(f"expected an initial state of {inputs.dtype} as the inputs are, got {got_types}; convert it")
 
 

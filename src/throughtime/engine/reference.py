@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from throughtime.cells import Cell, Matrix
 from throughtime.engine.call import Call, Noise, Result
 from throughtime.engine.ragged import arrange, restore
+from throughtime.errors import listed
 
 
 class ReferenceEngine:
@@ -84,8 +85,8 @@ def check_step(cell: Cell, new: Mapping[str, Tensor], rows: int) -> None:
         if not isinstance(new, Mapping) or state not in new:
             got = f"names {sorted(new)}" if isinstance(new, Mapping) else type(new).__name__
             raise TypeError(
-                f"{name}.step: expected a dict with the new state {', '.join(cell.state)}, got {got}; "
-                f"end the step with: return {{{', '.join(f'{s!r}: {s}' for s in cell.state)}}}"
+                f"{name}.step: expected a dict with the new state {listed(cell.state)}, got {got}; "
+                f"end the step with: return {{{listed(f'{s!r}: {s}' for s in cell.state)}}}"
             )
         if new[state].shape != (rows, width):
             raise ValueError(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from throughtime.engine import Lengths, as_lengths, real_steps
-from throughtime.errors import nearest
+from throughtime.errors import listed, nearest
 
 AttentionName = Literal["additive", "general", "dot"]
 
@@ -70,7 +70,7 @@ class Attention(nn.Module):
         super().__init__()
         known = get_args(AttentionName)
         if name not in known:
-            raise ValueError(f"unknown attention {name!r}{nearest(name, known)}; expected {', '.join(known)}")
+            raise ValueError(f"unknown attention {name!r}{nearest(name, known)}; expected {listed(known)}")
         if coverage and name != "additive":
             raise ValueError(f"coverage is a part of the additive score; got attention {name!r}, pass 'additive'")
         if name == "dot" and query != memory:

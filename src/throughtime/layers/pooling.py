@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from throughtime.engine import Lengths, as_lengths, real_steps
-from throughtime.errors import nearest
+from throughtime.errors import listed, nearest
 
 PoolingName = Literal["last", "mean", "max", "attention"]
 
@@ -42,7 +42,7 @@ class Pooling(nn.Module):
         super().__init__()
         if name not in get_args(PoolingName):
             known = get_args(PoolingName)
-            raise ValueError(f"unknown pooling {name!r}{nearest(name, known)}; expected {', '.join(known)}")
+            raise ValueError(f"unknown pooling {name!r}{nearest(name, known)}; expected {listed(known)}")
         self.name = name
         self.bidirectional = bidirectional
         if name == "attention":

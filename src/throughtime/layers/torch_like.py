@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
 from throughtime.engine import Lengths, from_torch, to_torch
+from throughtime.errors import listed
 from throughtime.layers.packed import PackedSteps, run_packed
 from throughtime.layers.recurrent import Recurrent
 from throughtime.layers.stream import check_one_way
@@ -104,7 +105,7 @@ class _TorchLike(Recurrent):
         given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
         names = self.cell.state
         if len(given) != len(names):
-            raise ValueError(f"expected an initial state of ({', '.join(names)}), got {len(given)} tensor(s)")
+            raise ValueError(f"expected an initial state of ({listed(names)}), got {len(given)} tensor(s)")
         return dict(zip(names, given, strict=True))
 
     def _unnamed(self, state: Mapping[str, Tensor]) -> Any:

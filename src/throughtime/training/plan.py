@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from throughtime.errors import nearest
+from throughtime.errors import listed, nearest
 from throughtime.training.optimisers import OptimiserName
 from throughtime.training.schedules import Schedule
 
@@ -60,7 +60,7 @@ class Plan:
         for name, known in {"optimiser": get_args(OptimiserName), "schedule": get_args(Schedule)}.items():
             value = getattr(self, name)
             if value not in known:
-                raise ValueError(f"unknown {name} {value!r}{nearest(str(value), known)}; expected {', '.join(known)}")
+                raise ValueError(f"unknown {name} {value!r}{nearest(str(value), known)}; expected {listed(known)}")
         for name in ("epochs", "minutes", "lr"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < math.inf:

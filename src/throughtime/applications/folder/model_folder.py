@@ -16,7 +16,7 @@ import torch
 
 from throughtime._version import __version__
 from throughtime.applications.settings import EXTENDABLE, SettingsT, check_settings
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.files import errors_of, make_folder, sync_folder, write_json
 from throughtime.plain import read_json
 
@@ -103,7 +103,7 @@ def task_of(folder: Path, own: str | None = None) -> str:
 def _ask(folder: Path, what: str, found: str, named: frozenset[str]) -> None:
     """Refuses code that a folder names and the user does not."""
     if named and found not in named:
-        raise UserError(f"{folder}: expected --{what} {found}, which made this model, got {', '.join(sorted(named))}")
+        raise UserError(f"{folder}: expected --{what} {found}, which made this model, got {listed(sorted(named))}")
     if ":" in found and not named:
         raise UserError(
             f"{folder}: its {what} {found} is code outside of the folder, which is not run unasked; "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from throughtime.data.text.files import file_lines
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.files import write_text
 
 GFF = (".gff3", ".gff")
@@ -131,7 +131,7 @@ def check_intervals(path: Path) -> None:
         UserError: If its suffix is of no known format.
     """
     if path.suffix.lower() not in INTERVALS:
-        raise UserError(f"--out: expected a file that ends in {', '.join(INTERVALS)}, got {path}")
+        raise UserError(f"--out: expected a file that ends in {listed(INTERVALS)}, got {path}")
 
 
 def write_intervals(path: Path, regions: Iterable[tuple[str, int, Region]]) -> None:

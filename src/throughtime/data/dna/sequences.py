@@ -12,7 +12,7 @@ from throughtime.data.dna.intervals import INTERVALS
 from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.labelled import read_labelled
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 
 ROWS = (".data",)
 """Suffixes of files with rows ``class, name, letters``."""
@@ -63,7 +63,7 @@ def read_sequences(
         for row in read_labelled(path, text, label, header):
             yield LabelledSequence(row.where, _encode(row.text, row.where), row.label, row.where)
     else:
-        raise UserError(f"{path}: expected a file that ends in {', '.join(KINDS)}")
+        raise UserError(f"{path}: expected a file that ends in {listed(KINDS)}")
 
 
 def _split_header(path: Path, record: Record) -> tuple[str, str]:
@@ -71,7 +71,7 @@ def _split_header(path: Path, record: Record) -> tuple[str, str]:
         return record.name, record.header
     name, _, label = record.name.rpartition("|")
     if record.header or not (name and label):
-        beside = ", ".join(path.with_suffix(suffix).name for suffix in INTERVALS)
+        beside = listed(path.with_suffix(suffix).name for suffix in INTERVALS)
         raise UserError(
             f"{record.where}: expected a label, as in '>name label' or '>name|label', or the coding regions of the "
             f"file in one of {beside}; got '>{' '.join(filter(None, (record.name, record.header)))[:40]}'"

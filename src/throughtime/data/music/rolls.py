@@ -11,7 +11,7 @@ from throughtime.data.music.matlab import LARGEST, Matrix, read_cells
 from throughtime.data.music.tunes import KEYS, LOWEST, PITCHES, Tune
 from throughtime.data.parts import PARTS
 from throughtime.data.text.files import read_file
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.plain import check_regular, parse_json
 
 CELLS = {"train": "traindata", "valid": "validdata", "test": "testdata"}
@@ -44,7 +44,7 @@ def _read_mat(path: Path) -> dict[str, list[Tune]]:
     cells = read_cells(path, CELLS.values())
     named = {part: cells[cell] for part, cell in CELLS.items() if cell in cells}
     if "train" not in named and "test" not in named:
-        raise UserError(f"{path}: expected the cells {', '.join(CELLS.values())}, found none of them")
+        raise UserError(f"{path}: expected the cells {listed(CELLS.values())}, found none of them")
     return {
         part: [_roll(f"{path}: {part} {number}", roll) for number, roll in enumerate(matrices, 1)]
         for part, matrices in named.items()
@@ -62,7 +62,7 @@ def _read_json(path: Path) -> dict[str, list[Tune]]:
     check_regular(path, LARGEST)
     value = parse_json("".join(read_file(path)), str(path))
     if not isinstance(value, dict) or not set(value) & set(PARTS):
-        raise UserError(f"{path}: expected a JSON object of {', '.join(PARTS)}, got {_outline(value)}")
+        raise UserError(f"{path}: expected a JSON object of {listed(PARTS)}, got {_outline(value)}")
     found = {part: value[part] for part in PARTS if part in value}
     for part, tunes in found.items():
         if not isinstance(tunes, list):

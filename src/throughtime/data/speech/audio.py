@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.data.speech.heads import Endless, WavData, is_cut_ogg, wav_data
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.plain import check_regular
 
@@ -96,7 +96,7 @@ class Audio:
         try:
             self.file = self.library.SoundFile(source, closefd=False)
         except (self.library.LibsndfileError, TypeError) as error:  # TypeError: a suffix that means raw samples
-            known = "wav (with its head)" if path is None else ", ".join(SUFFIXES)
+            known = "wav (with its head)" if path is None else listed(SUFFIXES)
             raise UserError(f"{self.name}: expected sound ({known}), which this is not, or it is damaged") from error
         try:
             _check_head(self.name, self.file)

@@ -14,7 +14,7 @@ from throughtime.data.speech.spoken import Recording, spoken, times
 from throughtime.data.tables.columns import Columns, Guess, find_column, longest
 from throughtime.data.tables.rows import JSON, TABLES, Row, first_rows, is_missing, read_rows
 from throughtime.data.text.files import file_lines
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 
 AUDIO_NAMES = (
     "path",
@@ -117,7 +117,7 @@ def _read_folder(folder: Path) -> Iterator[Recording]:
 
 def _read_manifest(path: Path, audio: str | None, transcript: str | None, header: bool | None) -> Iterator[Recording]:
     if path.suffix.lower() not in TABLES:
-        raise UserError(f"{path}: expected a manifest ({', '.join(TABLES)}), or a folder of recordings with texts")
+        raise UserError(f"{path}: expected a manifest ({listed(TABLES)}), or a folder of recordings with texts")
     asked = {name.lower() for name in (audio, transcript) if name is not None and not name.isdecimal()}
     if header is None and _begins_with_recording(path):
         header = False

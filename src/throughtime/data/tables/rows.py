@@ -14,7 +14,7 @@ from throughtime.data.notes import leave_out, note
 from throughtime.data.tables.dialect import Dialect, find_dialect
 from throughtime.data.tables.heading import has_heading
 from throughtime.data.text.files import file_lines
-from throughtime.errors import UserError, shown
+from throughtime.errors import UserError, listed, shown
 from throughtime.plain import parse_object
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
@@ -160,4 +160,4 @@ def _check_width(where: str, row: Sequence[str], names: Sequence[str], headed: b
 def note_columns(path: Path, names: Sequence[str], used: Sequence[str]) -> None:
     """Tells which columns are not read."""
     if left := [name for name in names if name not in used]:
-        note(f"{path}: columns that are not read: {', '.join(left)}")
+        note(f"{path}: columns that are not read: {listed(left)}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from throughtime.data.parts import PARTS, check_there, inside, part_of
 from throughtime.data.text.files import file_lines
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 
 
 class Translated(NamedTuple):
@@ -44,7 +44,7 @@ def find_aligned(paths: Sequence[Path], source: str | None, target: str | None) 
     for pair in _pairs(paths, source, target):
         found.setdefault(part_of(pair[0].name) or "train", []).append(pair)
     if "train" not in found:
-        names = ", ".join(path.name for pairs in found.values() for pair in pairs for path in pair)
+        names = listed(path.name for pairs in found.values() for pair in pairs for path in pair)
         raise UserError(f"expected files to train on, found only {names}; put 'train' in their names")
     tests = found.get("test", [])
     if tests:
@@ -111,7 +111,7 @@ def _pairs(paths: Sequence[Path], source: str | None, target: str | None) -> lis
                 stems.setdefault(file.with_suffix(""), []).append(file)
     if not (stems or tables):
         raise UserError(
-            f"expected data in {', '.join(map(str, paths))}, found no two files of one name with two endings, such as "
+            f"expected data in {listed(paths)}, found no two files of one name with two endings, such as "
             "train.de and train.en, and no .tsv"
         )
     return tables + [_pair(files, source, target) for files in stems.values()]
@@ -136,4 +136,4 @@ def _pair(files: Sequence[Path], source: str | None, target: str | None) -> list
 
 
 def _names(named: dict[str, Path]) -> str:
-    return ", ".join(path.name for path in named.values())
+    return listed(path.name for path in named.values())

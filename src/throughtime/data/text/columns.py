@@ -14,7 +14,7 @@ from throughtime.data.text.files import file_lines
 from throughtime.data.text.labelled import ANSWER, ANSWERS
 from throughtime.data.text.tags import Span, is_tag, tag_spans
 from throughtime.data.text.words import Word, find_words, split_sign
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.plain import parse_json
 
 DOCUMENT = "-DOCSTART-"
@@ -137,7 +137,7 @@ def _record(where: str, line: str) -> dict[str, Any]:
 def _spans(where: str, line: str, record: dict[str, Any]) -> list[Any]:
     key = next((key for key in SPANS if key in record), None)
     if key is None or not isinstance(record[key], list):
-        keys = ", ".join(f'"{key}"' for key in SPANS)
+        keys = listed(f'"{key}"' for key in SPANS)
         raise UserError(f"{where}: expected a list of spans under one of {keys}, got {line[:40]!r}; write [] for none")
     found: list[Any] = record[key]
     return found

@@ -12,7 +12,7 @@ from throughtime.data.parts import part_of
 from throughtime.data.tables.columns import Columns, column_names, fewest, find_column, longest, values_of
 from throughtime.data.tables.rows import TABLES, NoText, first_rows, is_missing, note_columns, read_rows
 from throughtime.data.text.files import file_lines
-from throughtime.errors import UserError, shown
+from throughtime.errors import UserError, listed, shown
 
 TEXT_NAMES = ("text", "sentence", "review", "comment", "content", "tweet", "phrase", "message", "body", "document")
 LABEL_NAMES = ("label", "sentiment", "class", "category", "polarity", "target", "rating", "stars", "emotion", "intent")
@@ -167,5 +167,5 @@ def _check_parts(path: Path, rows: Sequence[dict[str, str]], used: set[str]) -> 
         if name.lower() in PARTED and name not in used and len(values) > 1 and all(map(part_of, values)):
             raise UserError(
                 f"{path}: expected rows of one part, got column {name!r}, which says of each whether it is for "
-                f"{', '.join(values)}; write them into files of these names"
+                f"{listed(values)}; write them into files of these names"
             )

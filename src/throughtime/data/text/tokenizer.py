@@ -17,7 +17,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers.normalizers import Lowercase
 
 from throughtime.data.text.tokenizer_file import LARGEST, accept
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.files import write_text
 from throughtime.plain import parse_object, read_text
 
@@ -154,7 +154,7 @@ def _untrained(
     unit: Unit, min_count: int, max_size: int | None
 ) -> tuple[tokenizers.Tokenizer, trainers.WordLevelTrainer | trainers.BpeTrainer]:
     if unit not in get_args(Unit):
-        raise UserError(f"unknown unit {unit!r}; units: {', '.join(get_args(Unit))}")
+        raise UserError(f"unknown unit {unit!r}; units: {listed(get_args(Unit))}")
     if unit == "bytepairs":
         alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
         smallest = len(alphabet) + 2

@@ -13,7 +13,7 @@ from throughtime.data.dna.bases import Codes, decode, encode
 from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, read_genome
 from throughtime.data.dna.intervals import Region
 from throughtime.data.dna.sequences import KINDS, LabelledSequence, read_sequences
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.layers import PoolingName
 from throughtime.models import Classifier, LetterInput, Letters, StackConfig, StrandTagger, StrandTaggerConfig
 from throughtime.training import OptimiserName
@@ -109,7 +109,7 @@ def read_examples(path: Path, settings: DnaSettings) -> Iterator[DnaExample]:
             yield from cut_genome(record, settings.stretch)
         return
     if path.suffix.lower() not in KINDS:
-        raise UserError(f"{path}: expected a file that ends in {', '.join((*GENBANK, *KINDS))}")
+        raise UserError(f"{path}: expected a file that ends in {listed((*GENBANK, *KINDS))}")
     for found in read_sequences(path, settings.text_column, settings.label_column, settings.header):
         yield _labelled(found)
 

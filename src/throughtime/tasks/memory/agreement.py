@@ -17,6 +17,7 @@ from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import WordReader
 from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import listed
 from throughtime.inspection import Flow, gradients_through_time, record
 from throughtime.inspection.verdict import LOST, first_norm
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
@@ -105,7 +106,7 @@ class AgreementTask(Application[Agreement]):
     def check(self, example: Agreement) -> None:
         """Verbs that there are, after a noun."""
         if not example.words or not {example.verb, example.other} <= set(FORMS):
-            raise ValueError(f"expected words, and forms of verbs ({', '.join(FORMS[:4])}, …)")
+            raise ValueError(f"expected words, and forms of verbs ({listed(FORMS[:4])}, …)")
 
     def size(self, example: Agreement) -> int:
         """Words."""

@@ -18,7 +18,7 @@ from throughtime.data import NOTHING, TokenBatch
 from throughtime.data.music.events import Events
 from throughtime.data.music.tunes import Note, Tune, name_of, room
 from throughtime.decoding import Sampling, perplexity, sample
-from throughtime.errors import UserError, nearest
+from throughtime.errors import UserError, listed, nearest
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.music.keys import hard_table
 from throughtime.tasks.music.tunes import FEWEST, MusicSettings, TuneExample
@@ -145,7 +145,7 @@ class EventModel:
             UserError: If there is no such genre.
         """
         if genre and genre not in self.genres:
-            known = ", ".join(self.genres) or "none"
+            known = listed(self.genres) or "none"
             raise UserError(f"unknown genre {genre!r}{nearest(genre, self.genres)}; the training data has: {known}")
         return self.events.encode(tune, genre, end=False)
 

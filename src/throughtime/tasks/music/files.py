@@ -8,7 +8,7 @@ from typing import Any
 
 from throughtime.data.music.midi import MIDI, write_midi, write_wav
 from throughtime.data.music.tunes import Note, Tune, name_of
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.pictures import COLOURS, SUFFIXES, check_picture, new_figure, save_figure
 
 FORMATS = (*MIDI, ".wav", *SUFFIXES)
@@ -25,7 +25,7 @@ def check_format(path: Path) -> None:
         UserError: If its suffix is not known, or a picture cannot be drawn.
     """
     if path.suffix.lower() not in FORMATS:
-        raise UserError(f"--out: expected a file that ends in {', '.join(FORMATS)}, got {path}")
+        raise UserError(f"--out: expected a file that ends in {listed(FORMATS)}, got {path}")
     if path.suffix.lower() in SUFFIXES:
         check_picture(path, "--out")
 

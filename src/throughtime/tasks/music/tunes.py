@@ -25,7 +25,7 @@ from throughtime.data.music.tunes import Note, Tune
 from throughtime.data.notes import leave_out
 from throughtime.data.parts import PARTS, below, check_there, part_of
 from throughtime.decoding import Sampling
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.models import Model
 from throughtime.visible import tell
 
@@ -199,7 +199,7 @@ def find_tunes(paths: Sequence[Path]) -> dict[str, list[Path]]:
                 folders = file.relative_to(path).parts[:-1] if path.is_dir() else ()
                 found[next((part for part in map(part_of, folders) if part), "train")].append(file)
     if not found["train"]:
-        raise UserError(f"expected tunes to train on in {', '.join(map(str, paths))} ({', '.join(KNOWN)}), found none")
+        raise UserError(f"expected tunes to train on in {listed(paths)} ({listed(KNOWN)}), found none")
     return {part: files for part, files in found.items() if files}
 
 
@@ -269,7 +269,7 @@ def _read_file(path: Path, grid: int) -> Iterator[TuneExample | UserError]:
             for number, tune in enumerate(tunes, 1):
                 yield _example(tune, genre_of(path), str(path) if len(tunes) == 1 else f"{path}: tune {number}")
         else:
-            raise UserError(f"{path}: expected a file that ends in {', '.join(KNOWN)}")
+            raise UserError(f"{path}: expected a file that ends in {listed(KNOWN)}")
     except UserError as error:
         yield error
 

@@ -21,7 +21,7 @@ from throughtime.applications.task import Report, Table
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.tasks.pairs.base import BEAM, LONGEST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import PronunciationPrediction
 from throughtime.training import Evaluation
@@ -213,7 +213,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
         warnings = long_input(len(source), "letters")
         unknown = sorted({letter for letter in source if letter not in self.letters})
         if unknown:
-            warnings.append(f"the model has never seen {', '.join(map(repr, unknown))}")
+            warnings.append(f"the model has never seen {listed(map(repr, unknown))}")
         if not ended:
             warnings.append(f"no end was found: the result is cut (at most {LONGEST} sounds)")
         return warnings

@@ -32,7 +32,7 @@ from throughtime.data.text.words import split_words
 from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_brackets, read_heads
 from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, binarised, drawn, right_branching, to_brackets
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
@@ -156,7 +156,7 @@ class SentimentTrees(Application[Tree]):
         """
         labels = {label for tree in train for label in tree.labels if label}
         if len(labels) < 2:
-            raise UserError(f"expected trees with at least 2 different labels, got only {', '.join(labels)}")
+            raise UserError(f"expected trees with at least 2 different labels, got only {listed(labels)}")
         words = Vocabulary.learn(
             (_folded(word, settings) for tree in train for word in tree.sentence), min_count=settings.min_count
         )

@@ -13,7 +13,7 @@ from throughtime.applications.text_model import TextModel
 from throughtime.applications.word_errors import word_error
 from throughtime.decoding import TextDecoder
 from throughtime.decoding.fusion import Aloud, ByWord, Spelling, TokenFusion
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 
 REMEMBERED = 10_000
 """Texts whose tokens are remembered."""
@@ -59,7 +59,7 @@ def open_fusion(
         written = [text for text in symbols if text.strip()]
         if all(set(encode(text)) <= {tokenizer.unk} for text in written):
             raise UserError(
-                f"{run}: expected a language model that knows some of the {unit} {', '.join(written[:5])}, got one of "
+                f"{run}: expected a language model that knows some of the {unit} {listed(written[:5])}, got one of "
                 f"{tokenizer.unit} that knows none; train one on text that is written as the transcripts are"
             )
     return TokenFusion(TextDecoder(model.model), spelling)

@@ -19,7 +19,7 @@ from throughtime.data.video import keypoints
 from throughtime.data.video.clips import Look, clips_of
 from throughtime.data.video.columns import check_classes
 from throughtime.data.video.keypoints import read_points
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.plain import parse_object
 from throughtime.tasks.video.windows import cut
 from throughtime.training import OptimiserName
@@ -91,16 +91,14 @@ def read_examples(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
     else:
         raise UserError(
             f"{path}: expected a folder that holds a folder of videos for every class, a table "
-            f"({', '.join(keypoints.SUFFIXES)}) of key points, or a list ({', '.join(LISTS)}) of videos"
+            f"({listed(keypoints.SUFFIXES)}) of key points, or a list ({listed(LISTS)}) of videos"
         )
 
 
 def _read_folder(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
     classes = class_folders(path, video.SUFFIXES)
     if not classes:
-        raise UserError(
-            f"{path}: expected a folder of videos ({', '.join(video.SUFFIXES)}) for every class, found none"
-        )
+        raise UserError(f"{path}: expected a folder of videos ({listed(video.SUFFIXES)}) for every class, found none")
     for label, files in classes.items():
         for file in files:
             yield from _read_clip(file, label, settings)

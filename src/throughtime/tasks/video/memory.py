@@ -17,7 +17,7 @@ from throughtime.applications.memory import Row, write_rows
 from throughtime.data.video.clips import GAP, PIXELS
 from throughtime.data.video.columns import CLIP, FRAME, LABEL
 from throughtime.data.video.keypoints import FURTHEST
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.files import write_atomically, write_chunks
 
@@ -104,7 +104,7 @@ def write_clips(found: Sequence[Row], folder: Path) -> Path:
         where = f"example {number}"
         name = next((name for name in ("clip", "path") if name in row), None)
         if name is None or row.get("label") is None:
-            raise UserError(f"{where}: expected clip (or path) and label, got {', '.join(row) or 'nothing'}")
+            raise UserError(f"{where}: expected clip (or path) and label, got {listed(row) or 'nothing'}")
         clips.append((as_clip(row[name], where), str(row["label"])))
     if not isinstance(clips[0][0], list):
         return _write_list(clips, folder)
