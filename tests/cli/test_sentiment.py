@@ -197,6 +197,27 @@ def test_files_in_another_encoding_are_read_by_every_command(call: Any, tmp_path
     assert call("predict", run, "--json", stdin="déjà\n".encode()).json["text"] == "déjà"
 
 
+def test_columns_are_named_for_training_and_for_other_data(call: Any, tmp_path: Path) -> None:
+    made = [(text, label, text[::-1]) for text, label in rows(40, 1)]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("v1", "v2", "v3"), *made])
+    train = ["train", "sentiment", tmp_path / "a.csv", "--out", tmp_path / "run", *TINY, "--steps", "1"]
+    refused = call(*train)
+    assert "expected one column that may be meant, got 2: 'v1', 'v3'; name it by --text-column" in refused.err
+    assert call(*train, "--text-column", "1", "--label-column", "v2").code == 0
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert (settings["text_column"], settings["label_column"], settings["header"]) == ("1", "v2", None)
+    judged = ["evaluate", tmp_path / "run", tmp_path / "b.csv"]
+    (tmp_path / "b.csv").write_text("words,v2\nso warm,good\nso stale,poor\n")
+    assert call(*judged, "--json").json["examples"] == 2
+    (tmp_path / "b.csv").write_text("good,so warm\npoor,so stale\n")
+    assert "has no column 'v2'" in call(*judged, "--no-header").err
+    named = ["--text-column", "2", "--label-column", "1"]
+    assert "pass --header if it names the columns, --no-header if it does not" in call(*judged, *named).err
+    assert call(*judged, *named, "--no-header", "--json").json["examples"] == 2
+    assert call(*judged, *named, "--header", "--json").json["examples"] == 1
+
+
 @pytest.mark.parametrize("option", [["--beam", "3"], ["--picture", "x.png"]])
 def test_what_a_class_has_not_is_refused(call: Any, model: Path, option: list[str]) -> None:
     answer = call("predict", model, "--line", "x", *option)

@@ -19,7 +19,7 @@ from throughtime.applications.application import Application
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
-from throughtime.applications.options import Options
+from throughtime.applications.options import COLUMNS, Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.encodings import asked_encoding, reading_as
@@ -145,7 +145,7 @@ class Opened(Trained):
                 check_there(Path(path))
             name = listed(paths)
             with self._encoded(options):
-                examples = list(self.application.read([Path(path) for path in paths], self.settings))
+                examples = list(self.application.read([Path(path) for path in paths], self._read_as(options)))
             if not examples:
                 raise UserError(f"expected examples to judge by, got none in {name}")
             yield examples, name
@@ -159,6 +159,11 @@ class Opened(Trained):
         """Files of text are read as the options say, else as is said around this, else as in training."""
         said = getattr(options, "encoding", None)
         return reading_as(said, asked_encoding(), getattr(self.settings, "encoding", None))
+
+    def _read_as(self, options: Options | None) -> Any:
+        """The settings, with the columns that the options name."""
+        said = {name: getattr(options, name, None) for name in COLUMNS}
+        return self.settings.model_copy(update={name: value for name, value in said.items() if value is not None})
 
     def own(self, part: str, remedy: str) -> list[Any]:
         """The run's examples of a part, if what they refer to may be read."""

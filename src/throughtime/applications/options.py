@@ -27,6 +27,23 @@ class Reading(Options):
     encoding: Encoding | None = option(None, "Of text that is not UTF-8; default: as in training.", "Data")
 
 
+class Headed(Reading):
+    """Where tables may be read."""
+
+    header: bool | None = option(None, "A table's first row names its columns; default: as in training.", "Data")
+
+
+class Labelled(Headed):
+    """Where tables of texts, or of sequences, with labels may be read."""
+
+    text_column: str | None = option(None, "Of a table: column of the texts; default: as in training.", "Data")
+    label_column: str | None = option(None, "Of a table: column of the labels; default: as in training.", "Data")
+
+
+COLUMNS = ("header", "text_column", "label_column")
+"""Options of use that stand for the settings of these names."""
+
+
 class Ranked(Reading):
     """Where there are several results for an input."""
 

@@ -147,7 +147,7 @@ def _named(heading: Sequence[str]) -> list[str]:
 
 def _check_width(where: str, row: Sequence[str], names: Sequence[str], headed: bool, dialect: Dialect) -> None:
     if len(row) < len(names):
-        raise UserError(f"{where}: expected {len(names)} columns, got {len(row)}")
+        raise UserError(f"{where}: expected {len(names)} columns, got {len(row)}; fill the row up, or take it out")
     if any(cell.strip() for cell in row[len(names) :]):
         like = "there are headings" if headed else "the first row has"
         remedy = "put quotes around a text that has the separator in it" if dialect.quoted else "take out the tab"

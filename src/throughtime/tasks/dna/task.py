@@ -10,6 +10,7 @@ from pydantic import Field
 
 from throughtime.applications.application import Application, DataSettings
 from throughtime.applications.memory import rows, write_rows
+from throughtime.applications.options import Labelled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK
@@ -37,7 +38,9 @@ class Dna(Application[DnaExample]):
     )
     settings_type: ClassVar[type[DataSettings]] = DnaSettings
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
+    kinds: ClassVar[str] = ", ".join((*GENBANK, *KINDS))
     reads_files: ClassVar[bool] = True
+    judging = Labelled
     example_type: ClassVar[type[Any]] = DnaExample
     vocabulary_type: ClassVar[Any] = Annotated[LearntClasses | LearntRegions, Field(discriminator="learnt")]
 

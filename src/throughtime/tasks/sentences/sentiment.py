@@ -16,7 +16,7 @@ from throughtime.applications.application import ROWS, ExampleSettings, long_inp
 from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows
-from throughtime.applications.options import Explained, Ranked
+from throughtime.applications.options import Explained, Labelled, Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report
@@ -77,6 +77,7 @@ class Sentiment(WordApplication[SentimentExample]):
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
     kinds: ClassVar[str] = KINDS
     predicting = SentimentOptions
+    judging = Labelled
     example_type: ClassVar[type[Any]] = SentimentExample
     vocabulary_type: ClassVar[Any] = LabelledWords
 

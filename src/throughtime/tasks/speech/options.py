@@ -1,10 +1,14 @@
 """What may be asked of a recogniser."""
 
-from throughtime.applications.options import Drawn, Explained, Fused, Ranked, Searched
+from throughtime.applications.options import Drawn, Explained, Fused, Headed, Ranked, Searched
 
 
 class SearchOptions(Searched, Fused):
     """Of a search for transcripts: what may be asked of it."""
+
+
+class JudgingOptions(SearchOptions, Headed):
+    """Of a search in recordings that a manifest lists."""
 
 
 class SpeechOptions(Ranked, SearchOptions, Explained, Drawn):

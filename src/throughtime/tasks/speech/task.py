@@ -44,7 +44,7 @@ from throughtime.tasks.speech.examples import (
 )
 from throughtime.tasks.speech.fusion import open_fusion
 from throughtime.tasks.speech.memory import spill, write_sound
-from throughtime.tasks.speech.options import SearchOptions, SpeechOptions
+from throughtime.tasks.speech.options import JudgingOptions, SearchOptions, SpeechOptions
 from throughtime.tasks.speech.pictures import (
     Hypothesis,
     Said,
@@ -85,7 +85,7 @@ class Speech(Application[SpeechExample]):
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
     predicting = SpeechOptions
-    judging = SearchOptions
+    judging = JudgingOptions
 
     def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
