@@ -84,8 +84,8 @@ def test_nothing_of_the_temporary_folder_stays(tmp_path: Path) -> None:
     assert "/tmp" not in kept
     first = json.loads((tmp_path / "run" / "valid.jsonl").read_text().splitlines()[0])
     assert first["where"] == "train.jsonl:1"
-    found = json.loads((tmp_path / "run" / "config.json").read_text())["data"]["found"]
-    assert found[:3] == ["train: data in memory", "valid: data in memory", "test: data in memory"]
+    parts = throughtime.load(tmp_path / "run", task=Reviews).read.parts
+    assert {part: found.source for part, found in parts.items()} == dict.fromkeys(parts, "data in memory")
     with pytest.raises(throughtime.UserError, match=r"^train.jsonl:1: ") as caught:
         throughtime.train(Reviews, [("", "")] * 9, out=tmp_path / "other", **SMALL)
     assert "throughtime-" not in str(caught.value)
@@ -178,7 +178,7 @@ def test_progress_is_that_of_the_command_line_or_none(
     throughtime.train("sentiment", file, out=tmp_path / "two", **{**SMALL, "progress": True})
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"{tmp_path / 'two'}: train: {file}\n")
+    assert shown.err.startswith(f"{tmp_path / 'two'}: train: {file}; ")
     assert "validation: " in shown.err
 
 

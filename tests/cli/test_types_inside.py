@@ -83,6 +83,22 @@ def test_no_value_of_another_kind_ends_in_a_traceback(call: Any, run: Path, name
 
 
 @every_run
+def test_no_value_of_another_kind_in_what_was_read_ends_in_a_traceback(call: Any, run: Path) -> None:
+    path = run / "data.json"
+    if not path.exists():  # of text
+        return
+    value, refused = json.loads(path.read_text(encoding="utf-8")), 0
+    for number, place in enumerate(entries(value)):
+        for bad in [changed(value, place, VALUES[number % len(VALUES)]), without(value, place)]:
+            path.write_text(json.dumps(bad), encoding="utf-8")
+            refused += works_or_is_refused(call, (place, bad), "inspect", run, "--data")
+    assert refused
+    for raw in RAW.values():
+        path.write_text(json.dumps({**value, "taken": MARK}).replace(f'"{MARK}"', raw), encoding="utf-8")
+        assert works_or_is_refused(call, raw[:20], "inspect", run, "--data")
+
+
+@every_run
 @pytest.mark.parametrize("raw", RAW)
 def test_what_json_cannot_hold_is_refused_in_a_line(call: Any, run: Path, raw: str) -> None:
     task = json.loads((run / "config.json").read_text())["task"]

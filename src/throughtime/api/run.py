@@ -16,6 +16,7 @@ from throughtime.api.sampling import Sample
 from throughtime.applications.folder.model_folder import ModelFolder, staged, stored
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.account import FILE, DataRead, read_account
 from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Progress, Report, Sampler, Table, Task, Trained, Use, Wanted, no_progress
 from throughtime.errors import UserError
@@ -68,6 +69,19 @@ class Run:
     def settings(self) -> TrainSettings:
         """What it was trained with."""
         return stored(ModelFolder.open(self.folder, self.task.name, self.cell), self.task.settings)
+
+    @property
+    def read(self) -> DataRead:
+        """What training read: files, examples, labels, lengths, what was left out, and some examples as it saw them.
+
+        Raises:
+            UserError: If the folder does not tell, as it is older than that, or is damaged.
+        """
+        ModelFolder.open(self.folder, self.task.name, self.cell)
+        found = read_account(self.folder)
+        if found is None:
+            raise UserError(f"{self.folder}: holds no {FILE}, which tells what was read; train again to have one")
+        return found
 
     @property
     def history(self) -> Table:

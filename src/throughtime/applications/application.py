@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from throughtime.applications.curves import draw_learning
 from throughtime.applications.folder import learnt
 from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.readable import Readable
 from throughtime.applications.settings import Encoding, ModelSettings, StackSettings, TrainSettings, option
 from throughtime.applications.task import Progress, Report, Sampler, Table, no_progress
 from throughtime.data.examples import Examples
@@ -95,7 +96,7 @@ class Learnt:
     test: Sequence[Any]
 
 
-class Application(Generic[ExampleT]):
+class Application(Readable[ExampleT]):
     """A task on labelled examples.
 
     Args:
@@ -114,8 +115,6 @@ class Application(Generic[ExampleT]):
     """Of the files that are looked for in a folder."""
     kinds: ClassVar[str] = ""
     """What :meth:`is_data` takes, for the message where a folder has none; default: the suffixes."""
-    chance: ClassVar[float | None] = None
-    """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
     predicting: type[Options] = Reading
     """What may be asked of a prediction."""
     judging: type[Options] = Reading
@@ -237,10 +236,6 @@ class Application(Generic[ExampleT]):
         What is drawn comes from PyTorch's own generator, so that a run that was stopped goes on with the same bits.
         """
         return self.batch(examples)
-
-    def steps(self, example: ExampleT) -> dict[str, list[str]]:
-        """What stands at each step of an example, by the name of the model's layer that reads it; for figures."""
-        return {}
 
     # Judgement and use.
 

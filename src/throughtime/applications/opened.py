@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NotRequired, cast
 
 import torch
 from pydantic import TypeAdapter
@@ -197,9 +197,9 @@ def from_memory(application: type[Application[Any]], data: Any, folder: Path, se
 
 
 class _Data(TypedDict):
-    """What config.json tells of the data."""
+    """What config.json tells of the data; ``found`` in the place of a ``data.json``."""
 
-    found: list[str]
+    found: NotRequired[list[str]]
     examples: dict[Literal["train", "valid", "test"], int]
 
 
@@ -217,6 +217,13 @@ def told(run: ModelFolder) -> _Data:
     if not {"train", "valid"} <= config["data"]["examples"].keys():
         raise UserError(f"{run.folder / 'config.json'}: expected parts 'train' and 'valid'; the file is damaged")
     return config["data"]
+
+
+def old_lines(run: ModelFolder) -> list[str]:
+    """What a folder without ``data.json`` tells of its data."""
+    data = told(run)
+    counts = ", ".join(f"{part} {count:,}" for part, count in data["examples"].items())
+    return [*data.get("found", []), f"{counts} examples"]
 
 
 def bind(run: ModelFolder, application: type[Application[Any]]) -> Application[Any]:

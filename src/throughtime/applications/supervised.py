@@ -16,13 +16,17 @@ from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import DATA, moved, placed, shortened, spilling
-from throughtime.applications.opened import Opened, bind, from_memory, told, write_examples
+from throughtime.applications.opened import Opened, bind, from_memory, old_lines, write_examples
 from throughtime.applications.options import Options
+from throughtime.applications.reading.account import read_account
+from throughtime.applications.reading.gather import Origin, account_of
 from throughtime.applications.settings import StackSettings, check_settings
 from throughtime.applications.task import Table, Task, Use
 from throughtime.data.encodings import reading_as
 from throughtime.data.examples import Examples
+from throughtime.data.notes import note, noting
 from throughtime.data.parts import PARTS, check_there, split
+from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed
 from throughtime.files import write_json
 from throughtime.own import only
@@ -61,19 +65,22 @@ class Supervised(Task):
         settings.check_model()
         with ExitStack() as stack:
             beside = stack.enter_context(spilling()) if memory else None
-            examples, found = self._examples(paths, settings, memory or {}, beside)
-            self._remember(paths, examples, settings, beside)
-            vocabulary = self.application.learn(examples["train"], settings)
+            with noting() as notes:
+                examples, origin = self._examples(paths, settings, memory or {}, beside)
+                self._remember(paths, examples, settings, beside)
+                vocabulary = self.application.learn(examples["train"], settings)
+            if beside is not None:
+                notes = notes.renamed(lambda line: shortened(line, beside))
             folder = stack.enter_context(staged(out))
             write_json(folder / "vocabulary.json", vocabulary)
-            found = [line if beside is None else shortened(line, beside) for line in found]
-            data = {"found": found, "examples": {part: len(members) for part, members in examples.items()}}
+            data = {"examples": {part: len(members) for part, members in examples.items()}}
             run = ModelFolder(folder, self.name, settings.model_dump(mode="json"), {"cell": settings.cell}, data)
             run.save()
             torch.manual_seed(settings.seed)
             opened = Opened(run, self.application)
             opened.initialise()
             _try(opened, examples)
+            account_of(opened.bound, opened.bound.size, examples, origin, notes).save(folder)
             if beside is not None:
                 examples = self._keep(examples, beside, folder)
             for part, members in examples.items():
@@ -106,10 +113,9 @@ class Supervised(Task):
     def describe(self, trainer: Trainer[Any], cell: str | None = None) -> str:
         """What was found, the model, and the batches of an epoch."""
         run = ModelFolder.open(trainer.folder, self.name, cell)
-        data = told(run)
-        counts = ", ".join(f"{part} {count:,}" for part, count in data["examples"].items())
         bound = bind(run, self.application)
-        lines = [*data["found"], f"{counts} examples"]
+        read = read_account(run.folder)
+        lines = old_lines(run) if read is None else read.brief()
         return "\n".join([*lines, f"{bound.summarise(trainer.model)}, {len(trainer.source):,} batches an epoch"])
 
     def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
@@ -153,18 +159,19 @@ class Supervised(Task):
         settings: DataSettings | StackSettings,
         memory: Mapping[str, Any],
         beside: Path | None,
-    ) -> tuple[dict[str, list[Any]], list[str]]:
-        """The examples of each part, and what to tell of them."""
+    ) -> tuple[dict[str, list[Any]], Origin]:
+        """The examples of each part, and where they come from."""
         if isinstance(settings, DataSettings):
             return self._read(paths, settings, memory, beside)
         if paths or memory:
             got = listed(paths) or "data in memory"
             raise UserError(f"task {self.name} makes its data itself, got {got}; leave them out")
-        return {part: list(self.application.make(part, settings)) for part in PARTS}, []
+        made = {part: list(counted(self.application.make(part, settings), "examples")) for part in PARTS}
+        return made, Origin(dict.fromkeys(made, "made by the task"))
 
     def _read(
         self, paths: Sequence[str], settings: DataSettings, memory: Mapping[str, Any], beside: Path | None
-    ) -> tuple[dict[str, list[Any]], list[str]]:
+    ) -> tuple[dict[str, list[Any]], Origin]:
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
         for path in map(Path, named.values()):
             check_there(path)
@@ -179,26 +186,27 @@ class Supervised(Task):
                 examples[part] = from_memory(self.application, memory[part], beside / part, settings)
             else:
                 with reading_as(settings.encoding):
-                    examples[part] = list(self.application.read(files[part], settings))
-        found = [f"{part}: {source}" for part, source in sources.items()]
+                    examples[part] = list(counted(self.application.read(files[part], settings), "examples"))
         for part, members in examples.items():
             if not members:
                 raise UserError(f"expected examples in {sources[part]}, got none")
-            found += self.application.remarks(members, settings)
+            for remark in self.application.remarks(members, settings):
+                note(remark)
         missing = ["valid"] if "test" in sources else ["valid", "test"]
         missing = [] if "valid" in sources else missing
         if missing:
             shares = [settings.held_out] * len(missing)
             parts = split(examples["train"], shares, settings.seed, self.application.key)
             examples |= dict(zip(("train", *missing), parts, strict=True))
-            found.append(f"{' and '.join(missing)}: {settings.held_out:g} of train each, seed {settings.seed}")
+            sources |= dict.fromkeys(missing, f"{settings.held_out:g} of train, seed {settings.seed}")
             for part in ("train", *missing):
                 if not examples[part]:
                     raise UserError(
                         f"expected enough different examples to hold some out for {part}, got {sum(map(len, parts))}; "
                         "give more data, or --valid"
                     )
-        return {part: examples[part] for part in PARTS if part in examples}, found
+        names = {part: list(map(str, paths)) for part, paths in files.items()}
+        return {part: examples[part] for part in PARTS if part in examples}, Origin(sources, names)
 
     def _remember(
         self, paths: Sequence[str], examples: Mapping[str, Sequence[Any]], settings: Any, beside: Path | None

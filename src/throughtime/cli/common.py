@@ -17,7 +17,7 @@ from throughtime.visible import in_line
 
 if TYPE_CHECKING:
     from throughtime.api import Run
-    from throughtime.applications.task import Report
+    from throughtime.applications.task import Report, Table
 
 
 def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -63,7 +63,7 @@ def print_figures(figures: Mapping[str, Any], as_json: bool) -> None:
         return
     from throughtime.applications.task import Report
 
-    print_tables(Report(dict(figures)))
+    print_tables(Report(dict(figures)).shown())
 
 
 def print_report(report: Report, as_json: bool) -> None:
@@ -72,12 +72,12 @@ def print_report(report: Report, as_json: bool) -> None:
         tables = {t.title: [dict(zip(t.columns, row, strict=True)) for row in t.rows] for t in report.tables}
         echo_json({**report.figures, **({"tables": tables} if tables else {})})
     else:
-        print_tables(report)
+        print_tables(report.shown())
 
 
-def print_tables(report: Report) -> None:
-    """A report's figures and tables, each under its title."""
-    for shown in report.shown():
+def print_tables(tables: Sequence[Table]) -> None:
+    """Tables, each under its title."""
+    for shown in tables:
         if shown.title:
             echo(f"\n{in_line(shown.title)}")
         print_table(shown.columns, shown.text(), shown.numbers())

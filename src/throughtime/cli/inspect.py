@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,17 +13,33 @@ from throughtime.cli.common import (
     json_option,
     open_run,
     print_table,
+    print_tables,
     run_argument,
     task_option,
 )
 from throughtime.cli.output import echo, echo_json
 from throughtime.data.encodings import reading_as
+from throughtime.errors import UserError
 from throughtime.visible import in_line
+
+if TYPE_CHECKING:
+    from throughtime.applications.reading.account import DataRead
+
+TOLD = "\0"
+"""Stands for ``--data`` without a path: nobody can type it."""
 
 
 @click.command(name="inspect")
 @run_argument
-@click.option("--data", "paths", multiple=True, metavar="PATH", help="To look at it by; may be repeated.")
+@click.option(
+    "--data",
+    "paths",
+    multiple=True,
+    is_flag=False,
+    flag_value=TOLD,
+    metavar="[PATH]",
+    help="To look at it by; may be repeated. Without PATH, after RUN: tell what training read, and nothing else.",
+)
 @click.option("--prompt", help="A text to look at a language model by.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the page; default: RUN/inspection.")
 @click.option("--rows", default=8, show_default=True, type=click.IntRange(min=1), help="Most sequences.")
@@ -47,8 +64,14 @@ def command(
 
     Writes one page that needs nothing beside it, and its figures as PNG.
     """
+    opened = open_run(run, cell, task)
+    if TOLD in paths:
+        if len(paths) > 1 or prompt is not None:
+            raise UserError("--data: expected a path each time, or once without one, to be told what training read")
+        _tell(opened.read, as_json)
+        return
     with reading_as(encoding):
-        seen = open_run(run, cell, task).inspect(paths, prompt=prompt, out=out, rows=rows, length=length)
+        seen = opened.inspect(paths, prompt=prompt, out=out, rows=rows, length=length)
     if as_json:
         echo_json(seen.data)
         return
@@ -57,3 +80,15 @@ def command(
     for line in seen.verdict:
         echo(in_line(line))
     echo(f"\nthe page: {in_line(str(seen.page))}")
+
+
+def _tell(read: DataRead, as_json: bool) -> None:
+    """What training read."""
+    if as_json:
+        echo_json(read.data)
+        return
+    print_tables(read.tables())
+    for title, lines in read.lines():
+        echo(f"\n{title}")
+        for line in lines:
+            echo(in_line(line))

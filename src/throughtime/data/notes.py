@@ -9,7 +9,7 @@ A reader notes where it decides; whoever reads collects::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -38,6 +38,11 @@ class Notes:
             ['a.csv: no headings', 'left out, 2 times: no label (a.csv:3, a.csv:9)']
         """
         return [*self.taken, *(_shown(why, places) for why, places in self.left_out.items())]
+
+    def renamed(self, rename: Callable[[str], str]) -> Notes:
+        """The same notes with other names in them, such as those of files that data in memory were written as."""
+        left = {rename(why): list(map(rename, places)) for why, places in self.left_out.items()}
+        return Notes(list(map(rename, self.taken)), left)
 
 
 _collecting: ContextVar[Notes | None] = ContextVar("notes", default=None)

@@ -1,0 +1,84 @@
+"""The account of what a run read, put together before its first step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from throughtime.applications.reading.account import DataRead, Guess, LeftOut, Lengths, Part
+from throughtime.applications.reading.readable import ExampleT, Readable
+from throughtime.data.notes import Notes
+
+SHOWN = 3
+"""Examples that are shown, spread over the training data."""
+FILES, PLACES, LETTERS = 1000, 100, 1000
+"""Most file names of a part, places of what was left out, and characters of an example that ``data.json`` keeps."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where examples come from.
+
+    Attributes:
+        sources: In a word, by part.
+        files: The files of each part that has some.
+    """
+
+    sources: Mapping[str, str]
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def account_of(
+    bound: Readable[ExampleT],
+    size: Callable[[ExampleT], int],
+    examples: Mapping[str, Sequence[ExampleT]],
+    origin: Origin,
+    notes: Notes,
+) -> DataRead:
+    """What was read, with the settings and the vocabulary of the run.
+
+    Args:
+        bound: The application.
+        size: Steps of an example.
+        examples: By part.
+        origin: Where they come from.
+        notes: What readers told.
+    """
+    parts: dict[str, Part] = {}
+    for part, members in examples.items():
+        labels = Counter(label for example in members for label in bound.labels_of(example))
+        lengths = lengths_of([size(example) for example in members], bound.unit)
+        names = list(origin.files.get(part, ()))[:FILES]
+        parts[part] = Part(names, origin.sources.get(part, ""), len(members), dict(labels.most_common()), lengths)
+    guess = bound.guess(examples["valid"]) if examples.get("valid") else None
+    shown = [bound.as_read(example)[:LETTERS] for example in spread(examples["train"])]
+    return with_notes(parts, notes, shown, guess)
+
+
+def with_notes(parts: dict[str, Part], notes: Notes, shown: list[str], guess: Guess | None) -> DataRead:
+    """The account of parts, with what readers told."""
+    left = [LeftOut(why, len(places), places[:PLACES]) for why, places in notes.left_out.items()]
+    return DataRead(parts, list(notes.taken), left, shown, guess)
+
+
+def lengths_of(sizes: Sequence[int], unit: str) -> Lengths:
+    """Median, longest and total of lengths.
+
+    Example:
+        >>> lengths_of([3, 1, 8], "words")
+        Lengths(unit='words', median=3.0, longest=8, total=12)
+    """
+    return Lengths(unit, float(median(sizes)) if sizes else 0.0, max(sizes, default=0), sum(sizes))
+
+
+def spread(examples: Sequence[ExampleT]) -> list[ExampleT]:
+    """A few examples from the beginning, the middle and the end: the first ones are often alike.
+
+    Example:
+        >>> spread("abcdefg"), spread("ab")
+        (['a', 'd', 'g'], ['a', 'b'])
+    """
+    last = len(examples) - 1
+    return [examples[place] for place in sorted({last * number // (SHOWN - 1) for number in range(SHOWN)})]

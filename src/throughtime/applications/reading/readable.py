@@ -1,0 +1,67 @@
+"""How a task tells what it read: what its examples are to the model, and what guessing would come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from throughtime.applications.reading.account import Guess
+from throughtime.errors import shown
+
+ExampleT = TypeVar("ExampleT")
+
+
+class Readable(Generic[ExampleT]):
+    """The part of an application by which a run tells what it read; all of it has defaults."""
+
+    unit: ClassVar[str] = "steps"
+    """What ``size`` counts, as a run tells the lengths of its examples."""
+    chance: ClassVar[float | None] = None
+    """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
+
+    def steps(self, example: ExampleT) -> dict[str, list[str]]:
+        """What stands at each step of an example, by the name of the model's layer that reads it; for figures."""
+        return {}
+
+    def labels_of(self, example: ExampleT) -> Iterable[str]:
+        """What is to be learnt of an example, to be counted: by default its ``label``, if it has one."""
+        label = getattr(example, "label", None)
+        return [label] if isinstance(label, str) else []
+
+    def as_read(self, example: ExampleT) -> str:
+        """An example in a line, as the model will see it: by default its steps, else its fields; then its labels."""
+        read = next(iter(self.steps(example).values()), ())
+        told = " ".join(read) if read else _fields(example)
+        labels = ", ".join(self.labels_of(example))
+        return f"{told} → {labels}" if labels else told
+
+    def guess(self, examples: Sequence[ExampleT]) -> Guess | None:
+        """What guessing comes to in a figure of ``validate``; by default that of always saying the commonest label.
+
+        A run that ends no better says so, and so does ``predict``.
+        """
+        labels = [list(self.labels_of(example)) for example in examples]
+        if not labels or any(len(found) != 1 for found in labels):
+            return None
+        return commonest([label for (label,) in labels])
+
+
+def commonest(labels: Sequence[str]) -> Guess:
+    """The accuracy of always saying the commonest label, in percent.
+
+    Example:
+        >>> commonest(["a", "b", "b", "b"]).value
+        75.0
+    """
+    label, count = Counter(labels).most_common(1)[0]
+    return Guess("accuracy", 100 * count / len(labels), f"always saying {shown(label)}", higher=True)
+
+
+def _fields(example: Any) -> str:
+    """The fields of an example but where it stands and its label, each shortened."""
+    if not is_dataclass(example):
+        return shown(example)
+    names = [field.name for field in fields(example) if field.name not in ("where", "label")]
+    return ", ".join(f"{name}: {shown(getattr(example, name))}" for name in names)
