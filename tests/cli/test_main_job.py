@@ -263,6 +263,7 @@ def test_tensorboard_events_hold_what_metrics_hold(call: Any, text: Path, tmp_pa
 def test_evaluating_without_a_text_repeats_the_best_evaluation(call: Any, model: Path) -> None:
     found = call("evaluate", model, "--json").json
     best = min(events(model, "evaluation"), key=lambda record: float(record["nats_per_token"]))
+    assert found.pop("counted") == "characters, 0 of them unknown, and 1 text end"
     assert found == {name: best[name] for name in found}
 
 
@@ -287,7 +288,8 @@ def test_the_table_of_figures_says_the_same(call: Any, model: Path) -> None:
     rows = table(answer.out)
     assert rows[0] == ["figure", "value"]
     assert {name.replace(" ", "_"): value for name, value in rows[1:]} == {
-        name: f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" for name, value in found.items()
+        name: value if isinstance(value, str) else f"{value:,.4f}" if isinstance(value, float) else f"{value:,}"
+        for name, value in found.items()
     }
 
 
@@ -387,7 +389,8 @@ def test_scores_are_sums_over_steps(call: Any, model: Path, tmp_path: Path) -> N
     found = call("score", model, tmp_path / "lines.txt", "--json").lines
     known = TextModel(model)
     assert [record["text"] for record in found] == [line for line in LINES if line]
-    assert found == [vars(score) for score in known.score([line for line in LINES if line])]
+    scores = known.score([line for line in LINES if line])
+    assert found == [{name: value for name, value in vars(score).items() if name != "each"} for score in scores]
     for record in found:
         ids = known.tokenizer.encode(record["text"])
         assert record["log_prob"] == pytest.approx(by_steps(known, ids), rel=1e-5)
@@ -536,3 +539,22 @@ def test_a_users_cell_trains_and_is_run_only_when_named(
     assert call("sample", run, "--cell", name, "--seed", 0, "--length", 5).code == 0
     assert call("evaluate", run, "--cell", name).code == 0
     assert call("train", "text", "--out", run, "--resume", "--cell", name, "--steps", 4).code == 0
+
+
+def test_every_token_of_a_line_is_shown(call: Any, model: Path) -> None:
+    plain, record = (call("score", model, "--line", LINES[0], *more, "--json").json for more in ([], ["--tokens"]))
+    each = record.pop("each")
+    assert record == plain
+    assert len(each) == plain["tokens"]
+    assert sum(one["log_prob"] for one in each) == pytest.approx(plain["log_prob"], rel=1e-5)
+    shown = call("score", model, "--line", LINES[0], "--tokens").out.splitlines()
+    assert len(shown) == 1 + len(each) + 1
+    assert shown[1].split()[:2] == ["1", f"{each[0]['log_prob']:.4f}"]
+
+
+def test_pairs_are_counted_in_one_command(call: Any, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("The cat\tsat.\tqq#x\n")
+    assert call("score", model, "--pairs", tmp_path / "pairs.tsv", "--json").json["pairs"] == 1
+    answer = call("score", model, "--pairs", tmp_path / "pairs.tsv", "--tokens")
+    assert (answer.code, answer.out) == (2, "")
+    assert "--pairs: expected no other lines or options with it" in answer.err

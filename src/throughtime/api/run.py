@@ -160,9 +160,17 @@ class Run:
         """What draws new sequences: the files that it writes, and what it warns of."""
         return self._trained().sampler()
 
-    def score(self, lines: str | Iterable[str]) -> list[Any]:
-        """The probability of every line, by a language model."""
-        return list(self._trained().score([lines] if isinstance(lines, str) else list(lines)))
+    def score(self, lines: str | Iterable[str], *, tokens: bool = False) -> list[Any]:
+        """The probability of every line, by a language model; of every token, too, where ``tokens`` are asked for."""
+        return list(self._trained().score([lines] if isinstance(lines, str) else list(lines), tokens))
+
+    def score_pairs(self, pairs: Any) -> Report:
+        """How often a language model finds the right one of two texts the likelier.
+
+        Args:
+            pairs: ``[(right, wrong), …]``, whole lines, or ``[(prefix, right, wrong), …]``, or a file of either.
+        """
+        return self._trained().score_pairs(pairs)
 
     def inspect(
         self,

@@ -136,9 +136,13 @@ class Trained:
         """
         raise NotImplementedError
 
-    def score(self, lines: Sequence[str]) -> Sequence[Any]:
-        """The probability of every line."""
+    def score(self, lines: Sequence[str], tokens: bool = False) -> Sequence[Any]:
+        """The probability of every line; of every token, too, where ``tokens`` are asked for."""
         raise self._lacks("scores no lines: expected a language model; train one with: throughtime train text")
+
+    def score_pairs(self, pairs: Any) -> Report:
+        """How often the right one of two texts is the likelier; pairs in memory, or a file of them."""
+        raise self._lacks("scores no pairs: expected a language model; train one with: throughtime train text")
 
     def sampler(self) -> Sampler:
         """What draws new sequences."""

@@ -9,17 +9,20 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field, TypeAdapter, model_validator
+from torch import Tensor
 from typing_extensions import TypedDict
 
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
 from throughtime.applications.settings import Encoding, ModelSettings, option
 from throughtime.data import Streams, WholeTexts
-from throughtime.data.batches import BatchSource
-from throughtime.data.text.corpus import TokenFile
-from throughtime.data.text.tokenizer import Tokenizer
-from throughtime.decoding import Sampling, perplexity, sample, sequence_log_probs, stream_log_prob
+from throughtime.data.batches import NOTHING, BatchSource
+from throughtime.data.text.corpus import Split, TokenFile
+from throughtime.data.text.files import lines_of
+from throughtime.data.text.tokenizer import Tokenizer, Unit
+from throughtime.decoding import Sampling, perplexity, sample, stream_log_prob, token_log_probs
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
 from throughtime.schema import checked
@@ -35,8 +38,11 @@ STREAMS = 64
 class TextSettings(ModelSettings):
     """What a language model is trained from."""
 
-    unit: Literal["characters", "words", "bytepairs"] = option(
-        "characters", "What a token is: characters, words, bytepairs.", "Data"
+    unit: Unit = option(
+        "characters", "What a token is: characters, words, bytepairs; tokens: what spaces part.", "Data"
+    )
+    eos: Literal["newline", "text"] | None = option(
+        None, "What ends in EOS: newline: every line; text: every file. Default: newline for tokens, else text.", "Data"
     )
     sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
     valid: str | None = option(None, "Validation text: a file or folder.", "Data")
@@ -64,9 +70,28 @@ class TextSettings(ModelSettings):
         return self
 
     @property
+    def split(self) -> Split:
+        """How texts are divided."""
+        ends = not self.sentences and (self.eos or ("newline" if self.unit == "tokens" else "text")) == "newline"
+        return Split(self.sentences, self.held_out, whole_lines=self.unit != "characters", line_ends=ends)
+
+    @property
     def cut(self) -> int:
         """Steps of truncated back-propagation; 0: whole texts."""
         return (0 if self.sentences else 100) if self.bptt is None else self.bptt
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """The probability of a token after those before it.
+
+    Attributes:
+        token: As the vocabulary writes it; UNK where it is not known.
+        log_prob: In nats.
+    """
+
+    token: str
+    log_prob: float
 
 
 @dataclass(frozen=True)
@@ -75,10 +100,11 @@ class Score:
 
     Attributes:
         text: The line.
-        log_prob: In nats; EOS counted where the model knows sentences.
+        log_prob: In nats; EOS counted where lines end in it.
         tokens: Tokens scored.
         perplexity: ``exp(-log_prob / tokens)``.
         unknown: Tokens that are UNK: their probability is that of any unknown token.
+        each: Every token's, where it was asked for.
     """
 
     text: str
@@ -86,6 +112,7 @@ class Score:
     tokens: int
     perplexity: float
     unknown: int
+    each: list[TokenScore] | None = None
 
 
 class TextModel:
@@ -104,38 +131,68 @@ class TextModel:
     def __init__(self, run: str | Path, *, cell: str | None = None, device: str = "auto", latest: bool = False) -> None:
         self.run = ModelFolder.open(Path(run), NAME, cell)
         self.settings = stored(self.run, TextSettings)
-        self.sentences = self.settings.sentences
+        self.sentences, self.split = self.settings.sentences, self.settings.split
         self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
         weights = Weights.trained(self.run.folder, latest)
         settings = self.settings.model_copy(update={"device": device})
         self.model = language_model(self.run, settings, self.tokenizer, weights).eval()
 
     def encode(self, text: str) -> list[int]:
-        """A text's ids, with EOS where the model knows sentences."""
-        return self.tokenizer.encode(text) + ([self.tokenizer.eos] if self.sentences else [])
+        """A text's ids, with EOS where lines end in it."""
+        return self.begin(text) + ([self.tokenizer.eos] if self.split.each_line else [])
 
-    def score(self, lines: Sequence[str]) -> list[Score]:
-        """The probability of each line, begun from nothing."""
+    def begin(self, text: str) -> list[int]:
+        """The ids of a text that may go on, EOS for its line breaks where lines end in it."""
+        if not self.split.line_ends:
+            return self.tokenizer.encode(text)
+        first, *others = (self.tokenizer.encode(line) for line in lines_of(text))
+        return [*first, *(token for line in others for token in (self.tokenizer.eos, *line))]
+
+    def score(self, lines: Sequence[str], tokens: bool = False) -> list[Score]:
+        """The probability of each line, begun from nothing; of every token, too, where ``tokens`` are asked for."""
         ids = [self.encode(line) for line in lines]
-        return [
-            Score(line, p, len(i), perplexity(-p / len(i)) if i else 1.0, i.count(self.tokenizer.unk))
-            for line, i, p in zip(lines, ids, sequence_log_probs(self.model, ids), strict=True)
-        ]
+        found = token_log_probs(self.model, ids)
+        return [self._score(line, i, each, tokens) for line, i, each in zip(lines, ids, found, strict=True)]
+
+    def _score(self, line: str, ids: list[int], found: Tensor, tokens: bool) -> Score:
+        total, names = float(found.sum(dtype=torch.float64)), self.tokenizer.tokens(ids)
+        each = [TokenScore(name, value) for name, value in zip(names, found.tolist(), strict=True)] if tokens else None
+        return Score(
+            line,
+            total,
+            len(ids),
+            perplexity(-total / len(ids)) if ids else 1.0,
+            ids.count(self.tokenizer.unk),
+            each,
+        )
 
     def sample(self, prompt: str, settings: Sampling) -> Iterator[str]:
         """Draws a text that begins with ``prompt``, piece by piece, the prompt first."""
-        ids = self.tokenizer.encode(prompt)
-        drawn = sample(self.model, ids, settings, eos=self.tokenizer.eos, never=[self.tokenizer.unk])
+        ids = self.begin(prompt)
+        ends = self.split.line_ends
+        eos = None if ends else self.tokenizer.eos  # a line's end is not that of the text
+        drawn = sample(self.model, ids, settings, eos=eos, never=[self.tokenizer.unk])
         # The prompt comes back as it was given, also where the model reads UNK in it.
-        if self.tokenizer.unit != "words":
-            return chain([prompt], self.tokenizer.stream(drawn))
+        if self.tokenizer.unit not in ("words", "tokens"):
+            return chain([prompt], self.tokenizer.stream(drawn, ends))
         # A word's space depends on the word before it.
-        return chain([prompt.rstrip(" ")], islice(self.tokenizer.stream(chain(ids, drawn)), len(ids), None))
+        return chain([prompt.rstrip(" ")], islice(self.tokenizer.stream(chain(ids, drawn), ends), len(ids), None))
 
-    def evaluate(self, tokens: TokenFile) -> dict[str, float]:
-        """Figures over a file of token ids; see :func:`figures`."""
-        source = held_out_batches(tokens, self.settings, self.tokenizer)
-        return figures(self.model, source, tokens)
+    def evaluate(self, tokens: TokenFile, streams: int | None = None) -> dict[str, float | str]:
+        """Figures over a file of token ids, see :func:`figures`, and which tokens were counted.
+
+        Args:
+            tokens: The file.
+            streams: That running text is divided into; None: as many as are quick.
+        """
+        source = held_out_batches(tokens, self.settings, self.tokenizer, streams)
+        ends = int((tokens.ids(len(self.tokenizer)) == self.tokenizer.eos).sum())
+        what = ("line" if self.split.each_line else "text") + (" end" if ends == 1 else " ends")
+        unit = {"tokens": "what stands between spaces", "bytepairs": "byte pairs"}.get(
+            self.tokenizer.unit, self.tokenizer.unit
+        )
+        counted = f"{unit}, {tokens.unknown:,} of them unknown, and {ends:,} {what}"
+        return {**figures(self.model, source, tokens), "counted": counted}
 
 
 def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dict[str, float]:
@@ -206,10 +263,17 @@ def language_model(
         return build_model(build, weights, choose_device(settings.device), run)
 
 
-def held_out_batches(tokens: TokenFile, settings: TextSettings, tokenizer: Tokenizer) -> BatchSource:
+def held_out_batches(
+    tokens: TokenFile, settings: TextSettings, tokenizer: Tokenizer, streams: int | None = None
+) -> BatchSource:
     """Text that is judged: sentences as they are, running text in streams."""
-    ids, eos = tokens.ids(len(tokenizer)), tokenizer.eos
+    ids = tokens.ids(len(tokenizer))
     if settings.sentences:
-        return WholeTexts(ids, STREAMS, eos)
-    rows = max(1, min(STREAMS, tokens.tokens // STREAM_TOKENS))
-    return Streams(ids, rows, settings.cut or 100, eos)
+        return WholeTexts(ids, STREAMS, tokenizer.eos)
+    rows = max(1, min(STREAMS if streams is None else streams, tokens.tokens // STREAM_TOKENS))
+    return Streams(ids, rows, settings.cut or 100, text_end(settings, tokenizer))
+
+
+def text_end(settings: TextSettings, tokenizer: Tokenizer) -> int:
+    """The id behind which running text begins anew; no id where EOS is a line's end, and text goes on."""
+    return NOTHING if settings.split.line_ends else tokenizer.eos

@@ -96,7 +96,7 @@ class Streams:
         ids: Token ids, each text closed by ``eos``; an array or a memory map.
         rows: Streams side by side.
         steps: Tokens between two cuts.
-        eos: The id that ends a text.
+        eos: The id that ends a text; :data:`NOTHING`: all of it is one text.
 
     Example:
         >>> streams = Streams(np.array([5, 6, 1, 7, 8, 9, 1, 5]), rows=2, steps=2, eos=1)

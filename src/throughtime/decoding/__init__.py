@@ -2,7 +2,7 @@
 
 from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, TextDecoder
 from throughtime.decoding.sampling import Sampling, draw, greedy, sample, sample_many
-from throughtime.decoding.scoring import TokenScorer, perplexity, sequence_log_probs, stream_log_prob
+from throughtime.decoding.scoring import TokenScorer, perplexity, sequence_log_probs, stream_log_prob, token_log_probs
 from throughtime.decoding.search import LARGEST_ALPHA, Beam, beam_search, forced_log_probs
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "sample_many",
     "sequence_log_probs",
     "stream_log_prob",
+    "token_log_probs",
 ]

@@ -30,22 +30,30 @@ def perplexity(nats: float) -> float:
     return math.exp(min(nats, 700.0))
 
 
-@torch.no_grad()
 def sequence_log_probs(model: TokenScorer, sequences: Sequence[Sequence[int]], rows: int = 64) -> list[float]:
-    """The log-probability of each sequence in nats, each begun from nothing.
+    """The log-probability of each sequence in nats, each begun from nothing; arguments as of :func:`token_log_probs`.
+
+    An empty sequence has probability one.
+    """
+    return [float(found.sum(dtype=torch.float64)) for found in token_log_probs(model, sequences, rows)]
+
+
+@torch.no_grad()
+def token_log_probs(model: TokenScorer, sequences: Sequence[Sequence[int]], rows: int = 64) -> list[Tensor]:
+    """The log-probability in nats of each token of each sequence, after the tokens before it.
 
     Args:
         model: In evaluation mode.
-        sequences: Token ids; an empty sequence has probability one.
+        sequences: Token ids, each begun from nothing.
         rows: Sequences computed together, those of similar length.
     """
-    scores = [0.0] * len(sequences)
+    scores = [torch.zeros(0)] * len(sequences)
     order = sorted((i for i in range(len(sequences)) if sequences[i]), key=lambda i: len(sequences[i]))
     for begin in range(0, len(order), rows):
         chosen = order[begin : begin + rows]
         log_probs, _ = model.log_probs(TokenBatch.of([sequences[i] for i in chosen]))
-        for i, score in zip(chosen, log_probs.sum(1, dtype=torch.float64).tolist(), strict=True):
-            scores[i] = score
+        for i, found in zip(chosen, log_probs.cpu(), strict=True):
+            scores[i] = found[: len(sequences[i])]
     return scores
 
 

@@ -35,7 +35,7 @@ def test_a_file_holds_what_encoding_in_memory_gives(unit: Unit, tmp_path: Path) 
     @quick
     @given(st.lists(st.text(alphabet="theoaklmdn ,x\né", min_size=1, max_size=15), max_size=5))
     def holds(documents: list[str]) -> None:
-        file = encode_to_file(pieces_of(documents), tokenizer, tmp_path / "t.ids", sentences=False)
+        file = encode_to_file(pieces_of(documents), tokenizer, tmp_path / "t.ids", each_line=False)
         expected: list[int] = []
         for document in documents:
             for line in document.splitlines(keepends=True):
@@ -54,7 +54,7 @@ def test_a_file_holds_what_encoding_in_memory_gives(unit: Unit, tmp_path: Path) 
 def test_a_sentence_counts_its_line_break(tmp_path: Path) -> None:
     text = "one oak\ntwo elms\n"
     tokenizer = Tokenizer.train([text], "words")
-    file = encode_to_file(lines([text[:8], text[8:], END]), tokenizer, tmp_path / "t.ids", sentences=True)
+    file = encode_to_file(lines([text[:8], text[8:], END]), tokenizer, tmp_path / "t.ids", each_line=True)
     one, oak, two, elms = (tokenizer.encode(word)[0] for word in ("one", "oak", "two", "elms"))
     assert file.ids(1 << 20).tolist() == [one, oak, tokenizer.eos, two, elms, tokenizer.eos]
     assert file.characters == len(text)
@@ -65,7 +65,7 @@ def test_ids_are_16_bit_while_the_vocabulary_allows(words: int, wide: bool, tmp_
     text = " ".join(f"w{n}" for n in range(words))
     tokenizer = Tokenizer.train([text], "words")
     assert len(tokenizer) == words + 2
-    file = encode_to_file([text, END], tokenizer, tmp_path / "t.ids", sentences=False)
+    file = encode_to_file([text, END], tokenizer, tmp_path / "t.ids", each_line=False)
     assert file.wide == wide
     assert (tmp_path / "t.ids").stat().st_size == (words + 1) * (4 if wide else 2)
     ids = file.ids(1 << 20)
@@ -76,12 +76,12 @@ def test_ids_are_16_bit_while_the_vocabulary_allows(words: int, wide: bool, tmp_
 def test_bytes_are_little_endian_on_every_machine(tmp_path: Path) -> None:
     tokenizer = Tokenizer.train([" ".join(f"w{n}" for n in range(300))], "words")
     last = tokenizer.tokens([301])[0]
-    encode_to_file([last, END], tokenizer, tmp_path / "t.ids", sentences=False)
+    encode_to_file([last, END], tokenizer, tmp_path / "t.ids", each_line=False)
     assert (tmp_path / "t.ids").read_bytes() == b"\x2d\x01\x01\x00"
 
 
 def test_ids_are_read_through_a_memory_map(tmp_path: Path) -> None:
-    file = encode_to_file(["abc", END], Tokenizer.train(["abc"]), tmp_path / "t.ids", sentences=False)
+    file = encode_to_file(["abc", END], Tokenizer.train(["abc"]), tmp_path / "t.ids", each_line=False)
     ids = file.ids(1 << 20)
     assert isinstance(ids, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
@@ -89,7 +89,7 @@ def test_ids_are_read_through_a_memory_map(tmp_path: Path) -> None:
 
 
 def test_a_text_of_nothing(tmp_path: Path) -> None:
-    file = encode_to_file([], Tokenizer.train(["abc"]), tmp_path / "t.ids", sentences=False)
+    file = encode_to_file([], Tokenizer.train(["abc"]), tmp_path / "t.ids", each_line=False)
     assert file.ids(1 << 20).tolist() == []
     assert (file.tokens, file.characters, file.unknown) == (0, 0, 0)
 
@@ -97,7 +97,7 @@ def test_a_text_of_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["missing", "cut", "longer", "emptied"])
 def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "t.ids"
-    file = encode_to_file(["abcabc", END], Tokenizer.train(["abc"]), path, sentences=False)
+    file = encode_to_file(["abcabc", END], Tokenizer.train(["abc"]), path, each_line=False)
     whole = path.read_bytes()
     if damage == "missing":
         path.unlink()
@@ -110,7 +110,7 @@ def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
 
 def test_a_file_moves_with_its_folder(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
-    file = encode_to_file(["abca", END], Tokenizer.train(["abc"]), tmp_path / "old" / "t.ids", sentences=False)
+    file = encode_to_file(["abca", END], Tokenizer.train(["abc"]), tmp_path / "old" / "t.ids", each_line=False)
     stored = json.loads(json.dumps(file.to_json()))
     (tmp_path / "old").rename(tmp_path / "new")
     moved = TokenFile.from_json(tmp_path / "new", stored)
@@ -151,6 +151,6 @@ def test_only_a_part_of_a_large_text_is_held_at_a_time(size: int, total: int, tm
             read += len(piece)
         yield END
 
-    file = encode_to_file(watched(), tokenizer, path, sentences=False)
+    file = encode_to_file(watched(), tokenizer, path, each_line=False)
     assert file.tokens == read // 20 + 1
     assert most < 1_000_000

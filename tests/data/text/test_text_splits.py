@@ -9,8 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.text.corpus import Split, parts
-from throughtime.data.text.files import END, Pieces, Texts, lines, open_texts, split_at, split_lines
+from throughtime.applications.text_model import TextSettings
+from throughtime.data.text.corpus import Split, encode_to_file, parts
+from throughtime.data.text.files import (
+    END,
+    Pieces,
+    Texts,
+    line_ends,
+    lines,
+    open_texts,
+    place_cut,
+    split_at,
+    split_lines,
+)
+from throughtime.data.text.tokenizer import Tokenizer
 
 quick = settings(deadline=None, derandomize=True, max_examples=200)
 
@@ -49,9 +61,9 @@ def test_every_nth_line_is_held_out(documents: list[str], most: int, every: int)
 
 
 @quick
-@given(documents_of, st.integers(1, 9), st.integers(-1, 130), st.booleans())
-def test_the_two_parts_are_the_whole(documents: list[str], most: int, cut: int, whole_lines: bool) -> None:
-    train, held = (list(split_at(pieces_of(documents, most), cut, part, whole_lines)) for part in (False, True))
+@given(documents_of, st.integers(1, 9), st.integers(-1, 130))
+def test_the_two_parts_are_the_whole(documents: list[str], most: int, cut: int) -> None:
+    train, held = (list(split_at(pieces_of(documents, most), cut, part)) for part in (False, True))
     # Ends are characters here: each must stand in one part, behind the last character of its text.
     assert flat(train) + flat(held) == flat(pieces_of(documents, most))
     assert "" not in train
@@ -61,7 +73,7 @@ def test_the_two_parts_are_the_whole(documents: list[str], most: int, cut: int, 
 @quick
 @given(documents_of, st.integers(1, 9), st.integers(0, 130))
 def test_the_cut_stands_at_its_character(documents: list[str], most: int, cut: int) -> None:
-    train, held = (flat(split_at(pieces_of(documents, most), cut, part, False)) for part in (False, True))
+    train, held = (flat(split_at(pieces_of(documents, most), cut, part)) for part in (False, True))
     size = len("".join(documents))
     assert len(train.replace("\0", "")) == min(cut, size)
     # A text that is read to its last character is read to its end.
@@ -70,14 +82,56 @@ def test_the_cut_stands_at_its_character(documents: list[str], most: int, cut: i
 
 @quick
 @given(documents_of, st.integers(0, 130))
-def test_the_cut_moves_to_the_end_of_its_line(documents: list[str], cut: int) -> None:
-    train = flat(split_at(pieces_of(documents, 1000), cut, False, whole_lines=True))
+def test_the_cut_moves_to_the_end_of_its_line_or_else_of_its_word(documents: list[str], cut: int) -> None:
+    whole = "".join(documents)
+    placed = place_cut(pieces_of(documents, 1000), cut, len(whole))
     ends, seen = [0], 0
     for line in (line for document in documents for line in document.splitlines(keepends=True)):
         seen += len(line)
         ends.append(seen)
-    assert len(train.replace("\0", "")) == min(end for end in ends if end >= min(cut, seen))
-    assert not flat(split_at(pieces_of(documents, 1000), cut, True, whole_lines=True)).startswith("\0")
+    if cut >= seen or cut in ends:
+        assert placed == cut
+        return
+    end = min(end for end in ends if end >= cut)
+    spaces = [at for at in range(cut, end) if whole[at].isspace()]
+    left = [at for at in (end, *spaces[:1], cut) if seen - at >= (seen - cut) / 2]
+    assert placed == left[0]
+
+
+@pytest.mark.parametrize("unit", ["words", "tokens", "bytepairs"])
+def test_a_text_of_one_line_is_cut_between_words(tmp_path: Path, unit: str) -> None:
+    (tmp_path / "one.txt").write_text("the rain went on and on " * 50)
+    split = TextSettings(unit=unit).split
+    train, held = parts(open_texts([tmp_path / "one.txt"]), None, split)
+    begun, rest = flat(train or ()).replace("\0", ""), flat(held or ()).replace("\0", "")
+    assert begun + rest == "the rain went on and on " * 50
+    assert 100 < len(rest) < 130
+    assert begun[-1] == " " or rest[0] == " "
+
+
+def test_lines_that_end_in_eos_are_counted_as_the_literature_counts_them(tmp_path: Path) -> None:
+    text = " no it was n't black monday \n but while the N <unk> did n't fall apart \n\n mr. <unk>'s $ N \n"
+    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "b.txt").write_text("without an end")
+    pieces = list(parts(open_texts([tmp_path]), None, Split(False, 0.0, True, line_ends=True))[0])
+    tokenizer = Tokenizer.train([piece for piece in pieces if piece is not END], "tokens")
+    words = [*text.split(), *"without an end".split()]  # noqa: SIM905
+    assert len(tokenizer) == len({*words, "<unk>", "<eos>"})
+    found = encode_to_file(pieces, tokenizer, tmp_path / "ids", True)
+    assert (found.tokens, found.unknown) == (len(words) + 5, 1)
+    assert found.characters == len(text) + len("without an end") + 1
+    ids = found.ids(len(tokenizer)).tolist()
+    assert "".join(tokenizer.stream(ids, line_ends=True)).split("\n")[:3] == [
+        " ".join(line.split()) for line in text.split("\n")[:3]
+    ]
+
+
+@quick
+@given(st.lists(st.text(st.sampled_from("ab \n\t\u2028"), max_size=12), min_size=1, max_size=3), st.integers(1, 9))
+def test_every_line_ends_in_one_eos(documents: list[str], most: int) -> None:
+    documents = [document for document in documents if document]
+    found = flat(line_ends(pieces_of(documents, most)))
+    assert found == "".join(document.removesuffix("\n").replace("\n", "\0") + "\0" for document in documents)
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Regex, pre_tokenizers
 
-from throughtime.data.text.words import LONGEST_WORD, WordReader, find_words, split_words
+from throughtime.data.text.tokenizer import WORD
+from throughtime.data.text.words import LONGEST_WORD, WordReader, find_words, is_mark, split_words
 from throughtime.data.vocabulary import Vocabulary
 
 quick = settings(deadline=None, derandomize=True, max_examples=200)
@@ -26,10 +28,46 @@ quick = settings(deadline=None, derandomize=True, max_examples=200)
         ("@user likes #food :) http://a.b/c?d", ["@user", "likes", "#food", ":", ")", "http://a.b/c?d"]),
         ("well-known R&B", ["well-known", "R&B"]),
         ("Größe 東京", ["Größe", "東京"]),
+        ("वह हिन्दी में है।", ["वह", "हिन्दी", "में", "है", "।"]),
+        ("cafe\u0301s, na\u0308ıve", ["cafe\u0301s", ",", "na\u0308ıve"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("ภาษาไทย คำ", ["ภาษาไทย", "คำ"]),
+        ("#हिन्दी @कवि", ["#हिन्दी", "@कवि"]),
+        (
+            "👩\u200d👩\u200d👧!! 👍🏽👍🏽 ❤\ufe0f 1\ufe0f\u20e3 🇩🇪🇫🇷",
+            ["👩\u200d👩\u200d👧", "!!", "👍🏽👍🏽", "❤\ufe0f", "1\ufe0f\u20e3", "🇩🇪", "🇫🇷"],
+        ),
+        ("\u0301a \u200d", ["\u0301a", "\u200d"]),  # nothing stands before them
+        ("a\ud800", ["a", "\ud800"]),
     ],
 )
 def test_words_by_hand(text: str, words: list[str]) -> None:
     assert split_words(text) == words
+
+
+SIGNS = st.text(
+    st.one_of(st.characters(), st.sampled_from("aé'’.-@#_1² \u0301\u093f\u094d\u200c\u200d\ufe0f👍🏽🇩")), max_size=40
+)
+
+
+@quick
+@given(SIGNS)
+def test_marks_begin_no_word_and_no_letter_is_lost(text: str) -> None:
+    words = find_words(text)
+    assert all(text[word.start : word.end] == word.text for word in words)
+    for word in words:
+        if is_mark(word.text[0]):
+            assert not text[: word.start] or text[word.start - 1].isspace()
+    assert "".join(word.text for word in words) == "".join(text.split())
+
+
+@quick
+@given(st.text(st.sampled_from("abé中1 \u0301\u093f\u200d\u200c!\U0001f44d"), max_size=30))
+def test_a_language_model_has_the_same_words(text: str) -> None:
+    """But for clitics, numbers and names, which are one word there."""
+    words = pre_tokenizers.Split(Regex(WORD), "removed", invert=True).pre_tokenize_str(text)
+    found = [(word.start, word.end) for word in find_words(text)]
+    assert [at for _, at in words if text[at[0]].isalnum()] == [at for at in found if text[at[0]].isalnum()]
 
 
 @quick

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from throughtime.data.batches import Ids
-from throughtime.data.text.files import END, Pieces, Texts, lines, split_at, split_lines
+from throughtime.data.text.files import END, Pieces, Texts, line_ends, lines, place_cut, split_at, split_lines
 from throughtime.data.text.tokenizer import Tokenizer, Unit
 from throughtime.errors import UserError
 from throughtime.files import write_chunks
@@ -74,16 +74,28 @@ class Split:
     Attributes:
         sentences: Every line is a text of its own.
         held_out: Share for validation: the last characters of running text, or every n-th line.
-        whole_lines: A cut in running text moves to the end of its line.
+        whole_lines: A cut in running text moves to the end of its line, or else of its word.
+        line_ends: Every line of running text ends in EOS, which stands for its line break.
     """
 
     sentences: bool
     held_out: float
     whole_lines: bool
+    line_ends: bool = False
+
+    @property
+    def each_line(self) -> bool:
+        """Whether an EOS is a line's."""
+        return self.sentences or self.line_ends
 
 
 def parts(texts: Texts, valid: Texts | None, split: Split) -> tuple[Pieces, Pieces | None]:
     """Fresh readers of the training and the validation text; the second is None where nothing is held out."""
+    found = _parts(texts, valid, split)
+    return (line_ends(found[0]), found[1] and line_ends(found[1])) if split.line_ends else found
+
+
+def _parts(texts: Texts, valid: Texts | None, split: Split) -> tuple[Pieces, Pieces | None]:
     if valid is not None or not split.held_out:
         train, held_out = texts.read(), None if valid is None else valid.read()
         if split.sentences:
@@ -94,10 +106,9 @@ def parts(texts: Texts, valid: Texts | None, split: Split) -> tuple[Pieces, Piec
         return split_lines(texts.read(), every, False), split_lines(texts.read(), every, True)
     size = sum(len(piece) for piece in texts.read() if piece is not END)
     cut = int(size * (1 - split.held_out))
-    return (
-        split_at(texts.read(), cut, False, split.whole_lines),
-        split_at(texts.read(), cut, True, split.whole_lines),
-    )
+    if split.whole_lines:
+        cut = place_cut(texts.read(), cut, size)
+    return split_at(texts.read(), cut, held_out=False), split_at(texts.read(), cut, held_out=True)
 
 
 def learn_tokenizer(pieces: Pieces, unit: Unit, **options: Any) -> Tokenizer:
@@ -113,8 +124,15 @@ def learn_tokenizer(pieces: Pieces, unit: Unit, **options: Any) -> Tokenizer:
     return Tokenizer.train(chain([first], texts), unit, **options)
 
 
-def encode_to_file(pieces: Iterable[str | None], tokenizer: Tokenizer, path: Path, sentences: bool) -> TokenFile:
-    """Writes the ids of texts, EOS after each, reading and holding only a part at a time."""
+def encode_to_file(pieces: Iterable[str | None], tokenizer: Tokenizer, path: Path, each_line: bool) -> TokenFile:
+    """Writes the ids of texts, EOS after each, reading and holding only a part at a time.
+
+    Args:
+        pieces: The texts.
+        tokenizer: Of the ids.
+        path: The file.
+        each_line: A text is a line: its break counts as a character.
+    """
     wide = len(tokenizer) > 1 << 16
     kind = np.dtype("<u4" if wide else "<u2")
     tokens = characters = unknown = 0
@@ -124,7 +142,7 @@ def encode_to_file(pieces: Iterable[str | None], tokenizer: Tokenizer, path: Pat
         encoded = iter(tokenizer.encode_many([piece for piece in group if piece is not END]))
         for piece in group:
             ids = [tokenizer.eos] if piece is END else next(encoded)
-            characters += int(sentences) if piece is END else len(piece)
+            characters += int(each_line) if piece is END else len(piece)
             unknown += ids.count(tokenizer.unk)
             tokens += len(ids)
             yield np.asarray(ids, dtype=kind).tobytes()

@@ -177,26 +177,57 @@ def split_lines(pieces: Iterable[str | None], every: int, held_out: bool) -> Pie
             yield END
 
 
-def split_at(pieces: Iterable[str | None], cut: int, held_out: bool, whole_lines: bool) -> Pieces:
-    r"""The first ``cut`` characters of the texts, or those after them (``held_out``).
-
-    Args:
-        pieces: The texts.
-        cut: Characters before the cut, line breaks counted.
-        held_out: Give what follows the cut.
-        whole_lines: Move the cut to the end of its line (in a line longer than :data:`PIECE`, of its piece).
+def line_ends(pieces: Iterable[str | None]) -> Pieces:
+    r"""Every line a text of its own, blank ones, too, without its line break.
 
     Example:
-        >>> list(split_at(["abc\n", "de", None], 2, held_out=False, whole_lines=False))
+        >>> list(line_ends(["one\n", "\n", "two", None]))
+        ['one', None, None, 'two', None]
+    """
+    begun = False
+    for piece in pieces:
+        if piece is END:
+            if begun:
+                yield END
+            begun = False
+            continue
+        line = piece.removesuffix("\n")
+        if line:
+            yield line
+        begun = line == piece
+        if not begun:
+            yield END
+
+
+def place_cut(pieces: Iterable[str | None], cut: int, size: int) -> int:
+    r"""Where texts of ``size`` characters are cut: at a line's end, else at a word's, if half of the rest is left.
+
+    Example:
+        >>> place_cut(["ab ab\n", "ab\n", "ab\n"], 2, 12), place_cut(["ab ab ab ab"], 7, 11)
+        (6, 8)
+    """
+    seen = 0
+    for piece in pieces:
+        end = seen + len(piece or "")
+        if piece is not END and seen < cut < end:
+            spaces = (at for at in range(cut, end) if piece[at - seen].isspace())
+            return next((at for at in (end, next(spaces, cut)) if 2 * (size - at) >= size - cut), cut)
+        seen = end
+    return cut
+
+
+def split_at(pieces: Iterable[str | None], cut: int, held_out: bool) -> Pieces:
+    r"""The first ``cut`` characters of the texts, or those after them (``held_out``); line breaks are counted.
+
+    Example:
+        >>> list(split_at(["abc\n", "de", None], 2, held_out=False))
         ['ab']
-        >>> list(split_at(["abc\n", "de", None], 2, held_out=True, whole_lines=True))
+        >>> list(split_at(["abc\n", "de", None], 4, held_out=True))
         ['de', None]
     """
     seen = 0
     for piece in pieces:
         size = 0 if piece is END else len(piece)
-        if whole_lines and seen < cut < seen + size:
-            cut = seen + size
         before = max(0, min(size, cut - seen))
         # An end belongs to the part that its last character is in.
         if piece is END:

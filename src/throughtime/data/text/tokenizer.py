@@ -1,4 +1,4 @@
-"""Text to token ids and back: characters, words or byte pairs, on the ``tokenizers`` library.
+"""Text to token ids and back: characters, words, byte pairs or what spaces part, on the ``tokenizers`` library.
 
 One ``tokenizer.json`` holds all of it; any program that knows the format can read it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,23 +25,30 @@ from throughtime.plain import parse_object, read_text
 UNK = "<unk>"
 EOS = "<eos>"
 
-Unit = Literal["characters", "words", "bytepairs"]
+Unit = Literal["characters", "words", "bytepairs", "tokens"]
 
-# A line break, a word with its inner apostrophes and hyphens, or one other sign.
-WORD = r"\n|\w+(?:['’\-]\w+)*|[^\w\s]"
+# A letter, a digit, a line below, and the marks and joiners that belong to them, as in throughtime.data.text.words.
+_L = r"[\p{L}\p{N}\p{M}_\x{200c}\x{200d}]"
+# A line break, a word with its inner apostrophes and hyphens, or one other sign with its marks.
+WORD = rf"\n|{_L}+(?:['’\-]{_L}+)*|[^\p{{L}}\p{{N}}_\s][\p{{M}}\x{{200c}}\x{{200d}}]*"
+WORD_BEFORE = r"\n|\w+(?:['’\-]\w+)*|[^\w\s]"
+"""What older folders hold, which read words as they learnt them."""
 
 
 class Tokenizer:
     """A trained tokenizer. Ids are those of the vocabulary; :data:`UNK` is 0, :data:`EOS` is 1.
 
     Words and characters are numbered by falling count, so that an adaptive softmax can cut by id.
+
+    Of the unit ``tokens`` is whatever stands between spaces, for text that is tokenised already; ``<unk>`` and
+    ``<eos>`` in it are UNK and EOS themselves.
     """
 
     unk = 0
     eos = 1
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
-        # A text that happens to hold "<eos>" must not end there.
+        # A text that happens to hold "<eos>" must not end there, unless all of its tokens stand between spaces.
         inner.encode_special_tokens = True
         self.inner = inner
 
@@ -75,6 +83,9 @@ class Tokenizer:
         inner, trainer = _untrained(unit, min_count, max_size)
         if lowercase:
             inner.normalizer = Lowercase()
+        if unit == "tokens":  # the library would number them anew
+            named = re.compile(rf"(?<!\S)(?:{UNK}|{EOS})(?!\S)", re.IGNORECASE if lowercase else re.NOFLAG)
+            pieces = (named.sub("", piece) for piece in pieces)
         inner.train_from_iterator(pieces, trainer)
         tokenizer = cls(inner)
         if unit != "bytepairs" and len(tokenizer) < 4:
@@ -106,8 +117,11 @@ class Tokenizer:
         """
         if not isinstance(text, str):
             raise UserError(f"{where}: expected the text of a tokenizer.json, got a {type(text).__name__}")
+        parsed = parse_object(text, where)
         templates = {unit: partial(_template, unit) for unit in get_args(Unit)}
-        accepted = accept(parse_object(text, where), templates, (UNK, EOS), BYTES, where)
+        if json.dumps(WORD_BEFORE) in json.dumps(parsed.get("pre_tokenizer")):
+            templates["words"] = partial(_template, "words", WORD_BEFORE)
+        accepted = accept(parsed, templates, (UNK, EOS), BYTES, where)
         try:
             return cls(tokenizers.Tokenizer.from_str(json.dumps(accepted)))
         except Exception as error:  # the library raises bare Exception for anything it cannot parse
@@ -125,6 +139,8 @@ class Tokenizer:
         """What a token is."""
         if isinstance(self.inner.model, models.BPE):
             return "bytepairs"
+        if isinstance(self.inner.pre_tokenizer, pre_tokenizers.WhitespaceSplit):
+            return "tokens"
         return "characters" if isinstance(self.inner.decoder, decoders.Fuse) else "words"
 
     def encode(self, text: str) -> list[int]:
@@ -143,15 +159,23 @@ class Tokenizer:
         """The text of ids; words are joined as in print."""
         return "".join(self.stream(ids))
 
-    def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of ids, piece by piece as they come; bytes of an unfinished character are held back."""
-        tokens = (self.inner.id_to_token(i) or UNK for i in ids)
+    def stream(self, ids: Iterable[int], line_ends: bool = False) -> Iterator[str]:
+        """The text of ids, piece by piece as they come; bytes of an unfinished character are held back.
+
+        Args:
+            ids: Of tokens.
+            line_ends: EOS is a line break.
+        """
         unit = self.unit
-        return tokens if unit == "characters" else _join_words(tokens) if unit == "words" else _join_bytes(tokens)
+        end = EOS if not line_ends else "Ċ" if unit == "bytepairs" else "\n"
+        tokens = (end if i == self.eos else self.inner.id_to_token(i) or UNK for i in ids)
+        if unit == "bytepairs":
+            return _join_bytes(tokens)
+        return tokens if unit == "characters" else _join_words(tokens, in_print=unit == "words")
 
 
 def _untrained(
-    unit: Unit, min_count: int, max_size: int | None
+    unit: Unit, min_count: int, max_size: int | None, word: str = WORD
 ) -> tuple[tokenizers.Tokenizer, trainers.WordLevelTrainer | trainers.BpeTrainer]:
     if unit not in get_args(Unit):
         raise UserError(f"unknown unit {unit!r}; units: {listed(get_args(Unit))}")
@@ -176,25 +200,27 @@ def _untrained(
     if unit == "characters":
         inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         inner.decoder = decoders.Fuse()
+    elif unit == "tokens":
+        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     else:
-        inner.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), "removed", invert=True)
+        inner.pre_tokenizer = pre_tokenizers.Split(Regex(word), "removed", invert=True)
     return inner, trainers.WordLevelTrainer(
         vocab_size=max_size or 2**31, min_frequency=min_count, special_tokens=[UNK, EOS], show_progress=False
     )
 
 
-def _template(unit: Unit) -> dict[str, Any]:
+def _template(unit: Unit, word: str = WORD) -> dict[str, Any]:
     """What a tokenizer of that unit is written as, untrained."""
-    template: dict[str, Any] = json.loads(_untrained(unit, 1, None)[0].to_str())
+    template: dict[str, Any] = json.loads(_untrained(unit, 1, None, word)[0].to_str())
     return template
 
 
 NO_SPACE_BEFORE = set(".,;:!?)]}%…’”。，、；：！？")
-NO_SPACE_AFTER = set("([{$#“‘\n")
+NO_SPACE_AFTER = set("([{$#“‘")
 
 
-def _join_words(tokens: Iterable[str]) -> Iterator[str]:
-    r"""Words with single spaces, but none before closing and after opening punctuation and at line breaks.
+def _join_words(tokens: Iterable[str], in_print: bool = True) -> Iterator[str]:
+    r"""Words with single spaces, but none at line breaks and, in print, before closing and after opening punctuation.
 
     Example:
         >>> "".join(_join_words(["Ah", ",", "no", "(", "yes", ")", "\n", "so", "."]))
@@ -202,8 +228,8 @@ def _join_words(tokens: Iterable[str]) -> Iterator[str]:
     """
     glued = True
     for token in tokens:
-        yield token if glued or token in NO_SPACE_BEFORE or token == "\n" else f" {token}"
-        glued = token in NO_SPACE_AFTER
+        yield token if glued or token == "\n" or (in_print and token in NO_SPACE_BEFORE) else f" {token}"
+        glued = token == "\n" or (in_print and token in NO_SPACE_AFTER)
 
 
 def _byte_signs() -> dict[str, int]:

@@ -52,11 +52,15 @@ def accept(
 
 
 def _unit(value: Mapping[str, Any], where: str) -> str:
-    model, decoder = (part if isinstance(part, dict) else {} for part in (value.get("model"), value.get("decoder")))
+    model, decoder, before = (
+        part if isinstance(part, dict) else {} for part in map(value.get, ("model", "decoder", "pre_tokenizer"))
+    )
     if model.get("type") == "BPE":
         return "bytepairs"
     if model.get("type") != "WordLevel":
         raise _refused(where, "model", "WordLevel or BPE", model.get("type"))
+    if before.get("type") == "WhitespaceSplit":
+        return "tokens"
     return "characters" if decoder.get("type") == "Fuse" else "words"
 
 

@@ -8,6 +8,7 @@ Shapes::
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,17 +22,32 @@ from throughtime.data.vocabulary import Vocabulary
 LONGEST_WORD = 40
 """Letters of a word that are read; a longer one is an address or noise."""
 
+JOINERS = "\u200c\u200d"
+"""Belong to the word before them, as marks do (Unicode's annex 29): Persian and Indic words have them inside."""
+
+_MARK = "\u0300"
+"""Stands for every mark while words are looked for."""
+
+# Those that Python's \w does not know; the tones of skin, which change the sign before them, are marks in effect.
+_MAYBE_MARK = re.compile(r"[^\w\s\x00-\x7f]")
+_TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
+
+_M = f"{_MARK}{JOINERS}"
+_L = rf"[\w{_M}]"
+"""A letter, a digit, a line below, and what belongs to them."""
+
 # English clitics stand apart, as in most annotated corpora ("is n't", "John 's"); addresses, names of users and tags
-# stay whole; dots, dashes and marks repeated stay together.
+# stay whole; dots, dashes and marks repeated stay together, and so do signs that are joined into one, and flags.
 _TOKEN = re.compile(
-    r"""
-      https?://\S+ | www\.\S+ | [@\#]\w+
-    | \w+(?=n['’]t\b) | n['’]t\b
-    | ['’](?:s|m|d|re|ve|ll)\b
-    | \d+(?:[.,:/]\d+)*\w*
-    | (?:[^\W\d_]\.){2,}
-    | \w+(?:[-&]\w+)*
-    | ([^\w\s])\1*
+    rf"""
+      https?://\S+ | www\.\S+ | [@\#]{_L}+
+    | {_L}+(?=n['’]t(?!{_L})) | n['’]t(?!{_L})
+    | ['’](?:s|m|d|re|ve|ll)(?!{_L})
+    | \d+(?:[.,:/]\d+)*{_L}*
+    | (?:[^\W\d_][{_M}]*\.){{2,}}
+    | {_L}+(?:[-&]{_L}+)*
+    | [\U0001f1e6-\U0001f1ff]{{2}}
+    | ([^\w\s][{_M}]*(?:(?<=\u200d)[^\w\s{_M}][{_M}]*)*)\1*[{_M}]*
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -46,13 +62,31 @@ class Word(NamedTuple):
 
 
 def find_words(text: str) -> list[Word]:
-    """The words of a text and where they stand.
+    """The words of a text and where they stand; marks and joiners belong to the word before them.
 
     Example:
         >>> [word.text for word in find_words("It's fine, isn't it?! See www.a.org")]
         ['It', "'s", 'fine', ',', 'is', "n't", 'it', '?', '!', 'See', 'www.a.org']
+        >>> [word.text for word in find_words("वह दिल्ली में है ।")]
+        ['वह', 'दिल्ली', 'में', 'है', '।']
     """
-    return [Word(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    seen = text if text.isascii() else _MAYBE_MARK.sub(_as_mark, text)
+    return [Word(text[match.start() : match.end()], match.start(), match.end()) for match in _TOKEN.finditer(seen)]
+
+
+def is_mark(sign: str) -> bool:
+    r"""Whether a sign belongs to the one before it.
+
+    Example:
+        >>> [is_mark(sign) for sign in ("a", "\u0301", "\u093f", "\u200d", "-")]
+        [False, True, True, True, False]
+    """
+    return unicodedata.category(sign)[0] == "M" or sign in JOINERS or sign in _TONES
+
+
+def _as_mark(found: re.Match[str]) -> str:
+    sign = found.group()
+    return _MARK if is_mark(sign) and sign not in JOINERS else sign
 
 
 def split_words(text: str) -> list[str]:
@@ -80,7 +114,8 @@ def shape_of(word: str) -> str:
         >>> [shape_of(word) for word in ("Anna", "NATO", "iPhone6", "#one", "3.50", "...")]
         ['Xx', 'X', 'xXxd', '#x', 'd.d', '.']
     """
-    signs = ("X" if s.isupper() else "x" if s.isalpha() else "d" if s.isdigit() else s for s in word[:LONGEST_WORD])
+    own = (sign for sign in word[:LONGEST_WORD] if sign.isascii() or not is_mark(sign))
+    signs = ("X" if s.isupper() else "x" if s.isalpha() else "d" if s.isdigit() else s for s in own)
     return "".join(sign for sign, _ in groupby(signs))[:5]
 
 

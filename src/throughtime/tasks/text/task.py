@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import as_paths, encoded, is_nothing, rows, texts
 from throughtime.applications.options import Options, Reading
-from throughtime.applications.settings import TrainSettings, check_settings
+from throughtime.applications.settings import TrainSettings, check_settings, option
 from throughtime.applications.task import Inspected, Report, Table, Task, Trained, Use, Wanted
 from throughtime.applications.text_model import (
     NAME,
@@ -24,6 +25,7 @@ from throughtime.applications.text_model import (
     figures,
     held_out_batches,
     language_model,
+    text_end,
     token_files,
 )
 from throughtime.data import Streams, TokenBatch, WholeTexts
@@ -31,13 +33,14 @@ from throughtime.data.batches import BatchSource
 from throughtime.data.encodings import asked_encoding, reading_as
 from throughtime.data.tables.columns import find_column, longest
 from throughtime.data.tables.rows import SEEN
-from throughtime.data.text.corpus import Split, TokenFile, encode_to_file, learn_tokenizer, parts
+from throughtime.data.text.corpus import TokenFile, encode_to_file, learn_tokenizer, parts
 from throughtime.data.text.files import open_texts
 from throughtime.data.text.labelled import TEXT_NAMES
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.errors import UserError
 from throughtime.files import errors_of
 from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
 from throughtime.training import Evaluation, Trainer
 
@@ -67,7 +70,7 @@ class TextTask(Task):
         settings.check_model()
         texts = open_texts(paths)
         valid = None if settings.valid is None else open_texts([settings.valid])
-        split = Split(settings.sentences, settings.held_out, whole_lines=settings.unit != "characters")
+        split = settings.split
         with staged(out) as folder, reading_as(settings.encoding):
             tokenizer = learn_tokenizer(
                 parts(texts, valid, split)[0],
@@ -78,7 +81,7 @@ class TextTask(Task):
             )
             tokenizer.save(folder / "tokenizer.json")
             data = {
-                name: encode_to_file(pieces, tokenizer, folder / f"{name}.ids", settings.sentences)
+                name: encode_to_file(pieces, tokenizer, folder / f"{name}.ids", split.each_line)
                 for name, pieces in zip(("train", "valid"), parts(texts, valid, split), strict=True)
                 if pieces is not None
             }
@@ -144,11 +147,11 @@ class TextTask(Task):
         return f"{_summary(model)}, {len(trainer.source):,} batches an epoch"
 
     def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
-        """Of new texts; an evaluation has none."""
+        """Of new texts, and of an evaluation."""
         ModelFolder.open(run, self.name, cell)
         if use == "predict":
             raise UserError(f"{run}: a language model has nothing to predict; see: throughtime sample --help")
-        return TextDrawing if use == "sample" else Reading
+        return TextDrawing if use == "sample" else TextJudging
 
     def load(self, run: Path, cell: str | None = None, *, device: str = "auto", latest: bool = False) -> TrainedText:
         """The trained model of a folder."""
@@ -157,6 +160,17 @@ class TextTask(Task):
     def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
         """How each of them learnt."""
         return [draw_learning(runs, picture)]
+
+
+class TextJudging(Reading):
+    """Of an evaluation: what may be asked of it."""
+
+    streams: int | None = option(
+        None,
+        "Streams that running text is judged in; 1: every token after all before it. Default: one for 2,000 tokens.",
+        "Judgement",
+        ge=1,
+    )
 
 
 class TrainedText(Trained):
@@ -177,26 +191,30 @@ class TrainedText(Trained):
             UserError: If there is no text.
         """
         model = self.text
+        streams = options.streams if isinstance(options, TextJudging) else None
         if is_nothing(data):
             if "valid" not in model.run.data:
                 raise UserError(f"{self.folder}: holds no validation text; name a text file")
-            return Report(model.evaluate(token_files(model.run)["valid"]))
-        split = Split(model.sentences, 0.0, whole_lines=False)
+            return Report(model.evaluate(token_files(model.run)["valid"], streams))
         said = getattr(options, "encoding", None)
         with (
             tempfile.TemporaryDirectory() as folder,
             as_paths(TextTask().spill, data) as paths,
             reading_as(said, asked_encoding(), model.settings.encoding),
         ):
-            pieces = parts(open_texts(paths), None, split)[0]
-            tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
+            tokens = _encoded(model, paths, Path(folder))
             if not tokens.tokens:
                 raise UserError("expected text, got none: the files are empty")
-            return Report(model.evaluate(tokens))
+            return Report(model.evaluate(tokens, streams))
 
-    def score(self, lines: Sequence[str]) -> list[Score]:
-        """The probability of each line."""
-        return self.text.score(lines)
+    def score(self, lines: Sequence[str], tokens: bool = False) -> list[Score]:
+        """The probability of each line, and of each of its tokens."""
+        return self.text.score(lines, tokens)
+
+    def score_pairs(self, pairs: Any) -> Report:
+        """How often the right one of two continuations is the likelier; see :mod:`throughtime.tasks.text.pairs`."""
+        with reading_as(asked_encoding(), self.text.settings.encoding):
+            return compare_pairs(self.text, as_pairs(pairs))
 
     def sampler(self) -> TextSampler:
         """What draws texts."""
@@ -230,9 +248,14 @@ def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]
         as_paths(TextTask().spill, wanted.data) as paths,
         reading_as(asked_encoding(), model.settings.encoding),
     ):
-        pieces = parts(open_texts(paths), None, Split(model.sentences, 0.0, whole_lines=False))[0]
-        tokens = encode_to_file(pieces, model.tokenizer, Path(folder) / "text.ids", model.sentences)
+        tokens = _encoded(model, paths, Path(folder))
         return _cut(tokens.ids(len(model.tokenizer)).tolist(), model, wanted, eos), ", ".join(paths)
+
+
+def _encoded(model: TextModel, paths: Sequence[str], folder: Path) -> TokenFile:
+    """The tokens of texts, all of them, in a file of a folder."""
+    pieces = parts(open_texts(paths), None, replace(model.split, held_out=0.0))[0]
+    return encode_to_file(pieces, model.tokenizer, folder / "text.ids", model.split.each_line)
 
 
 def _cut(ids: list[int], model: TextModel, wanted: Wanted, eos: int) -> list[list[int]]:
@@ -261,7 +284,7 @@ def _trainer(run: ModelFolder) -> Trainer[TokenBatch]:
     ids = tokens["train"].ids(len(tokenizer))
     source: BatchSource
     if settings.cut:
-        source = Streams(ids, settings.batch, settings.cut, tokenizer.eos)
+        source = Streams(ids, settings.batch, settings.cut, text_end(settings, tokenizer))
     else:
         source = WholeTexts(ids, settings.batch, tokenizer.eos, settings.seed)
     evaluate: Callable[[], Evaluation] | None = None
