@@ -16,6 +16,7 @@ from throughtime.applications.text_model import TextModel
 from throughtime.cli.common import read_lines
 from throughtime.data.parts import PARTS
 from throughtime.inspection.history import read_history
+from throughtime.layers import Recurrent
 from throughtime.tasks import TASKS
 from throughtime.tasks.speech.fusion import open_fusion
 
@@ -97,6 +98,9 @@ def data_case(data: Data) -> Case:
 def predict_case(model: Path, name: str, data: Data) -> Case:
     """What a trained model reads to predict: files of its own kind, or lines."""
     predictor = open_task(model, None).load(model)
+    for layer in predictor.model.modules():
+        if isinstance(layer, Recurrent):
+            layer.engine = "auto"  # one model for many inputs: compiling it pays
     asked = {"explain": True} if data.task == "speech" else {}
     options = open_task(model, None).options(model, "predict")(**asked)
 
