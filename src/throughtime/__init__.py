@@ -19,6 +19,7 @@ Train a model of a task, judge it, use it::
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from throughtime._version import __version__
@@ -86,10 +87,18 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Public names load on first use: the command line answers --help and --version without importing torch.
+    # Names and rooms load on first use: the command line answers --help and --version without importing torch.
+    if name in _rooms():
+        return importlib.import_module(f"throughtime.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'throughtime' has no attribute {name!r}")
+        from throughtime.errors import nearest
+
+        raise AttributeError(f"module 'throughtime' has no attribute {name!r}{nearest(name, [*_HOMES, *_rooms()])}")
     return getattr(importlib.import_module(f"throughtime.{_HOMES[name]}"), name)
+
+
+def _rooms() -> list[str]:
+    return [found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_")]
 
 
 def __dir__() -> list[str]:

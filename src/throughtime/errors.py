@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -38,6 +41,21 @@ def shown(value: object) -> str:
     """
     whole = repr(value)
     return whole if len(whole) <= 60 else f"{whole[:57]}..."
+
+
+def several(values: Iterable[T], what: str) -> Iterable[T]:
+    """Values as they are; one text where a list of them is meant would be read letter by letter.
+
+    Raises:
+        UserError: If it is a text; says what to write.
+
+    Example:
+        >>> several(["a film"], "lines")
+        ['a film']
+    """
+    if isinstance(values, str | bytes):
+        raise UserError(f"{what}: expected a list of texts, got one text {shown(values)}; put it into a list: [text]")
+    return values
 
 
 def listed(names: Iterable[object], most: int = 10) -> str:

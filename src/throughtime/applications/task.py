@@ -29,6 +29,9 @@ class Task:
     makes_data: bool = False
     """Whether it needs no data of the user's."""
 
+    def __repr__(self) -> str:
+        return f"<task {self.name}: {self.summary}>"
+
     def start(
         self, paths: Sequence[str], out: Path, options: dict[str, Any], memory: Mapping[str, Any] | None = None
     ) -> Trainer[Any]:
@@ -106,6 +109,9 @@ class Trained:
     def __init__(self, task: str, folder: Path, model: Model, settings: TrainSettings) -> None:
         self.task, self.folder, self.model, self.settings = task, folder, model, settings
         self.progress: Progress = no_progress
+
+    def __repr__(self) -> str:
+        return in_line(f"<{type(self.model).__name__} of task {self.task} in {str(self.folder)!r}>")
 
     @property
     def suffixes(self) -> Sequence[str]:

@@ -23,9 +23,11 @@ from throughtime.data.text.corpus import Split, TokenFile
 from throughtime.data.text.files import lines_of
 from throughtime.data.text.tokenizer import Tokenizer, Unit
 from throughtime.decoding import Sampling, perplexity, sample, stream_log_prob, token_log_probs
+from throughtime.errors import several
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
 from throughtime.schema import checked
+from throughtime.visible import in_line
 
 NAME = "text"
 """Of the task."""
@@ -137,6 +139,9 @@ class TextModel:
         settings = self.settings.model_copy(update={"device": device})
         self.model = language_model(self.run, settings, self.tokenizer, weights).eval()
 
+    def __repr__(self) -> str:
+        return in_line(f"TextModel({str(self.run.folder)!r}, {self.tokenizer!r})")
+
     def encode(self, text: str) -> list[int]:
         """A text's ids, with EOS where lines end in it."""
         return self.begin(text) + ([self.tokenizer.eos] if self.split.each_line else [])
@@ -150,6 +155,7 @@ class TextModel:
 
     def score(self, lines: Sequence[str], tokens: bool = False) -> list[Score]:
         """The probability of each line, begun from nothing; of every token, too, where ``tokens`` are asked for."""
+        several(lines, "lines")
         ids = [self.encode(line) for line in lines]
         found = token_log_probs(self.model, ids)
         return [self._score(line, i, each, tokens) for line, i, each in zip(lines, ids, found, strict=True)]

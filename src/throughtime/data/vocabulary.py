@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from throughtime.errors import listed
+
 UNKNOWN = "<unk>"
 """Stands for every symbol that an open vocabulary does not hold."""
 
@@ -34,6 +36,9 @@ class Vocabulary:
             twice = next(symbol for symbol, count in Counter(self.symbols).items() if count > 1)
             raise ValueError(f"expected symbols that differ, got {twice!r} twice")
         self.is_open = self.symbols[:1] == [UNKNOWN]
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self.symbols):,} symbols: {listed(self.symbols, 5)})"
 
     @classmethod
     def learn(

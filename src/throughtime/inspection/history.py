@@ -48,11 +48,11 @@ class History:
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else math.nan
 
 
-def read_history(path: Path) -> History:
+def read_history(path: str | Path) -> History:
     """Reads a run's ``metrics.jsonl``; a run that was not trained has none, a killed one's last line may be cut."""
     found = History()
     diverged = None
-    for event in read_metrics(path):
+    for event in read_metrics(Path(path)):
         if event.get("event") == "diverged":
             diverged = int(event["step"])
         elif event.get("event") == "step":

@@ -35,7 +35,7 @@ SATURATED = (
 )
 
 
-def write_page(inspection: Inspection, folder: Path, of: str, facts: Sequence[str]) -> Path:
+def write_page(inspection: Inspection, folder: str | Path, of: str, facts: Sequence[str]) -> Path:
     """Writes ``index.html``, which needs nothing beside it, and every figure as a PNG; gives the page's path.
 
     Args:
@@ -44,6 +44,7 @@ def write_page(inspection: Inspection, folder: Path, of: str, facts: Sequence[st
         of: What is looked at: the page's title, and the second line of each figure's.
         facts: Lines below the title: the model, the data.
     """
+    folder = Path(folder)
     make_folder(folder)
     panels = draw_panels(inspection, of)
     for panel in panels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell, find_cell
 from throughtime.engine import Lengths, as_lengths, check_engine, check_inputs, check_state, real_steps
+from throughtime.errors import nearest
 from throughtime.layers.directed import Directed, share
 from throughtime.layers.stream import Stream, check_one_way
 
@@ -78,6 +80,7 @@ class Recurrent(nn.Module):
         if num_layers < 1:
             raise ValueError(f"expected num_layers to be at least 1, got {num_layers}")
         factory = find_cell(cell) if isinstance(cell, str) else cell
+        check_options(type(self), factory, options)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -195,6 +198,20 @@ class Recurrent(nn.Module):
         flags = [n for n in ("bidirectional", "residual") if getattr(self, n)]
         shares = [f"{n}={getattr(self, n)}" for n in ("dropout", "input_dropout") if getattr(self, n)]
         return ", ".join([f"{self.input_size} -> {self.output_size}", *flags, *shares])
+
+
+def check_options(layer: type[nn.Module], factory: Callable[..., Cell], options: Mapping[str, Any]) -> None:
+    """Refuses an option that neither the layer nor its cell has.
+
+    Raises:
+        TypeError: Names the nearest one.
+    """
+    known = inspect.signature(factory).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    named = [*inspect.signature(layer).parameters, *inspect.signature(Recurrent).parameters, *known]
+    for name in options.keys() - known.keys():
+        raise TypeError(f"{layer.__name__} has no argument {name!r}{nearest(name, named)}")
 
 
 def _real(inputs: Tensor, lengths: Tensor | None) -> Tensor:

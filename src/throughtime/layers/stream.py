@@ -50,6 +50,9 @@ class Stream:
         first, width = next(iter(parameters.values())), cells[0].cell.input_size
         self.shape, self.dtype, self.device = torch.Size((batch_size, width)), first.dtype, first.device
 
+    def __repr__(self) -> str:
+        return f"Stream({len(self.cells)} cells, {self.shape[0]} rows of {self.shape[1]} features)"
+
     def step(self, inputs: Tensor) -> Tensor:
         """One step: ``[B, input_size]`` to ``[B, output_size]``.
 

@@ -272,7 +272,8 @@ class GRU(_TorchLike):
     make_cell = GRUCell
 
 
-def _lstm_cell(input_size: int, hidden_size: int, *, proj_size: int, **options: Any) -> Cell:
+def _lstm_cell(input_size: int, hidden_size: int, *, proj_size: int, memory: float | None = None) -> Cell:
+    options = {} if memory is None else {"memory": memory}
     if proj_size:
         return ProjectedLSTMCell(input_size, hidden_size, proj_size=proj_size, **options)
     return LSTMCell(input_size, hidden_size, **options)

@@ -124,17 +124,18 @@ class TensorFile:
 
 
 @contextmanager
-def open_tensors(path: Path) -> Iterator[TensorFile]:
+def open_tensors(path: str | Path) -> Iterator[TensorFile]:
     """A file of :func:`save_tensors`; one and the same, also where a running training replaces it meanwhile.
 
     Raises:
         UserError: If it is missing, damaged, or no safetensors file.
     """
+    path = Path(path)
     with open_regular(path) as file:
         yield TensorFile(path, file)
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads what :func:`save_tensors` wrote.
 
     Raises:
@@ -144,14 +145,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return file.load(), file.data
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], data: Mapping[str, Any] | None = None) -> None:
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], data: Mapping[str, Any] | None = None) -> None:
     """Writes tensors and plain data as one file, atomically."""
+    path = Path(path)
     owned = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"throughtime": json.dumps(data)} if data is not None else {}
     write_chunks(path, [save(owned, metadata)])
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
+def save_weights(path: str | Path, model: nn.Module) -> None:
     """Writes a model's weights."""
     save_tensors(path, model.state_dict())
 

@@ -87,12 +87,12 @@ class Trainer(Generic[BatchT]):
         model: Model,
         source: Source[BatchT],
         plan: Plan,
-        folder: Path,
+        folder: str | Path,
         evaluate: Callable[[], Evaluation] | None = None,
         observers: Sequence[Observer] = (),
         watch: bool = False,
     ) -> None:
-        self.model, self.source, self.plan, self.folder = model, source, plan, folder
+        self.model, self.source, self.plan, self.folder = model, source, plan, Path(folder)
         self.evaluate, self.observers, self.watch = evaluate, observers, watch
         self.optimiser = make_optimiser(plan.optimiser, model.parameters(), plan.lr, plan.weight_decay, plan.momentum)
         self.clipper = Clipper(plan.clip_norm, plan.clip_value)
@@ -100,6 +100,12 @@ class Trainer(Generic[BatchT]):
         self.progress = Progress()
         self.carried: State | None = None
         self._stop = False
+
+    def __repr__(self) -> str:
+        model = type(self.model).__name__
+        return (
+            f"Trainer({model}, {len(self.source):,} batches an epoch, step {self.progress.step}, {str(self.folder)!r})"
+        )
 
     @property
     def total(self) -> int | None:

@@ -28,7 +28,7 @@ SLACK = 2
 """How often a parameter may be made: a module may replace one."""
 
 
-def load_model(path: Path, build: Callable[[], ModelT], checkpoint: Path | None = None) -> ModelT:
+def load_model(path: str | Path, build: Callable[[], ModelT], checkpoint: str | Path | None = None) -> ModelT:
     """Builds a model around the weights of a file.
 
     The model is built without memory for its weights first, and compared with the file's header. Start values are not
@@ -42,6 +42,7 @@ def load_model(path: Path, build: Callable[[], ModelT], checkpoint: Path | None 
     Raises:
         UserError: If the file is missing or damaged, or holds another model's weights.
     """
+    path, checkpoint = Path(path), None if checkpoint is None else Path(checkpoint)
     if checkpoint is not None and not path.exists() and checkpoint.exists():
         path = checkpoint
     with open_tensors(path) as file, torch.random.fork_rng(devices=[]):
@@ -55,12 +56,13 @@ def load_model(path: Path, build: Callable[[], ModelT], checkpoint: Path | None 
     return model
 
 
-def load_weights(path: Path, model: nn.Module) -> None:
+def load_weights(path: str | Path, model: nn.Module) -> None:
     """Reads weights into a model.
 
     Raises:
         UserError: If the file is missing or damaged, or holds another model's weights.
     """
+    path = Path(path)
     with open_tensors(path) as file:
         check_forms(path, forms_of(model.state_dict()), file.forms, WEIGHTS)
         tensors = file.load()

@@ -18,7 +18,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers.normalizers import Lowercase
 
 from throughtime.data.text.tokenizer_file import LARGEST, accept
-from throughtime.errors import UserError, listed
+from throughtime.errors import UserError, listed, several
 from throughtime.files import write_text
 from throughtime.plain import parse_object, read_text
 
@@ -52,6 +52,9 @@ class Tokenizer:
         inner.encode_special_tokens = True
         self.inner = inner
 
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.unit}, {len(self):,} tokens)"
+
     @classmethod
     def train(
         cls,
@@ -80,6 +83,7 @@ class Tokenizer:
             >>> tokenizer.tokens(tokenizer.encode("not to bee"))
             ['not', 'to', '<unk>']
         """
+        several(pieces, "pieces")
         inner, trainer = _untrained(unit, min_count, max_size)
         if lowercase:
             inner.normalizer = Lowercase()
