@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,13 @@ import numpy.typing as npt
 
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.intervals import INTERVALS, Region, read_intervals
+from throughtime.data.notes import leave_out, note
 from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError
 from throughtime.extras import extra
+
+BROKEN = {"pseudo", "pseudogene"}
+"""Qualifiers of features that are broken genes."""
 
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
 FASTA = (".fa", ".fasta", ".fna")
@@ -74,7 +78,7 @@ def read_fasta(path: Path) -> Iterator[Record]:
         raise UserError(f"{path}: expected FASTA, whose records begin with a line '>name', got {first.strip()[:40]!r}")
     lines = (line for lines in ([first], text) for line in lines)
     for number, (title, letters) in enumerate(fasta.SimpleFastaParser(lines), 1):
-        name, _, header = title.strip().partition(" ")
+        name, header = [*title.split(maxsplit=1), "", ""][:2]  # a name ends at the first space or tab
         where = f"{path}: record {name or number}"
         if not letters.strip():
             raise UserError(f"{where}: expected letters, got none; fill the record, or take it out")
@@ -85,9 +89,15 @@ def _with_intervals(path: Path, beside: Path) -> Iterator[Record]:
     regions = read_intervals(beside)
     seen = set()
     for record in read_fasta(path):
+        if record.name in seen and record.name in regions:
+            raise UserError(
+                f"{record.where}: expected one record of a name that has regions, got {record.name!r} twice"
+            )
         seen.add(record.name)
+        circular = record.name in regions.circular
         found = regions.get(record.name, {})
-        yield replace(record, regions=[_inside(region, record, at) for at, region in found.items()])
+        inside = [part for at, region in found.items() for part in _inside(region, record, at, circular)]
+        yield replace(record, regions=inside)
     for name in regions.keys() - seen:
         at = next(iter(regions[name]))
         raise UserError(f"{at}: expected the name of a record of {path.name}, got {name!r}; mend it, or add the record")
@@ -106,30 +116,51 @@ def _read_genbank(path: Path) -> Iterator[Record]:
         if not len(codes):
             raise UserError(f"{where}: expected its letters (ORIGIN), got none; download the full record")
         plain = Record(record.id, record.description, codes, where)
-        coding = [feature for feature in record.features if feature.type == "CDS"]
-        regions = [_inside(region, plain, where) for feature in coding for region in _parts(feature, where)]
+        own = {record.id, record.name, *record.annotations.get("accessions", ())}
+        parts = (part for feature in _coding(record, where) for part in _parts(feature, where, own))
+        regions = [inside for part in parts for inside in _inside(part, plain, where)]
         yield replace(plain, regions=regions)
     if record is None:
         raise UserError(f"{path}: expected GenBank, whose records begin with LOCUS, found none")
 
 
 def _parse_genbank(path: Path) -> Iterator[Any]:
+    odd = extra("Bio", "dna", "reading GenBank").BiopythonWarning
     records = extra("Bio.SeqIO", "dna", "reading GenBank").parse(io.StringIO("".join(file_lines(path))), "genbank")
     while True:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd LOCUS lines and the like, which do not matter here
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
             try:
                 record = next(records, None)
             except (ValueError, AssertionError, IndexError, RecursionError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise UserError(f"{path}: expected GenBank, got a broken record: {reason}") from error
+        for warning in told:
+            if issubclass(warning.category, odd):
+                note(f"{path}: {' '.join(str(warning.message).split())[:200]}")
         if record is None:
             return
         yield record
 
 
-def _parts(feature: Any, where: str) -> Iterator[Region]:
-    """The parts of a coding feature, in the order that they are read; each goes on where the one before stopped."""
+def _coding(record: Any, where: str) -> Iterator[Any]:
+    """The coding features of a record, but for those of broken genes."""
+    broken = [feature for feature in record.features if BROKEN & feature.qualifiers.keys()]
+    tags = {tag for gene in broken if gene.type == "gene" for tag in gene.qualifiers.get("locus_tag", ())}
+    for feature in record.features:
+        if feature.type != "CDS":
+            continue
+        if BROKEN & feature.qualifiers.keys() or tags & set(feature.qualifiers.get("locus_tag", ())):
+            leave_out(f"{where} {str(feature.location)[:80]}", "a CDS of a pseudogene (/pseudo, /pseudogene)")
+        else:
+            yield feature
+
+
+def _parts(feature: Any, where: str, own: Collection[str]) -> Iterator[Region]:
+    """The parts of a coding feature, in the order that they are read; each goes on where the one before stopped.
+
+    Those on another sequence than its ``own`` are counted, but are no regions of this one.
+    """
     if feature.location is None:
         raise UserError(f"{where}: expected the place of a CDS, got one that cannot be read; mend the record")
     first = feature.qualifiers.get("codon_start", ["1"])[0]
@@ -143,17 +174,30 @@ def _parts(feature: Any, where: str) -> Iterator[Region]:
             begin, end = int(part.start), int(part.end)  # of fuzzy ends, what is known
         except TypeError as error:  # a place that is told to be unknown
             raise UserError(f"{where}: expected the place of a CDS, got {str(part)[:40]!r}; mend the record") from error
-        yield Region(begin, end, -1 if part.strand == -1 else 1, read % 3)
+        if part.ref is None or part.ref in own:
+            yield Region(begin, end, -1 if part.strand == -1 else 1, read % 3)
+        else:
+            leave_out(f"{where} {str(part)[:80]}", "a part of a CDS that lies on another sequence; its frame counts it")
         read += end - begin
 
 
-def _inside(region: Region, record: Record, where: str) -> Region:
-    if not 0 <= region.begin < region.end <= len(record.codes):
+def _inside(region: Region, record: Record, where: str, circular: bool = False) -> list[Region]:
+    """A region, in two parts where it goes on past the end of a circular sequence, in the order that they are read.
+
+    Raises:
+        UserError: If it lies outside of its sequence.
+    """
+    length = len(record.codes)
+    if circular and 0 <= region.begin < length < region.end <= region.begin + length:
+        parts = [region.within(0, length), region.within(length, 2 * length)]
+        return [part for part in parts[:: region.strand] if part is not None]
+    if not 0 <= region.begin < region.end <= length:
         raise UserError(
-            f"{where}: expected intervals within the {len(record.codes):,} letters of {record.name}, got "
-            f"{region.begin + 1}..{region.end}; are they of another sequence?"
+            f"{where}: expected intervals within the {length:,} letters of {record.name}, got "
+            f"{region.begin + 1}..{region.end}; are they of another sequence, or of a circular one that is not told to "
+            "be one (Is_circular=true)?"
         )
-    return region
+    return [region]
 
 
 LABELS = ("non-coding", "+1", "+2", "+3", "-1", "-2", "-3")

@@ -67,7 +67,7 @@ def read_sequences(
 
 
 def _split_header(path: Path, record: Record) -> tuple[str, str]:
-    if record.header and " " not in record.header:
+    if record.header and len(record.header.split()) == 1:
         return record.name, record.header
     name, _, label = record.name.rpartition("|")
     if record.header or not (name and label):

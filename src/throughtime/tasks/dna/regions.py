@@ -21,7 +21,7 @@ from throughtime.applications.task import Progress, Report, Table, no_progress
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.codons import open_frames
 from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
-from throughtime.data.dna.intervals import Region, check_intervals, write_intervals
+from throughtime.data.dna.intervals import Region, check_intervals, check_name, write_intervals
 from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
 from throughtime.errors import UserError
 from throughtime.models import Model, StrandBatch, StrandTagger
@@ -205,6 +205,8 @@ class DnaRegions(Application[DnaExample]):
             check_intervals(options.out)
         found: list[tuple[str, int, Region]] = []
         for number, record in enumerate(records):
+            if options.out is not None:
+                check_name(options.out, record.name, record.where)
             course = self._follow(model, record.codes, self.progress)
             regions = regions_of(course)
             found += [(record.name, len(record.codes), region) for region in regions]
