@@ -11,6 +11,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
+import torch
+
 from throughtime.data.parts import PARTS
 from throughtime.errors import UserError, listed, shown
 from throughtime.files import make_folder, write_chunks
@@ -137,6 +141,22 @@ def rows(data: Any, names: Sequence[str]) -> list[Row]:
         else:
             raise UserError(f"example {number}: expected ({listed(names)}), got {shown(row)}")
     return found
+
+
+def as_array(value: Any) -> npt.NDArray[Any]:
+    """An array of what may be an array, a tensor on any device, or lists; one of no dimension where it is none.
+
+    Example:
+        >>> as_array([[1, 2], [3, 4]]).shape, as_array([[1], [2, 3]]).shape, as_array(None).shape
+        ((2, 2), (), ())
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        value = value.float() if value.dtype == torch.bfloat16 else value
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError):  # rows of several lengths, or a sparse tensor
+        return np.array(None)
 
 
 def texts(found: Sequence[Row], *names: str) -> list[tuple[str, ...]]:

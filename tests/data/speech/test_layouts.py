@@ -239,3 +239,14 @@ def test_the_same_stretch_twice_is_once_and_another_is_not(tmp_path: Path) -> No
     rows = [("a", 0.0), ("b", 1.0), ("a", 0.0)]
     lines = [json.dumps({"audio_filepath": "a.wav", "text": t, "offset": o, "duration": 1}) for t, o in rows]
     assert [each.transcript for each in read_recordings([write(tmp_path / "m.jsonl", *lines)])] == ["a", "b"]
+
+
+def test_what_systems_leave_beside_recordings_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav", "._a.wav", ".ipynb_checkpoints/b.wav", "__MACOSX/._c.wav")
+    write(tmp_path / "a.txt", "to be")
+    write(tmp_path / "._a.txt", "Mac OS X")
+    write(tmp_path / ".ipynb_checkpoints/d.txt", "or not")
+    with noting() as notes:
+        assert [each.transcript for each in read_recordings([tmp_path])] == ["to be"]
+    assert f"{tmp_path}: not looked at, since hidden or left there by a system: " in notes.taken[0]
+    assert is_recordings(tmp_path)

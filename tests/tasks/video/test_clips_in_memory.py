@@ -18,7 +18,7 @@ from throughtime.applications.prediction import COMMON
 from throughtime.data.video.clips import Look, Video
 from throughtime.errors import UserError
 from throughtime.tasks.video.examples import ClipExample, VideoSettings, steps_of
-from throughtime.tasks.video.memory import FPS, Film
+from throughtime.tasks.video.memory import FPS, Film, as_clip
 from throughtime.tasks.video.predictions import ActionWindow, VideoPrediction
 from throughtime.tasks.video.task import ActionOptions, VideoActions
 
@@ -139,7 +139,24 @@ def test_what_is_no_clip_is_named(tmp_path: Path, data: Any, said: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("line", ['{"path": "a.avi"}', '{"path": 3, "label": "a"}', '{"path": "", "label": "a"}', "[]"])
+def test_clips_may_be_tensors(tmp_path: Path) -> None:
+    points = torch.tensor([[0.5, 1.0], [0.25, 2.0]], requires_grad=True)
+    (found,) = read([(points, "a")], tmp_path)
+    assert found.points == points.tolist()
+    assert isinstance(as_clip((torch.from_numpy(frames(2)), 6), "a"), Film)
+    assert as_clip(points.to(torch.bfloat16), "a") == points.tolist()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"path": "no.avi", "label": "a"}',
+        '{"path": "a.avi"}',
+        '{"path": 3, "label": "a"}',
+        '{"path": "", "label": "a"}',
+        "[]",
+    ],
+)
 def test_a_broken_line_of_a_list_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "list.jsonl").write_text(f"\n{line}\n")
     with pytest.raises(UserError, match=r"list\.jsonl:2: expected "):

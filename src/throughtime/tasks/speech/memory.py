@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from throughtime.applications.memory import rows, write_rows
+from throughtime.applications.memory import as_array, rows, write_rows
 from throughtime.data.speech.audio import RATES, check_samples
 from throughtime.errors import UserError, shown
 from throughtime.extras import extra
@@ -57,7 +56,7 @@ def write_sound(path: Path, sound: Any, where: str) -> Path:
     Raises:
         UserError: If it is none, or empty; if a sample is no number, or the reals are as large as whole numbers are.
     """
-    if not (isinstance(sound, Sequence) and len(sound) == 2 and np.ndim(sound[1]) == 0):
+    if not (isinstance(sound, Sequence) and len(sound) == 2 and as_array(sound[1]).ndim == 0):
         raise UserError(f"{where}: expected (waveform, rate), got a {type(sound).__name__}")
     samples, rate = _samples(sound[0], where), _rate(sound[1], where)
     soundfile = extra("soundfile", "speech", "sound in memory")
@@ -70,13 +69,7 @@ def write_sound(path: Path, sound: Any, where: str) -> Path:
 
 def _samples(waveform: Any, where: str) -> npt.NDArray[Any]:
     """``[T]``, of 16-bit whole numbers or 32-bit reals."""
-    if isinstance(waveform, torch.Tensor):
-        waveform = waveform.detach().cpu()
-        waveform = (waveform.float() if waveform.is_floating_point() else waveform).numpy()
-    try:
-        samples = np.asarray(waveform)
-    except ValueError:  # rows of several lengths
-        samples = np.array(None)
+    samples = as_array(waveform)
     if samples.ndim == 2 and 1 in samples.shape:  # one channel, as torchaudio and soundfile give it
         samples = samples.reshape(-1)
     if samples.ndim != 1 or not (samples.dtype == np.int16 or np.issubdtype(samples.dtype, np.floating)):

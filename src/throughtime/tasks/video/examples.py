@@ -13,13 +13,14 @@ import numpy.typing as npt
 from throughtime.applications.application import SignalSettings
 from throughtime.applications.settings import option
 from throughtime.data.classes import class_folders
+from throughtime.data.parts import is_file
 from throughtime.data.text.files import file_lines
 from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.clips import Look, clips_of
 from throughtime.data.video.columns import check_classes
 from throughtime.data.video.keypoints import read_points
-from throughtime.errors import UserError, listed
+from throughtime.errors import UserError, listed, shown
 from throughtime.plain import parse_object
 from throughtime.tasks.video.windows import cut
 from throughtime.training import OptimiserName
@@ -113,6 +114,8 @@ def _read_list(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
         file, label = row.get("path"), row.get("label")
         if not isinstance(file, str) or not isinstance(label, str) or not file or not label.strip():
             raise UserError(f"{where}: expected texts under path and label, got {line.strip()[:40]!r}; mend the line")
+        if not is_file(path.parent / file):
+            raise UserError(f"{where}: expected the video {shown(str(path.parent / file))}, which is not there")
         yield from _read_clip(path.parent / file, label.strip(), settings)
 
 

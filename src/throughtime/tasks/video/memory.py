@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.applications.memory import Row, write_rows
+from throughtime.applications.memory import Row, as_array, write_rows
 from throughtime.data.video.clips import GAP, PIXELS
 from throughtime.data.video.columns import CLIP, FRAME, LABEL
 from throughtime.data.video.keypoints import FURTHEST
@@ -66,7 +66,8 @@ def as_clip(item: Any, where: str) -> Path | Film | Points:
     """A clip in memory, or the path of one.
 
     Args:
-        item: A path; an array of key points ``[T, k]``; of frames ``[T, H, W, 3]``, uint8, or ``(frames, fps)``.
+        item: A path; an array, tensor or lists of key points ``[T, k]``; an array or tensor of frames ``[T, H, W, 3]``,
+            uint8, or ``(frames, fps)``.
         where: For messages.
 
     Raises:
@@ -75,12 +76,9 @@ def as_clip(item: Any, where: str) -> Path | Film | Points:
     if isinstance(item, str | Path):
         return Path(item)
     fps: Any = FPS
-    if isinstance(item, tuple) and len(item) == 2 and np.ndim(item[1]) == 0:
+    if isinstance(item, tuple) and len(item) == 2 and as_array(item[1]).ndim == 0:
         item, fps = item
-    try:
-        values = np.asarray(item)
-    except ValueError:  # rows of several lengths
-        values = np.array(None)
+    values = as_array(item)
     if values.ndim == 2 and values.size and values.dtype.kind in "iuf":
         if not (np.abs(values) <= FURTHEST).all():  # nor is what is no number
             raise UserError(f"{where}: expected numbers at most {FURTHEST:g} from 0, got others; mend the key points")
