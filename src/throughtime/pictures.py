@@ -34,6 +34,8 @@ FONTS = (
     *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic"),
 )
 """Where letters are looked for, one after the other; what a machine lacks of them is passed over."""
+LABEL = 40
+"""Letters of a label in a legend or at a tick."""
 LACKING = 12
 """Letters that no font has, named in a picture's note at most."""
 
@@ -210,8 +212,12 @@ def tick_boxes(axis: Any) -> list[Any]:
 
 def _take_literally(figure: Figure) -> None:
     """Texts and the labels of ticks are shown as they are written, but for control characters."""
+    from matplotlib.legend import Legend
     from matplotlib.text import Text
 
+    for legend in figure.findobj(Legend):
+        for text in legend.get_texts():
+            text.set_text(_cut(text.get_text(), LABEL))
     for text in figure.findobj(Text):
         text.set_parse_math(False)
         if text.get_text() != visible(text.get_text()):
@@ -232,7 +238,7 @@ def _write_plainly(formatter: Any) -> None:
     own = type(formatter).__name__.startswith("Log")
 
     def written(values: Sequence[float]) -> list[str]:
-        labels = [plain_power(label) if own else in_line(label) for label in formatter.written_by(values)]
+        labels = [plain_power(label) if own else _cut(in_line(label), LABEL) for label in formatter.written_by(values)]
         every = len(labels) + 1 if getattr(formatter, "mute", False) else getattr(formatter, "every", 1)
         there = [number for number, label in enumerate(labels) if label]
         kept = set(there[:: min(every, len(there) or 1)]) if every <= len(labels) else set()

@@ -24,21 +24,22 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
             panels.setdefault((row["what"], peer), []).append(row)
     shapes = [len({shape_label(row) for row in found}) for found in panels.values()] or [1]
     cells = list(dict.fromkeys(row["cell"] for row in rows))
-    height = 1.1 + sum(0.28 * count + 0.95 for count in shapes)
-    figure = new_figure(9.0, height)
+    height = 1.3 + sum(0.28 * count + 0.95 for count in shapes)
+    machine = result["machine"]
+    figure = new_figure(
+        10.0,
+        height,
+        "How many times faster than the peer, in memory smaller, with the same weights and threads",
+        f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}",
+        f"{result['date']}, commit {result['commit'] or 'unknown'}",
+    )
     axes = figure.subplots(len(shapes), 1, squeeze=False, height_ratios=[count + 2 for count in shapes])[:, 0]
     for axis, ((what, peer), found) in zip(axes, panels.items(), strict=False):
         _panel(axis, what, peer, found, cells)
+    axes[-1].set_xlabel("the peer's figure by ours (ratio, log scale)", fontsize=8)
     if not panels:
         axes[0].text(0.5, 0.5, "nothing here has a peer", ha="center", va="center")
         axes[0].set_axis_off()
-    machine = result["machine"]
-    figure.suptitle(
-        "How many times faster than the peer, in memory smaller, with the same weights and threads\n"
-        f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}, {result['date']}, "
-        f"commit {result['commit'] or 'unknown'}",
-        fontsize=10,
-    )
     save_figure(figure, path)
 
 
@@ -66,6 +67,7 @@ def _panel(axis: Any, what: str, peer: str, rows: Sequence[Row], cells: Sequence
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_yticks(range(len(shapes)), shapes, fontsize=8)
+    axis.set_ylabel("sizes (B, T)", fontsize=8)
     axis.set_ylim(len(shapes) - 0.5, -0.5)
     axis.tick_params(axis="x", labelsize=8)
     axis.grid(axis="x", color="0.85", lw=0.6)

@@ -29,6 +29,11 @@ def describe_runs(runs: Iterable[Path]) -> str:
     return f"{short_name(first.resolve().parent)} ({_described(read_json(first / 'config.json'), cell=False)})"
 
 
+def describe_model(task: str, settings: Any) -> str:
+    """A model by its task and settings: ``video: gru, 2 × 64 units``."""
+    return _described({"task": task, "settings": settings.model_dump()}, cell=True)
+
+
 def _described(config: dict[str, Any], cell: bool) -> str:
     settings = config.get("settings")
     values = settings if isinstance(settings, dict) else {}

@@ -26,7 +26,7 @@ POINTS = 1500
 PLUS, MINUS, KNOWN = COLOURS[2], COLOURS[4], COLOURS[7]
 
 
-def draw_genome(path: Path, record: Record, course: Course, regions: Sequence[Region]) -> None:
+def draw_genome(path: Path, record: Record, course: Course, regions: Sequence[Region], *title: str) -> None:
     """Draws what was found in a genome.
 
     The plus strand stands above the line, the minus strand below it.
@@ -36,11 +36,12 @@ def draw_genome(path: Path, record: Record, course: Course, regions: Sequence[Re
         record: The genome, with its annotation where it has one.
         course: What is said of every base.
         regions: What was made of that.
+        title: Lines above it, after the record's name.
     """
     length = len(record.codes)
     rows = min(ROWS, max(1, math.ceil(length / ROW)))
     size = max(1, math.ceil(length / rows))
-    figure = new_figure(14, 0.6 + 1.35 * rows)
+    figure = new_figure(14, 1.4 + 1.35 * rows, f"{record.name}: coding regions", *title)
     axes = figure.subplots(rows, 1, squeeze=False)[:, 0]
     for number, axis in enumerate(axes):
         begin, end = number * size, min(length, (number + 1) * size)
@@ -55,10 +56,11 @@ def draw_genome(path: Path, record: Record, course: Course, regions: Sequence[Re
         axis.set_xlim(begin + 1, begin + size)
         axis.set_ylim(-1.7, 1.7)
         axis.set_yticks([-1, 0, 1], ["1", "0", "1"])
+        axis.set_ylabel("probability\n(by strand)", fontsize=8)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.spines[["top", "right"]].set_visible(False)
     _legend(figure, record, end - begin > POINTS)
-    axes[-1].set_xlabel("base")
+    axes[-1].set_xlabel("place (base)")
     save_figure(figure, path)
 
 
@@ -89,5 +91,4 @@ def _legend(figure: Any, record: Record, binned: bool) -> None:
     ]
     if record.regions is not None:
         entries.append(Patch(color=KNOWN, label="annotated"))
-    figure.legend(handles=entries, loc="outside upper right", ncols=len(entries), frameon=False, fontsize=9)
-    figure.suptitle(f"{record.name}: coding regions", x=0.01, ha="left", fontsize=11)
+    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), frameon=False, fontsize=9)

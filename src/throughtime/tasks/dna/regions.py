@@ -14,6 +14,7 @@ from rich.text import Text
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import HARDEST, Application
+from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import Count
 from throughtime.applications.options import Drawn, Written
 from throughtime.applications.prediction import Prediction
@@ -211,7 +212,7 @@ class DnaRegions(Application[DnaExample]):
             regions = regions_of(course)
             found += [(record.name, len(record.codes), region) for region in regions]
             if options.picture is not None and number == 0:
-                draw_genome(options.picture, record, course, regions)
+                draw_genome(options.picture, record, course, regions, describe_model(self.name, self.settings))
             yield _show(record, regions, ["only its first record is drawn"] if options.picture and number == 1 else [])
         if options.out is not None:
             write_intervals(options.out, found)

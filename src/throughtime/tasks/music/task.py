@@ -12,6 +12,7 @@ import torch
 from rich.text import Text
 
 from throughtime.applications.application import Application, ExampleSettings
+from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
@@ -21,6 +22,7 @@ from throughtime.data.parts import check_there
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
+from throughtime.pictures import short_name
 from throughtime.tasks.music.events import EventModel
 from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, roll_as_svg, tune_data, write_tune
 from throughtime.tasks.music.keys import Keys
@@ -217,9 +219,11 @@ class Music(Application[TuneExample]):
         found = kind.next(model, tune, options.nbest)
         mean = float(nats.mean())
         if options.picture is not None:
-            draw_tune(options.picture, tune, self.grid, kind.surprise(tune, nats))
+            title = (short_name(example.where), describe_model(self.name, self.settings))
+            draw_tune(options.picture, tune, self.grid, kind.surprise(tune, nats), *title)
         if options.out is not None:
-            write_tune(options.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid)
+            title = (f"{short_name(example.where)}, continued", describe_model(self.name, self.settings))
+            write_tune(options.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid, *title)
         shown = Text(f"{example.where}  {mean:.3f} nats per {kind.step}  next: ")
         shown.append(", ".join(f"{name} {100 * chance:.0f} %" for name, chance in found))
         by_step: dict[str, Any] = {f"nats_per_{kind.step}": mean, f"{kind.step}s": len(nats)}
@@ -246,6 +250,7 @@ class MusicSampler:
 
     def __init__(self, music: Music, model: Any) -> None:
         self.kind, self.grid, self.model = music.kind, music.grid, model
+        self.described = describe_model(music.name, music.settings)
 
     def warnings(self, prompt: str) -> Sequence[str]:
         """None: what cannot be read is an error."""
@@ -311,4 +316,4 @@ class MusicSample:
 
     def save(self, path: Path) -> None:
         """Writes MIDI, sound, or a picture."""
-        write_tune(path, self.tune, self.sampler.grid)
+        write_tune(path, self.tune, self.sampler.grid, "a tune that was drawn", self.sampler.described)

@@ -12,6 +12,7 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import Application, ExampleSettings, Where
+from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Drawn, Explained, Ranked, Searched
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
@@ -184,7 +185,7 @@ class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
         weights = self.attended(model, ids, tokens)
         across, down = self.steps_of(source, ids, tokens)
         if options.picture is not None:
-            draw_attention(options.picture, across, down, weights)
+            draw_attention(options.picture, across, down, weights, source, describe_model(self.name, self.settings))
         if not options.explain:
             return Text(), {}
         shares = [[round(share, 4) for share in row] for row in weights.tolist()]
@@ -223,7 +224,7 @@ def show_attention(source: Sequence[str], target: Sequence[str], weights: Tensor
     return shown
 
 
-def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], weights: Tensor) -> None:
+def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], weights: Tensor, *title: str) -> None:
     """A heat map of the attention, the source across and the target down.
 
     Raises:
@@ -231,9 +232,17 @@ def draw_attention(path: Path, source: Sequence[str], target: Sequence[str], wei
     """
     if not (source and target):
         raise UserError("--picture: expected a line with something to attend to, got an empty one")
-    figure = new_figure(1.5 + 0.35 * len(source), 1.5 + 0.3 * len(target))
+    figure = new_figure(max(5.0, 2.5 + 0.35 * len(source)), max(4.0, 2.5 + 0.3 * len(target)), "Attention", *title)
     axes = figure.subplots()
-    axes.imshow(weights.numpy(), cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-    axes.set_xticks(range(len(source)), source, rotation=60, ha="right")
-    axes.set_yticks(range(len(target)), target)
+    image = axes.imshow(weights.numpy(), cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+    axes.set_xticks(range(len(source)), map(_seen, source), rotation=90)
+    axes.set_yticks(range(len(target)), map(_seen, target))
+    axes.set_xlabel("what is read (source)")
+    axes.set_ylabel("what is said (target)")
+    figure.colorbar(image, ax=axes, label="attention (share of a row)")
     save_figure(figure, path)
+
+
+def _seen(step: str) -> str:
+    """A step's name, also where it is nothing or a space."""
+    return step if step.strip() else "␣" * len(step) or "(end)"

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from rich.text import Text
 
+from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.prediction import Prediction
 from throughtime.decoding.ctc import CTCHypothesis
-from throughtime.pictures import COLOURS, new_figure, save_figure
+from throughtime.pictures import COLOURS, DASHES, new_figure, save_figure, short_name
 from throughtime.tasks.speech.recogniser import Heard
 
 INCHES = 1.6
@@ -109,7 +111,16 @@ def show_hypotheses(shown: Text, texts: Sequence[str], hypotheses: Sequence[CTCH
         shown.append(f"  {scores}", "dim")
 
 
-def draw(path: Path, heard: Heard, said: Sequence[Said], shift: float, step: float, names: Sequence[str]) -> None:
+def draw(
+    path: Path,
+    heard: Heard,
+    said: Sequence[Said],
+    shift: float,
+    step: float,
+    names: Sequence[str],
+    title: str,
+    settings: Any,
+) -> None:
     """The spectrogram with what was said over it, and the probability of every symbol over time.
 
     Args:
@@ -119,15 +130,17 @@ def draw(path: Path, heard: Heard, said: Sequence[Said], shift: float, step: flo
         shift: Seconds of a frame.
         step: Seconds of a step of the model.
         names: Of the symbols, blank first.
+        title: A line above it.
+        settings: Of the model, which a second line names.
     """
     frames = np.concatenate(heard.frames)
     chances = torch.cat(heard.log_probs).exp().numpy()
     seconds = len(frames) * shift
-    figure = new_figure(max(6.0, INCHES * seconds), 5.0)
+    figure = new_figure(max(7.0, INCHES * seconds), 5.6, short_name(title), describe_model("speech", settings))
     top, low = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     span = (0.0, seconds, 0.0, frames.shape[1])
     top.imshow(frames.T, origin="lower", aspect="auto", extent=span, cmap="magma", interpolation="nearest")
-    top.set_ylabel("mel band")
+    top.set_ylabel("frequency (mel band)")
     for one in said:
         top.axvspan(one.start, one.end, ymin=0.97, color="#56B4E9")
         top.text(
@@ -135,10 +148,11 @@ def draw(path: Path, heard: Heard, said: Sequence[Said], shift: float, step: flo
         )
     times = (np.arange(len(chances)) + 0.5) * step
     for number, symbol in enumerate(sorted({one.symbol for one in said})):
-        low.plot(times, chances[:, names.index(symbol)], color=COLOURS[number % len(COLOURS)], label=symbol)
+        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number // len(COLOURS) % len(DASHES)]}
+        low.plot(times, chances[:, names.index(symbol)], label=symbol, **style)
     low.plot(times, chances[:, 0], color="#BBBBBB", linestyle=":", label="blank")
-    low.set_ylabel("probability")
-    low.set_xlabel("seconds")
+    low.set_ylabel("probability (share)")
+    low.set_xlabel("time (seconds)")
     low.set_xlim(0, max(seconds, step))
     low.set_ylim(0, 1.05)
     low.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=1 + len(names) // 20, frameon=False)

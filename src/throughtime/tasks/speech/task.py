@@ -366,7 +366,8 @@ class Speech(Application[SpeechExample]):
                 times = said
                 show_times(shown, words)
             if options.picture:
-                draw(options.picture, heard, said, self.bank.shift, self._step, self.units.symbols)
+                said_of = f"{audio.name}: {texts[0]}", self.settings
+                draw(options.picture, heard, said, self.bank.shift, self._step, self.units.symbols, *said_of)
         warnings = [*audio.warnings, *low_rate(audio.info.rate, self.bank.rate)]
         return Transcript(
             shown,

@@ -43,11 +43,14 @@ class Samples:
         return self.kept[min(self.kept, key=lambda kept: abs(kept - step))]
 
 
-def draw_windows(path: Path, windows: Sequence[Window], samples: Samples, fps: float) -> None:
+def draw_windows(path: Path, windows: Sequence[Window], samples: Samples, fps: float, *title: str) -> None:
     """A strip of frames over time, below it the attention, and where there are several windows, their classes."""
     end, several = windows[-1].end, len(windows) > 1
     count = max(1, min(FRAMES, round(end * fps)))
-    figure = new_figure(10, 10 / count + 1.6 + (1.5 if several else 0))
+    chances = overall(windows)
+    label = next(iter(chances))
+    told = f"{label} {100 * chances[label]:.1f} %"
+    figure = new_figure(10, 10 / count + 2.2 + (1.5 if several else 0), told, *title)
     heights = [10 / count, 1.2, *([1.3] if several else [])]
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     for number in range(count):
@@ -57,13 +60,11 @@ def draw_windows(path: Path, windows: Sequence[Window], samples: Samples, fps: f
         axes[0].axvline(left, color="white", linewidth=1.5)
     axes[0].set_yticks([])
     axes[0].set_ylim(0, 1)
-    chances = overall(windows)
-    label = next(iter(chances))
-    axes[0].set_title(f"{label} {100 * chances[label]:.1f} %")
+    axes[0].set_ylabel(f"frames\n({count})")
     _draw_attention(axes[1], windows)
     if several:
         _draw_classes(axes[2], windows)
-    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlabel("time (seconds)")
     axes[-1].set_xlim(0, end)
     save_figure(figure, path)
 
@@ -85,14 +86,17 @@ def _draw_classes(axis: Any, windows: Sequence[Window]) -> None:
         above = below + [window.chances[name] for window in windows]
         axis.stairs(above, edges, baseline=below, fill=True, color=COLOURS[(number + 1) % len(COLOURS)], label=name)
         below = above
-    axis.set_ylabel("probability")
+    axis.set_ylabel("probability\n(share)")
     axis.set_ylim(0, 1)
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
-def draw_points(path: Path, points: Sequence[Sequence[float]], dims: int, window: Window) -> None:
+def draw_points(path: Path, points: Sequence[Sequence[float]], dims: int, window: Window, *title: str) -> None:
     """The way of every key point, the more attention a step gets the larger, and below it the attention over time."""
-    figure = new_figure(6, 6.5)
+    from matplotlib.ticker import MaxNLocator
+
+    told = f"{window.label} {100 * window.chances[window.label]:.1f} %"
+    figure = new_figure(7, 7.5, told, *title)
     way, time = figure.subplots(2, 1, height_ratios=[4, 1])
     values = np.array(points).reshape(len(points), -1, dims)
     steps = np.arange(1, len(points) + 1)
@@ -104,11 +108,12 @@ def draw_points(path: Path, points: Sequence[Sequence[float]], dims: int, window
     if dims > 1:
         way.set_aspect("equal", adjustable="datalim")
         way.invert_yaxis()  # pictures count from the top
-        way.set_xlabel("x")
-        way.set_ylabel("y")
-    figure.colorbar(dots, ax=way, label="step")
-    way.set_title(f"{window.label} {100 * window.chances[window.label]:.1f} %")
+    way.set_xlabel("x (as in the data)" if dims > 1 else "time (step)")
+    way.set_ylabel("y (as in the data, downwards)" if dims > 1 else "value (as in the data)")
+    bar = figure.colorbar(dots, ax=way, label="time (step); the larger a dot, the more attention")
+    bar.locator = MaxNLocator(integer=True)
     time.bar(steps, attention, color=COLOURS[2])
     time.set_ylabel("attention\n(1 = even)")
-    time.set_xlabel("step")
+    time.set_xlabel("time (step)")
+    time.xaxis.set_major_locator(MaxNLocator(integer=True))
     save_figure(figure, path)

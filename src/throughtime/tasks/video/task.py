@@ -13,6 +13,7 @@ import torch
 
 from throughtime.applications.application import Application, SignalSettings, unknown_label
 from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
+from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import LARGEST
 from throughtime.applications.memory import rows
 from throughtime.applications.options import Drawn, Explained, Ranked
@@ -28,6 +29,7 @@ from throughtime.data.video.keypoints import PointSequence, read_points
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, FrameInput, Model, PointInput, StackConfig
+from throughtime.pictures import short_name
 from throughtime.tasks.video.examples import (
     Array,
     ClipExample,
@@ -261,7 +263,8 @@ class VideoActions(Application[ClipExample]):
             windows = self._judge_windows(model, [(0, np.array(one.points, np.float32)) for one in group], 1.0)
             for sequence, window in zip(group, windows, strict=True):
                 if options.picture is not None:
-                    draw_points(options.picture, sequence.points, self.settings.dims, window)
+                    title = (short_name(sequence.where), describe_model(self.name, self.settings))
+                    draw_points(options.picture, sequence.points, self.settings.dims, window, *title)
                 yield show_points(sequence, window, options)
 
     def _of_film(self, model: Classifier, film: Film, where: str, options: ActionOptions) -> Prediction:
@@ -281,7 +284,8 @@ class VideoActions(Application[ClipExample]):
                 for begin, frames in group:
                     samples.add(begin, frames)
         if options.picture is not None:
-            draw_windows(options.picture, windows, samples, fps)
+            title = (short_name(name), describe_model(self.name, self.settings))
+            draw_windows(options.picture, windows, samples, fps, *title)
         return show_windows(name, windows, clip.warnings, options)
 
     def _judge_windows(self, model: Classifier, group: Sequence[tuple[int, Array]], fps: float) -> list[Window]:
