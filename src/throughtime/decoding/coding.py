@@ -20,7 +20,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from throughtime.data.dna.bases import Codes
-from throughtime.data.dna.codons import STARTS, STOPS, complements, find_codons
+from throughtime.data.dna.codons import BACTERIA, Code, complements, find_codons
 from throughtime.data.dna.intervals import Region
 from throughtime.models import Letters
 
@@ -127,18 +127,19 @@ class Course:
         return cls(np.zeros(length, np.uint8), np.zeros(length, np.float16), np.zeros(length, np.float16))
 
 
-def follow(computed: Iterable[Computed], lengths: Sequence[int], lift: float) -> list[Course]:
+def follow(computed: Iterable[Computed], lengths: Sequence[int], lift: float, code: Code = BACTERIA) -> list[Course]:
     """The courses of sequences' reading frames.
 
     Args:
         computed: Their windows.
         lengths: Of the sequences.
         lift: What all labels but non-coding are raised by, in nats.
+        code: Whose codons start and stop translation.
     """
     courses = [Course.empty(length) for length in lengths]
     raised = np.array([0.0] + [lift] * 6, dtype=np.float32)
     for some in computed:
-        frames = best_frames(some.log_probs + raised, some.codes)
+        frames = best_frames(some.log_probs + raised, some.codes, code)
         for row, window in enumerate(some.windows):
             course, kept = courses[window.sequence], slice(window.first, window.last)
             inside = slice(window.first - window.begin, window.last - window.begin)
@@ -159,12 +160,13 @@ _AT = np.arange(3)[:, None]
 _LABELS = np.concatenate([0 * _AT, 1 + (_AT - np.arange(3)) % 3, 4 + (np.arange(3) - _AT) % 3], 1)
 
 
-def best_frames(scores: Array, codes: Codes) -> Frames:
+def best_frames(scores: Array, codes: Codes, code: Code = BACTERIA) -> Frames:
     """The best course of reading frames (Viterbi).
 
     Args:
         scores: ``[B, L, K]``, of every label of every base.
         codes: ``[B, L]``, letters as numbers, 0 past an end; the index of each row's first base is a multiple of 3.
+        code: Whose codons start and stop translation.
 
     Returns:
         ``[B, L]``: 0 where nothing is coded; on the plus strand 1 + the index of a codon's first base, modulo 3; on
@@ -172,7 +174,7 @@ def best_frames(scores: Array, codes: Codes) -> Frames:
     """
     rows, steps = np.arange(len(codes)), codes.shape[1]
     framed = np.take_along_axis(scores, _LABELS[np.arange(steps) % 3][None], 2).swapaxes(0, 1)
-    enter, leave, stay = (np.ascontiguousarray(costs.swapaxes(0, 1)) for costs in _costs(codes))
+    enter, leave, stay = (np.ascontiguousarray(costs.swapaxes(0, 1)) for costs in _costs(codes, code))
     best = np.zeros(framed.shape[1:], dtype=np.float32)  # a course may begin in the middle of a gene
     stays = np.zeros(framed.shape, dtype=bool)
     tops = np.zeros(framed.shape[:2], dtype=np.uint8)
@@ -191,19 +193,20 @@ def best_frames(scores: Array, codes: Codes) -> Frames:
     return path.T
 
 
-def _costs(codes: Codes) -> tuple[Array, Array, Array]:
+def _costs(codes: Codes, code: Code) -> tuple[Array, Array, Array]:
     """What it costs to enter, to leave and to stay in every frame just before each base, ``[B, L, 7]`` each."""
     enter, leave, stay = (np.zeros((*codes.shape, 7), dtype=np.float32) for _ in range(3))
     enter[..., 1:] = leave[..., 1:] = COST
     steps = np.arange(codes.shape[1])
     # Just before a base, a codon begins or ends in one frame of either strand.
     plus, minus = 1 + steps % 3, 4 + (steps + 2) % 3
-    begins, ended = find_codons(codes, STARTS), _three_later(find_codons(codes, STOPS))
+    begins, ended = find_codons(codes, code.starts), _three_later(find_codons(codes, code.stops))
     enter[:, steps, plus] = np.where(begins, 0.0, COST)
     leave[:, steps, plus] = np.where(ended, 0.0, COST)
     stay[:, steps, plus] = np.where(ended, PAST, 0.0)
     # The minus strand is read from right to left: its genes end on the left.
-    ends, begun = find_codons(codes, complements(STOPS)), _three_later(find_codons(codes, complements(STARTS)))
+    ends = find_codons(codes, complements(code.stops))
+    begun = _three_later(find_codons(codes, complements(code.starts)))
     enter[:, steps, minus] = np.where(ends, 0.0, COST)
     leave[:, steps, minus] = np.where(begun, 0.0, COST)
     stay[:, steps, minus] = np.where(ends, PAST, 0.0)

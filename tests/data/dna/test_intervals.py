@@ -206,3 +206,14 @@ def test_a_record_that_ends_early_is_told(tmp_path: Path) -> None:
     with noting() as notes:
         list(read_genome(path))
     assert notes.taken == [f"{path}: Expected sequence length 90, found 60 (one.1)."]
+
+
+def test_what_is_told_of_genetic_codes_is_kept(tmp_path: Path) -> None:
+    record, _ = genbank(
+        tmp_path / "b.gb", {"1..9": {"transl_table": "4"}, "11..19": {"transl_table": "11"}, "2..4": {}}
+    )
+    assert record.genetic_codes == [4, 11]
+    rows = "chr\tx\tCDS\t1\t9\t.\t+\t0\tID=a;transl_table=4\nchr\tx\tCDS\t11\t19\t.\t+\t0\tID=b\n"
+    assert genome(tmp_path, "a.gff3", rows)[0].genetic_codes == [4]
+    with pytest.raises(UserError, match=r"a\.gff3: transl_table: expected a number, got 'four'"):
+        genome(tmp_path, "a.gff3", rows.replace("table=4", "table=four"))

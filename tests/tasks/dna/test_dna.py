@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from throughtime.data.dna.bases import decode, encode
 from throughtime.data.dna.codons import open_frames
 from throughtime.data.dna.genomes import Record, label_bases
 from throughtime.data.dna.intervals import Region
+from throughtime.data.notes import noting
+from throughtime.decoding.coding import best_frames
+from throughtime.errors import UserError
 from throughtime.tasks.dna.examples import BLOCK, LEAST, DnaExample, DnaSettings, as_regions, cut_genome
 from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna.regions import pieces
@@ -112,3 +116,37 @@ def test_folds_keep_equal_sequences_together(tmp_path: Path, monkeypatch: pytest
     rows = [{"": "EI", "EI": 9, "N": 1}, {"": "N", "EI": 3, "N": 7}]
     found = splice.errors([{"tables": {"by label": [], "confusions (rows …)": rows}}] * 2)
     assert found == {"EI": 10.0, "N": 30.0, "all": 20.0}
+
+
+def coded(codes: Sequence[int]) -> DnaExample:
+    return DnaExample("one", "ATGTGATGGTAATTT", "here", regions=[(0, 12, 1, 0)], genetic_codes=codes)
+
+
+@pytest.mark.parametrize(
+    ("told", "option", "code", "said"),
+    [
+        ([], None, 11, []),
+        ([4], None, 4, ["genetic code 4, as the data say (transl_table); --genetic-code takes another"]),
+        ([4], 11, 11, []),
+        ([1, 4], None, 11, ["genetic code 11, as the data have several (1, 4); --genetic-code takes another"]),
+    ],
+)
+def test_the_genetic_code_is_that_of_the_data(told: list[int], option: int | None, code: int, said: list[str]) -> None:
+    chosen = DnaSettings(genetic_code=option, hidden=4, layers=1)
+    with noting() as notes:
+        task = Dna(chosen, Dna.learn([coded(told)], chosen))
+    assert notes.taken == said
+    assert task.part.vocabulary["code"] == code
+    # TGA stops in the code of bacteria, and is read as tryptophan in that of mycoplasmas.
+    found = [(r.begin, r.end) for r in open_frames(coded([]).codes, 9, task.part.code) if r.strand > 0]
+    assert found == ([(0, 12)] if code == 4 else [])
+    scores = np.log(np.array([[0.1, *[0.15] * 6]] * 15, np.float32))
+    scores[np.arange(12), 1 + np.arange(12) % 3] = 3
+    frames = best_frames(scores[None], coded([]).codes[None], task.part.code)[0].tolist()
+    assert (frames == [1] * 12 + [0] * 3) == (code == 4)
+
+
+def test_a_genetic_code_that_is_none_is_refused() -> None:
+    chosen = DnaSettings(genetic_code=7)
+    with pytest.raises(UserError, match=r"--genetic-code: expected a number of NCBI's list .*, 33\), got 7"):
+        Dna.learn([coded([])], chosen)

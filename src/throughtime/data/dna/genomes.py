@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.data.dna.bases import Codes, encode
-from throughtime.data.dna.intervals import INTERVALS, Region, read_intervals
+from throughtime.data.dna.intervals import INTERVALS, Region, codes_told, read_intervals
 from throughtime.data.notes import leave_out, note
 from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError
@@ -37,6 +37,7 @@ class Record:
         codes: Its letters as numbers, ``[L]``: see :mod:`throughtime.data.dna.bases`.
         where: File and record.
         regions: Its coding regions; None where the file tells of none.
+        genetic_codes: NCBI's numbers of the codes that its regions are told to have (``transl_table``).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Record:
     codes: Codes
     where: str
     regions: list[Region] | None = field(default=None)
+    genetic_codes: Sequence[int] = ()
 
 
 def read_genome(path: Path) -> Iterator[Record]:
@@ -97,7 +99,7 @@ def _with_intervals(path: Path, beside: Path) -> Iterator[Record]:
         circular = record.name in regions.circular
         found = regions.get(record.name, {})
         inside = [part for at, region in found.items() for part in _inside(region, record, at, circular)]
-        yield replace(record, regions=inside)
+        yield replace(record, regions=inside, genetic_codes=codes_told(regions.tables[record.name], str(beside)))
     for name in regions.keys() - seen:
         at = next(iter(regions[name]))
         raise UserError(f"{at}: expected the name of a record of {path.name}, got {name!r}; mend it, or add the record")
@@ -117,9 +119,11 @@ def _read_genbank(path: Path) -> Iterator[Record]:
             raise UserError(f"{where}: expected its letters (ORIGIN), got none; download the full record")
         plain = Record(record.id, record.description, codes, where)
         own = {record.id, record.name, *record.annotations.get("accessions", ())}
-        parts = (part for feature in _coding(record, where) for part in _parts(feature, where, own))
+        coding = list(_coding(record, where))
+        parts = (part for feature in coding for part in _parts(feature, where, own))
         regions = [inside for part in parts for inside in _inside(part, plain, where)]
-        yield replace(plain, regions=regions)
+        told = [table for feature in coding for table in feature.qualifiers.get("transl_table", ())]
+        yield replace(plain, regions=regions, genetic_codes=codes_told(told, where))
     if record is None:
         raise UserError(f"{path}: expected GenBank, whose records begin with LOCUS, found none")
 

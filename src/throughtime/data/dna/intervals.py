@@ -5,6 +5,7 @@ GFF3 counts from 1 and includes the end; BED counts from 0 and leaves it out, as
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -68,11 +69,22 @@ class Intervals(dict[str, dict[str, Region]]):
     Attributes:
         circular: Names of the sequences that are told to be circular: a region that goes on past the end goes on at
             the beginning.
+        tables: What the lines of every sequence say of their genetic code (``transl_table``), each once.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.circular: set[str] = set()
+        self.tables: defaultdict[str, set[str]] = defaultdict(set)
+
+
+def codes_told(tables: Iterable[str], where: str) -> list[int]:
+    """NCBI's numbers of genetic codes, from what CDS features say of them.
+
+    Raises:
+        UserError: If one is no number.
+    """
+    return sorted({_number(f"{where}: transl_table", table) for table in tables})
 
 
 def read_intervals(path: Path) -> Intervals:
@@ -86,7 +98,7 @@ def read_intervals(path: Path) -> Intervals:
     """
     found = Intervals()
     gff = path.suffix.lower() in GFF
-    for name, where, region in _read_gff(path, found.circular) if gff else _read_bed(path):
+    for name, where, region in _read_gff(path, found) if gff else _read_bed(path):
         found.setdefault(name, {})[where] = region
     if not found:
         raise UserError(f"{path}: expected {'lines of type CDS' if gff else 'intervals'}, found none that code")
@@ -140,14 +152,14 @@ class _Coding:
     told: dict[str, str]
 
 
-def _read_gff(path: Path, circular: set[str]) -> Iterator[tuple[str, str, Region]]:
+def _read_gff(path: Path, into: Intervals) -> Iterator[tuple[str, str, Region]]:
     coding: list[_Coding] = []
     broken: dict[str, bool] = {}
     parents: dict[str, str] = {}
     for where, columns in _columns(path, 8, "GFF3"):
         name, told = unquote(columns[0]), _attributes(columns[8] if len(columns) > 8 else "")
         if told.get("Is_circular", "").lower() == "true":
-            circular.add(name)
+            into.circular.add(name)
         own = told.get("ID", where)
         broken[own] = broken.get(own, False) or columns[2] in PSEUDOGENES or _is_pseudo(told)
         parents[own] = told.get("Parent", "")
@@ -157,6 +169,8 @@ def _read_gff(path: Path, circular: set[str]) -> Iterator[tuple[str, str, Region
         if _is_broken(line.told.get("ID", line.where), broken, parents):
             leave_out(line.where, "a CDS of a pseudogene (pseudo=true, or pseudogene)")
         else:
+            if "transl_table" in line.told:
+                into.tables[line.name].add(line.told["transl_table"])
             yield line.name, line.where, _region(line)
 
 

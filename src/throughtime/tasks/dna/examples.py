@@ -38,6 +38,13 @@ class DnaSettings(ExampleSettings):
     text_column: str | None = option(None, "Of a table: column of the sequences: its name, or number from 1.", "Data")
     label_column: str | None = option(None, "Of a table: column of the labels: its name, or number from 1.", "Data")
     header: bool | None = option(None, "Of a table: its first row names the columns; default: judged.", "Data")
+    genetic_code: int | None = option(
+        None,
+        "Of genomes: NCBI's number of the genetic code that starts and stops regions. Default: the data's, or 11.",
+        "Data",
+        ge=1,
+        le=99,
+    )
     bidirectional: bool = option(True, "Read in both directions.", "Model")
     hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     layers: int = option(2, "Depth.", "Model", ge=1, le=1_000)
@@ -77,6 +84,7 @@ class DnaExample:
         regions: Of a stretch: begin, end, strand and place of the regions in it, counted from its first letter.
         block: Of a stretch: those of one block lie side by side, and are held out together.
         label: Of a sequence; None: it is a stretch.
+        genetic_codes: Of a stretch: NCBI's numbers of those that its record tells.
     """
 
     name: str
@@ -86,6 +94,7 @@ class DnaExample:
     regions: Sequence[tuple[int, int, int, int]] = ()
     block: int = 0
     label: str | None = None
+    genetic_codes: Sequence[int] = ()
 
     @property
     def codes(self) -> Codes:
@@ -125,7 +134,15 @@ def cut_genome(record: Record, length: int) -> Iterator[DnaExample]:
     for number, (begin, end) in enumerate(pairwise(cuts)):
         parts = [part for region in record.regions or () if (part := region.within(begin, end)) is not None]
         regions = [(part.begin, part.end, part.strand, part.place) for part in parts]
-        yield DnaExample(record.name, decode(record.codes[begin:end]), record.where, begin, regions, number // together)
+        yield DnaExample(
+            record.name,
+            decode(record.codes[begin:end]),
+            record.where,
+            begin,
+            regions,
+            number // together,
+            genetic_codes=record.genetic_codes,
+        )
 
 
 def as_regions(example: DnaExample) -> list[Region]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from throughtime.data.dna.bases import Codes
-from throughtime.data.dna.codons import Mask, open_frames
+from throughtime.data.dna.codons import BACTERIA, Code, Mask, open_frames
 from throughtime.data.dna.intervals import Region
 
 
@@ -83,11 +83,11 @@ def mask(length: int, regions: Iterable[Region]) -> Mask:
     return found
 
 
-def fit_open_frames(pieces: Sequence[tuple[Codes, Mask]], tried: Sequence[int]) -> int:
+def fit_open_frames(pieces: Sequence[tuple[Codes, Mask]], tried: Sequence[int], code: Code = BACTERIA) -> int:
     """The length from which on open reading frames tell coding bases best, by MCC."""
 
     def mcc(least: int) -> float:
-        hits = (Hits.count(gold, mask(len(codes), open_frames(codes, least))) for codes, gold in pieces)
+        hits = (Hits.count(gold, mask(len(codes), open_frames(codes, least, code))) for codes, gold in pieces)
         return sum(hits, Hits()).mcc
 
     return max(tried, key=mcc)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NotRequired
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,12 @@ from throughtime.applications.options import Drawn, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Progress, Report, Table, no_progress
 from throughtime.data.dna.bases import Codes, encode
-from throughtime.data.dna.codons import open_frames
+from throughtime.data.dna.codons import BACTERIAL, genetic_code, open_frames
 from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
 from throughtime.data.dna.intervals import Region, check_intervals, check_name, write_intervals
+from throughtime.data.notes import note
 from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.models import Model, StrandBatch, StrandTagger
 from throughtime.models.strands import NOTHING, STEP
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, batch_letters, is_genome
@@ -65,6 +66,7 @@ class LearntRegions(TypedDict):
 
     learnt: Literal["regions"]
     shortest: Count
+    code: NotRequired[Count]
 
 
 class RegionOptions(Drawn, Written):
@@ -77,9 +79,13 @@ class DnaRegions(Application[DnaExample]):
     name: ClassVar[str] = "dna"
     predicting = RegionOptions
 
+    def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
+        super().__init__(settings, vocabulary)
+        self.code = genetic_code(vocabulary.get("code", BACTERIAL))
+
     @classmethod
     def learn(cls, train: Sequence[DnaExample], settings: DnaSettings) -> dict[str, Any]:
-        """How long an open reading frame has to be, for the baseline.
+        """How long an open reading frame has to be, for the baseline; and the genetic code.
 
         Raises:
             UserError: If nothing codes.
@@ -87,7 +93,8 @@ class DnaRegions(Application[DnaExample]):
         found = [(piece.codes, piece.labels > 0) for piece in pieces(train)]
         if not any(gold.any() for _, gold in found):
             raise UserError(f"{train[0].where}: expected coding regions (CDS features), found none in all the data")
-        return {"shortest": fit_open_frames(found, LENGTHS)}
+        number = _code_of(train, settings)
+        return {"shortest": fit_open_frames(found, LENGTHS, genetic_code(number)), "code": number}
 
     def build(self) -> Model:
         """The tagger of both strands."""
@@ -117,7 +124,7 @@ class DnaRegions(Application[DnaExample]):
             computed = list(compute_windows(model.log_probs, sequences, no_progress))
         tried = []
         for lift in LIFTS:
-            courses = zip(held_out, follow(computed, lengths, lift), strict=True)
+            courses = zip(held_out, follow(computed, lengths, lift, self.code), strict=True)
             hits = sum((Hits.count(piece.labels > 0, course.frames > 0) for piece, course in courses), Hits())
             tried.append((hits, lift))
         hits, lift = max(tried, key=lambda pair: pair[0].mcc)
@@ -128,7 +135,7 @@ class DnaRegions(Application[DnaExample]):
     @torch.no_grad()
     def _follow(self, model: StrandTagger, codes: Codes, progress: Progress) -> Course:
         computed = compute_windows(model.log_probs, [codes], progress)
-        return follow(computed, [len(codes)], float(model.lift))[0]
+        return follow(computed, [len(codes)], float(model.lift), self.code)[0]
 
     def evaluate(self, model: StrandTagger, examples: Sequence[DnaExample], options: RegionOptions) -> Report:
         """Per-base figures beside those of open reading frames; of every record; the longest errors."""
@@ -143,7 +150,7 @@ class DnaRegions(Application[DnaExample]):
             hits = Hits.count(piece.labels > 0, found > 0)
             total += hits
             by_record[piece.name] = by_record.get(piece.name, Hits()) + hits
-            rule = mask(len(piece.codes), open_frames(piece.codes, self.vocabulary["shortest"]))
+            rule = mask(len(piece.codes), open_frames(piece.codes, self.vocabulary["shortest"], self.code))
             open_ += Hits.count(piece.labels > 0, rule)
             np.add.at(strands, (_strands(piece.labels), _strands(found)), 1)
             framed += int(((piece.labels == found) & (found > 0)).sum())
@@ -216,6 +223,19 @@ class DnaRegions(Application[DnaExample]):
             yield _show(record, regions, ["only its first record is drawn"] if options.picture and number == 1 else [])
         if options.out is not None:
             write_intervals(options.out, found)
+
+
+def _code_of(train: Sequence[DnaExample], settings: DnaSettings) -> int:
+    """NCBI's number of the genetic code that is told by the settings, else by the data, else that of bacteria."""
+    told = sorted({code for example in train for code in example.genetic_codes})
+    if settings.genetic_code is not None:
+        return settings.genetic_code
+    if len(told) == 1:
+        note(f"genetic code {told[0]}, as the data say (transl_table); --genetic-code takes another")
+        return told[0]
+    if told:
+        note(f"genetic code {BACTERIAL}, as the data have several ({listed(told)}); --genetic-code takes another")
+    return BACTERIAL
 
 
 def _records(path: Path) -> Iterator[Record]:
