@@ -10,6 +10,7 @@ import pytest
 
 import throughtime
 from throughtime.applications.reading.account import DataRead, Guess, LeftOut, Lengths, Part, read_account
+from throughtime.cli import run as cli
 from throughtime.data.notes import leave_out, note
 from throughtime.tasks.sentences.sentiment import Sentiment
 
@@ -87,3 +88,25 @@ def test_a_terminal_gets_a_dozen_lines_however_much_there_is() -> None:
     assert max(map(len, lines)) <= 200
     assert "and 46 more; see: throughtime inspect RUN --data" in lines
     assert str(read).count("note ") == 50
+
+
+def test_a_run_no_better_than_guessing_says_so_at_its_end_and_in_predict(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {**SMALL, "progress": True, "lr": 1e-9}
+    run = throughtime.train("sentiment", table, out=tmp_path / "run", **given)
+    assert run.read.guess is not None
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].endswith("of the training data, less than a pass; give it more --minutes, or --steps")
+    accuracy = run.outcome.figures["accuracy"] if run.outcome else 0
+    (line,) = run.cautions
+    assert line in told[-2]
+    assert line.startswith(f"hardly learnt: validation accuracy {accuracy:.4g}, and always saying ")
+    assert cli(["predict", str(tmp_path / "run"), "--line", "a film", "--line", "a book"]) == 0
+    assert capsys.readouterr().err == f"throughtime: {tmp_path / 'run'}: {line}\n"
+
+
+def test_words_that_are_not_known_are_marked(table: Path, tmp_path: Path) -> None:
+    run = throughtime.train("sentiment", table, out=tmp_path / "run", **{**SMALL, "min_count": 3})
+    assert run.read.parts["train"].lengths.unit == "words"
+    assert any("UNK(" in line for line in run.read.shown)

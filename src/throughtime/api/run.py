@@ -17,6 +17,7 @@ from throughtime.applications.folder.model_folder import ModelFolder, staged, st
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import FILE, DataRead, read_account
+from throughtime.applications.reading.verdict import cautions
 from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Progress, Report, Sampler, Table, Task, Trained, Use, Wanted, no_progress
 from throughtime.errors import UserError
@@ -82,6 +83,11 @@ class Run:
         if found is None:
             raise UserError(f"{self.folder}: holds no {FILE}, which tells what was read; train again to have one")
         return found
+
+    @property
+    def cautions(self) -> list[str]:
+        """What whoever uses the model should know, such as that it has hardly learnt; ``predict`` tells it once."""
+        return cautions(self.folder)
 
     @property
     def history(self) -> Table:

@@ -13,6 +13,7 @@ from typing import Any
 from throughtime.api.progress import ProgressObserver
 from throughtime.applications.folder.model_folder import ModelFolder
 from throughtime.applications.memory import is_nothing, is_paths
+from throughtime.applications.reading.verdict import at_the_end
 from throughtime.applications.task import Task
 from throughtime.console import VisibleConsole
 from throughtime.errors import UserError, listed, nearest
@@ -128,6 +129,9 @@ def _go_on(
     trainer.observers, trainer.watch = observers, watching.watch
     with _stopping(trainer, watching.ends):
         progress = trainer.run()
+    if watching.progress and progress.finished:
+        for line in at_the_end(out, progress, len(trainer.source)):
+            shown.say(f"{out}: {line}")
     figures: dict[str, Any] = {
         "run": str(out),
         "steps": progress.step,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 from throughtime.cli.output import echo, echo_json, echo_styled
 from throughtime.console import table
 from throughtime.errors import UserError
-from throughtime.visible import in_line
+from throughtime.visible import in_line, tell
 
 if TYPE_CHECKING:
     from throughtime.api import Run
@@ -49,6 +50,17 @@ def open_run(run: Path, cell: str | None, task: str | None) -> Run:
     from throughtime.api import Run, open_task
 
     return Run(run, open_task(run, task), cell=cell)
+
+
+@contextmanager
+def telling_notes() -> Iterator[None]:
+    """Tells on standard error how the files of the block were taken, and what was left out of them."""
+    from throughtime.data.notes import noting
+
+    with noting() as notes:
+        yield
+    for line in notes.lines():
+        tell(line)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from throughtime.cli.common import cell_option, json_option, open_run, print_report, run_argument, task_option
+from throughtime.cli.common import (
+    cell_option,
+    json_option,
+    open_run,
+    print_report,
+    run_argument,
+    task_option,
+    telling_notes,
+)
 from throughtime.cli.options import RunCommand, task_options
 
 
@@ -29,4 +37,6 @@ def command(
     **_: Any,
 ) -> None:
     """Judge the model in RUN on PATHS; where none are given, on the run's own test data, or its validation data."""
-    print_report(open_run(run, cell, task).evaluate(paths, **task_options(ctx)), as_json)
+    with telling_notes():
+        report = open_run(run, cell, task).evaluate(paths, **task_options(ctx))
+    print_report(report, as_json)

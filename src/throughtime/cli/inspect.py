@@ -16,6 +16,7 @@ from throughtime.cli.common import (
     print_tables,
     run_argument,
     task_option,
+    telling_notes,
 )
 from throughtime.cli.output import echo, echo_json
 from throughtime.data.encodings import reading_as
@@ -70,7 +71,7 @@ def command(
             raise UserError("--data: expected a path each time, or once without one, to be told what training read")
         _tell(opened.read, as_json)
         return
-    with reading_as(encoding):
+    with reading_as(encoding), telling_notes():
         seen = opened.inspect(paths, prompt=prompt, out=out, rows=rows, length=length)
     if as_json:
         echo_json(seen.data)

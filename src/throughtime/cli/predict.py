@@ -20,6 +20,7 @@ from throughtime.cli.common import (
     run_argument,
     stdin_lines,
     task_option,
+    telling_notes,
     trained_encoding,
 )
 from throughtime.cli.options import RunCommand, task_options
@@ -61,9 +62,12 @@ def command(
     """
     opened = open_run(run, cell, task)
     opened.progress = bar = ReadingBar(VisibleConsole(stderr=True))
-    for number, prediction in _answers(opened, files, lines, task_options(ctx), stream):
-        bar.close()
-        _print(prediction, number, as_json)
+    for caution in opened.cautions:
+        tell(f"{run}: {caution}")
+    with telling_notes():
+        for number, prediction in _answers(opened, files, lines, task_options(ctx), stream):
+            bar.close()
+            _print(prediction, number, as_json)
 
 
 def _answers(

@@ -25,6 +25,10 @@ class Readable(Generic[ExampleT]):
         """What stands at each step of an example, by the name of the model's layer that reads it; for figures."""
         return {}
 
+    def seen(self, step: str) -> str:
+        """A step as the model sees it, ``UNK(…)`` around what it does not know."""
+        return step
+
     def labels_of(self, example: ExampleT) -> Iterable[str]:
         """What is to be learnt of an example, to be counted: by default its ``label``, if it has one."""
         label = getattr(example, "label", None)
@@ -33,7 +37,7 @@ class Readable(Generic[ExampleT]):
     def as_read(self, example: ExampleT) -> str:
         """An example in a line, as the model will see it: by default its steps, else its fields; then its labels."""
         read = next(iter(self.steps(example).values()), ())
-        told = " ".join(read) if read else _fields(example)
+        told = " ".join(map(self.seen, read)) if read else _fields(example)
         labels = ", ".join(self.labels_of(example))
         return f"{told} → {labels}" if labels else told
 

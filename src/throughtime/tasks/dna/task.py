@@ -25,6 +25,9 @@ from throughtime.training import Evaluation
 PARTS: dict[str, type[Application[DnaExample]]] = {"regions": DnaRegions, "classes": DnaClasses}
 """What is learnt of genomes, and of labelled sequences."""
 
+SHOWN = 60
+"""Bases of an example that a run tells of."""
+
 FILE = "sequences.jsonl"
 """Of sequences that come from memory."""
 
@@ -42,6 +45,7 @@ class Dna(Application[DnaExample]):
     reads_files: ClassVar[bool] = True
     judging = Labelled
     example_type: ClassVar[type[Any]] = DnaExample
+    unit: ClassVar[str] = "bases"
     vocabulary_type: ClassVar[Any] = Annotated[LearntClasses | LearntRegions, Field(discriminator="learnt")]
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -122,6 +126,17 @@ class Dna(Application[DnaExample]):
     def training_batch(self, examples: Sequence[DnaExample]) -> Any:
         """As the part makes it."""
         return self.part.training_batch(examples)
+
+    def as_read(self, example: DnaExample) -> str:
+        """Its first bases, those that code in capitals; its label."""
+        coding = {place for begin, end, *_ in example.regions for place in range(begin, min(end, SHOWN))}
+        first = example.letters[:SHOWN]
+        if example.label is not None:
+            return f"{first}{'…' if len(first) < len(example.letters) else ''} → {example.label}"
+        cased = "".join(base if place in coding else base.lower() for place, base in enumerate(first))
+        return (
+            f"{example.name} {example.begin + 1:,}: {cased}… (capitals code), {len(example.regions):,} coding regions"
+        )
 
     def validate(self, model: Any, examples: Sequence[DnaExample]) -> Evaluation:
         """As the part does it."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from throughtime.applications.application import Application
 from throughtime.applications.folder import learnt
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report
 from throughtime.models import Model, NumberBatch, Regressor, StackConfig
@@ -90,6 +91,15 @@ class Adding(Application[Sum]):
         features = torch.from_numpy(np.stack(drawn)) if drawn else torch.zeros(0, self.settings.length, 2)
         lengths = torch.full((len(drawn),), self.settings.length)
         return NumberBatch(features, lengths, features.prod(2).sum(1, keepdim=True))
+
+    def as_read(self, example: Sum) -> str:
+        """Its size, and the sum of the numbers that are marked."""
+        steps = draw(example.seed, self.settings.length)
+        return f"{len(steps)} steps × 2 features → {float(steps.prod(1).sum()):.4f}"
+
+    def guess(self, examples: Sequence[Sum]) -> Guess:
+        """The variance of the sum."""
+        return Guess("squared_error", CHANCE, "always saying 1", higher=False)
 
     def validate(self, model: Regressor, examples: Sequence[Sum]) -> Evaluation:
         """The mean squared error."""

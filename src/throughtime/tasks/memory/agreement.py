@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from throughtime.applications.application import Application, Learnt
 from throughtime.applications.folder.describing import describe_runs
 from throughtime.applications.folder.learnt import Open
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import WordReader
@@ -71,6 +72,7 @@ class AgreementTask(Application[Agreement]):
     summary: ClassVar[str] = "network that finds the verb's number across a gap: accuracy and gradients of every cell"
     settings_type: ClassVar[type[StackSettings]] = AgreementSettings
     example_type = Agreement
+    unit: ClassVar[str] = "words"
     vocabulary_type: ClassVar[Any] = PlainWords
 
     def __init__(self, settings: AgreementSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -120,6 +122,14 @@ class AgreementTask(Application[Agreement]):
         """Sentences with their verbs."""
         verbs = self.forms.ids(example.verb for example in examples)
         return ClassBatch(self.reader.batch([example.words for example in examples]), torch.tensor(verbs))
+
+    def as_read(self, example: Agreement) -> str:
+        """The words, and the verb."""
+        return f"{' '.join(example.words)} → {example.verb}"
+
+    def guess(self, examples: Sequence[Agreement]) -> Guess:
+        """One of two forms is right."""
+        return Guess("accuracy", 50.0, "saying either form", higher=True)
 
     def validate(self, model: Classifier, examples: Sequence[Agreement]) -> Evaluation:
         """The share of verbs whose right form is likelier than the wrong one."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from throughtime.applications.application import Application
 from throughtime.applications.folder import learnt
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report
 from throughtime.data.text.words import WordBatch
@@ -104,6 +105,14 @@ class Copying(Application[Copied]):
             said[:, -self.settings.symbols :] = torch.tensor([example.symbols for example in examples])
         lengths = torch.full((len(examples),), read.shape[1] if examples else 0)
         return TagBatch(WordBatch(read, lengths), said)
+
+    def as_read(self, example: Copied) -> str:
+        """What is read, and what is to be said."""
+        return f"{super().as_read(example)} → {' '.join(map(str, example.symbols))}"
+
+    def guess(self, examples: Sequence[Copied]) -> Guess:
+        """One of the symbols is right."""
+        return Guess("accuracy", 100 / SYMBOLS, "saying any symbol", higher=True)
 
     def validate(self, model: Tagger, examples: Sequence[Copied]) -> Evaluation:
         """The share of symbols that are said again, and the loss in nats a step."""

@@ -82,6 +82,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
     example_type = Pronounced
     vocabulary_type: ClassVar[Any] = Sounds
     suffixes = (".dict",)
+    unit = "letters"
     eos = 0
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:

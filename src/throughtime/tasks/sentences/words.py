@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, NotRequired, TypeVar
 
 from pydantic import Field
 from torch import Tensor
@@ -53,6 +53,8 @@ class KnownWords(TypedDict):
 
 class WordApplication(Application[ExampleT]):
     """A task on sentences."""
+
+    unit: ClassVar[str] = "words"
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -107,6 +109,11 @@ class WordApplication(Application[ExampleT]):
             words = self.reader.words
             found = _start_values(self.settings.vectors, words)
             model.inputs.start_from({words.ids([word])[0]: vector for word, vector in found.items()})
+
+    def seen(self, step: str) -> str:
+        """In lower case where words are looked up so."""
+        word = step.lower() if self.settings.lowercase else step
+        return word if word in self.reader.words else f"UNK({word})"
 
     def summarise(self, model: Any) -> str:
         """The model, the words it knows, and the share of them that have pretrained vectors."""

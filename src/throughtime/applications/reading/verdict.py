@@ -1,0 +1,60 @@
+"""Whether a run has learnt more than guessing tells, and has seen its data, as its end and ``predict`` say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from throughtime.applications.reading.account import Guess, read_account
+from throughtime.training import Progress
+from throughtime.training.metrics import read_metrics
+
+HELPS = "what helps: more passes (--epochs), another --lr, or more data"
+
+
+def hardly_learnt(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
+    """A line where a validation is no better than guessing; none where that is not known.
+
+    Example:
+        >>> hardly_learnt(Guess("accuracy", 60.0, "always saying 'a'", higher=True), {"accuracy": 55.0})[0]
+        "hardly learnt: validation accuracy 55, and always saying 'a' gives 60; what helps: more passes (--epochs), ...
+        >>> hardly_learnt(Guess("accuracy", 60.0, "always saying 'a'", higher=True), {"accuracy": 75.0})
+        []
+    """
+    value = None if guess is None else figures.get(guess.figure)
+    if guess is None or value is None or guess.beaten(value):
+        return []
+    name = guess.figure.replace("_", " ")
+    return [f"hardly learnt: validation {name} {value:.4g}, and {guess.how} gives {guess.value:.4g}; {HELPS}"]
+
+
+def at_the_end(folder: Path, progress: Progress, batches: int) -> list[str]:
+    """What a run that has ended tells of itself.
+
+    Args:
+        folder: Of the run.
+        progress: Where it stands.
+        batches: Of a pass.
+    """
+    read = read_account(folder)
+    lines = hardly_learnt(None if read is None else read.guess, progress.best_figures)
+    if progress.epoch == 0:
+        share = 100 * progress.index / batches
+        lines.append(f"saw {share:.0f} % of the training data, less than a pass; give it more --minutes, or --steps")
+    return lines
+
+
+def cautions(folder: Path) -> list[str]:
+    """What whoever uses the model of a folder should know; nothing where the folder does not tell.
+
+    Raises:
+        UserError: If its log or its ``data.json`` is damaged.
+    """
+    read = read_account(folder)
+    if read is None or read.guess is None:
+        return []
+    best: dict[str, Any] = next(
+        (event for event in reversed(read_metrics(folder / "metrics.jsonl")) if event.get("best")), {}
+    )
+    return hardly_learnt(read.guess, best)
