@@ -1,186 +1,111 @@
-"""Files of tagged sentences as people have them, and what is wrong with others."""
+"""Rows of tagged words are read by their form: comments, counts and layers are no words and no tags."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from throughtime.data.notes import noting
-from throughtime.data.text.columns import TaggedSentence, read_columns, read_spans
-from throughtime.data.text.vectors import read_vectors
+from throughtime.data.text.columns import TaggedSentence, read_columns
 from throughtime.errors import UserError
 
-Write = Callable[[str], Path]
+quick = settings(deadline=None, derandomize=True, max_examples=60)
 
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def into(text: str) -> Path:
-        path = tmp_path / "train.conll"
-        path.write_bytes(text.encode())
-        return path
-
-    return into
-
-
-def pairs(sentences: list[TaggedSentence]) -> list[list[tuple[str, str]]]:
-    return [list(zip(s.words, s.tags, strict=True)) for s in sentences]
-
-
-def test_two_columns_with_tabs(write: Write) -> None:
-    path = write("Anna\tB-per\nsmiles\tO\n\t\n\nin\tO\nRome\tB-loc")
-    found = list(read_columns(path))
-    assert pairs(found) == [[("Anna", "B-per"), ("smiles", "O")], [("in", "O"), ("Rome", "B-loc")]]
-    assert [s.where for s in found] == [f"{path}:1", f"{path}:5"]
-    assert found[1].where_is(1) == f"{path}:6"
-
-
-def test_four_columns_with_spaces_and_documents(write: Write) -> None:
-    text = (
-        "-DOCSTART- -X- O O\n\nAnna  NNP I-NP I-PER\r\nsmiles VBZ I-VP O \n-DOCSTART- -X- O O\nRome NNP I-NP I-LOC\n\n"
-    )
-    found = list(read_columns(write(text)))
-    assert pairs(found) == [[("Anna", "I-PER"), ("smiles", "O")], [("Rome", "I-LOC")]]
-    assert [s.line for s in found] == [3, 6]
-
-
-def test_documents_may_have_other_columns(write: Write) -> None:
-    assert pairs(list(read_columns(write("-DOCSTART- O\n\na b c O\n")))) == [[("a", "O")]]
-
-
-def test_odd_separators_of_unicode_are_words(write: Write) -> None:
-    words = ["\u2028", "\x85", "\x0b", "\u00a0", "a b", "\u3000"]
-    found = list(read_columns(write("".join(f"{word}\tO\n" for word in words))))
-    assert [s.words for s in found] == [words]
-    assert found[0].where_is(5).endswith(":6")
-
-
-def test_an_empty_file_has_no_sentence(write: Write) -> None:
-    assert list(read_columns(write(""))) == list(read_columns(write("\n\n  \n"))) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "told"),
-    [
-        ("Anna\tO\nsmiles\n", 2, "expected at least 2 columns"),
-        ("Anna\n", 1, "expected at least 2 columns"),
-        ("a\tO\n\n\tO\n", 3, "the word first"),
-        ("a N O\n\nb O\n", 3, "expected 3 columns as in the rows before, got 2"),
-        ("a O\nb N O\n", 2, "expected 2 columns as in the rows before, got 3"),
-        ("a\tNN\n", 1, "expected a tag such as O, B-person or I-person in the last column, got 'NN'"),
-    ],
+WORDS = st.text(st.sampled_from("aZé#1.-ि"), min_size=1, max_size=5).filter(lambda word: word[0] != "#")
+SENTENCES = st.lists(
+    st.lists(st.tuples(WORDS, st.sampled_from(["O", "B-per", "I-loc"])), min_size=1, max_size=5), min_size=1, max_size=4
 )
-def test_bad_rows_are_named(write: Write, text: str, line: int, told: str) -> None:
-    path = write(text)
-    with pytest.raises(UserError) as caught:
-        list(read_columns(path))
-    assert str(caught.value).startswith(f"{path}:{line}: ")
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
+COMMENTS = ["# text = It is O", "# id 12ab\tdomain=en", "#", "# sent_id = 1", "# a comment of many words"]
 
 
-def test_other_bytes_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "train.conll"
-    path.write_bytes(b"a\tO\nZ\xfcrich\tB-loc\n")
-    with pytest.raises(UserError, match=r"UTF-8, got other bytes in line 2"):
-        list(read_columns(path))
-
-
-TEXT = "Anna isn't in New York."
-
-
-@pytest.mark.parametrize("key", ["spans", "entities", "labels", "label"])
-@pytest.mark.parametrize("as_object", [False, True])
-def test_spans_of_characters(write: Write, key: str, as_object: bool) -> None:
-    spans = [[0, 4, "per"], [14, 22, "loc"]]
-    given = [dict(zip(("start", "end", "label"), span, strict=True)) for span in spans] if as_object else spans
-    path = write(json.dumps({"text": TEXT, key: given}) + "\n\n" + json.dumps({"text": "", key: []}))
-    found = list(read_spans(path))
-    assert found[0].words == ["Anna", "is", "n't", "in", "New", "York", "."]
-    assert found[0].tags == ["B-per", "O", "O", "O", "B-loc", "I-loc", "O"]
-    assert (found[1].words, found[1].where, found[1].where_is(9)) == ([], f"{path}:3", f"{path}:3")
-
-
-@pytest.mark.parametrize(
-    ("spans", "tags"),
-    [
-        ([[1, 3, "per"]], "B-per O O O O O O"),  # part of a word: the whole
-        ([[4, 7, "x"]], "O B-x O O O O O"),  # spaces around do not count
-        ([[16, 19, "loc"]], "O O O O B-loc I-loc O"),  # parts of two words: both
-        ([[14, 17, "a"], [14, 22, "b"]], "O O O O B-b I-b O"),  # the longest stays
-        ([[14, 17, "a"], [18, 22, "b"]], "O O O O B-a B-b O"),
-        ([[1, 2, "a"], [2, 3, "b"]], "B-a O O O O O O"),  # of two equally long ones the first
-    ],
-)
-def test_spans_widen_to_words(write: Write, spans: list[list[object]], tags: str) -> None:
-    (found,) = read_spans(write(json.dumps({"text": TEXT, "spans": spans})))
-    assert found.tags == tags.split()
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("{", "expected JSON, which this is not"),
-        ("[1]", 'expected an object with a "text"'),
-        ('{"text": 3, "spans": []}', 'expected an object with a "text"'),
-        ('{"text": "a"}', "expected a list of spans under one of"),
-        ('{"text": "a", "spans": {}}', "expected a list of spans under one of"),
-        ('{"text": "ab", "spans": [[0, 3, "x"]]}', "of a text of 2"),
-        ('{"text": "ab", "spans": [[1, 1, "x"]]}', "expected a span"),
-        ('{"text": "ab", "spans": [[-1, 1, "x"]]}', "expected a span"),
-        ('{"text": "ab", "spans": [[0, 1, ""]]}', "expected a span"),
-        ('{"text": "ab", "spans": [[0, 1]]}', "expected a span"),
-        ('{"text": "ab", "spans": [[0, 1.5, "x"]]}', "expected a span"),
-        ('{"text": "ab", "spans": [7]}', "expected a span"),
-        ('{"text": "a  b", "spans": [[1, 3, "x"]]}', "around some word"),
-    ],
-)
-def test_bad_lines_are_named(write: Write, line: str, told: str) -> None:
-    path = write('{"text": "fine", "spans": []}\n' + line + "\n")
-    with pytest.raises(UserError) as caught:
-        list(read_spans(path))
-    assert str(caught.value).startswith(f"{path}:2: ")
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("head", ["", "3 2\n"])
-def test_vectors_with_and_without_a_header(write: Write, head: str) -> None:
-    found = read_vectors(write(head + "the 1 2\n. . 0.5 -1e-3\nthe 7 7\n"))
-    assert found.size == 2
-    assert {word: vector.tolist() for word, vector in found.vectors.items()} == (
-        {"the": [1.0, 2.0], ". .": [0.5, pytest.approx(-1e-3)]}
-    )
-    assert list(read_vectors(write(head + "a 1 2\nb 1 2 \n"), lambda word: word == "b").vectors) == ["b"]
-    assert list(read_vectors(write(head + "a 1 2\nb 1 2"), lambda word: False, 1 + bool(head)).vectors) == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", "expected vectors, a word and its numbers a line, got an empty file"),
-        ("a 1 2\nb 1\n", ":2: expected a word and 2 numbers, got 'b 1'"),
-        ("a 1 2\nb 1 x\n", ":2: expected 2 numbers after 'b'"),
-        ("alone\n", ":1: expected a word and some numbers, got 'alone'"),
-    ],
-)
-def test_bad_vectors_are_named(write: Write, text: str, told: str) -> None:
-    with pytest.raises(UserError) as caught:
-        read_vectors(write(text))
-    assert told in str(caught.value)
-
-
-def test_what_an_annotator_did_not_accept_is_left_out(tmp_path: Path) -> None:
-    rows = [
-        {"text": f"{answer} Ann", "spans": [], "answer": answer} for answer in ("accept", "reject", "ignore", "why")
-    ]
-    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+def read(path: Path, text: str, tag_column: int | None = None) -> tuple[list[TaggedSentence], list[str]]:
+    path.write_text(text, encoding="utf-8")
     with noting() as notes:
-        assert [found.words[0] for found in read_spans(tmp_path / "a.jsonl")] == ["accept", "why"]
-    assert notes.left_out == {
-        "the answer is reject": [f"{tmp_path / 'a.jsonl'}:2"],
-        "the answer is ignore": [f"{tmp_path / 'a.jsonl'}:3"],
-    }
+        return list(read_columns(path, tag_column)), notes.lines()
+
+
+@quick
+@given(SENTENCES, st.sampled_from(["\t", " "]), st.booleans(), st.booleans(), st.sampled_from(COMMENTS))
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    sentences: list[list[tuple[str, str]]],
+    between: str,
+    numbered: bool,
+    extra: bool,
+    comment: str,
+) -> None:
+    blocks = []
+    for sentence in sentences:
+        rows = [comment]
+        for number, (word, tag) in enumerate(sentence, 1):
+            cells = [*([str(number)] if numbered else []), f"w{word}", *(["_"] if extra else []), tag]
+            rows.append(between.join(cells))
+        blocks.append("\n".join(rows))
+    path = tmp_path_factory.getbasetemp() / "written.conll"
+    found, told = read(path, "\n\n".join(blocks) + "\n")
+    assert [[*zip(one.words, one.tags, strict=True)] for one in found] == [
+        [(f"w{word}", tag) for word, tag in sentence] for sentence in sentences
+    ]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for one in found:
+        assert all(word in lines[int(one.where_is(at).rsplit(":", 1)[1]) - 1] for at, word in enumerate(one.words))
+    assert any("a comment" in line for line in told)
+    assert any("counts the words" in line for line in told) == numbered
+
+
+def test_a_word_that_begins_with_a_hash_is_a_word(tmp_path: Path) -> None:
+    found, told = read(tmp_path / "a.tsv", "#\tO\n#fun\tB-x\nday\tO\n")
+    assert found[0].words == ["#", "#fun", "day"]
+    assert told == []
+
+
+def test_ranges_and_empty_nodes_of_conll_u_are_no_words(tmp_path: Path) -> None:
+    rows = "# text = im Haus\n1-2\tim\t_\tO\n1\tin\t_\tO\n2\tdem\t_\tO\n2.1\tnichts\t_\tO\n3\tHaus\t_\tB-loc\n"
+    (found,), _ = read(tmp_path / "a.conllu", rows)
+    assert (found.words, found.tags) == (["in", "dem", "Haus"], ["O", "O", "B-loc"])
+    assert found.where_is(2) == f"{tmp_path / 'a.conllu'}:3"  # rows are left out in between
+
+
+def test_of_nested_layers_the_outer_one_is_taken_and_told(tmp_path: Path) -> None:
+    text = "1\tBonner\tB-org\tB-loc\n2\tBank\tI-org\tO\n\n1\tBonn\tB-loc\tO\n"
+    found, told = read(tmp_path / "a.tsv", text)
+    assert [one.tags for one in found] == [["B-org", "I-org"], ["B-loc"]]
+    assert f"{tmp_path / 'a.tsv'}: tags are column 3 of 4; 4 could be tags, too: --tag-column takes another" in told
+    found, _ = read(tmp_path / "a.tsv", text, tag_column=4)
+    assert [one.tags for one in found] == [["B-loc", "O"], ["O"]]
+
+
+def test_of_chunks_and_names_the_last_is_taken_and_told(tmp_path: Path) -> None:
+    found, told = read(tmp_path / "a.conll", "Anna NNP B-NP B-per\nsang VBD B-VP O\n")
+    assert found[0].tags == ["B-per", "O"]
+    assert told == [f"{tmp_path / 'a.conll'}: tags are column 4 of 4; 3 could be tags, too: --tag-column takes another"]
+
+
+def test_tags_before_notes_are_found(tmp_path: Path) -> None:
+    found, told = read(tmp_path / "a.iob2", "1\tAnna\tB-per\t-\tann1\n2\tsang\tO\t-\tann1\n")
+    assert (found[0].words, found[0].tags) == (["Anna", "sang"], ["B-per", "O"])
+    assert f"{tmp_path / 'a.iob2'}: tags are column 3 of 5, the only one of tags alone" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\tO\n2\tB-x\n3\tO\n", "a.conll:1: expected words in the first column, or a count of them"),
+        ("7\tx\tO\n3\tx\tO\n9\tx\tO\n", "a.conll:1: expected words in the first column, or a count of them"),
+        ("a NN B-NP O\nb NN B-NP B-x\nc NN B-NP per\n", "a.conll:3: expected a tag such as O, B-person or I-person"),
+    ],
+)
+def test_what_deceives_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read(tmp_path / "a.conll", text)
+    assert message in str(caught.value)
+    assert "--tag-column" in str(caught.value) or "mend the columns" in str(caught.value)
+
+
+@pytest.mark.parametrize("column", [1, 4])
+def test_a_column_that_is_not_there(tmp_path: Path, column: int) -> None:
+    with pytest.raises(UserError, match="--tag-column: expected a column from 2 to 2"):
+        read(tmp_path / "a.conll", "a O\n", tag_column=column)

@@ -74,7 +74,7 @@ def test_data_in_memory_are_read_as_those_of_a_file(tmp_path: Path, name: str) -
         (Translation, {"a": ["x"], "b": ["y"], "c": ["z"]}, "expected texts under source, target, got only a, b, c"),
         (Translation, [("\ud800", "b")], "example 1: expected text, got half a character"),
         (Pronunciation, [("tea", [])], "example 1: expected a word and its sounds, got 'tea' and"),
-        (Pronunciation, [("two words", "T")], "example 1: expected a word and its sounds"),
+        (Pronunciation, [("two\twords", "T")], "example 1: expected a word and its sounds"),
         (Pronunciation, [("", "T IY")], "example 1: expected a word and its sounds"),
         (Pronunciation, [(";;;", "T IY")], "example 1: expected a word and its sounds"),
         (Pronunciation, [("tea", "T #IY")], "example 1: expected a word and its sounds"),

@@ -19,7 +19,7 @@ from throughtime.applications.supervised import Supervised
 from throughtime.cli import run
 from throughtime.data.text.tags import Span, count_spans, find_spans
 from throughtime.data.text.words import split_words
-from throughtime.tasks.sentences.entities import LIFTS, Entities, recall
+from throughtime.tasks.sentences.entities import LIFTS, Entities, EntitySettings, recall
 from throughtime.training import load_tensors
 
 DATA = Path(os.environ.get("THROUGHTIME_DATA", Path(__file__).parents[3].parent / "shared" / "data")) / "wnut17"
@@ -284,14 +284,16 @@ def test_names_of_users_are_read_alike_however_they_are_written(tmp_path: Path) 
     (tmp_path / "apart.conll").write_text(
         "hi O\n@ O\nAnna B-per\n# O\n# O\nRome B-loc\n@ O\nNew B-loc\n@ I-loc\nYork I-loc\n"
     )
-    joined, apart = (next(Entities.read([tmp_path / f"{name}.conll"], None)) for name in ("joined", "apart"))
+    joined, apart = (
+        next(Entities.read([tmp_path / f"{name}.conll"], EntitySettings())) for name in ("joined", "apart")
+    )
     assert (joined.words, joined.tags) == (apart.words, apart.tags)
 
 
 def test_validation_keeps_the_lift_with_the_best_f1(data: Path, model: Path) -> None:
     opened = Supervised(Entities).load(model)
     bound, tagger = opened.bound, opened.model
-    examples = list(Entities.read([data / "own.dev.conll"], None))
+    examples = list(Entities.read([data / "own.dev.conll"], EntitySettings()))
     torch.manual_seed(0)
     for parameter in tagger.linear.parameters():
         torch.nn.init.normal_(parameter, std=0.3)  # a model that is wrong often enough for lifts to matter
@@ -322,7 +324,7 @@ def test_a_run_goes_on(data: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"real data is not at {DATA}; set THROUGHTIME_DATA")
 def test_real_files_are_read_whole() -> None:
     parts = Entities.find([DATA], None)
-    found = {part: list(Entities.read(paths, None)) for part, paths in parts.items()}
+    found = {part: list(Entities.read(paths, EntitySettings())) for part, paths in parts.items()}
     assert {part: len(sentences) for part, sentences in found.items()} == {"train": 3394, "valid": 1009, "test": 1287}
     vocabulary = Entities.learn(found["train"], Entities.settings_type())
     assert vocabulary["types"] == ["corporation", "creative-work", "group", "location", "person", "product"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from throughtime.data.notes import leave_out
+from throughtime.data.notes import leave_out, note
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.labelled import ANSWER, ANSWERS
-from throughtime.data.text.tags import Span, is_tag, tag_spans
+from throughtime.data.text.tags import OUTSIDE, Span, is_tag, tag_spans
 from throughtime.data.text.words import Word, find_words, split_sign
 from throughtime.errors import UserError, listed
 from throughtime.plain import parse_json
@@ -52,29 +53,42 @@ class TaggedSentence:
         return f"{self.file}:{self.line + word * self.row_a_word}"
 
 
-def read_columns(path: Path) -> Iterator[TaggedSentence]:
+class _Row(NamedTuple):
+    """A row of a file in columns."""
+
+    line: int
+    cells: list[str]
+    tabs: bool
+
+
+def read_columns(path: Path, tag_column: int | None = None) -> Iterator[TaggedSentence]:
     r"""Sentences of a file in columns: the first is the word, the last its tag, a blank line ends a sentence.
 
     Columns are tab-separated in a row that has a tab, else separated by spaces. A row of :data:`DOCUMENT` is none of
-    a sentence. Lines end at ``"\n"`` alone: other separators of Unicode may be words.
+    a sentence, nor is a comment: what begins with ``#`` and has not the form of a row. A first column that counts the
+    words of each sentence is left out, with the rows of ranges (``1-2``) and of empty nodes (``1.1``) of CoNLL-U.
+    Lines end at ``"\n"`` alone: other separators of Unicode may be words.
+
+    Args:
+        path: The file.
+        tag_column: From 1; None: the last. Of nested layers, whose types are the same, it is the outer one.
 
     Raises:
         UserError: If a row has more or fewer columns than the first one, or no tag; names the line.
     """
-    words: list[str] = []
-    tags: list[str] = []
-    begin = columns = 0
-    for number, line in enumerate(chain(file_lines(path), [""]), 1):
-        row = _row(line)
-        if row and row[0] != DOCUMENT:
-            columns = columns or len(row)
-            _check_row(path, number, row, columns)
-            begin = begin if words else number
-            words.append(row[0])
-            tags.append(row[-1])
-        elif words:
-            yield TaggedSentence(words, tags, str(path), begin)
-            words, tags = [], []
+    sentences = _sentences(path)
+    if not sentences:
+        return
+    word = int(_counts(path, sentences))
+    tag = _tag_column(path, [row.cells for rows in sentences for row in rows], word, tag_column)
+    for rows in sentences:
+        kept = [row for row in rows if not (word and _PART.search(row.cells[0]))]
+        for row in kept:
+            _check_tag(path, row, tag)
+        if kept:
+            whole = len(kept) == kept[-1].line - kept[0].line + 1
+            words, tags = ([row.cells[at] for row in kept] for at in (word, tag))
+            yield TaggedSentence(words, tags, str(path), kept[0].line, whole)
 
 
 def read_spans(path: Path) -> Iterator[TaggedSentence]:
@@ -103,25 +117,114 @@ def read_spans(path: Path) -> Iterator[TaggedSentence]:
             )
 
 
-def _row(line: str) -> list[str]:
+_COMMENT = re.compile(r"#\s*[\w.:-]+\s*=(?:\s|$)")
+_NUMBER = re.compile(r"\d+(?:[-.]\d+)?")
+_PART = re.compile(r"[-.]")
+
+
+def _sentences(path: Path) -> list[list[_Row]]:
+    """The rows of every sentence, without comments."""
+    rows = [_row(number, line) for number, line in enumerate(chain(file_lines(path), [""]), 1)]
+    first = next((row for row in rows if row.cells and row.cells[0][:1] != "#" and row.cells[0] != DOCUMENT), None)
+    sentences: list[list[_Row]] = [[]]
+    columns = 0
+    for row in rows:
+        if not row.cells or row.cells[0] == DOCUMENT:
+            sentences += [[]] if sentences[-1] else []
+        elif _is_comment(row, first):
+            leave_out(f"{path}:{row.line}", "a comment")
+        else:
+            columns = columns or len(row.cells)
+            _check_row(path, row, columns)
+            sentences[-1].append(row)
+    return sentences[:-1]
+
+
+def _row(number: int, line: str) -> _Row:
     line = line.rstrip(" \t\n")
-    return line.split("\t") if "\t" in line else [column for column in line.split(" ") if column]
+    tabs = "\t" in line
+    return _Row(number, line.split("\t") if tabs else [column for column in line.split(" ") if column], tabs)
 
 
-def _check_row(path: Path, number: int, row: list[str], columns: int) -> None:
-    if len(row) < 2 or not row[0]:
+def _is_comment(row: _Row, first: _Row | None) -> bool:
+    """Whether a row is no word's: it begins with ``#``, and has another form than the first row that does not."""
+    if row.cells[0][:1] != "#":
+        return False
+    same = first is None or (len(row.cells), row.tabs) == (len(first.cells), first.tabs)
+    return not (same and any(map(is_tag, row.cells[1:]))) or bool(_COMMENT.match(" ".join(row.cells)))
+
+
+def _counts(path: Path, sentences: list[list[_Row]]) -> bool:
+    """Whether the first column counts words.
+
+    Raises:
+        UserError: If it holds nothing but numbers, and no other column holds words.
+    """
+    if not all(_NUMBER.fullmatch(row.cells[0]) for rows in sentences for row in rows):
+        return False
+    counted = [[int(row.cells[0]) for row in rows if not _PART.search(row.cells[0])] for rows in sentences]
+    begun, ended = [found[0] for found in counted if found], [found[-1] for found in counted if found]
+    goes_on = all(one in (0, 1, before + 1) for one, before in zip(begun, [0, *ended], strict=False))
+    counts = goes_on and all(found == list(range(found[0], found[0] + len(found))) for found in counted if found)
+    first, size = sentences[0][0], sum(map(len, sentences))
+    if counts and len(first.cells) > 2:
+        note(f"{path}: the first column counts the words, which are column 2")
+        return True
+    if size > 2 and (counts or len(first.cells) > 2):
         raise UserError(
-            f"{path}:{number}: expected at least 2 columns, the word first and its tag last, got {row}; "
+            f"{path}:{first.line}: expected words in the first column, or a count of them (1, 2, 3, …) and then the "
+            "words, got nothing but numbers; mend the columns"
+        )
+    return False
+
+
+def _tag_column(path: Path, rows: list[list[str]], word: int, asked: int | None) -> int:
+    """Which column holds the tags, from 0."""
+    width = len(rows[0])
+    if asked is not None:
+        if not word + 2 <= asked <= width:
+            raise UserError(f"--tag-column: expected a column from {word + 2} to {width} of {path}, got {asked}")
+        return asked - 1
+    layers = [at for at in range(word + 1, width) if all(is_tag(row[at]) for row in rows)]
+    types = {at: {row[at][2:] for row in rows if row[at] != OUTSIDE} for at in layers}
+    chosen = width - 1
+    if chosen in layers:
+        # Nested entities: the inner ones stand behind the outer ones.
+        while chosen - 1 in layers and types[chosen] <= types[chosen - 1] and (types[chosen] or word):
+            chosen -= 1
+    elif not any(is_tag(row[chosen]) and row[chosen] != OUTSIDE for row in rows):
+        chosen = next((at for at in reversed(layers) if types[at]), chosen)
+    others = [str(at + 1) for at in layers if at != chosen]
+    if others:
+        note(
+            f"{path}: tags are column {chosen + 1} of {width}; {', '.join(others)} could be tags, too: "
+            "--tag-column takes another"
+        )
+    elif chosen < width - 1:
+        note(f"{path}: tags are column {chosen + 1} of {width}, the only one of tags alone")
+    return chosen
+
+
+def _check_row(path: Path, row: _Row, columns: int) -> None:
+    if len(row.cells) < 2 or not row.cells[0]:
+        raise UserError(
+            f"{path}:{row.line}: expected at least 2 columns, the word first and its tag last, got {row.cells}; "
             "put a tab or spaces between columns, and O where there is no entity"
         )
-    if len(row) != columns:
+    if len(row.cells) != columns:
         raise UserError(
-            f"{path}:{number}: expected {columns} columns as in the rows before, got {len(row)}; mend the row"
+            f"{path}:{row.line}: expected {columns} columns as in the rows before, got {len(row.cells)}; mend the row"
         )
-    if not is_tag(row[-1]):
+
+
+def _check_tag(path: Path, row: _Row, column: int) -> None:
+    tag = row.cells[column]
+    if not is_tag(tag):
+        last = column == len(row.cells) - 1
         raise UserError(
-            f"{path}:{number}: expected a tag such as O, B-person or I-person in the last column, got {row[-1]!r}; "
-            "put the tags into the last column"
+            f"{path}:{row.line}: expected a tag such as O, B-person or I-person in "
+            f"{'the last column' if last else f'column {column + 1}'}, got {tag!r}; "
+            f"{'put the tags into the last column' if last else 'mend the row'}, or pass --tag-column"
         )
 
 

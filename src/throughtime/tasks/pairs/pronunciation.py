@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 from rich.text import Text
@@ -18,6 +19,7 @@ from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, write_texts
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
+from throughtime.data.notes import note
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
@@ -37,6 +39,8 @@ LISTED = 20
 Rows = list[list[str | int | float]]
 
 _VARIANT = re.compile(r"\(\d+\)$")
+_REMARK = re.compile(r"\s#")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE]-?\d+)?|\.\d+")
 _STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
 
 
@@ -99,10 +103,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
         """
         words: dict[str, Pronounced] = {}
         for path in paths:
-            for number, line in enumerate(file_lines(path), 1):
-                entry = _parse(line, f"{path}:{number}", settings.stress)
-                if entry is None:
-                    continue
+            for entry in _read(path, settings.stress):
                 known = words.setdefault(entry.word, entry)
                 if entry.sounds[0] not in known.sounds:
                     known.sounds.append(entry.sounds[0])
@@ -253,30 +254,67 @@ def error_rates(results: Sequence[tuple[list[str], list[str], int]]) -> dict[str
     }
 
 
-def _parse(line: str, where: str, stress: bool) -> Pronounced | None:
+class _Line(NamedTuple):
+    """A line of a dictionary: a word, numbers behind it that may be probabilities, and its sounds."""
+
+    word: str
+    numbers: list[str]
+    sounds: list[str]
+    certain: bool
+    where: str
+
+
+def _read(path: Path, stress: bool) -> Iterator[Pronounced]:
+    """The words of a dictionary, as they come."""
+    found = [_parse(line, f"{path}:{number}") for number, line in enumerate(file_lines(path), 1)]
+    lines = [line for line in found if line is not None]
+    # A whole number alone may be a sound: SAMPA has 2, 6 and 9.
+    chances = any(line.certain for line in lines)
+    if chances:
+        note(f"{path}: numbers between a word and its sounds are probabilities and are left out")
+    for word, numbers, sounds, _, where in lines:
+        spoken = sounds if chances else [*numbers, *sounds]
+        if not spoken:
+            raise UserError(f"{where}: expected a word and its phonemes, got only {word!r}; e.g. 'cat K AE T'")
+        yield Pronounced(
+            _VARIANT.sub("", word).lower(), [spoken if stress else [_STRESS.sub("", sound) for sound in spoken]], where
+        )
+
+
+def _parse(line: str, where: str) -> _Line | None:
     """A line of a dictionary; None where it has only comments.
+
+    In a line parted by tabs the word is what stands before the first, and may be several.
 
     Raises:
         UserError: If it has a word and no phonemes.
     """
     if line.startswith(";;;"):
         return None
-    fields = re.split(r"\s#", line, maxsplit=1)[0].split()
-    if not fields or fields[0] == "#":
+    line = _REMARK.split(line, maxsplit=1)[0].rstrip().lstrip(" ")
+    cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split(maxsplit=1)
+    word, *between = (" ".join(cell.split()) for cell in [*cells, ""])
+    if not word.strip("#") and "\t" not in line:
         return None
-    if len(fields) < 2:
-        raise UserError(f"{where}: expected a word and its phonemes, got {line.strip()!r}; e.g. 'cat K AE T'")
-    sounds = fields[1:] if stress else [_STRESS.sub("", sound) for sound in fields[1:]]
-    return Pronounced(_VARIANT.sub("", fields[0]).lower(), [sounds], where)
+    fields = " ".join(between).split()
+    if not fields or not word:
+        raise UserError(f"{where}: expected a word and its phonemes, got {line!r}; e.g. 'cat K AE T'")
+    numbers = list(takewhile(_NUMBER.fullmatch, fields))
+    columns = "\t" in line and bool(between[:-2]) and _NUMBER.fullmatch(between[0]) is not None
+    if len(fields) == 1 and "." not in fields[0]:
+        numbers = []
+    certain = bool(numbers) and (columns or any("." in number for number in numbers))
+    return _Line(word, numbers, fields[len(numbers) :], certain, where)
 
 
 def _entry(row: Mapping[str, Any], number: int) -> str:
     """A line that is read as a word and its sounds, and as nothing else."""
     word, sounds = row.get("word"), row.get("sounds")
     if isinstance(word, str) and isinstance(sounds, str | list | tuple) and sounds:
-        fields = [word, *(sounds.split() if isinstance(sounds, str) else map(str, sounds))]
-        entry = _parse(line := " ".join(fields), "", stress=True) if word.strip() else None
-        if entry is not None and [line.split()[0], *entry.sounds[0]] == fields:
+        spoken = sounds.split() if isinstance(sounds, str) else list(map(str, sounds))
+        line = f"{word}\t{' '.join(spoken)}"
+        entry = _parse(line, "") if word.strip() and spoken and not set(word) & set("\t\r\n") else None
+        if entry is not None and not entry.certain and (entry.word, [*entry.numbers, *entry.sounds]) == (word, spoken):
             return line
     raise UserError(
         f"example {number}: expected a word and its sounds, got {word!r} and {sounds!r}; e.g. 'cat', 'K AE T'"

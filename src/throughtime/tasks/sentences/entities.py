@@ -67,6 +67,7 @@ class EntitySettings(WordSettings):
     tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
     scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")
     min_count: int = option(3, "Rarer words become UNK.", "Data", ge=1)
+    tag_column: int | None = option(None, "Column of the tags, from 1; default: the last.", "Data", ge=2)
 
 
 class TypedWords(KnownWords):
@@ -114,7 +115,7 @@ class Entities(WordApplication[TaggedSentence]):
         The sign of a name or a tag (@ann, #fun) is read as a word of its own.
         """
         for path in paths:
-            found = read_spans(path) if path.suffix.lower() == ".jsonl" else read_columns(path)
+            found = read_spans(path) if path.suffix.lower() == ".jsonl" else read_columns(path, settings.tag_column)
             yield from map(split_signs, found)
 
     @classmethod
