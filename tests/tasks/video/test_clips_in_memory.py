@@ -139,6 +139,15 @@ def test_what_is_no_clip_is_named(tmp_path: Path, data: Any, said: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_clip_is_told_as_the_model_sees_it(tmp_path: Path) -> None:
+    found = read([([[0.5, 1], [0.25, 2], [0, 3], [1, 4]], "a"), ([[1.0, 0.0]], "b")], tmp_path)
+    task, _ = model(VideoActions.learn(found, VideoSettings()))
+    assert [task.as_read(each).removeprefix(f"{tmp_path}/") for each in found] == [
+        "points.csv:2: 4 steps: 0.5 1, 0.25 2, 0 3, … → a",
+        "points.csv:6: 1 steps: 1 0 → b",
+    ]
+
+
 def test_clips_may_be_tensors(tmp_path: Path) -> None:
     points = torch.tensor([[0.5, 1.0], [0.25, 2.0]], requires_grad=True)
     (found,) = read([(points, "a")], tmp_path)

@@ -150,6 +150,12 @@ class VideoActions(Application[ClipExample]):
         if any(abs(number) > LARGEST for row in example.points for number in row):
             raise ValueError(f"expected points at most {LARGEST:g} from 0")
 
+    def as_read(self, example: ClipExample) -> str:
+        """Where it begins and how long it is, the first steps of key points, and its class."""
+        first = ", ".join(" ".join(f"{number:g}" for number in step) for step in example.points[:3])
+        points = f": {first}{', …' if example.steps > 3 else ''}" if first else ""
+        return f"{example.where}: {example.steps} steps{points} → {example.label}"
+
     # Model.
 
     def build(self) -> Model:
