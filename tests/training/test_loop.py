@@ -217,6 +217,21 @@ def test_minutes_bound_a_run(clock: Clock, tmp_path: Path) -> None:
     assert [report.tokens_per_second for report in reports.steps] == pytest.approx([0.7] * 6)
 
 
+def test_evaluations_end_with_the_minutes(clock: Clock, tmp_path: Path) -> None:
+    trainer, _ = trainer_of(tmp_path, replace(PLAN, steps=None, minutes=2.0, evaluate_every=1))
+    judged: list[int] = []
+
+    def evaluate() -> Evaluation:
+        clock.now += 12.0
+        judged.append(trainer.progress.step)
+        return Evaluation(1.0)
+
+    trainer.evaluate = evaluate
+    progress = trainer.run()
+    assert judged == [1, 2, 3, 4, 6]  # that after the fifth step would leave no time for the last
+    assert progress.seconds == 120.0
+
+
 def test_minutes_count_over_all_resumptions_but_not_between(clock: Clock, tmp_path: Path) -> None:
     plan = replace(PLAN, steps=None, minutes=1.0)
     first, reports = trainer_of(tmp_path, plan)

@@ -49,6 +49,9 @@ class Batch(Protocol):
         ...
 
 
+SLACK = 1.1
+"""An evaluation may take so many times as long as the last one, and still end with the minutes of a run."""
+
 T = TypeVar("T")
 BatchT = TypeVar("BatchT", bound=Batch)
 BatchT_co = TypeVar("BatchT_co", bound=Batch, covariant=True)
@@ -100,6 +103,7 @@ class Trainer(Generic[BatchT]):
         self.progress = Progress()
         self.carried: State | None = None
         self._stop = False
+        self._judging = 0.0
 
     def __repr__(self) -> str:
         model = type(self.model).__name__
@@ -183,10 +187,16 @@ class Trainer(Generic[BatchT]):
             progress.epoch, progress.index = progress.epoch + 1, 0
         self._tick()
         self._report(value, norm, lr, batch.tokens / (time.perf_counter() - began), layers)
-        if self.share >= 1.0:
+        if self.share >= 1.0 or self._evaluations_left() < 1.0:
             progress.finished = "the plan is done"
-        if progress.finished or self._due(share):
+        if progress.finished or (self._due(share) and self._evaluations_left() >= 2.0):
             self._evaluate()
+
+    def _evaluations_left(self) -> float:
+        """How many evaluations fit into the minutes that are left, by the time of the last one; one is for the end."""
+        if self.plan.minutes is None or not self._judging:
+            return math.inf
+        return (60.0 * self.plan.minutes - self.progress.seconds) / (SLACK * self._judging)
 
     def _due(self, share_before: float) -> bool:
         if self.plan.evaluate_every is not None:
@@ -202,7 +212,9 @@ class Trainer(Generic[BatchT]):
             return
         with self.averager.averaged():
             self.model.eval()
+            began = time.perf_counter()
             evaluation = self.evaluate()
+            self._judging = time.perf_counter() - began
             better = evaluation.objective < progress.best
             if better:
                 save_weights(self.folder / "model.safetensors", self.model)
