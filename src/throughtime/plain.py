@@ -84,20 +84,22 @@ def read_text(path: Path, limit: int = LARGEST) -> str:
         raise UserError(f"{path}: expected text in UTF-8, which this is not ({error}); the file is damaged") from error
 
 
-def parse_json(text: str, where: str, *, constants: bool = False) -> Any:
+def parse_json(text: str, where: str, *, constants: bool = False, unique: bool = False) -> Any:
     """Plain data from JSON.
 
     Args:
         text: The JSON.
         where: What an error calls it: a file, or a file and a line.
         constants: Take ``NaN`` and ``Infinity``, which Python writes and the standard does not know.
+        unique: Refuse a name that stands twice in an object; else the last counts.
 
     Raises:
         UserError: If it is none, is nested too deeply, or holds a number or text that nothing can use.
     """
     try:
         constant, real = (None, None) if constants else (_constant, _finite)
-        value = json.loads(text, parse_int=_whole, parse_float=real, parse_constant=constant)
+        once = _once if unique else None
+        value = json.loads(text, parse_int=_whole, parse_float=real, parse_constant=constant, object_pairs_hook=once)
         if "\\u" in text:
             _check_texts(value)
     except RecursionError as error:
@@ -107,13 +109,13 @@ def parse_json(text: str, where: str, *, constants: bool = False) -> Any:
     return value
 
 
-def parse_object(text: str, where: str, *, constants: bool = False) -> dict[str, Any]:
+def parse_object(text: str, where: str, *, constants: bool = False, unique: bool = False) -> dict[str, Any]:
     """As :func:`parse_json`, where an object must stand.
 
     Raises:
         UserError: As above, or if something else stands there.
     """
-    value = parse_json(text, where, constants=constants)
+    value = parse_json(text, where, constants=constants, unique=unique)
     if not isinstance(value, dict):
         raise UserError(f"{where}: expected a JSON object, got a {type(value).__name__}; the file is damaged")
     return value
@@ -139,6 +141,15 @@ def _check(path: Path, found: os.stat_result, limit: int | None) -> int:
 
 def _too_large(path: Path, size: int, limit: int) -> UserError:
     return UserError(f"{path}: expected a file of at most {limit:,} bytes, got {size:,}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} stands there twice")
+        found[name] = value
+    return found
 
 
 def _whole(digits: str) -> int:

@@ -92,6 +92,7 @@ def test_hidden_folders_are_no_classes(data: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
+        (["1", "1.0", "2"] * 9, "a.csv:2: expected a class to be written in one way, got '1' and '1.0'; mend one"),
         (["x"] * 30, "expected at least two labels, got only 'x' (a.csv:2)"),
         (
             [f"{n / 10}" for n in range(10, 50)] * 20,

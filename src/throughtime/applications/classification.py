@@ -125,6 +125,11 @@ def learn_classes(labels: Sequence[str], where: str) -> list[str]:
     classes = Vocabulary.closed(labels).symbols
     if len(classes) < 2:
         raise UserError(f"expected at least two labels, got only {classes[0]!r} ({where})")
+    numbers: dict[float, str] = {}
+    for name in filter(is_number, classes):
+        other = numbers.setdefault(_value(name), name)
+        if other != name:
+            raise UserError(f"{where}: expected a class to be written in one way, got {other!r} and {name!r}; mend one")
     single = 2 * len(classes) > len(labels)
     if len(classes) <= MANY and not (single and all(map(is_time, classes))):
         return classes
@@ -143,4 +148,8 @@ def learn_classes(labels: Sequence[str], where: str) -> list[str]:
 
 
 def _is_broken(number: str) -> bool:
-    return float(number.replace(",", ".")) % 1 != 0
+    return _value(number) % 1 != 0
+
+
+def _value(number: str) -> float:
+    return float(number.replace(",", "."))

@@ -77,6 +77,13 @@ def test_what_two_rows_do_not_tell_is_settled_by_the_user(tmp_path: Path) -> Non
     assert read(path, header=False) == [("Words said", "Mood"), *PAIRS]
 
 
+def test_an_empty_cell_tells_little(tmp_path: Path) -> None:
+    rows = [("gj04", "1", "", "a good film"), ("gj04", "0", "*", "a bad film was here"), ("cj99", "1", "", "one more")]
+    rows += [("cj99", "0", "*", "and that is the end"), ("gj04", "1", "*", "or not")]
+    path = write(tmp_path, "a.tsv", "".join("\t".join(row) + "\n" for row in rows))
+    assert read(path, "4", "2") == [(row[3], row[1]) for row in rows]
+
+
 def test_a_class_that_is_called_like_a_column_makes_no_heading(tmp_path: Path) -> None:
     rows = [("I love it", "message"), ("what is it", "question"), ("send it", "message"), ("who", "question")]
     path = write(tmp_path, "a.csv", table(rows))
@@ -153,6 +160,22 @@ def test_what_spreadsheets_write(tmp_path: Path, text: str, expected: list[tuple
             "a.csv",
             "text,label,split\na,x,train\nb,y,test\n",
             "got column 'split', which says of each whether it is for",
+        ),
+        (
+            "a.csv",
+            "when,load\n10:00,4.5\n11:00,4.7\n12:00,5.1\n",
+            "expected a column of texts or classes, got numbers or",
+        ),
+        (
+            "a.csv",
+            "what,when\nso fine,10:00\nso so,11:00\nbad,12:00\n",
+            "got numbers or times alone; pass --label-column",
+        ),
+        ("a.csv", "so here,2019\nfine,0\nbad,1\nso,0\nno,1\n", "a.csv:1: expected a heading, or a row like the others"),
+        (
+            "a.jsonl",
+            '{"text": "a", "text": "b", "label": "x"}\n',
+            "a.jsonl:1: expected JSON, which this is not ('text' stands",
         ),
         ("a.jsonl", '{"text": null, "label": "x"}\n', "a.jsonl:1: expected a value in column 'text', got none"),
         ("a.jsonl", '{"text": "a", "label": NaN}\n', "a.jsonl:1: expected a value in column 'label', got none"),

@@ -76,6 +76,8 @@ def find_column(
     found = guess.choose(able, rows)
     if len(found) > 1:
         raise _several(path, found, option)
+    if not found:
+        raise UserError(f"{path}: expected a column of texts or classes, got numbers or times alone; pass {option}")
     return _told(path, option, found[0], guess.by if len(others) > 1 else "there is no other")
 
 
@@ -142,19 +144,21 @@ def is_index(name: str, rows: Columns) -> bool:
 
 def _longest(names: Sequence[str], rows: Columns) -> list[str]:
     held = {name: values_of(name, rows) for name in names}
-    texts = [name for name in names if not (all(map(is_number, held[name])) or all(map(is_time, held[name])))]
-    open_ones = [name for name in texts or names if not _recur(held[name])]
-    sizes = {name: sum(map(len, held[name])) for name in open_ones or texts or names}
+    values = {name: held[name] for name in names if held[name]} or held
+    texts = [name for name, v in values.items() if not v or not (all(map(is_number, v)) or all(map(is_time, v)))]
+    open_ones = [name for name in texts if not _recur(held[name])]
+    sizes = {name: sum(map(len, held[name])) for name in open_ones or texts}
     return [name for name, size in sizes.items() if 2 * size >= max(sizes.values())]
 
 
 def _fewest(names: Sequence[str], rows: Columns) -> list[str]:
     held = {name: values_of(name, rows) for name in names}
-    able = {n: v for n, v in held.items() if len(set(v)) > 1 and not all(map(is_time, v))} or held
+    labels = {name: values for name, values in held.items() if not (values and all(map(is_time, values)))}
+    able = {name: values for name, values in labels.items() if len(set(values)) > 1} or labels
     recurring = [name for name, values in able.items() if _recur(values)]
     if recurring:
         return recurring
-    least = min(len(set(values)) for values in able.values())
+    least = min((len(set(values)) for values in able.values()), default=0)
     return [name for name, values in able.items() if len(set(values)) == least]
 
 

@@ -101,21 +101,22 @@ def _like(cells: Sequence[str], columns: Sequence[Sequence[str]]) -> Iterator[tu
         kind = _kind(cell)
         if cell in rest:
             yield _recur(rest), f"{shown(cell)} of the first row stands in its column again"
-        elif kind is not None and rest and all(KINDS[kind](value) for value in rest):
+        elif kind is not None and rest and not _recur(rest) and all(KINDS[kind](value) for value in rest):
             yield not _are_places(cells), f"{shown(cell)} of the first row is {kind} like all below it"
 
 
 def _unlike(cells: Sequence[str], columns: Sequence[Sequence[str]]) -> Iterator[str]:
     """What speaks for a heading."""
+    most = max(map(len, columns))
     for cell, rest in zip(cells, columns, strict=True):
-        if not rest:
+        if not rest or (not cell and len(rest) < most):
             continue
         kind = next((kind for kind, is_kind in KINDS.items() if all(map(is_kind, rest))), None)
         if kind is not None and not KINDS[kind](cell):
             yield f"{shown(cell)} stands above a column where all else is {kind}"
         elif kind is None and _are_places(cells) and is_number(cell) and not any(map(is_number, rest)):
             yield f"{shown(cell)} stands above a column where nothing else is a number"
-        elif kind is None and not is_number(cell) and cell not in rest and _recur(rest):
+        elif kind is None and cell and not is_number(cell) and cell not in rest and _recur(rest):
             yield f"{shown(cell)} stands in its column once, where all else recurs"
 
 

@@ -93,7 +93,7 @@ def _read_json(path: Path) -> Iterator[Row]:
         if not line.strip():
             continue
         where = f"{path}:{number}"
-        columns = parse_object(line, where, constants=True)
+        columns = parse_object(line, where, constants=True, unique=True)
         try:
             yield number, {name: _text(found) for name, found in columns.items()}
         except RecursionError as error:
