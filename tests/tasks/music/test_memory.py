@@ -42,6 +42,10 @@ def test_what_is_no_tune_is_refused(tmp_path: Path) -> None:
         spill([(np.zeros((2, 88)), "jigs")], tmp_path)
     with pytest.raises(UserError, match="expected a genre that can name a folder"):
         spill([([(0, 1, 60)], "../x")], tmp_path)
+    roll = np.zeros((3, 88))
+    roll[2, 5] = np.nan
+    with pytest.raises(UserError, match="tune 2: expected a piano roll of zeros and ones, got nan at step 2, key 5"):
+        spill([np.zeros((3, 88)), roll], tmp_path)
 
 
 def test_a_roll_for_a_notebook() -> None:

@@ -36,7 +36,7 @@ def spill(data: Any, folder: Path) -> list[Path]:
         if any(genre for _, genre in pairs):
             raise UserError("expected piano rolls without genres, which their models do not know; give notes instead")
         path = folder / "rolls.json"
-        write_json(path, {"train": [_steps(np.asarray(tune)) for tune, _ in pairs]})
+        write_json(path, {"train": [_steps(number, np.asarray(tune)) for number, (tune, _) in enumerate(pairs, 1)]})
         return [path / "train"]
     if any(rolled):
         raise UserError("expected piano rolls alone, or notes alone, got both")
@@ -47,7 +47,7 @@ def write_item(item: Any, folder: Path) -> Path:
     """One tune to predict, as a file."""
     if not _is_roll(item):
         return write_notes(folder, 1, item, "")
-    write_json(folder / "rolls.json", {"test": [_steps(np.asarray(item))]})
+    write_json(folder / "rolls.json", {"test": [_steps(1, np.asarray(item))]})
     return folder / "rolls.json"
 
 
@@ -83,7 +83,10 @@ def _is_roll(tune: Any) -> bool:
     return hasattr(tune, "shape") and len(tune.shape) == 2 and tune.shape[1] == KEYS
 
 
-def _steps(roll: Any) -> Sequence[list[int]]:
+def _steps(number: int, roll: Any) -> Sequence[list[int]]:
     if not np.isin(roll, (0, 1)).all():
-        raise UserError(f"expected a piano roll of zeros and ones, got values up to {np.nanmax(roll):g}")
+        step, key = np.argwhere(~np.isin(roll, (0, 1)))[0].tolist()
+        raise UserError(
+            f"tune {number}: expected a piano roll of zeros and ones, got {roll[step, key]:g} at step {step}, key {key}"
+        )
     return [[int(key) + LOWEST for key in np.flatnonzero(step)] for step in roll]
