@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from throughtime.errors import UserError
-from throughtime.plain import check_regular, parse_json, parse_object, read_bytes, read_json, read_text
+from throughtime.plain import check_regular, parse_json, parse_object, read_bytes, read_json, read_text, resolved
 
 
 def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
@@ -68,3 +68,11 @@ def test_json_as_it_should_be(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[1]", encoding="utf-8")
     with pytest.raises(UserError, match="expected a JSON object, got a list"):
         read_json(tmp_path / "list.json")
+
+
+def test_links_that_lead_round_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(UserError, match="cannot be read: Symlink loop"):
+        resolved(tmp_path / "a")
+    assert resolved(tmp_path / "none") == tmp_path.resolve() / "none"

@@ -39,6 +39,18 @@ def check_regular(path: Path, limit: int | None = None) -> int:
     return _check(path, found, limit)
 
 
+def resolved(path: Path) -> Path:
+    """A path without links and dots, whether something is there or not.
+
+    Raises:
+        UserError: If its links lead round in a circle, or its name is none.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle; ValueError: a NUL in the name
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
 def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
     """The bytes of a regular file.
 

@@ -18,6 +18,7 @@ import torch
 from throughtime.data.parts import PARTS
 from throughtime.errors import UserError, listed, shown
 from throughtime.files import make_folder, write_chunks
+from throughtime.plain import resolved
 
 DATA = "data"
 """Of a run's folder: where it keeps what its examples refer to, if they came from memory."""
@@ -51,7 +52,7 @@ def is_spilled(path: str) -> bool:
 def spilling() -> Iterator[Path]:
     """An empty folder for data in memory, which is gone after the block; messages do not name it."""
     with tempfile.TemporaryDirectory(prefix=SPILLED, ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve() / DATA
+        folder = resolved(Path(name)) / DATA
         try:
             yield folder
         except UserError as error:
@@ -100,7 +101,7 @@ def placed(example: ExampleT, run: Path, references: Sequence[str]) -> ExampleT:
     if not relative:
         return example
     values = {f.name: getattr(example, f.name) for f in fields(cast(Any, example))}
-    found = {name: str(run.resolve() / value) for name, value in values.items() if value in relative}
+    found = {name: str(resolved(run) / value) for name, value in values.items() if value in relative}
     return cast(ExampleT, replace(cast(Any, example), **found))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.pictures import short_name
-from throughtime.plain import read_json
+from throughtime.plain import read_json, resolved
 
 
 def describe_run(run: Path) -> str:
@@ -16,7 +16,7 @@ def describe_run(run: Path) -> str:
     Raises:
         UserError: If its config.json is missing or damaged.
     """
-    return f"{short_name(run.resolve())} ({_described(read_json(run / 'config.json'), cell=True)})"
+    return f"{short_name(resolved(run))} ({_described(read_json(run / 'config.json'), cell=True)})"
 
 
 def describe_runs(runs: Iterable[Path]) -> str:
@@ -26,7 +26,7 @@ def describe_runs(runs: Iterable[Path]) -> str:
         UserError: If a config.json is missing or damaged.
     """
     first = next(iter(runs))
-    return f"{short_name(first.resolve().parent)} ({_described(read_json(first / 'config.json'), cell=False)})"
+    return f"{short_name(resolved(first).parent)} ({_described(read_json(first / 'config.json'), cell=False)})"
 
 
 def describe_model(task: str, settings: Any) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from throughtime.errors import UserError
 from throughtime.files import append_text, make_folder
-from throughtime.plain import read_text
+from throughtime.plain import read_text, resolved
 
 LARGEST = 1 << 20
 """Bytes of what is remembered."""
@@ -25,7 +25,7 @@ _named: set[Path] = set()
 
 def remember(paths: Iterable[Path]) -> None:
     """Takes down files and folders that the user named, for this process and later ones of the same user."""
-    new = {path.resolve() for path in paths} - set(_roots())
+    new = {resolved(path) for path in paths} - set(_roots())
     _named.update(new)
     file = _file()
     if new and file is not None:
@@ -36,8 +36,8 @@ def remember(paths: Iterable[Path]) -> None:
 
 def remember_data(named: Iterable[Path], references: Iterable[Path]) -> None:
     """Takes down what a training reads: what the user named, and the folders elsewhere that a manifest leads to."""
-    roots = {path.resolve() for path in named}
-    parents = {path.resolve().parent for path in references}
+    roots = {resolved(path) for path in named}
+    parents = {resolved(path).parent for path in references}
     remember(roots | {parent for parent in parents if not _below(parent, roots)})
 
 
@@ -52,9 +52,9 @@ def check(run: Path, paths: Iterable[Path], remedy: str) -> None:
     Raises:
         UserError: If there is such a path; nothing is opened.
     """
-    roots = {run.resolve(), *_roots()}
+    roots = {resolved(run), *_roots()}
     for path in paths:
-        if not _below(path.resolve(), roots):
+        if not _below(resolved(path), roots):
             raise UserError(
                 f"{run}: its data lie outside of it, first {path}, which is not read unasked; {remedy} if you trust it"
             )

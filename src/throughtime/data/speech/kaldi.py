@@ -10,6 +10,7 @@ from throughtime.data.parts import is_file
 from throughtime.data.speech.spoken import Recording, spoken, times
 from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, shown
+from throughtime.plain import resolved
 
 RECORDINGS, TEXTS, SEGMENTS = "wav.scp", "text", "segments"
 """Names of its files: of recordings, what is said, and the stretches of recordings in which it is."""
@@ -46,7 +47,7 @@ def read_kaldi(folder: Path) -> Iterator[Recording]:
                 f"{where}: expected recording {shown(recording)} in {folder / RECORDINGS}, found none there"
             )
         audio = _audio(folder, *recordings[recording])
-        yield Recording(audio.resolve(), spoken(text, where), where, begin, seconds)
+        yield Recording(resolved(audio), spoken(text, where), where, begin, seconds)
 
 
 def _table(path: Path) -> dict[str, tuple[str, str]]:

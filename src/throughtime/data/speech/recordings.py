@@ -15,6 +15,7 @@ from throughtime.data.tables.columns import Columns, Guess, find_column, longest
 from throughtime.data.tables.rows import JSON, TABLES, Row, first_rows, is_missing, read_rows
 from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed
+from throughtime.plain import resolved
 
 AUDIO_NAMES = (
     "path",
@@ -110,7 +111,7 @@ def _read_folder(folder: Path) -> Iterator[Recording]:
         if text not in texts:
             raise UserError(f"{audio}: expected its transcript in {text.name} beside it, found none")
         texts.discard(text)
-        yield Recording(audio.resolve(), spoken("".join(file_lines(text)), str(text)), str(text))
+        yield Recording(resolved(audio), spoken("".join(file_lines(text)), str(text)), str(text))
     if texts:
         raise UserError(f"{min(texts)}: expected a recording of that name beside it, found none; move the file away")
 
@@ -149,7 +150,7 @@ def _recording(path: Path, row: Row, audio: str, transcript: str) -> Recording:
     if files[0].parent != (path.parent / name).parent:
         note(f"{path}: the recordings lie in {files[0].parent}")
     begin, seconds = times({name: text for name, text in columns.items() if name not in (audio, transcript)}, where)
-    return Recording(files[0].resolve(), spoken(columns[transcript], where), where, begin, seconds)
+    return Recording(resolved(files[0]), spoken(columns[transcript], where), where, begin, seconds)
 
 
 def _places(path: Path, name: str) -> list[Path]:
