@@ -85,7 +85,7 @@ def test_no_command_prints_what_acts(task: str, tmp_path: Path, monkeypatch: pyt
     if written.exists():
         text = written.read_text(encoding="utf-8")
         assert not ACTING.search(text)
-        assert "<title>run␛]0;evil␇␛[5;41m\\x9b5m\\u202e$x^$[bold]&lt;script&gt;: gradients" in text
+        assert "/run␛]0;evil␇␛[5;41m\\x9b5m\\u202e$x^$[bold]&lt;script&gt; (" in text
         assert not {"script", "b", "bold"} & Tags(text).found
 
 

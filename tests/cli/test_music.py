@@ -68,7 +68,8 @@ def test_what_was_found_is_told(call: Any, tunes: Path, tmp_path: Path) -> None:
     assert answer.json["steps"] == 1
     assert f"{tmp_path}/tunes/up99.mid: expected a MIDI file, which this is not, or a broken one" in answer.err
     assert "; left out" in answer.err
-    assert all(f"; {count} examples, " in answer.err for count in (38, 5, 5))
+
+    assert all(f": {count} examples, " in answer.err for count in (38, 5, 5))
     assert "event by event, genres down, up" in answer.err
 
 

@@ -49,8 +49,8 @@ def test_what_was_found_is_told(call: Any, tmp_path: Path) -> None:
     data = write(tmp_path / "own.dict", words(60, 1))
     answer = call("train", "pronunciation", data, "--out", tmp_path / "run", *TINY, "--steps", "1")
     assert answer.code == 0
-    assert f"train: {data}" in answer.err
-    assert all(f"; {count} examples, " in answer.err for count in (54, 3, 3))
+    assert f"; {data}\n" in answer.err
+    assert all(f": {count} examples, " in answer.err for count in (54, 3, 3))
     parts = [(tmp_path / "run" / f"{part}.jsonl").read_text("utf-8") for part in ("train", "valid", "test")]
     found = [json.loads(line) for part in parts for line in part.splitlines()]
     assert sum(len(e["sounds"]) for e in found) == 66  # variants stay with their words

@@ -55,9 +55,9 @@ def model(data: Path) -> Path:
 def test_what_was_found_is_told(call: Any, data: Path, tmp_path: Path) -> None:
     answer = call("train", "sentiment", "--data", data, "--out", tmp_path / "run", *TINY, "--steps", "1", "--json")
     assert answer.code == 0
-    assert f"train: {data / 'train.csv'}" in answer.err
+    assert f"; {data / 'train.csv'}\n" in answer.err
     for count in (200, 40, 40):
-        assert f"; {count} examples, words: median " in answer.err
+        assert f": {count} examples, words: median " in answer.err
     assert answer.json["steps"] == 1
 
 

@@ -82,8 +82,8 @@ def test_it_learns_and_says_so_beside_the_commonest_transcript(call: Any, model:
     assert found["recordings"] == 12
     assert sum(row["said"] for row in found["tables"]["by word"]) == found["words"]
     assert sum(row["recordings"] for row in found["tables"]["by length"]) == 12
-    config = json.loads((model / "config.json").read_text())
-    assert config["data"]["found"][0] == f"train: {data / 'train'}"
+    read = json.loads((model / "data.json").read_text())
+    assert f"{data / 'train'}" in json.dumps(read["parts"]["train"])
     assert json.loads((model / "vocabulary.json").read_text())["units"] == ["do", "mi", "so"]
     assert "RIFF" not in (model / "test.jsonl").read_text()
 
@@ -91,7 +91,7 @@ def test_it_learns_and_says_so_beside_the_commonest_transcript(call: Any, model:
 def test_what_was_found_is_told(call: Any, data: Path, tmp_path: Path) -> None:
     answer = call("train", "speech", data, "--out", tmp_path / "run", *TINY, "--steps", "1")
     assert answer.code == 0
-    assert all(f"; {count} examples, " in answer.err for count in (60, 10, 12))
+    assert all(f": {count} examples, " in answer.err for count in (60, 10, 12))
     assert "h of sound at 8,000 Hz, 3 words, lstm 1 × 24" in answer.err
 
 

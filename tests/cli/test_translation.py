@@ -52,10 +52,10 @@ def test_what_was_found_is_told(call: Any, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     answer = call("train", "translation", data, "--from", "en", "--to", "de", "--out", out, *TINY, "--steps", "1")
     assert answer.code == 0
-    assert f"train: {data / 'train.en'}, {data / 'train.de'}\n" in answer.err
-    assert f"test: {data / 'test_a.en'}, {data / 'test_a.de'}\n" in answer.err
-    assert f"test sets left out: {data / 'test_b.en'}, {data / 'test_b.de'}\n" in answer.err
-    assert all(f"; {count} examples, " in answer.err for count in (200, 12, 12))
+    assert f"; {data / 'train.en'}, {data / 'train.de'}\n" in answer.err
+    assert f"; {data / 'test_a.en'}, {data / 'test_a.de'}\n" in answer.err
+    assert f"test sets left out: {data / 'test_b.en'}, {data / 'test_b.de'}" in answer.err
+    assert all(f": {count} examples, " in answer.err for count in (200, 12, 12))
 
 
 def test_it_has_learnt_to_move_the_verb(call: Any, trained: Path, data: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_table_with_words_as_tokens(call: Any, tmp_path: Path) -> None:
     out = tmp_path / "run"
     answer = call("train", "translation", table, "--out", out, "--unit", "words", *TINY, "--steps", "2")
     assert answer.code == 0
-    assert "valid and test: 0.1 of train each" in answer.err
+    assert "valid: 7 examples, words: median 5, longest 5; 0.1 of train, seed 0" in answer.err
     answer = call("predict", out, "--line", "Ein Zebra singt.")
     assert "the model does not know 1 of 4 tokens" in answer.err
 

@@ -93,7 +93,7 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
     out: Path = values["out"]
     runs = {cell: out / cell.replace(":", ".") for cell in cells}
     if len(runs) < len(cells) or not all(cells):
-        raise UserError(f"--cell: expected different cells separated by commas, got {listed(cells)!r}")
+        raise UserError(f"--cell: expected different cells separated by commas, got {listed(cells)}")
     if out.exists() and not values["resume"]:
         raise UserError(f"{out}: exists already; give --out another folder, or go on with --resume")
     picture = out / "comparison.png"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from throughtime.data.notes import noting
 from throughtime.data.text.aligned import Translated, find_aligned, read_aligned
 from throughtime.errors import UserError
 
@@ -23,12 +24,14 @@ def test_parts_and_languages_of_a_folder(tmp_path: Path) -> None:
     for stem in ("train", "val", "test_2016", "test_2017", "test_2018"):
         write(tmp_path, **{f"{stem}__{language}": "x\n" for language in ("nl", "fr")})
     write(tmp_path, README__md="all about it", LICENSE="free")
-    found = find_aligned([tmp_path], None, None)
+    with noting() as notes:
+        found = find_aligned([tmp_path], None, None)
+    left = ", ".join(str(tmp_path / name) for name in ("test_2017.fr", "test_2017.nl", "test_2018.fr", "test_2018.nl"))
+    assert notes.taken == [f"test sets left out: {left}"]
     assert names(found) == {
         "train": ["train.fr", "train.nl"],
         "valid": ["val.fr", "val.nl"],
         "test": ["test_2016.fr", "test_2016.nl"],
-        "test sets left out": ["test_2017.fr", "test_2017.nl", "test_2018.fr", "test_2018.nl"],
     }
     assert names(find_aligned([tmp_path], "nl", None))["train"] == ["train.nl", "train.fr"]
     assert names(find_aligned([tmp_path], None, "fr"))["train"] == ["train.nl", "train.fr"]

@@ -97,9 +97,9 @@ def test_it_finds_the_files_and_says_what_it_found(
     assert call("train", "entities", data, "--out", tmp_path / "run", *TINY, "--steps", "1") == 0
     told = capsys.readouterr().err
     for part, name in (("train", "own.train.conll"), ("valid", "own.dev.conll"), ("test", "own.test.annotated")):
-        assert re.search(rf"{part}: \S*{re.escape(name)}\n", told)
+        assert re.search(rf"{part}: .*; \S*{re.escape(name)}\n", told)
     assert "notes.txt" not in told
-    assert all(f"; {count} examples, " in told for count in (120, 30, 30))
+    assert all(f": {count} examples, " in told for count in (120, 30, 30))
     assert "tags: IOB2, learnt as IOB2: loc, per" in told
 
 

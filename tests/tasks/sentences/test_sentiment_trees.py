@@ -87,8 +87,8 @@ def read(answer: Answer) -> Any:
 def test_what_was_found_is_said(data: Path, tmp_path: Path, call: Call) -> None:
     code, _, err = call("train", "sentiment-trees", data, "--out", tmp_path / "run", "--steps", 1, *TINY)
     assert code == 0
-    assert f"train: {data / 'train.txt'}" in err
-    assert all(f"; {count} examples, " in err for count in (60, 20, 20))
+    assert f"; {data / 'train.txt'}\n" in err
+    assert all(f": {count} examples, " in err for count in (60, 20, 20))
     assert "tree-lstm 12, " in err
 
 

@@ -211,7 +211,7 @@ def of_guess(guess: Guess) -> str:
 def _of_part(name: str, part: Part) -> str:
     lengths = part.lengths
     told = f"{lengths.unit}: median {lengths.median:,.6g}, longest {lengths.longest:,}"
-    return f"{name}: {part.source}; {part.examples:,} examples, {told}"
+    return f"{name}: {part.examples:,} examples, {told}; {part.source}"
 
 
 def _of_reason(found: LeftOut) -> str:

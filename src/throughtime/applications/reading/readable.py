@@ -34,12 +34,16 @@ class Readable(Generic[ExampleT]):
         label = getattr(example, "label", None)
         return [label] if isinstance(label, str) else []
 
+    def answer_of(self, example: ExampleT) -> str:
+        """What the model is to make of an example, in a line: by default its labels."""
+        return ", ".join(self.labels_of(example))
+
     def as_read(self, example: ExampleT) -> str:
-        """An example in a line, as the model will see it: by default its steps, else its fields; then its labels."""
+        """An example in a line, as the model will see it: by default its steps, else its fields; then its answer."""
         read = next(iter(self.steps(example).values()), ())
         told = " ".join(map(self.seen, read)) if read else _fields(example)
-        labels = ", ".join(self.labels_of(example))
-        return f"{told} → {labels}" if labels else told
+        answer = self.answer_of(example)
+        return f"{told} → {answer}" if answer else told
 
     def guess(self, examples: Sequence[ExampleT]) -> Guess | None:
         """What guessing comes to in a figure of ``validate``; by default that of always saying the commonest label.

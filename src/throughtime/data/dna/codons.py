@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from throughtime.data.dna.bases import CODES, Codes, reverse_complement
 from throughtime.data.dna.intervals import Region
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 
 Mask = npt.NDArray[np.bool_]
@@ -48,7 +48,7 @@ def genetic_code(number: int) -> Code:
         return BACTERIA
     tables = extra("Bio.Data.CodonTable", "dna", f"--genetic-code {number}").unambiguous_dna_by_id
     if number not in tables:
-        known = ", ".join(map(str, sorted(tables)))
+        known = listed(sorted(tables), most=len(tables))
         raise UserError(f"--genetic-code: expected a number of NCBI's list of genetic codes ({known}), got {number}")
     table = tables[number]
     return Code(tuple(table.start_codons), tuple(table.stop_codons))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from throughtime.data.notes import note
 from throughtime.data.parts import PARTS, check_there, inside, part_of
 from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed
@@ -51,7 +52,7 @@ def find_aligned(paths: Sequence[Path], source: str | None, target: str | None) 
         found["test"] = sorted(tests)[:1]
     files = {part: [path for pair in found[part] for path in pair] for part in PARTS if part in found}
     if len(tests) > 1:
-        files["test sets left out"] = [path for pair in sorted(tests)[1:] for path in pair]
+        note(f"test sets left out: {listed(path for pair in sorted(tests)[1:] for path in pair)}")
     return files
 
 

@@ -136,6 +136,10 @@ class Translation(PairApplication[Sentences, str]):
         (source,), (target,) = self.encoded([example.source]), self.target.encode_many([_spaced(example.target)])
         return {"encoder": _pieces(self.source, source), "decoder": ["", *_pieces(self.target, target)]}
 
+    def answer_of(self, example: Sentences) -> str:
+        """The target."""
+        return example.target
+
     def batch(self, examples: Sequence[Sentences]) -> PairBatch:
         """A pair for every example."""
         targets = self.target.encode_many([_spaced(example.target) for example in examples])

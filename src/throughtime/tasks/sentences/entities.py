@@ -183,6 +183,10 @@ class Entities(WordApplication[TaggedSentence]):
         """The words."""
         return {"stack": example.words}
 
+    def answer_of(self, example: TaggedSentence) -> str:
+        """The tags."""
+        return " ".join(example.tags)
+
     def check(self, example: TaggedSentence) -> None:
         """A tag a word."""
         if not example.words or len(example.words) != len(example.tags):
