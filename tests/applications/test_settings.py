@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from throughtime.applications import opened, supervised
+from throughtime.applications import dividing, opened, supervised
 from throughtime.applications.settings import EXTENDABLE, TrainSettings, check_settings
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Task
@@ -71,7 +71,7 @@ def test_every_setting_is_read(task: Task) -> None:
     kind = task.settings
     read = {
         node.attr
-        for name in {supervised.__name__, opened.__name__, *modules_of(task)}
+        for name in {supervised.__name__, opened.__name__, dividing.__name__, *modules_of(task)}
         for node in ast.walk(ast.parse(inspect.getsource(sys.modules[name])))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }

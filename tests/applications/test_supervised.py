@@ -232,3 +232,57 @@ def test_counts_and_confusions_by_hand() -> None:
         ["c", 0.0, 0.0, 0.0, 1],
     ]
     assert confusion(["a", "b", "c"], gold, said).rows == [["a", 1, 1, 0], ["b", 1, 2, 0], ["c", 0, 1, 0]]
+
+
+def test_nothing_held_out_keeps_the_last_weights_and_goes_on(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", train=lines(40))
+    trainer = TASK.start([str(data)], tmp_path / "run", {**TINY, "held_out": 0})
+    assert trainer.evaluate is None
+    assert "held out to validate on: the last weights are kept" in TASK.describe(trainer)
+    trainer.run()
+    assert not (tmp_path / "run" / "valid.jsonl").exists()
+    again = TASK.resume(tmp_path / "run", {"steps": 8})
+    assert again.run().step == 8
+    assert TASK.load(tmp_path / "run").predict(["ab"])
+    with pytest.raises(UserError, match="held nothing out"):
+        TASK.load(tmp_path / "run").evaluate()
+
+
+def test_a_fold_is_tested_on_what_the_others_train_on(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", train=lines(30))
+    tested = []
+    for fold in (1, 2, 3):
+        run = tmp_path / f"fold-{fold}"
+        TASK.start([str(data)], run, {**TINY, "folds": 3, "fold": fold})
+        parts = [(run / f"{part}.jsonl").read_text().splitlines() for part in ("train", "valid", "test")]
+        assert [len(part) for part in parts] == [18, 2, 10]
+        assert len({line for part in parts for line in part}) == 30
+        tested += parts[2]
+    assert len(set(tested)) == 30
+
+
+def test_a_group_is_on_one_side(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number in range(8):
+        write(data, **{f"s{number}_a": lines(3, 9 * number), f"s{number}_b": lines(3, 9 * number + 4)})
+    options = {**TINY, "group": "^(s[0-9])_", "held_out": 0.25}
+    TASK.start([str(path) for path in sorted(data.iterdir())], tmp_path / "run", options)
+    files = [(tmp_path / "run" / f"{part}.jsonl").read_text() for part in ("train", "valid", "test")]
+    for number in range(8):
+        assert sum(f"s{number}_" in text for text in files) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"folds": 3, "fold": 4}, "--fold: expected one of the folds"),
+        ({"fold": 1}, "--fold: expected one of the folds"),
+        ({"folds": 31, "fold": 1}, "at most 30"),
+        ({"group": "speaker"}, "no columns"),
+    ],
+)
+def test_what_cannot_be_divided_is_said(tmp_path: Path, options: dict[str, object], expected: str) -> None:
+    data = write(tmp_path / "data", train=lines(30))
+    with pytest.raises(UserError, match=expected):
+        TASK.start([str(data)], tmp_path / "run", {**TINY, **options})
+    assert not (tmp_path / "run").exists()

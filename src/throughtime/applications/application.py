@@ -21,7 +21,7 @@ from throughtime.applications.folder import learnt
 from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
-from throughtime.applications.settings import Encoding, ModelSettings, StackSettings, TrainSettings, option
+from throughtime.applications.settings import Encoding, ModelSettings, SplitSettings, StackSettings, option
 from throughtime.applications.task import Progress, Report, Sampler, Table, no_progress
 from throughtime.data.examples import Examples
 from throughtime.data.parts import find_parts
@@ -39,16 +39,13 @@ HARDEST = 10
 """Errors that a report shows."""
 
 
-class DataSettings(TrainSettings):
+class DataSettings(SplitSettings):
     """What training on labelled examples takes, whatever the model."""
 
     cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
     valid: str | None = option(None, "Validation data: a file or folder.", "Data")
     test: str | None = option(None, "Test data: a file or folder.", "Data")
     encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
-    held_out: float = option(
-        0.1, "Share of the training data held out for each part that is missing.", "Data", gt=0, le=0.4
-    )
 
     def check_model(self) -> None:
         """Refuses what no model can be built from.

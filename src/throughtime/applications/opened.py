@@ -138,7 +138,9 @@ class Opened(Trained):
         What data in memory refer to is there inside the block.
         """
         if memory.is_nothing(data):
-            part = next(part for part in ("test", "valid") if part in told(self.run)["examples"])
+            part = next((part for part in ("test", "valid") if part in told(self.run)["examples"]), None)
+            if part is None:
+                raise UserError(f"{self.folder}: this run held nothing out (--held-out 0); name data to judge it by")
             yield self.own(part, "name data to judge it by"), f"the run's {part} data"
         elif memory.is_paths(data):
             paths = [data] if isinstance(data, str | Path) else list(data)
@@ -215,7 +217,8 @@ def told(run: ModelFolder) -> _Data:
         UserError: If it is damaged.
     """
     config: _Config = checked(_schema(_Config), {"data": run.data}, str(run.folder / "config.json"))
-    if not {"train", "valid"} <= config["data"]["examples"].keys():
+    parts = config["data"]["examples"].keys()
+    if "train" not in parts or ("valid" not in parts and run.settings.get("held_out") != 0):
         raise UserError(f"{run.folder / 'config.json'}: expected parts 'train' and 'valid'; the file is damaged")
     return config["data"]
 

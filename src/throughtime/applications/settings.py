@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from throughtime.cells import CELLS, cell_options, find_cell
 from throughtime.data.encodings import check_encoding
@@ -122,6 +122,34 @@ class StackSettings(TrainSettings):
             if name not in known:
                 has = f"options: {listed(known)}" if known else "it has none"
                 raise UserError(f"--cell-option: cell {self.cell} has no option {name!r}{nearest(name, known)}; {has}")
+
+
+class SplitSettings(TrainSettings):
+    """What of the data is held out, to validate and to test on."""
+
+    held_out: float = option(
+        0.1,
+        "Share of the training data held out for each part that is missing; 0: none, the last weights are kept.",
+        "Data",
+        ge=0,
+        le=0.4,
+    )
+    group: str | None = option(
+        None,
+        "Examples of one value in this column stay on one side of a split; or a pattern for names of files, "
+        "such as '^([^_]+)_', whose first group does it.",
+        "Data",
+    )
+    folds: int | None = option(
+        None, "Cross-validate: a run for each of so many parts, which it is tested on.", "Data", ge=2, le=100_000
+    )
+    fold: int | None = option(None, "Of those runs only this one, from 1.", "Data", ge=1)
+
+    @model_validator(mode="after")
+    def _which_fold(self) -> Self:
+        if self.fold is not None and (self.folds is None or self.fold > self.folds):
+            raise ValueError(f"--fold: expected one of the folds that --folds counts, got {self.fold}")
+        return self
 
 
 class ModelSettings(StackSettings):

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 
 from throughtime.applications.application import Application, DataSettings, Learnt
+from throughtime.applications.dividing import divide
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import DATA, moved, placed, shortened, spilling
-from throughtime.applications.opened import Opened, bind, from_memory, old_lines, write_examples
+from throughtime.applications.opened import Opened, bind, from_memory, old_lines, told, write_examples
 from throughtime.applications.options import Options
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.gather import Origin, account_of
@@ -25,7 +26,7 @@ from throughtime.applications.task import Table, Task, Use
 from throughtime.data.encodings import reading_as
 from throughtime.data.examples import Examples
 from throughtime.data.notes import note, noting
-from throughtime.data.parts import PARTS, check_there, split
+from throughtime.data.parts import PARTS, check_there
 from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed
 from throughtime.files import write_json
@@ -86,7 +87,7 @@ class Supervised(Task):
             for part, members in examples.items():
                 write_examples(folder / f"{part}.jsonl", members)
         refers = self.application.refers
-        train, valid = ([placed(each, out, refers(each)) for each in examples[part]] for part in ("train", "valid"))
+        train, valid = ([placed(e, out, refers(e)) for e in examples.get(part, ())] for part in ("train", "valid"))
         return _trainer(opened, train, valid, out)
 
     def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[Any]:
@@ -101,7 +102,8 @@ class Supervised(Task):
         torch.manual_seed(stored(extended, self.application.settings_type).seed)
         weights = Weights.going_on(out)
         opened = Opened(extended, self.application, weights)
-        train, valid = (opened.own(part, GO_ON) for part in ("train", "valid"))
+        there = told(extended)["examples"]
+        train, valid = (opened.own(part, GO_ON) if part in there else [] for part in ("train", "valid"))
         if weights is None:
             references.check(out, map(Path, opened.bound.begins_with(opened.settings)), GO_ON)
             opened.initialise()
@@ -167,6 +169,7 @@ class Supervised(Task):
             got = listed(paths) or "data in memory"
             raise UserError(f"task {self.name} makes its data itself, got {got}; leave them out")
         made = {part: list(counted(self.application.make(part, settings), "examples")) for part in PARTS}
+        made = {part: members for part, members in made.items() if members}
         return made, Origin(dict.fromkeys(made, "made by the task"))
 
     def _read(
@@ -192,21 +195,9 @@ class Supervised(Task):
                 raise UserError(f"expected examples in {sources[part]}, got none")
             for remark in self.application.remarks(members, settings):
                 note(remark)
-        missing = ["valid"] if "test" in sources else ["valid", "test"]
-        missing = [] if "valid" in sources else missing
-        if missing:
-            shares = [settings.held_out] * len(missing)
-            parts = split(examples["train"], shares, settings.seed, self.application.key)
-            examples |= dict(zip(("train", *missing), parts, strict=True))
-            sources |= dict.fromkeys(missing, f"{settings.held_out:g} of train, seed {settings.seed}")
-            for part in ("train", *missing):
-                if not examples[part]:
-                    raise UserError(
-                        f"expected enough different examples to hold some out for {part}, got {sum(map(len, parts))}; "
-                        "give more data, or --valid"
-                    )
+        divided, how = divide(self.application, examples, settings)
         names = {part: list(map(str, paths)) for part, paths in files.items()}
-        return {part: examples[part] for part in PARTS if part in examples}, Origin(sources, names)
+        return divided, Origin(sources | how, names)
 
     def _remember(
         self, paths: Sequence[str], examples: Mapping[str, Sequence[Any]], settings: Any, beside: Path | None
@@ -245,7 +236,7 @@ def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Pa
     def evaluate() -> Evaluation:
         return bound.validate(model, valid)
 
-    return Trainer(model, source, settings.plan(), out, evaluate)
+    return Trainer(model, source, settings.plan(), out, evaluate if valid else None)
 
 
 def _listed(files: Sequence[Path]) -> str:

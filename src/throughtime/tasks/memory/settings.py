@@ -21,7 +21,7 @@ class MadeSettings(StackSettings):
     dropout: float = option(0.0, "Between layers and before the output.", "Model", ge=0, lt=1)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     examples: int = option(20_000, "Sequences to train on.", "Data", ge=10, le=100_000_000)
-    held_out: int = option(1_000, "Sequences to validate on; as many to test on.", "Data", ge=10, le=100_000_000)
+    held_out: int = option(1_000, "Sequences to validate on; as many to test on.", "Data", ge=0, le=100_000_000)
 
     memory: float | None = option(
         None,

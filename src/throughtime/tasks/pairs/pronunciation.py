@@ -48,7 +48,9 @@ class PronunciationSettings(PairSettings):
     """What training on a pronouncing dictionary takes."""
 
     stress: bool = option(False, "Keep the digits of stress: AH0 and AH1 are two sounds.", "Data")
-    held_out: float = option(0.05, "Share of the words held out for each part that is missing.", "Data", gt=0, le=0.4)
+    held_out: float = option(
+        0.05, "Share of the words held out for each part that is missing; 0: none.", "Data", ge=0, le=0.4
+    )
     batch: int = option(64, "Words side by side in a batch.", "Training", ge=1, le=2**20)
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     dropout: float = option(0.1, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
