@@ -134,8 +134,8 @@ def test_a_run_is_a_folder_of_plain_data(data: Path, tmp_path: Path) -> None:
     first = json.loads((tmp_path / "run" / "test.jsonl").read_text().splitlines()[0])
     assert first == {"letters": lines(1, 200)[0], "where": "test.letters:1"}
     told = TASK.describe(trainer)
-    assert f"valid: {data / 'dev.letters'}" in told
-    assert [line.split("; ")[1].partition(",")[0] for line in told.splitlines()[:3]] == [
+    assert f"; {data / 'dev.letters'}" in told
+    assert [line.split(": ")[1].partition(",")[0] for line in told.splitlines()[:3]] == [
         f"{count} examples" for count in (60, 20, 10)
     ]
 
@@ -155,7 +155,7 @@ def test_what_is_missing_is_held_out_and_the_same_is_never_on_both_sides(tmp_pat
     data = write(tmp_path / "data", all=lines(50, 8) * 2)
     trainer = TASK.start([str(data)], tmp_path / "run", {**TINY, "held_out": 0.2})
     told = TASK.describe(trainer).splitlines()
-    assert [line.partition(";")[0] for line in told[1:3]] == [f"{p}: 0.2 of train, seed 0" for p in ("valid", "test")]
+    assert [line.rpartition("; ")[2] for line in told[1:3]] == ["0.2 of train, seed 0"] * 2
     parts = {
         part: [json.loads(line)["letters"] for line in (tmp_path / "run" / f"{part}.jsonl").read_text().splitlines()]
         for part in ("train", "valid", "test")

@@ -69,7 +69,10 @@ def _fold(parts: Parts, groups: Sequence[Hashable], settings: DataSettings) -> l
     if "test" in parts:
         raise UserError("--folds: each fold is tested on in turn, but a test part is there already; name one file")
     if settings.folds is None or settings.fold is None:
-        raise UserError("--folds: expected --fold, which of them this one run is tested on")
+        folds = settings.folds
+        raise UserError(
+            f"--folds {folds}: expected --fold from 1 to {folds}, which this run is tested on; train each in turn"
+        )
     labels = [label if isinstance(label := getattr(e, "label", None), str) else None for e in parts["train"]]
     rest, held = fold(groups, labels, settings.folds, settings.fold, settings.seed)
     train = parts["train"]

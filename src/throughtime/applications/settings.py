@@ -141,9 +141,9 @@ class SplitSettings(TrainSettings):
         "Data",
     )
     folds: int | None = option(
-        None, "Cross-validate: a run for each of so many parts, which it is tested on.", "Data", ge=2, le=100_000
+        None, "Cross-validate: cut the data into so many parts, and test on one, --fold.", "Data", ge=2, le=100_000
     )
-    fold: int | None = option(None, "Of those runs only this one, from 1.", "Data", ge=1)
+    fold: int | None = option(None, "Which of --folds this run is tested on, from 1.", "Data", ge=1)
 
     @model_validator(mode="after")
     def _which_fold(self) -> Self:
