@@ -124,7 +124,8 @@ def stdin_lines(encoding: str | None = None) -> Iterator[str]:
     if encoding is not None and isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(encoding=encoding)
     try:
-        yield from sys.stdin
+        for line in sys.stdin:  # not yield from, which would close it
+            yield line
     except UnicodeError as error:
         raise UserError(
             f"expected text in {encoding or 'UTF-8'} on standard input, got other bytes; pass --encoding, as in cp1252"
