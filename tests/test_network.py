@@ -31,6 +31,7 @@ def connections(source: str) -> set[str]:
             found |= {str(arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant)}
         if isinstance(node, ast.Attribute) and node.attr in ("hub", "load_state_dict_from_url"):
             found.add("urllib")
+    found.discard("urllib.parse")  # escapes in names
     return {name.partition(".")[0] for name in found} & NETWORK
 
 

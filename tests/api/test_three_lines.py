@@ -178,7 +178,7 @@ def test_progress_is_that_of_the_command_line_or_none(
     throughtime.train("sentiment", file, out=tmp_path / "two", **{**SMALL, "progress": True})
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"{tmp_path / 'two'}: train: {file}; ")
+    assert shown.err.startswith(f"{tmp_path / 'two'}: train: 26 examples, ")
     assert "validation: " in shown.err
 
 

@@ -113,7 +113,7 @@ def test_lengths_are_from_a_tenth_to_all_of_the_steps() -> None:
 
 
 def test_an_unknown_cell_names_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"unknown cell 'ltsm' \(did you mean 'lstm'\?\); cells: rnn, .*, mgu, or"):
+    with pytest.raises(UserError, match=r"unknown cell 'ltsm' \(did you mean 'lstm'\?\); cells: .* … and 1 more"):
         check_cell("ltsm")
 
 

@@ -54,7 +54,7 @@ def test_json_is_one_object(call: Any) -> None:
         (["--hidden", "-5"], "--hidden: expected sizes of at least 1"),
         (["--hidden", "99999999999999"], "--hidden: expected sizes of at least 1"),
         (["--hidden", "2000000"], "expected shapes that fit into this machine's memory of "),
-        (["--input", "1,2"], "--input: expected one size, got 1,2"),
+        (["--input", "1,2"], "--input: expected one size, got 1, 2"),
         (["--threads", "4096"], "--threads: expected at most "),
         (["--seconds", "0"], "--seconds: expected more than 0 seconds for a row, got 0"),
         (["--seconds", "nan"], "--seconds: expected more than 0 seconds for a row, got nan"),

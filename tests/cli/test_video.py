@@ -145,9 +145,10 @@ def test_the_strip_shows_frames_attention_and_classes(
     monkeypatch.setattr(video_shown, "save_figure", lambda figure, path: drawn.append(figure))
     for clip in (films / "test" / "jump" / "0001.mp4", long_film):
         found = call("predict", model, clip, "--picture", tmp_path / "a.png", "--explain", "--json").json
-        strip, attention, *classes = drawn.pop().axes
+        figure = drawn.pop()
+        strip, attention, *classes = figure.axes
         assert len(strip.images) == 12
-        assert strip.get_title().startswith(found["label"])
+        assert found["label"] in figure.get_suptitle()
         assert strip.get_xlim() == attention.get_xlim() == (0, found["seconds"])
         for patch, window in zip(attention.patches, found["windows"], strict=True):
             weights = len(window["attention"]) * np.array(window["attention"])

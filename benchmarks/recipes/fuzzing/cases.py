@@ -10,6 +10,7 @@ from random import Random
 from fuzzing.corpus import Data, all_data
 from fuzzing.models import settings, train
 from throughtime.api import open_task
+from throughtime.applications.reading.account import read_account
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Wanted
 from throughtime.applications.text_model import TextModel
@@ -129,7 +130,9 @@ def go_on(root: Path) -> None:
 
 
 def use(root: Path, draw: Random) -> None:
-    """Predicts, or draws where there is nothing to predict."""
+    """Reads what was read, and predicts, or draws where there is nothing to predict."""
+    if (root / "data.json").exists():
+        read_account(root / "data.json")
     task = open_task(root, None)
     if task.name in ("text", "music"):
         drawing = task.options(root, "sample").model_validate({"length": DRAWN, "seed": 0})

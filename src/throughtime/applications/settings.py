@@ -143,7 +143,7 @@ class SplitSettings(TrainSettings):
     folds: int | None = option(
         None, "Cross-validate: cut the data into so many parts, and test on one, --fold.", "Data", ge=2, le=100_000
     )
-    fold: int | None = option(None, "Which of --folds this run is tested on, from 1.", "Data", ge=1)
+    fold: int | None = option(None, "Which of --folds this run is tested on, from 1.", "Data", ge=1, le=100_000)
 
     @model_validator(mode="after")
     def _which_fold(self) -> Self:

@@ -70,7 +70,7 @@ def check_cell(name: str) -> None:
 def make_layer(cell: str, input_size: int, hidden_size: int, engine: str = "auto") -> Recurrent:
     """A layer of one cell: a built-in one, one of :data:`OWN_CELLS`, or ``module:Class``."""
     if cell in _TORCH_LIKE:
-        return _TORCH_LIKE[cell](input_size, hidden_size, engine=engine)
+        return _TORCH_LIKE[cell](input_size, hidden_size, batch_first=True, engine=engine)
     return Recurrent(OWN_CELLS.get(cell, cell), input_size, hidden_size, engine=engine)
 
 

@@ -124,7 +124,7 @@ def stdin_lines(encoding: str | None = None) -> Iterator[str]:
     if encoding is not None and isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(encoding=encoding)
     try:
-        for line in sys.stdin:  # not yield from, which would close it
+        for line in sys.stdin:  # noqa: UP028  yield from would close it
             yield line
     except UnicodeError as error:
         raise UserError(

@@ -67,7 +67,7 @@ class EntitySettings(WordSettings):
     tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
     scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")
     min_count: int = option(3, "Rarer words become UNK.", "Data", ge=1)
-    tag_column: int | None = option(None, "Column of the tags, from 1; default: the last.", "Data", ge=2)
+    tag_column: int | None = option(None, "Column of the tags, from 1; default: the last.", "Data", ge=2, le=1000)
 
 
 class TypedWords(KnownWords):
