@@ -24,7 +24,7 @@ from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.pictures import check_picture
 from throughtime.training.lock import NAME as LOCK
-from throughtime.training.metrics import read_metrics
+from throughtime.training.metrics import best_of, read_metrics
 from throughtime.visible import in_line
 
 LOGGED = ("event", "step", "best", "seconds")
@@ -247,8 +247,7 @@ class Run:
     def _told(self) -> dict[str, str]:
         """The last and the best of its log."""
         events = read_metrics(self.folder / "metrics.jsonl")
-        best: dict[str, Any] = next((event for event in reversed(events) if event.get("best")), {})
-        figures = {name: f"{value:.4g}" for name, value in best.items() if name not in LOGGED}
+        figures = {name: f"{value:.4g}" for name, value in best_of(events).items() if name not in LOGGED}
         return ({"steps": str(events[-1]["step"])} if events else {}) | figures
 
     # Behind it.

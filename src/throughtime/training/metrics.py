@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
                 break
             raise
     return events
+
+
+def best_of(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last validation that was the best so far; nothing where there is none."""
+    return next((event for event in reversed(events) if event.get("best")), {})
 
 
 def kept_lines(path: Path, step: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from throughtime.applications.reading.account import Guess, read_account
 from throughtime.training import Progress
-from throughtime.training.metrics import read_metrics
+from throughtime.training.metrics import best_of, read_metrics
 
 HELPS = "what helps: more passes (--epochs), another --lr, or more data"
 
@@ -54,7 +54,4 @@ def cautions(folder: Path) -> list[str]:
     read = read_account(folder)
     if read is None or read.guess is None:
         return []
-    best: dict[str, Any] = next(
-        (event for event in reversed(read_metrics(folder / "metrics.jsonl")) if event.get("best")), {}
-    )
-    return hardly_learnt(read.guess, best)
+    return hardly_learnt(read.guess, best_of(read_metrics(folder / "metrics.jsonl")))

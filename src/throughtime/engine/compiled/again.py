@@ -54,17 +54,8 @@ class Again:
             parameters = dict(zip(self.names, others[len(states) :], strict=True))
             call = Call(self.cell, parameters, inputs, state, self.lengths, self.reverse, self.noise)
             outputs, final = ReferenceEngine().run(call)
-        wanted = [value for value, needed in zip([inputs, *others], self.needed, strict=True) if needed]
-        ends = [
-            (end, gradient)
-            for end, gradient in zip([outputs, *(final[name] for name in states)], incoming, strict=True)
-            if gradient is not None and end.requires_grad
-        ]
-        if not ends:
-            return [None] * len(given)
-        ended, begun = zip(*ends, strict=True)
-        found = iter(torch.autograd.grad(ended, wanted, begun, create_graph=further, allow_unused=True))
-        return [next(found) if needed else None for needed in self.needed]
+        ends = [outputs, *(final[name] for name in states)]
+        return _pulled(ends, incoming, [inputs, *others], self.needed, further)
 
 
 def in_batches(gradients: Sequence[Tensor | None]) -> bool:
@@ -79,21 +70,23 @@ def differentiable(
     """First gradients as they are, whose own gradients are those of :meth:`Again.gradients`."""
     there = [result for result in results if result is not None]
     sources = [value for value in incoming if value is not None]
-    form = _Form(
-        again, [result is not None for result in results], [value is not None for value in incoming], len(there)
-    )
+    form = _Form(again, [result is not None for result in results], [value is not None for value in incoming])
     handed = iter(_Second.apply(form, *there, *sources, *given))  # type: ignore[no-untyped-call]
     return [None if result is None else next(handed) for result in results]
 
 
 @dataclass(frozen=True)
 class _Form:
-    """Which results and incoming gradients are there, and how many results."""
+    """Which results and incoming gradients are there."""
 
     again: Again
     results: list[bool]
     incoming: list[bool]
-    count: int
+
+    @property
+    def count(self) -> int:
+        """How many results."""
+        return sum(self.results)
 
 
 class _Second(torch.autograd.Function):
@@ -117,20 +110,27 @@ class _Second(torch.autograd.Function):
             waiting = iter(sources)
             incoming = [next(waiting) if there else None for there in form.incoming]
             results = form.again.gradients(list(waiting), incoming)
-        ends = [
-            (result, gradient)
-            for result, gradient in zip(_there(results, form.results), gradients, strict=True)
-            if gradient is not None and result is not None and result.requires_grad
-        ]
-        wanted = ctx.needs_input_grad[1 + form.count :]
-        found: list[Tensor | None] = [None] * len(sources)
-        if ends:
-            ended, begun = zip(*ends, strict=True)
-            leaves = [source for source, needed in zip(sources, wanted, strict=True) if needed]
-            each = iter(torch.autograd.grad(ended, leaves, begun, create_graph=further, allow_unused=True))
-            found = [next(each) if needed else None for needed in wanted]
+        there = [result for result, kept in zip(results, form.results, strict=True) if kept]
+        found = _pulled(there, gradients, sources, ctx.needs_input_grad[1 + form.count :], further)
         return (None, *[None] * form.count, *found)
 
 
-def _there(results: Sequence[Tensor | None], there: Sequence[bool]) -> list[Tensor | None]:
-    return [result for result, kept in zip(results, there, strict=True) if kept]
+def _pulled(
+    ends: Sequence[Tensor | None],
+    gradients: Sequence[Tensor | None],
+    sources: Sequence[Tensor],
+    needed: Sequence[bool],
+    further: bool,
+) -> list[Tensor | None]:
+    """The gradients of ends, pulled back to the sources that need one; they can be differentiated ``further``."""
+    pairs = [
+        (end, gradient)
+        for end, gradient in zip(ends, gradients, strict=True)
+        if gradient is not None and end is not None and end.requires_grad
+    ]
+    if not pairs:
+        return [None] * len(sources)
+    ended, begun = zip(*pairs, strict=True)
+    leaves = [source for source, wanted in zip(sources, needed, strict=True) if wanted]
+    found = iter(torch.autograd.grad(ended, leaves, begun, create_graph=further, allow_unused=True))
+    return [next(found) if wanted else None for wanted in needed]

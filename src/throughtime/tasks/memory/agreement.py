@@ -123,9 +123,9 @@ class AgreementTask(Application[Agreement]):
         verbs = self.forms.ids(example.verb for example in examples)
         return ClassBatch(self.reader.batch([example.words for example in examples]), torch.tensor(verbs))
 
-    def as_read(self, example: Agreement) -> str:
-        """The words, and the verb."""
-        return f"{' '.join(example.words)} → {example.verb}"
+    def answer_of(self, example: Agreement) -> str:
+        """The verb."""
+        return example.verb
 
     def guess(self, examples: Sequence[Agreement]) -> Guess:
         """One of two forms is right."""

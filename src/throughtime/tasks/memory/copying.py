@@ -106,9 +106,9 @@ class Copying(Application[Copied]):
         lengths = torch.full((len(examples),), read.shape[1] if examples else 0)
         return TagBatch(WordBatch(read, lengths), said)
 
-    def as_read(self, example: Copied) -> str:
-        """What is read, and what is to be said."""
-        return f"{super().as_read(example)} → {' '.join(map(str, example.symbols))}"
+    def answer_of(self, example: Copied) -> str:
+        """The symbols that are to be said."""
+        return " ".join(map(str, example.symbols))
 
     def guess(self, examples: Sequence[Copied]) -> Guess:
         """One of the symbols is right."""
