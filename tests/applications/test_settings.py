@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from throughtime.applications import dividing, opened, supervised
-from throughtime.applications.settings import EXTENDABLE, TrainSettings, check_settings
+from throughtime.applications.settings import EXTENDABLE, TrainSettings, check_settings, option
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Task
 from throughtime.applications.text_model import TextSettings
@@ -27,6 +27,7 @@ def test_every_training_setting_reaches_the_plan() -> None:
     given: dict[str, Any] = {
         "epochs": 3.5,
         "steps": 70,
+        "least_steps": 30,
         "minutes": 2.0,
         "optimiser": "asgd",
         "lr": 0.5,
@@ -44,6 +45,32 @@ def test_every_training_setting_reaches_the_plan() -> None:
     plan = TrainSettings(**given).plan()
     assert {name: getattr(plan, name) for name in given} == given
     assert {field.name for field in fields(Plan)} - given.keys() == {"log_every"}
+
+
+class Longer(TrainSettings):
+    """A task's settings with more steps than few passes come to."""
+
+    epochs: float = option(4.0, "Passes over the data.", "Training", gt=0)
+    least_steps: int = option(500, "Steps at least.", "Training", ge=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        ({}, 500),
+        ({"lr": 0.1}, 500),
+        ({"epochs": 4.0}, 0),  # as many as are asked for, even if they are as many as ever
+        ({"epochs": 30.0}, 0),
+        ({"least_steps": 70}, 70),
+        ({"epochs": 4.0, "least_steps": 70}, 70),
+    ],
+)
+def test_passes_that_are_asked_for_are_no_more(options: dict[str, Any], least: int) -> None:
+    settings = check_settings(Longer, options)
+    assert settings.plan().least_steps == least
+    assert check_settings(Longer, settings.model_dump(mode="json")) == settings  # as a model folder keeps them
+    recorded = {name: value for name, value in settings.model_dump(mode="json").items() if name != "least_steps"}
+    assert check_settings(Longer, recorded).least_steps == 0  # as folders kept them that knew of no least steps
 
 
 def test_zero_turns_clipping_off() -> None:

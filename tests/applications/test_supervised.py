@@ -174,6 +174,13 @@ def test_a_resumed_run_ends_with_the_same_bits(data: Path, tmp_path: Path) -> No
     ).read_bytes()
 
 
+def test_a_resumed_run_keeps_its_least_steps_unless_passes_are_asked_for(data: Path, tmp_path: Path) -> None:
+    little = {name: value for name, value in TINY.items() if name != "steps"} | {"batch": 64}
+    trainer = TASK.start([str(data)], tmp_path / "run", {**little, "epochs": 4, "least_steps": 9})
+    assert trainer.total == 9
+    assert [TASK.resume(tmp_path / "run", options).total for options in ({}, {"epochs": 5})] == [9, 5]
+
+
 def test_a_resumed_run_keeps_its_settings(data: Path, tmp_path: Path) -> None:
     TASK.start([str(data)], tmp_path / "run", TINY).run()
     with pytest.raises(UserError, match="--hidden: a resumed run keeps 8, got 16"):

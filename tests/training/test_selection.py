@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -117,6 +118,49 @@ def test_patience(patience: int | None, objectives: list[float], steps: int, tmp
     assert next(script.objectives, None) is None
     stopped = patience is not None and progress.stale >= patience
     assert progress.finished == (f"no improvement in {patience} evaluations" if stopped else "the plan is done")
+
+
+LITTLE = replace(PLAN, steps=None, epochs=0.01, least_steps=20, evaluate_every=None)
+"""Passes over the 1,000 batches that come to ten steps, and twice as many at least: an evaluation every two."""
+
+
+@pytest.mark.parametrize(
+    ("change", "objectives", "steps"),
+    [
+        ({}, [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0], 20),
+        ({}, [9.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0], 14),  # half of the run without improvement
+        ({"patience": 2}, [9.0, 8.0, 8.0, 8.0], 8),
+        ({"patience": 10}, [9.0] * 10, 20),
+        ({"evaluate_every": 1}, [9.0] * 20, 20),  # evaluations of the user's own are no tenths
+        ({"least_steps": 10}, [9.0] * 10, 10),  # as many as passes come to: nothing is longer
+        ({"least_steps": 0}, [9.0] * 10, 10),
+        ({"steps": 6}, [9.0] * 6, 6),
+    ],
+)
+def test_a_run_of_the_least_steps_ends_sooner_where_half_of_it_brings_nothing(
+    change: dict[str, Any], objectives: list[float], steps: int, tmp_path: Path
+) -> None:
+    script = Script(tmp_path, replace(LITTLE, **change), objectives)
+    assert script.trainer.run().step == steps
+    assert next(script.objectives, None) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "judged", "told"),
+    [
+        ({}, True, "at least 20 steps: 0.01 passes over 1,000 batches are 10; ends sooner after 5 evaluations without"),
+        ({"patience": 1}, True, "at least 20 steps: 0.01 passes over 1,000 batches are 10; ends sooner after 1 eval"),
+        ({}, False, "at least 20 steps: 0.01 passes over 1,000 batches are 10"),
+        ({"evaluate_every": 1}, True, "at least 20 steps: 0.01 passes over 1,000 batches are 10"),
+        ({"least_steps": 10}, True, ""),
+        ({"steps": 6}, True, ""),
+        ({"minutes": 1.0}, True, ""),
+    ],
+)
+def test_more_steps_than_passes_come_to_are_told(change: dict[str, Any], judged: bool, told: str) -> None:
+    found = replace(LITTLE, **change).told(1000, judged)
+    assert [line[: len(told)] for line in found] == ([told] if told else [])
+    assert all(("ends sooner" in line) == ("ends sooner" in told) for line in found)
 
 
 def test_plateau_divides_the_rate_after_every_evaluation_without_improvement(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def _go_on(
         shown = ProgressObserver(VisibleConsole(stderr=True))
         for line in task.describe(trainer, cell).splitlines():
             shown.say(f"{out}: {line}")
+        for line in trainer.plan.told(len(trainer.source), trainer.evaluate is not None):
+            shown.say(f"{out}: {line}")
         if resumed:
             shown.say(f"resumed at step {trainer.progress.step}")
         observers.append(shown)

@@ -14,6 +14,7 @@ from throughtime.engine import ENGINES, check_engine
 from throughtime.errors import UserError, listed, nearest
 from throughtime.models import StackConfig
 from throughtime.training import OptimiserName, Plan, Schedule
+from throughtime.training.plan import PATIENCE
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
@@ -36,6 +37,9 @@ class TrainSettings(BaseModel):
     batch: int = option(32, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(10.0, "Passes over the data.", "Training", gt=0)
     steps: int | None = option(None, "Steps in all, instead of epochs.", "Training", ge=1)
+    least_steps: int = option(
+        0, "Steps at least, where passes over little data come to fewer; 0 where --epochs is given.", "Training", ge=0
+    )
     minutes: float | None = option(None, "Wall-clock minutes in all, instead of epochs.", "Training", gt=0)
     optimiser: OptimiserName = option("adam", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     lr: float = option(4e-3, "Peak learning rate.", "Training", gt=0)
@@ -49,16 +53,27 @@ class TrainSettings(BaseModel):
     clip_norm: float = option(1.0, "Bound on the gradient's norm; 0: off.", "Training", ge=0)
     clip_value: float = option(0.0, "Bound on every component of the gradient; 0: off.", "Training", ge=0)
     evaluate_every: int | None = option(None, "Steps between evaluations; default: ten a run.", "Training", ge=1)
-    patience: int | None = option(None, "Stop after so many evaluations without improvement.", "Training", ge=1)
+    patience: int | None = option(
+        None,
+        f"Stop after so many evaluations without improvement; default: never, with the least steps {PATIENCE}.",
+        "Training",
+        ge=1,
+    )
     checkpoint_seconds: float = option(60.0, "Seconds between checkpoints.", "Training", ge=0)
     seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)
     device: Device = option("auto", "auto, cpu or cuda.", "Training")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_many_passes_as_asked(cls, values: Any) -> Any:
+        return {"least_steps": 0, **values} if isinstance(values, dict) and "epochs" in values else values
 
     def plan(self) -> Plan:
         """The training floor's view of these settings."""
         return Plan(
             epochs=self.epochs,
             steps=self.steps,
+            least_steps=self.least_steps,
             minutes=self.minutes,
             optimiser=self.optimiser,
             lr=self.lr,
@@ -167,7 +182,9 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-EXTENDABLE = frozenset({"epochs", "steps", "minutes", "checkpoint_seconds", "evaluate_every", "patience", "device"})
+EXTENDABLE = frozenset(
+    {"epochs", "steps", "least_steps", "minutes", "checkpoint_seconds", "evaluate_every", "patience", "device"}
+)
 """Settings that a resumed run may be given anew; all others stay as they were."""
 
 

@@ -12,6 +12,10 @@ from throughtime.training.optimisers import OptimiserName
 from throughtime.training.schedules import Schedule
 
 
+PATIENCE = 5
+"""Evaluations without improvement that end a run of the least steps: half of those that it has."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How to train.
@@ -19,6 +23,9 @@ class Plan:
     Attributes:
         epochs: Passes over the data, if neither steps nor minutes are given.
         steps: Steps of the optimiser in all.
+        least_steps: Steps of a run at least, if neither steps nor minutes are given: passes over little data are few
+            steps. A run that this makes longer ends after :data:`PATIENCE` of its ten evaluations without
+            improvement, unless ``patience`` or ``evaluate_every`` say otherwise.
         minutes: Wall-clock minutes in all, evaluations included. Where a run is bounded by minutes, a schedule follows
             the clock, so that a resumed run does not repeat the same bits.
         optimiser: adam, adamw, sgd, or asgd: SGD with averaged weights once validation stops improving.
@@ -41,6 +48,7 @@ class Plan:
 
     epochs: float = 10.0
     steps: int | None = None
+    least_steps: int = 0
     minutes: float | None = None
     optimiser: OptimiserName = "adam"
     lr: float = 4e-3
@@ -67,10 +75,52 @@ class Plan:
                 raise ValueError(f"expected {name} to be above 0 and finite, got {value}")
         if not 0.0 <= self.average < 1.0:
             raise ValueError(f"expected average to be at least 0 and less than 1, got {self.average}")
-        for name, least in {"steps": 1, "warmup": 0, "evaluate_every": 1, "patience": 1, "log_every": 1}.items():
+        for name, least in {
+            "steps": 1,
+            "least_steps": 0,
+            "warmup": 0,
+            "evaluate_every": 1,
+            "patience": 1,
+            "log_every": 1,
+        }.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"expected {name} to be at least {least}, got {value}")
+
+    def total(self, batches: int) -> int | None:
+        """Steps of a run whose passes have so many batches; None where the clock alone bounds it.
+
+        Example:
+            >>> Plan(epochs=10).total(11), Plan(epochs=10, least_steps=600).total(11), Plan(minutes=2).total(11)
+            (110, 600, None)
+        """
+        if self.steps is not None or self.minutes is not None:
+            return self.steps
+        return max(1, self.least_steps, round(self.epochs * batches))
+
+    def lengthened(self, batches: int) -> bool:
+        """Whether passes of so many batches are fewer steps than a run has at least."""
+        return self.steps is None and self.minutes is None and round(self.epochs * batches) < self.least_steps
+
+    def told(self, batches: int, judged: bool = True) -> list[str]:
+        """Why a run is longer than its passes of so many batches, in a line; it ends sooner only if it is judged.
+
+        Example:
+            >>> Plan(epochs=10, least_steps=600).told(11)[0]
+            'at least 600 steps: 10 passes over 11 batches are 110; ends sooner after 5 evaluations without improvement'
+        """
+        if not self.lengthened(batches):
+            return []
+        passes = f"{self.epochs:g} passes over {batches:,} batch{'es' if batches > 1 else ''}"
+        line = f"at least {self.least_steps:,} steps: {passes} are {round(self.epochs * batches):,}"
+        stale = self.patient(batches) if judged else None
+        ends = f"; ends sooner after {stale} evaluation{'s' if stale != 1 else ''} without improvement"
+        return [line if stale is None else line + ends]
+
+    def patient(self, batches: int) -> int | None:
+        """Evaluations without improvement after which a run with passes of so many batches stops; None: never."""
+        as_ever = self.patience is None and self.evaluate_every is None  # ten a run: half of it
+        return PATIENCE if as_ever and self.lengthened(batches) else self.patience
 
 
 @dataclass

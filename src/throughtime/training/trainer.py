@@ -114,9 +114,7 @@ class Trainer(Generic[BatchT]):
     @property
     def total(self) -> int | None:
         """Steps of the whole run; None where the clock bounds it."""
-        if self.plan.steps is not None or self.plan.minutes is not None:
-            return self.plan.steps
-        return max(1, round(self.plan.epochs * len(self.source)))
+        return self.plan.total(len(self.source))
 
     @property
     def share(self) -> float:
@@ -226,7 +224,7 @@ class Trainer(Generic[BatchT]):
             progress.drops += 1
             if self.plan.optimiser == "asgd" and not self.averager.started:
                 self.averager.start()
-            elif self.plan.patience is not None and progress.stale >= self.plan.patience:
+            elif (most := self.plan.patient(len(self.source))) is not None and progress.stale >= most:
                 progress.finished = f"no improvement in {progress.stale} evaluations"
         self._tick()
         self._log({"event": "evaluation", "step": progress.step, "best": better, **evaluation.figures})

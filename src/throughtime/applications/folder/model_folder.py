@@ -213,7 +213,8 @@ def resumed(folder: Path, task: str, kind: type[SettingsT], options: dict[str, A
     run = ModelFolder.open(
         folder, task, options.get("cell"), [value for value in options.values() if isinstance(value, str)]
     )
-    settings = check_settings(kind, {**run.settings, **options})
+    fewest = {"least_steps": 0} if "epochs" in options else {}  # as many passes as are asked for, however few
+    settings = check_settings(kind, {**run.settings, **fewest, **options})
     kept = stored(run, kind)
     for name in options:
         if name not in EXTENDABLE and getattr(settings, name) != getattr(kept, name):
