@@ -3,9 +3,9 @@
     python benchmarks/recipes/small_data.py --tasks dna sentiment --sizes 50 100 --plans passes default 600
 
 Each model is trained with its task's own settings on the first of shuffled examples and judged on the same 200
-validation examples: by the passes of the defaults alone (``passes``), by the defaults as they are (``default``), or by a
-number of steps. No test data are looked at. A run ends after ``--minutes``, which is noted where it happened. Rows are
-added to those of earlier calls, and take the place of what had the same task, examples and plan.
+validation examples: by the passes of the defaults alone (``passes``), by the defaults as they are (``default``), or by
+a number of steps. No test data are looked at. A run ends after ``--minutes``, which is noted where it happened. Rows
+are added to those of earlier calls, and take the place of what had the same task, examples and plan.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from typing import Any
 import torch
 from gestures import gestures
 from record import ROOT, commit, curve, data, machine, record
-from tasks import sst_sentences
 
 import throughtime
+from tasks import sst_sentences
 from throughtime.api.run import Run
 from throughtime.applications.dividing import divide
 from throughtime.applications.reading.account import Guess, read_account
@@ -47,7 +47,7 @@ def named(*paths: str) -> Callable[[Path], Parts]:
 
 def digits(folder: Path) -> Parts:
     """Spoken digits as a manifest, without those that are for the test."""
-    words = "zero one two three four five six seven eight nine".split()
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     files = [file for file in sorted(data("fsdd/recordings").glob("*.wav")) if int(file.stem.split("_")[2]) >= 5]
     rows = (f"{file}\t{words[int(file.name[0])]}\n" for file in files)
     (folder / "digits.tsv").write_text("audio\ttranscript\n" + "".join(rows), encoding="utf-8")

@@ -11,7 +11,6 @@ from throughtime.errors import listed, nearest
 from throughtime.training.optimisers import OptimiserName
 from throughtime.training.schedules import Schedule
 
-
 PATIENCE = 5
 """Evaluations without improvement that end a run of the least steps: half of those that it has."""
 
