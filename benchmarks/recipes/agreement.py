@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,22 @@ def compare(seed: int, out: Path) -> dict[str, Any]:
     return found
 
 
+def measured(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table as figures: people read the half-life as a text, whose exactness depends on the curve."""
+    factor = row["factor a step"]
+    half_life = math.log(2) / -math.log(factor) if factor < 1 else None
+    return {**row, "half-life": half_life, "half-life told": row["half-life"]}
+
+
+def means(rows: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Of every figure over the seeds; none where a seed has none."""
+    found: dict[str, float | None] = {}
+    for key in (key for key, value in rows[0].items() if not isinstance(value, str)):
+        values = [row[key] for row in rows]
+        found[key] = None if None in values else mean(values)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "agreement")
@@ -43,17 +60,14 @@ def main() -> None:
     cells: dict[str, list[dict[str, Any]]] = {}
     for found in tables.values():
         for row in found["by cell"]:
-            cells.setdefault(row["cell"], []).append({k: v for k, v in row.items() if k != "cell"})
+            cells.setdefault(row["cell"], []).append({k: v for k, v in measured(row).items() if k != "cell"})
     result = {
         "command": f"throughtime train agreement {OPTIONS} --seed N",
         "trained_at": commit(ROOT),
         "machine": before,
         "seeds": given.seeds,
         "by_cell": cells,
-        "mean": {
-            cell: {key: mean(row[key] for row in rows) for key, value in rows[0].items() if not isinstance(value, str)}
-            for cell, rows in cells.items()
-        },
+        "mean": {cell: means(rows) for cell, rows in cells.items()},
         "by_gap": {str(seed): found["by gap"] for seed, found in tables.items()},
     }
     print(json.dumps(result["mean"], indent=1))

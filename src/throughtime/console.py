@@ -59,20 +59,24 @@ def as_text(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
 
 
 def as_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:
-    """A table as HTML that acts on nothing: what it says is escaped.
+    """A table as HTML that acts on nothing: what it says is escaped. One that is too wide moves below its edge.
+
+    Sides are named for every cell: notebooks have defaults of their own, which differ.
 
     Example:
-        >>> as_table("", ["a<b"], [["1"]])
-        '<table><thead><tr><th>a&lt;b</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>'
+        >>> print(as_table("", ["a<b"], [["1"]]).partition("<thead>")[2].partition("</thead>")[0])
+        <tr><th style="text-align: left; padding: 0 0.6em">a&lt;b</th></tr>
     """
 
     def cell(tag: str, column: str, text: str) -> str:
-        style = ' style="text-align: right"' if column in right else ""
-        return f"<{tag}{style}>{escape(in_line(text))}</{tag}>"
+        side = "right" if column in right else "left"
+        return f'<{tag} style="text-align: {side}; padding: 0 0.6em">{escape(in_line(text))}</{tag}>'
 
-    caption = f"<caption>{escape(in_line(title))}</caption>" if title else ""
+    style = "text-align: left; font-weight: bold; white-space: nowrap; padding: 0.4em 0.6em"
+    caption = f'<caption style="{style}">{escape(in_line(title))}</caption>' if title else ""
     head = "".join(cell("th", column, column) for column in columns)
     body = "".join(
         f"<tr>{''.join(cell('td', c, text) for c, text in zip(columns, row, strict=True))}</tr>" for row in rows
     )
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x: auto">{table}</div>'

@@ -57,7 +57,7 @@ def test_three_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [prediction.data["label"] for prediction in found] == ["good", "bad"]
     assert run.predict("a fine film")[0].data == found[0].data
     assert "accuracy" in str(report)
-    assert report._repr_html_().startswith("<table>")
+    assert report._repr_html_().startswith('<div style="overflow-x: auto"><table>')
     assert repr(run).startswith("Run('runs/reviews', task='api.conftest:Reviews', steps=40, ")
 
 
@@ -234,5 +234,8 @@ def test_what_a_run_tells_of_itself(file: Path, tmp_path: Path) -> None:
     assert history.columns[:2] == ["event", "step"]
     assert history.rows[-1][1] == 40
     assert "event" in str(history)
-    assert "<td>sentiment</td>" in run._repr_html_()
+    shown = run._repr_html_()
+    assert ">sentiment</th>" in shown
+    assert '">steps</td><td style="text-align: left; padding: 0 0.6em">40</td>' in shown
+    assert {row[history.columns.index("best")] for row in history.rows} <= {"", "no", "yes"}
     assert run.task is TASKS["sentiment"]

@@ -56,7 +56,10 @@ def test_a_page_and_its_figures(call: Any, run: Path, tmp_path: Path) -> None:
     assert page.count("data:image/png;base64,") == 6
     assert not re.search(r"(src|href)=\"(?!data:|#)", page), "the page loads something"
     assert "3 sequences of the run's validation text, 90 tokens" in page.replace("&#x27;", "'")
-    assert page.count("Healthy") == 6
+    assert page.count("Healthy") == page.count("What does this mean?") == 6
+    assert page.count("f    = σ(W_f [h&lt;t-1&gt;, x&lt;t&gt;] + b_f)") == 2, (
+        "the letters of a layer's gates are explained"
+    )
     assert "Verdict" in page
 
 

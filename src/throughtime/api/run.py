@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +19,7 @@ from throughtime.applications.reading.account import FILE, DataRead, read_accoun
 from throughtime.applications.reading.verdict import cautions
 from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Progress, Report, Sampler, Table, Task, Trained, Use, Wanted, no_progress
+from throughtime.console import as_table
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.pictures import check_picture
@@ -238,16 +238,16 @@ class Run:
 
     def _repr_html_(self) -> str:
         """For a notebook."""
-        rows = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(in_line(value))}</td></tr>"
-            for name, value in (("task", self.task.name), ("folder", str(self.folder)), *self._told().items())
-        )
-        return f"<table>{rows}</table>"
+        rows = [
+            ("folder", str(self.folder)),
+            *((name.replace("_", " "), value) for name, value in self._told().items()),
+        ]
+        return as_table("", ["task", self.task.name], rows)
 
     def _told(self) -> dict[str, str]:
         """The last and the best of its log."""
         events = read_metrics(self.folder / "metrics.jsonl")
-        figures = {name: f"{value:.4g}" for name, value in best_of(events).items() if name not in LOGGED}
+        figures = {name: _short(value) for name, value in best_of(events).items() if name not in LOGGED}
         return ({"steps": str(events[-1]["step"])} if events else {}) | figures
 
     # Behind it.
@@ -276,5 +276,17 @@ class Run:
         self._home = weakref.finalize(self, home.cleanup)
 
 
+def _short(value: float) -> str:
+    """Four digits; a count whole.
+
+    Example:
+        >>> _short(1.84651), _short(111541.0), _short(0.00012)
+        ('1.847', '111541', '0.00012')
+    """
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
 def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(f"{name} {number:.3g}" for name, number in value.items()) if isinstance(value, dict) else value

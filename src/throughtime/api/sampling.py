@@ -53,5 +53,5 @@ class Sample:
         return f"Sample({self.text!r})"
 
     def _repr_html_(self) -> str:
-        """For a notebook."""
-        return f'<pre style="white-space: pre-wrap">{escape(str(self))}</pre>'
+        """For a notebook; with a picture where the task has one."""
+        return f'<pre style="white-space: pre-wrap">{escape(str(self))}</pre>{self._drawn.picture}'

@@ -96,8 +96,9 @@ def chances_html(chances: Mapping[str, float]) -> str:
         (True, '')
     """
     rows = [
-        f'<tr><td style="text-align: right">{escape(visible(label))}</td><td style="text-align: right">'
-        f'{100 * chance:.1f} %</td><td style="width: 20em; text-align: left"><div style="width: {100 * chance:.1f}%; '
+        f'<tr><td style="text-align: right">{escape(visible(label))}</td>'
+        f'<td style="text-align: right; padding: 0 0.6em">{100 * chance:.1f} %</td>'
+        f'<td style="width: 20em; text-align: left"><div style="width: {100 * chance:.1f}%; '
         f'height: 0.8em; background: {COLOURS[2]}"></div></td></tr>'
         for label, chance in islice(chances.items(), BARS)
     ]

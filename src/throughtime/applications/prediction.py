@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from rich.style import Style
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from throughtime.visible import visible
@@ -89,6 +90,23 @@ def plain(value: Any) -> Any:
     return value
 
 
+ON_ANY_GROUND = TerminalTheme(
+    (255, 255, 255),
+    (0, 0, 0),
+    [
+        (0x77, 0x77, 0x77),
+        (0xD6, 0x43, 0x3B),
+        (0x1D, 0x8A, 0x3E),
+        (0x96, 0x74, 0x0F),
+        (0x3B, 0x78, 0xD8),
+        (0xB4, 0x55, 0xB8),
+        (0x0F, 0x85, 0x85),
+        (0x77, 0x77, 0x77),
+    ],
+)
+"""A terminal's eight colours where the ground is not known: each is as legible on white as on a notebook's black."""
+
+
 def as_html(text: Text) -> str:
     """A styled text as HTML that acts on nothing: what it says is escaped, its styles are spans.
 
@@ -100,7 +118,8 @@ def as_html(text: Text) -> str:
     ends = sorted({0, len(text), *(end for span in text.spans for end in (span.start, span.end))})
     for start, end in pairwise(ends):
         words = escape(visible(text.plain[start:end]))
-        styles = [span.style for span in text.spans if span.start <= start and end <= span.end]
-        css = Style.combine([Style(), *(Style.parse(s) if isinstance(s, str) else s for s in styles)]).get_html_style()
+        styles = [text.style, *(span.style for span in text.spans if span.start <= start and end <= span.end)]
+        style = Style.combine([Style(), *(Style.parse(s) if isinstance(s, str) else s for s in styles)])
+        css = style.get_html_style(ON_ANY_GROUND)
         pieces.append(f'<span style="{css}">{words}</span>' if css else words)
     return "".join(pieces)

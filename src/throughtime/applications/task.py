@@ -296,6 +296,11 @@ class Sample(Protocol):
         """What was drawn, for programs: plain data, ``text`` among it."""
         ...
 
+    @property
+    def picture(self) -> str:
+        """What a notebook shows below the text, as HTML; empty where the text is all."""
+        ...
+
     def save(self, path: Path) -> None:
         """Writes what was drawn in the format that the file's suffix names."""
         ...

@@ -29,6 +29,9 @@ BANDS = 3
 NAME = 14
 """Letters of a step's name."""
 
+LETTERS = 2
+"""Of a name that stands upright; a longer one is turned, so that neighbours do not touch."""
+
 GREY_SAFE = "cividis"
 """Its lightness rises with the value, so that it reads the same without colour, and to the colour-blind."""
 
@@ -120,7 +123,9 @@ def _name_steps(axes: Any, names: Sequence[str], begin: int, end: int) -> None:
     """What is read at each step, where that is known and there is room; else the steps' numbers."""
     here = [_step_name(name) for name in names[begin:end]]
     if here and end - begin <= BAND:
-        axes.set_xticks(range(begin, begin + len(here)), here, fontsize=8, rotation=90)
+        axes.set_xticks(range(begin, begin + len(here)), here, fontsize=8)
+        for label, name in zip(axes.get_xticklabels(), here, strict=True):
+            label.set_rotation(0 if len(name) <= LETTERS else 90)
         axes.set_xlabel(f"what is read (steps {begin} – {end - 1})", fontsize=8)
     else:
         _whole_steps(axes.xaxis)

@@ -63,15 +63,18 @@ STYLE = """
 body { font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; color: var(--ink); background: var(--paper);
   max-width: 62rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } a { color: var(--link); }
-figure { margin: 0; } figure img { width: 100%; height: auto; background: #fff; border-radius: 6px; }
+figure { margin: 0; overflow-x: auto; }
+figure img { width: 100%; min-width: 44rem; height: auto; background: #fff; border-radius: 6px; }
 p.healthy { color: var(--soft); font-style: italic; margin-top: .3rem; }
 summary { cursor: pointer; color: var(--link); } summary:focus-visible { outline: 2px solid var(--link); }
+details pre { margin-left: 1rem; overflow-x: auto; }
 details p, details dl { margin: .4rem 0 .6rem 1rem; } dt { font-weight: 600; } dd { margin: 0 0 .3rem 1rem; }
 ul.verdict li { margin: .3rem 0; } .wide { overflow-x: auto; } table { border-collapse: collapse; }
 td, th { padding: .15rem .8rem .15rem 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 td:first-child, th:first-child { text-align: left; }
 """
-"""Figures keep a light ground of their own: their colours are told apart on it, also where the page is dark."""
+"""Figures keep a light ground of their own: their colours are told apart on it, also where the page is dark. On a
+narrow screen they stay as wide as their letters need, and move below its edge."""
 
 
 def _html(inspection: Inspection, panels: Sequence[Panel], folder: Path, of: str, facts: Sequence[str]) -> str:
@@ -98,8 +101,15 @@ def _figure(panel: Panel, folder: Path) -> str:
         f'<section><h2 id="{panel.name}">{escape(panel.title)}</h2><p>{escape(panel.shows)}</p>'
         f'<figure><img alt="{alt}" title="{escape(panel.means)}" src="data:image/png;base64,{_picture(folder, panel)}">'
         f'</figure><p class="healthy">{escape(panel.healthy)}</p>'
-        f"<details><summary>What does this mean?</summary><p>{escape(panel.means)}</p></details></section>"
+        f"<details><summary>What does this mean?</summary><p>{escape(panel.means)}</p>{_equations(panel)}</details>"
+        "</section>"
     )
+
+
+def _equations(panel: Panel) -> str:
+    if not panel.equations:
+        return ""
+    return f"<p>The letters, as the cell's equations have them:</p><pre>{escape(panel.equations)}</pre>"
 
 
 def _meaning(question: str, words: Mapping[str, str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
 
 from throughtime.inspection.figures import draw_gates, draw_gradients, draw_history, draw_memory, draw_singular_values
 from throughtime.inspection.report import Inspection
@@ -59,6 +61,7 @@ class Panel:
         healthy: What is healthy.
         means: What it means, for a beginner.
         figure: As matplotlib has it.
+        equations: What its letters stand for; empty where nothing tells.
     """
 
     name: str
@@ -67,6 +70,20 @@ class Panel:
     healthy: str
     means: str
     figure: Figure
+    equations: str = ""
+
+
+def equations_of(cell: Any) -> str:
+    """What the letters of a cell stand for: the first block of its docstring that ``::`` sets apart, if there is one.
+
+    Example:
+        >>> from throughtime.cells import RNNCell
+        >>> equations_of(RNNCell(1, 1))
+        'h<t> = g(W_x x<t> + W_h h<t-1> + b),    g = tanh or relu'
+    """
+    _, _, rest = (inspect.getdoc(type(cell)) or "").partition("::\n")
+    lines = takewhile(lambda line: not line.strip() or line.startswith(" "), rest.splitlines())
+    return inspect.cleandoc("\n".join(lines))
 
 
 def draw_panels(inspection: Inspection, of: str) -> list[Panel]:
@@ -118,6 +135,7 @@ def _panels(found: Inspection, of: str) -> Iterator[Panel]:
                 "Healthy: units that differ and change with the input; stripes that never change carry nothing.",
                 GATES,
                 draw_gates(cell, found.row, found.steps.get(cell.owner, ()), title, of),
+                equations_of(cell.directed.cell),
             )
     if found.history.steps:
         yield Panel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,4 +51,10 @@ def test_what_is_no_tune_is_refused(tmp_path: Path) -> None:
 
 def test_a_roll_for_a_notebook() -> None:
     assert roll_as_svg([]) == ""
-    assert roll_as_svg([(0, 2, 60), (2, 2, 62)]).count("<rect") == 2
+    roll = roll_as_svg([(0, 2, 60), (2, 38, 62)])
+    assert roll.count("<rect") == 2
+    assert re.findall(r'text-anchor="(?:end|middle)">([^<]*)<', roll) == [
+        *("C4", "D4"),
+        *(str(beat) for beat in range(0, 41, 4)),
+        "time (beats)",
+    ]

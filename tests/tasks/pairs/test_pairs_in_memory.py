@@ -137,7 +137,7 @@ def test_a_translation_is_named_and_escaped() -> None:
     assert said.translation == "a <dog>"
     assert TranslationPrediction(Text(), source="", nbest=[]).translation == ""
     html = said._repr_html_()
-    assert "<th>&lt;b&gt;</th>" in html
+    assert ">&lt;b&gt;</th>" in html
     assert "0.75" in html
     assert "\x1b" not in html
     assert "<dog>" not in html

@@ -60,7 +60,7 @@ class RegionsPrediction(Prediction):
 
     def _repr_html_(self) -> str:
         """A track of both strands above the text."""
-        return f"<div>{track(self.bases, self.regions)}{super()._repr_html_()}</div>"
+        return f'<div style="max-width: 60em">{track(self.bases, self.regions)}{super()._repr_html_()}</div>'
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -82,8 +82,13 @@ class SequencePrediction(Prediction):
         return f"<div>{super()._repr_html_()}{chances_html(self.probabilities)}</div>"
 
 
+SIDES = "+ strand above, - strand below"
+
+
 def track(bases: int, regions: Iterable[CodingRegion]) -> str:
     """Regions along a record as SVG: those of the plus strand above the line, those of the minus strand below it.
+
+    Below it the places of its first and its last base.
 
     Example:
         >>> print(track(200, [CodingRegion(51, 100, "+", 0, 0.9)]).partition("<path")[2].partition("/>")[0])
@@ -97,9 +102,10 @@ def track(bases: int, regions: Iterable[CodingRegion]) -> str:
         ways[region.strand] += f"M{left:.6g} {top}h{width:.6g}v{BAR}h-{width:.6g}z"
     colours = {"+": COLOURS[2], "-": COLOURS[4]}
     bars = "".join(f'<path fill="{colours[strand]}" d="{way}"/>' for strand, way in ways.items() if way)
+    ends = f'<div style="display: flex; justify-content: space-between"><span>1</span><span>{SIDES}</span>'
     line = f'<path stroke="currentColor" d="M0 {HEIGHT // 2}h{WIDTH}"/>'
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'style="width: 100%; max-width: 60em; height: 2.5em"><title>coding regions of {bases:,} bases: + strand '
-        f"above, - strand below</title>{bars}{line}</svg>"
+        f'style="display: block; width: 100%; height: 2.5em"><title>coding regions of {bases:,} bases: {SIDES}</title>'
+        f"{bars}{line}</svg>{ends}<span>{bases:,}</span></div>"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.data.music.midi import MIDI, write_midi, write_wav
-from throughtime.data.music.tunes import Note, Tune, name_of
+from throughtime.data.music.tunes import Tune, name_of
 from throughtime.errors import UserError, listed
 from throughtime.pictures import COLOURS, SUFFIXES, check_picture, new_figure, save_figure
 
@@ -16,6 +16,9 @@ FORMATS = (*MIDI, ".wav", *SUFFIXES)
 
 BEATS = 8
 """Of a picture's inch, at most."""
+
+WIDTH, GUTTER, KEY = 760, 36, 6
+"""Of a notebook's roll, in dots: its breadth, what stands left of it for names, and the height of a key."""
 
 
 def check_format(path: Path) -> None:
@@ -41,26 +44,62 @@ def write_tune(path: Path, tune: Tune, grid: int, *title: str) -> None:
         draw_tune(path, tune, grid, (), *title)
 
 
+def in_beats(tune: Tune, grid: int) -> list[tuple[float, float, int]]:
+    """A tune's notes, ``(start, length, pitch)``; ``grid`` are the steps of a beat."""
+    return [(start / grid, length / grid, pitch) for start, length, pitch in tune.notes]
+
+
 def tune_data(tune: Tune, grid: int) -> list[dict[str, Any]]:
     """A tune's notes as plain data, times in beats."""
     return [
-        {"start": start / grid, "beats": length / grid, "pitch": pitch, "name": name_of(pitch)}
-        for start, length, pitch in tune.notes
+        {"start": start, "beats": length, "pitch": pitch, "name": name_of(pitch)}
+        for start, length, pitch in in_beats(tune, grid)
     ]
 
 
-def roll_as_svg(notes: Sequence[Note]) -> str:
-    """A piano roll for a notebook; nothing of no notes."""
+def roll_as_svg(notes: Sequence[tuple[float, float, int]]) -> str:
+    """A piano roll for a notebook, its keys named at the left and its beats below; nothing of no notes.
+
+    Args:
+        notes: ``(start, length, pitch)``, in beats.
+    """
     if not notes:
         return ""
-    low, high = min(pitch for *_, pitch in notes), max(pitch for *_, pitch in notes)
-    across, down = 760 / max(start + length for start, length, _ in notes), 5
+    pitches = [pitch for *_, pitch in notes]
+    low, high, end = min(pitches), max(pitches), max(start + length for start, length, _ in notes)
+    across, bottom = WIDTH / end, (high - low + 1) * KEY
     drawn = "".join(
-        f'<rect x="{start * across:.1f}" y="{(high - pitch) * down}" width="{max(1.0, length * across):.1f}" '
-        f'height="{down - 1}" fill="{COLOURS[2]}"><title>{name_of(pitch)}</title></rect>'
+        f'<rect x="{GUTTER + start * across:.1f}" y="{(high - pitch) * KEY}" width="{max(1.0, length * across):.1f}" '
+        f'height="{KEY - 1}" fill="{COLOURS[3]}"><title>{name_of(pitch)}</title></rect>'
         for start, length, pitch in notes
     )
-    return f'<svg width="760" height="{(high - low + 1) * down}">{drawn}</svg>'
+    named = named_keys(low, high)
+    keys = "".join(
+        f'<text x="{GUTTER - 6}" y="{(high - pitch + 1) * KEY}" text-anchor="end">{name_of(pitch)}</text>'
+        for pitch in named
+    )
+    every = next(beats for beats in (4 * 2**power for power in range(64)) if end / beats <= 12)
+    beats = "".join(
+        f'<text x="{GUTTER + beat * across:.1f}" y="{bottom + 14}" text-anchor="middle">{beat}</text>'
+        for beat in range(0, int(end) + 1, every)
+    )
+    return (
+        f'<svg viewBox="0 -6 {GUTTER + WIDTH + 20} {bottom + 36}" width="{GUTTER + WIDTH + 20}" font-size="11" '
+        f'fill="currentColor" role="img" style="max-width: 100%; height: auto"><title>keys over beats</title>'
+        f"{drawn}{keys}{beats}"
+        f'<text x="{GUTTER + WIDTH / 2:.0f}" y="{bottom + 28}" text-anchor="middle">time (beats)</text></svg>'
+    )
+
+
+def named_keys(low: int, high: int) -> list[int]:
+    """Keys that are named on an axis: every C, and where there are fewer than two, the lowest and the highest.
+
+    Example:
+        >>> named_keys(50, 75), named_keys(62, 66), named_keys(60, 60)
+        ([60, 72], [62, 66], [60])
+    """
+    octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
+    return octaves if len(octaves) >= 2 else sorted({low, high})
 
 
 def draw_tune(path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float, float]], *title: str) -> None:
@@ -81,10 +120,8 @@ def draw_tune(path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float,
     roll = axes[0]
     for start, length, pitch in tune.notes:
         roll.broken_barh([(start / grid, 0.96 * length / grid)], (pitch - 0.4, 0.8), color=COLOURS[2])
-    octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
-    if len(octaves) < 2:  # a narrow tune is told by its lowest and highest key
-        octaves = sorted({low + 1, high - 1})
-    roll.set_yticks(octaves, [name_of(pitch) for pitch in octaves])
+    named = named_keys(low + 1, high - 1)
+    roll.set_yticks(named, [name_of(pitch) for pitch in named])
     roll.set_ylim(low, high)
     end = max(1, tune.steps) / grid
     roll.set_xlim(-0.005 * end, end)  # what stands at the beginning is seen whole

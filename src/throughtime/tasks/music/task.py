@@ -17,14 +17,14 @@ from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
 from throughtime.data.examples import Examples
-from throughtime.data.music.tunes import PITCHES, Note, Tune, best_scale, pitch_of, read_notes
+from throughtime.data.music.tunes import PITCHES, Tune, best_scale, pitch_of, read_notes
 from throughtime.data.parts import check_there
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.pictures import short_name
 from throughtime.tasks.music.events import EventModel
-from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, roll_as_svg, tune_data, write_tune
+from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, in_beats, roll_as_svg, tune_data, write_tune
 from throughtime.tasks.music.keys import Keys
 from throughtime.tasks.music.memory import spill, write_item
 from throughtime.tasks.music.tunes import (
@@ -69,7 +69,7 @@ class TunePrediction(Prediction):
         nats_per_frame: Its surprise, of a model of keys.
         frames: How many it has.
         next: What is likeliest after it.
-        notes: ``(start, length, pitch)`` in steps, as it was read; for the picture in a notebook alone.
+        notes: ``(start, length, pitch)`` in beats, as it was read; for the picture in a notebook alone.
     """
 
     tune: str
@@ -78,7 +78,7 @@ class TunePrediction(Prediction):
     nats_per_frame: float | None = None
     frames: int | None = None
     next: Sequence[Likely]
-    notes: Sequence[Note] = ()
+    notes: Sequence[tuple[float, float, int]] = ()
 
     def _named(self) -> dict[str, Any]:
         return {name: value for name, value in super()._named().items() if name != "notes"}
@@ -228,7 +228,8 @@ class Music(Application[TuneExample]):
         shown.append(", ".join(f"{name} {100 * chance:.0f} %" for name, chance in found))
         by_step: dict[str, Any] = {f"nats_per_{kind.step}": mean, f"{kind.step}s": len(nats)}
         likely = [Likely(name, chance) for name, chance in found]
-        return TunePrediction(shown, tune=example.where, **by_step, next=likely, notes=tune.notes)
+        notes = in_beats(tune, self.grid)
+        return TunePrediction(shown, tune=example.where, **by_step, next=likely, notes=notes)
 
     def _drawn(self, model: Any, prompt: Any, sampling: Sampling) -> Tune:
         return self.kind.drawn([item for _, item in self.kind.draw(model, prompt, sampling)])
@@ -313,6 +314,11 @@ class MusicSample:
         tune = self.tune
         share, _ = best_scale([pitch for *_, pitch in tune.notes])
         return {"text": " ".join(self.words), "in_key": share, "notes": tune_data(tune, self.sampler.grid)}
+
+    @property
+    def picture(self) -> str:
+        """The roll, for a notebook."""
+        return roll_as_svg(in_beats(self.tune, self.sampler.grid))
 
     def save(self, path: Path) -> None:
         """Writes MIDI, sound, or a picture."""

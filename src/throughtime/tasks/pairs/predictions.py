@@ -90,19 +90,20 @@ class PronunciationPrediction(PairPrediction[list[str]]):
 
 
 def heat_table(columns: Sequence[str], rows: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
-    """A table of shares as HTML, the darker the more.
+    """A table of shares in percent as HTML, the darker the more; every column is as wide as a full one.
 
     Example:
         >>> heat_table(["<a>"], ["b"], [[0.25]]).split("<tr>")[2]
-        '<th>b</th><td style="background: rgba(31, 119, 180, 0.25)">25</td></tr></table>'
+        '<th>b</th><td style="text-align: center; background: rgba(31, 119, 180, 0.25)">25</td></tr></table>'
     """
-    head = "".join(f"<th>{escape(visible(name))}</th>" for name in ("", *columns))
+    wide = ' style="min-width: 2em; text-align: center"'
+    head = "<th></th>" + "".join(f"<th{wide}>{escape(visible(name))}</th>" for name in columns)
     lines = [
         f"<tr><th>{escape(visible(name))}</th>" + "".join(map(_cell, row)) + "</tr>"
         for name, row in zip(rows, shares, strict=True)
     ]
-    return f'<table style="font-size: smaller"><tr>{head}</tr>{"".join(lines)}</table>'
+    return f'<table style="font-size: smaller; border-spacing: 0"><tr>{head}</tr>{"".join(lines)}</table>'
 
 
 def _cell(share: float) -> str:
-    return f'<td style="background: rgba(31, 119, 180, {share:.2f})">{100 * share:.0f}</td>'
+    return f'<td style="text-align: center; background: rgba(31, 119, 180, {share:.2f})">{100 * share:.0f}</td>'

@@ -209,7 +209,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
 
     def prediction(self, shown: Text, source: str, **fields: Any) -> PronunciationPrediction:
         """The pronunciations, the word before them."""
-        head = Text(source, style="bold").append("  ") if source else Text()
+        head = Text.assemble((source, "bold"), "  ") if source else Text()
         return PronunciationPrediction(head.append(shown), word=source, **fields)
 
     def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:

@@ -19,6 +19,8 @@ class TextSample:
         pieces: As they come.
     """
 
+    picture = ""
+
     def __init__(self, pieces: Iterator[str]) -> None:
         self.pieces, self.text = pieces, ""
 

@@ -228,7 +228,7 @@ class TrainedText(Trained):
             raise UserError(f"expected text to look at, got none in {name}")
         batch = TokenBatch.of(texts)
         # A step reads the token before the one that it predicts.
-        read = [["", *model.tokenizer.tokens(text[:-1])] for text in texts]
+        read = [["(start)", *model.tokenizer.tokens(text[:-1])] for text in texts]
         facts = [_summary(model.model), f"{len(texts)} sequences of {name}, {batch.tokens:,} tokens"]
         return Inspected(model.model, batch, model.model.config.cell, facts, {"stack": read})
 
