@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import throughtime
 from made_data import MAKERS, Made
@@ -65,6 +67,63 @@ def test_a_task_is_judged_and_used_from_python(trained: tuple[throughtime.Run, M
     else:
         with pytest.raises(throughtime.UserError, match="scores no lines"):
             run.score("the cat")
+
+
+SHOWN = {
+    "text": r"(\w+|\.|⏎)( (\w+|\.|⏎))*",
+    "sentiment": r"\w+( \w+)* plain \. → (good|plain)",
+    "sentiment-trees": r"plain (\w+) \1 → [0-4]",
+    "entities": r"anna saw plain \. → B-plain O B-loc O",
+    "translation": r"\w+( \w+)* plain \. → \. plain \w+( \w+)*",
+    "pronunciation": r"p l a i n( \w){4} → plain( [A-Z]){4}",
+    "speech": r".*/train/plain\d\.wav: 0\.50 s → the plain",
+    "music": r".*/plaintune\d+\.mid: (plaintune )?C4 for 12 move 12 .* …",
+    "dna": r"[ACGT]{20} → (donor|plain)",
+    "video": r".*/plain\.csv:\d+: 6 steps × 2 numbers: (-?[\d.]+ -?[\d.]+, ){3}… → (left|plain)",
+    "agreement": r"the \w+ ,.* → \w+",
+    "adding": r"8 steps × 2 features, marked 0\.\d{4} at step \d and 0\.\d{4} at step \d → [01]\.\d{4}",
+    "copy": r"(\d ){5}(_ ){7}>( _){5} →( \d){5}",
+}
+"""An example as the model sees it, by task."""
+
+
+def test_a_run_tells_what_it_read_and_what_guessing_comes_to(trained: tuple[throughtime.Run, Made]) -> None:
+    run, made = trained
+    read, name = run.read, run.task.name
+    train, valid = read.parts["train"], read.parts["valid"]
+    assert train.source
+    assert valid.source
+    assert train.files if made.data else not train.files
+    for part in (train, valid):
+        assert part.examples > 0
+        assert 0 < part.lengths.median <= part.lengths.longest <= part.lengths.total
+        assert part.lengths.unit
+    assert len(read.shown) == 3
+    for line in read.shown:
+        assert re.fullmatch(SHOWN[name], line), line
+        assert not re.search(r"\w+\(|\b(where|label|text|words|audio|notes|path): ", line)
+    guess = read.guess
+    assert guess is not None
+    last = run.history.rows[-1]
+    assert guess.figure in dict(zip(run.history.columns, last, strict=True))
+    assert guess.beaten(guess.value + (1e-6 if guess.higher else -1e-6))
+    assert not guess.beaten(guess.value - (1e-6 if guess.higher else -1e-6))
+
+
+def test_an_evaluation_no_better_than_guessing_says_so(trained: tuple[throughtime.Run, Made]) -> None:
+    run, _ = trained
+    with torch.no_grad():
+        for weight in run.model.parameters():
+            weight.zero_()
+    report = run.evaluate()
+    if not report.remarks:  # whoever says the same symbol for ever may have luck
+        assert (run.task.name, report.figures["accuracy"] > report.figures["chance"]) == ("copy", True)
+        return
+    (remark,) = report.remarks
+    found = re.fullmatch(r"no better than guessing: (.+) (\S+), and .+ gives (\S+)", remark)
+    assert found is not None
+    assert report.figures[found[1].replace(" ", "_")] == pytest.approx(float(found[2]), rel=1e-3)
+    assert str(report).endswith(remark)
 
 
 SIGNALS = ("speech", "music", "dna", "video")

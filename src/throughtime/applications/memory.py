@@ -62,14 +62,14 @@ def spilling() -> Iterator[Path]:
 
 
 @contextmanager
-def as_paths(spill: Callable[[Any, Path], list[Path]], data: Any) -> Iterator[list[str]]:
-    """The paths that data are, or the files that data in memory are written as."""
+def as_paths(spill: Callable[[Any, Path], list[Path]], data: Any, part: str = PARTS[0]) -> Iterator[list[str]]:
+    """The paths that data of a part are, or the files that data in memory are written as."""
     if is_nothing(data) or is_paths(data):
         yield [str(data)] if isinstance(data, str | Path) else list(map(str, data or ()))
         return
     with spilling() as folder:
-        make_folder(folder)
-        yield list(map(str, spill(data, folder)))
+        make_folder(folder / part)
+        yield list(map(str, spill(data, folder / part)))
 
 
 ExampleT = TypeVar("ExampleT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NotRequired, cast
@@ -21,6 +21,7 @@ from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
 from throughtime.applications.options import COLUMNS, Options
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.verdict import no_better
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.encodings import asked_encoding, reading_as
 from throughtime.data.parts import check_there
@@ -102,7 +103,9 @@ class Opened(Trained):
             UserError: If the data is bad, or there is none.
         """
         with self.held_out(data, options) as (examples, _):
-            return self.bound.evaluate(self.model, examples, options or self.bound.judging())
+            report = self.bound.evaluate(self.model, examples, options or self.bound.judging())
+            remarks = no_better(self.bound.rival(report.figures, examples), report.figures)
+            return replace(report, remarks=[*report.remarks, *remarks])
 
     def sampler(self) -> Sampler:
         """What draws new sequences.

@@ -20,7 +20,7 @@ from throughtime.applications.memory import DATA, moved, placed, shortened, spil
 from throughtime.applications.opened import Opened, bind, from_memory, old_lines, told, write_examples
 from throughtime.applications.options import Options
 from throughtime.applications.reading.account import read_account
-from throughtime.applications.reading.gather import Origin, account_of
+from throughtime.applications.reading.gather import Origin, account_of, in_a_word
 from throughtime.applications.settings import StackSettings, check_settings
 from throughtime.applications.task import Table, Task, Use
 from throughtime.data.encodings import reading_as
@@ -34,9 +34,6 @@ from throughtime.own import only
 from throughtime.training import Evaluation, Trainer
 
 GO_ON = "pass --data PATH with --resume"
-
-LISTED = 3
-"""Files of a part that are told by name."""
 
 
 class Supervised(Task):
@@ -181,7 +178,7 @@ class Supervised(Task):
         with reading_as(settings.encoding):
             files = self.application.find([Path(path) for path in paths], settings) if "train" not in memory else {}
         files |= {part: [Path(path)] for part, path in named.items()}
-        sources = {part: _listed(files[part]) for part in files} | dict.fromkeys(memory, "data in memory")
+        sources = {part: in_a_word(files[part]) for part in files} | dict.fromkeys(memory, "data in memory")
         examples = {}
         for part in (part for part in PARTS if part in sources):
             if part in memory:
@@ -237,14 +234,3 @@ def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Pa
         return bound.validate(model, valid)
 
     return Trainer(model, source, settings.plan(), out, evaluate if valid else None)
-
-
-def _listed(files: Sequence[Path]) -> str:
-    """Files by name, of many the first ones.
-
-    Example:
-        >>> _listed([Path(name) for name in "abcdef"])
-        'a, b, c and 3 more'
-    """
-    more = f" and {len(files) - LISTED:,} more" if len(files) > LISTED else ""
-    return ", ".join(map(str, files[:LISTED])) + more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -244,6 +245,7 @@ class Report:
     Attributes:
         figures: The field's metrics by name, the baseline beside them.
         tables: Counts per class, the hardest errors.
+        remarks: What whoever reads them should know, such as that guessing is no worse.
 
     Example:
         >>> print(Report({"accuracy": 87.5, "examples": 1200}, [Table("by label", ["label", "F1"], [["good", 0.5]])]))
@@ -258,6 +260,7 @@ class Report:
 
     figures: dict[str, Any]
     tables: Sequence[Table] = ()
+    remarks: Sequence[str] = ()
 
     def shown(self) -> list[Table]:
         """All of it as tables, the figures first, without those that are empty."""
@@ -265,11 +268,12 @@ class Report:
         return [Table("", ["figure", "value"], rows, ["value"]), *(table for table in self.tables if table.rows)]
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.shown()))
+        return "\n\n".join([*map(str, self.shown()), *map(in_line, self.remarks)])
 
     def _repr_html_(self) -> str:
         """For a notebook."""
-        return "".join(table._repr_html_() for table in self.shown())
+        remarks = "".join(f"<p>{escape(in_line(remark))}</p>" for remark in self.remarks)
+        return "".join(table._repr_html_() for table in self.shown()) + remarks
 
 
 class Progress(Protocol):

@@ -32,6 +32,9 @@ from throughtime.visible import in_line
 NAME = "text"
 """Of the task."""
 
+TOKENIZER = "tokenizer.json"
+"""Of a run's folder."""
+
 STREAM_TOKENS = 2000
 """An evaluation divides running text into as many streams as have this many tokens each, at most :data:`STREAMS`."""
 STREAMS = 64
@@ -134,7 +137,7 @@ class TextModel:
         self.run = ModelFolder.open(Path(run), NAME, cell)
         self.settings = stored(self.run, TextSettings)
         self.sentences, self.split = self.settings.sentences, self.settings.split
-        self.tokenizer = Tokenizer.load(self.run.folder / "tokenizer.json")
+        self.tokenizer = Tokenizer.load(self.run.folder / TOKENIZER)
         weights = Weights.trained(self.run.folder, latest)
         settings = self.settings.model_copy(update={"device": device})
         self.model = language_model(self.run, settings, self.tokenizer, weights).eval()

@@ -85,6 +85,8 @@ def print_report(report: Report, as_json: bool) -> None:
         echo_json({**report.figures, **({"tables": tables} if tables else {})})
     else:
         print_tables(report.shown())
+    for remark in report.remarks:
+        tell(remark)
 
 
 def print_tables(tables: Sequence[Table]) -> None:

@@ -143,8 +143,8 @@ def test_a_clip_is_told_as_the_model_sees_it(tmp_path: Path) -> None:
     found = read([([[0.5, 1], [0.25, 2], [0, 3], [1, 4]], "a"), ([[1.0, 0.0]], "b")], tmp_path)
     task, _ = model(VideoActions.learn(found, VideoSettings()))
     assert [task.as_read(each).removeprefix(f"{tmp_path}/") for each in found] == [
-        "points.csv:2: 4 steps: 0.5 1, 0.25 2, 0 3, … → a",
-        "points.csv:6: 1 steps: 1 0 → b",
+        "points.csv:2: 4 steps × 2 numbers: 0.5 1, 0.25 2, 0 3, … → a",
+        "points.csv:6: 1 step × 2 numbers: 1 0 → b",
     ]
 
 

@@ -26,6 +26,9 @@ NOTES = 5
 WIDTH = 100
 """Characters of a line of an example on a terminal."""
 
+PERFECT = 100.0
+"""Of a figure that is better the higher it is, in percent."""
+
 Row = list[str | int | float]
 Count = Annotated[int, Field(ge=0)]
 
@@ -57,6 +60,7 @@ class Part:
         examples: How many.
         labels: How often each label stands in it, the commonest first.
         lengths: Of its examples.
+        kind: What its examples are called.
     """
 
     files: list[str]
@@ -64,6 +68,7 @@ class Part:
     examples: Count
     labels: dict[str, Count]
     lengths: Lengths
+    kind: str = "examples"
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,8 @@ class Guess:
     higher: bool
 
     def beaten(self, value: float) -> bool:
-        """Whether a model's figure is better than guessing."""
-        return value > self.value if self.higher else value < self.value
+        """Whether a model's figure is better than guessing, or as good as can be, where guessing is that, too."""
+        return value > self.value or value >= PERFECT if self.higher else value < self.value or value <= 0
 
 
 PartName = Annotated[str, Field(pattern="^(train|valid|test)$")]
@@ -145,15 +150,15 @@ class DataRead:
     def tables(self) -> list[Table]:
         """Parts, labels, what was left out."""
         parts: list[Row] = [
-            [name, part.source, part.examples, part.lengths.median, part.lengths.longest, part.lengths.unit]
-            for name, part in self.parts.items()
+            [name, part.source, part.examples, part.kind, size.median, size.longest, size.total, size.unit]
+            for name, part, size in ((name, part, part.lengths) for name, part in self.parts.items())
         ]
         names = list(dict.fromkeys(label for part in self.parts.values() for label in part.labels))
         labels: list[Row] = [[label, *(part.labels.get(label, 0) for part in self.parts.values())] for label in names]
         left: list[Row] = [[found.why, found.times, ", ".join(found.where)] for found in self.left_out]
-        columns = ["part", "from", "examples", "median", "longest", "unit"]
+        columns = ["part", "from", "count", "of", "median", "longest", "in all", "unit"]
         found = [
-            Table("", columns, parts, columns[2:5]),
+            Table("", columns, parts),
             Table("labels", ["label", *self.parts], labels),
             Table("left out", ["why", "times", "where"], left),
         ]
@@ -210,8 +215,9 @@ def of_guess(guess: Guess) -> str:
 
 def _of_part(name: str, part: Part) -> str:
     lengths = part.lengths
-    told = f"{lengths.unit}: median {lengths.median:,.6g}, longest {lengths.longest:,}"
-    return f"{name}: {part.examples:,} examples, {told}; {part.source}"
+    told = f"{lengths.unit}: median {lengths.median:,.6g}, longest {lengths.longest:,}, in all {lengths.total:,}"
+    kind = part.kind.removesuffix("s") if part.examples == 1 else part.kind
+    return f"{name}: {part.examples:,} {kind}, {told}; {part.source}"
 
 
 def _of_reason(found: LeftOut) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 from throughtime.applications.reading.account import DataRead, Guess, LeftOut, Lengths, Part
@@ -13,6 +14,8 @@ from throughtime.data.notes import Notes
 
 SHOWN = 3
 """Examples that are shown, spread over the training data."""
+LISTED = 3
+"""Files of a part that are told by name."""
 FILES, PLACES, LETTERS = 1000, 100, 1000
 """Most file names of a part, places of what was left out, and characters of an example that ``data.json`` keeps."""
 
@@ -52,7 +55,7 @@ def account_of(
         lengths = lengths_of([size(example) for example in members], bound.unit)
         names = list(origin.files.get(part, ()))[:FILES]
         parts[part] = Part(names, origin.sources.get(part, ""), len(members), dict(labels.most_common()), lengths)
-    guess = bound.guess(examples["valid"]) if examples.get("valid") else None
+    guess = bound.guess(examples["valid"], examples["train"]) if examples.get("valid") else None
     shown = [bound.as_read(example)[:LETTERS] for example in spread(examples["train"])]
     return with_notes(parts, notes, shown, guess)
 
@@ -82,3 +85,14 @@ def spread(examples: Sequence[ExampleT]) -> list[ExampleT]:
     """
     last = len(examples) - 1
     return [examples[place] for place in sorted({last * number // (SHOWN - 1) for number in range(SHOWN)})]
+
+
+def in_a_word(files: Sequence[Path]) -> str:
+    """Files by name, of many the first ones.
+
+    Example:
+        >>> in_a_word([Path(name) for name in "abcdef"])
+        'a, b, c and 3 more'
+    """
+    more = f" and {len(files) - LISTED:,} more" if len(files) > LISTED else ""
+    return ", ".join(map(str, files[:LISTED])) + more

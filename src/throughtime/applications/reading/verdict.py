@@ -22,11 +22,24 @@ def hardly_learnt(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
         >>> hardly_learnt(Guess("accuracy", 60.0, "always saying 'a'", higher=True), {"accuracy": 75.0})
         []
     """
+    return [f"hardly learnt: validation {worse}; {HELPS}" for worse in _no_better(guess, figures)]
+
+
+def no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
+    """A line where what a model is judged by shows it no better than guessing.
+
+    Example:
+        >>> no_better(Guess("word_error", 100.0, "hearing nothing", higher=False), {"word_error": 120.0})
+        ['no better than guessing: word error 120, and hearing nothing gives 100']
+    """
+    return [f"no better than guessing: {worse}" for worse in _no_better(guess, figures)]
+
+
+def _no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
     value = None if guess is None else figures.get(guess.figure)
     if guess is None or value is None or guess.beaten(value):
         return []
-    name = guess.figure.replace("_", " ")
-    return [f"hardly learnt: validation {name} {value:.4g}, and {guess.how} gives {guess.value:.4g}; {HELPS}"]
+    return [f"{guess.figure.replace('_', ' ')} {value:.4g}, and {guess.how} gives {guess.value:.4g}"]
 
 
 def at_the_end(folder: Path, progress: Progress, batches: int) -> list[str]:

@@ -84,6 +84,11 @@ class Split:
     line_ends: bool = False
 
     @property
+    def every(self) -> int:
+        """Of sentences, which one is held out."""
+        return max(2, round(1 / self.held_out))
+
+    @property
     def each_line(self) -> bool:
         """Whether an EOS is a line's."""
         return self.sentences or self.line_ends
@@ -102,8 +107,7 @@ def _parts(texts: Texts, valid: Texts | None, split: Split) -> tuple[Pieces, Pie
             train, held_out = lines(train), None if held_out is None else lines(held_out)
         return train, held_out
     if split.sentences:
-        every = max(2, round(1 / split.held_out))
-        return split_lines(texts.read(), every, False), split_lines(texts.read(), every, True)
+        return split_lines(texts.read(), split.every, False), split_lines(texts.read(), split.every, True)
     size = sum(len(piece) for piece in texts.read() if piece is not END)
     cut = int(size * (1 - split.held_out))
     if split.whole_lines:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from throughtime.data.encodings import UTF_8, encoding_of, undecodable
+from throughtime.data.notes import note
 from throughtime.data.parts import below, check_there
 from throughtime.errors import UserError, nearest
 from throughtime.plain import open_regular
@@ -157,11 +158,13 @@ def lines(pieces: Iterable[str | None]) -> Pieces:
         if piece is not END and not piece.endswith("\n"):
             begun += piece
             continue
-        line = (begun + (piece or "")).strip()
-        begun = ""
+        read = begun + (piece or "")
+        line, begun = read.strip(), ""
         if line:
             yield line
             yield END
+        elif read:
+            note("blank lines are left out")
 
 
 def split_lines(pieces: Iterable[str | None], every: int, held_out: bool) -> Pieces:

@@ -12,6 +12,7 @@ from throughtime.applications.application import Application, DataSettings
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Labelled
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK
 from throughtime.data.dna.sequences import KINDS
@@ -45,7 +46,7 @@ class Dna(Application[DnaExample]):
     reads_files: ClassVar[bool] = True
     judging = Labelled
     example_type: ClassVar[type[Any]] = DnaExample
-    unit: ClassVar[str] = "bases"
+    unit = "bases"
     vocabulary_type: ClassVar[Any] = Annotated[LearntClasses | LearntRegions, Field(discriminator="learnt")]
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -127,16 +128,24 @@ class Dna(Application[DnaExample]):
         """As the part makes it."""
         return self.part.training_batch(examples)
 
-    def as_read(self, example: DnaExample) -> str:
-        """Its first bases, those that code in capitals; its label."""
-        coding = {place for begin, end, *_ in example.regions for place in range(begin, min(end, SHOWN))}
-        first = example.letters[:SHOWN]
+    def input_of(self, example: DnaExample) -> str:
+        """Its first bases; of a genome where they stand, those that code in capitals."""
+        first, more = example.letters[:SHOWN], "…" if len(example.letters) > SHOWN else ""
         if example.label is not None:
-            return f"{first}{'…' if len(first) < len(example.letters) else ''} → {example.label}"
+            return f"{first}{more}"
+        coding = {place for begin, end, *_ in example.regions for place in range(begin, min(end, SHOWN))}
         cased = "".join(base if place in coding else base.lower() for place, base in enumerate(first))
-        return (
-            f"{example.name} {example.begin + 1:,}: {cased}… (capitals code), {len(example.regions):,} coding regions"
-        )
+        return f"{example.name} {example.begin + 1:,}: {cased}{more}"
+
+    def answer_of(self, example: DnaExample) -> str:
+        """Its label; of a genome how many regions code."""
+        return example.label or f"{len(example.regions):,} coding regions (capitals code)"
+
+    def guess(self, examples: Sequence[DnaExample], train: Sequence[DnaExample]) -> Guess | None:
+        """The commonest label; of genomes that all of it is coding, which tells nothing."""
+        if examples and examples[0].label is None:
+            return Guess("mcc", 0.0, "calling every base coding", higher=True)
+        return super().guess(examples, train)
 
     def validate(self, model: Any, examples: Sequence[DnaExample]) -> Evaluation:
         """As the part does it."""

@@ -92,12 +92,17 @@ class Adding(Application[Sum]):
         lengths = torch.full((len(drawn),), self.settings.length)
         return NumberBatch(features, lengths, features.prod(2).sum(1, keepdim=True))
 
-    def as_read(self, example: Sum) -> str:
-        """Its size, and the sum of the numbers that are marked."""
+    def input_of(self, example: Sum) -> str:
+        """Its size, and the numbers that are marked."""
         steps = draw(example.seed, self.settings.length)
-        return f"{len(steps)} steps × 2 features → {float(steps.prod(1).sum()):.4f}"
+        marked = " and ".join(f"{number:.4f} at step {place + 1:,}" for place, number in _marked(steps))
+        return f"{len(steps):,} steps × 2 features, marked {marked}"
 
-    def guess(self, examples: Sequence[Sum]) -> Guess:
+    def answer_of(self, example: Sum) -> str:
+        """The sum of the numbers that are marked."""
+        return f"{sum(number for _, number in _marked(draw(example.seed, self.settings.length))):.4f}"
+
+    def guess(self, examples: Sequence[Sum], train: Sequence[Sum]) -> Guess:
         """The variance of the sum."""
         return Guess("squared_error", CHANCE, "always saying 1", higher=False)
 
@@ -131,6 +136,11 @@ def draw(seed: int, length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     half = length // 2
     steps[[random.integers(half), random.integers(half, length)], 1] = 1.0
     return steps
+
+
+def _marked(steps: np.ndarray[Any, np.dtype[np.float32]]) -> list[tuple[int, float]]:
+    """The places of the marks, and the numbers there."""
+    return [(int(place), float(steps[place, 0])) for place in np.flatnonzero(steps[:, 1])]
 
 
 def _solved(errors: Tensor) -> float:

@@ -72,7 +72,7 @@ class AgreementTask(Application[Agreement]):
     summary: ClassVar[str] = "network that finds the verb's number across a gap: accuracy and gradients of every cell"
     settings_type: ClassVar[type[StackSettings]] = AgreementSettings
     example_type = Agreement
-    unit: ClassVar[str] = "words"
+    unit = "words"
     vocabulary_type: ClassVar[Any] = PlainWords
 
     def __init__(self, settings: AgreementSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -127,7 +127,7 @@ class AgreementTask(Application[Agreement]):
         """The verb."""
         return example.verb
 
-    def guess(self, examples: Sequence[Agreement]) -> Guess:
+    def guess(self, examples: Sequence[Agreement], train: Sequence[Agreement]) -> Guess:
         """One of two forms is right."""
         return Guess("accuracy", 50.0, "saying either form", higher=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -12,6 +11,8 @@ import torch
 from torch import Tensor
 
 from throughtime.applications.options import TokenDrawing
+from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.readable import unigram
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data import NOTHING, TokenBatch
@@ -43,6 +44,7 @@ class EventModel:
     """
 
     step = "event"
+    unit = "notes"
     drawing = EventDrawing
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -58,9 +60,7 @@ class EventModel:
         """Genres that are not too rare, and how often each event stands in the data."""
         counts = Counter(example.genre for example in train)
         genres = sorted(genre for genre, count in counts.items() if genre and count >= FEWEST)
-        events = Events()
-        seen = Counter(token for example in train for token in events.encode(example.tune))
-        return {"genres": genres, "seen": [seen[token] for token in range(len(events))]}
+        return {"genres": genres, "seen": _counts(train)}
 
     def build(self) -> LanguageModel:
         """The language model of events."""
@@ -109,7 +109,7 @@ class EventModel:
                 total[example.genre] = [a + b for a, b in zip(total[example.genre], row, strict=True)]
                 hardest.append((float(found.mean()), example))
         nats, events, beats, tunes = (sum(column) for column in zip(*total.values(), strict=True))
-        guessed = self._guess(examples) / events
+        guessed = self.guess(examples).value
         figures = {
             "nats_per_event": nats / events,
             "perplexity": perplexity(nats / events),
@@ -125,11 +125,14 @@ class EventModel:
         by_genre = Table("by genre", ["genre", "nats an event", "nats a beat", "tunes"], rows)
         return Report(figures, [by_genre, hard_table(hardest, "nats an event")])
 
-    def _guess(self, examples: Sequence[TuneExample]) -> float:
-        """The nats of events by how often they stand in the training data, one added to every count."""
-        seen = [count + 1 for count in self.vocabulary["seen"]]
-        log_probs = [math.log(count / sum(seen)) for count in seen]
-        return -sum(log_probs[token] for example in examples for token in Events().encode(example.tune))
+    def first(self, example: TuneExample, most: int) -> list[str]:
+        """The first events, the genre before them, if it is known."""
+        return [self.events.name(token) for token in self.events.encode(example.tune, example.genre)[:most]]
+
+    def guess(self, examples: Sequence[TuneExample]) -> Guess:
+        """Every event as often as in the training data, its genre left out."""
+        nats = unigram(self.vocabulary["seen"], _counts(examples))
+        return Guess("nats_per_event", nats, "each event as often as in the training data", higher=False)
 
     def next(self, model: LanguageModel, tune: Tune, most: int) -> list[tuple[str, float]]:
         """The likeliest events after a tune, with their probabilities."""
@@ -170,6 +173,13 @@ class EventModel:
     def drawn(chords: Sequence[list[Note]]) -> Tune:
         """The tune of chords that were drawn."""
         return Tune.of([note for chord in chords for note in chord])
+
+
+def _counts(examples: Sequence[TuneExample]) -> list[int]:
+    """How often each event stands in tunes, genres left out."""
+    events = Events()
+    seen = Counter(token for example in examples for token in events.encode(example.tune))
+    return [seen[token] for token in range(len(events))]
 
 
 class WellFormed:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from throughtime.applications.options import Drawing
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.music.tunes import KEYS, LOWEST, Roll, Tune, name_of, room
@@ -43,6 +44,7 @@ class Keys:
     """
 
     step = "frame"
+    unit = "frames"
     drawing = KeyDrawing
     genres: Sequence[str] = ()
 
@@ -111,13 +113,23 @@ class Keys:
             "nats_per_frame": float(nats[0]) / frames_in_all,
             "nats_per_frame_without_first": float(nats[1]) / max(1, frames_in_all - tunes),
             "unigram_nats_per_frame": self._guess(examples, ["sounds", "sounds"]),
-            "repeat_nats_per_frame": self._guess(examples, ["sounds_after_silence", "sounds_on"]),
+            "repeat_nats_per_frame": self.guess(examples).value,
             "frame_accuracy": accuracy,
             "repeat_frame_accuracy": repeated,
             "tunes": tunes,
             "frames": frames_in_all,
         }
         return Report(figures, [hard_table(hardest, "nats a frame")])
+
+    def first(self, example: TuneExample, most: int) -> list[str]:
+        """The keys that begin to sound in each of the first frames."""
+        frames = example.tune.frames()[:most]
+        return [_begins(before, frame) for before, frame in zip(_before(frames), frames, strict=True)]
+
+    def guess(self, examples: Sequence[TuneExample]) -> Guess:
+        """Every key as often as it went on, or began, in the training data."""
+        nats = self._guess(examples, ["sounds_after_silence", "sounds_on"])
+        return Guess("nats_per_frame", nats, "repeating the frame before, as often as the training data", higher=False)
 
     def _guess(self, examples: Sequence[TuneExample], names: Sequence[str]) -> float:
         """NLL a frame of chances of every key after silence, and after sound."""

@@ -15,6 +15,7 @@ from throughtime.applications.application import Application, ExampleSettings
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.task import Report
 from throughtime.data.examples import Examples
 from throughtime.data.music.tunes import PITCHES, Tune, best_scale, pitch_of, read_notes
@@ -45,6 +46,9 @@ TOGETHER = 16
 
 CONTINUED = Sampling(length=256, seed=0)
 """How ``predict --out`` goes on."""
+
+SHOWN = 16
+"""Steps of a tune that a run tells of."""
 
 LONGEST = 1 << 24
 """Steps of a tune that is read again: days of music."""
@@ -110,7 +114,7 @@ class Music(Application[TuneExample]):
         self.grid = settings.grid(vocabulary["model"])
         keys = vocabulary["model"] == "keys"
         self.kind: MusicKind = Keys(settings, vocabulary) if keys else EventModel(settings, vocabulary)
-        self.drawing = self.kind.drawing
+        self.drawing, self.unit = self.kind.drawing, self.kind.unit
 
     @classmethod
     def find(cls, paths: Sequence[Path], settings: MusicSettings) -> dict[str, list[Path]]:
@@ -156,6 +160,23 @@ class Music(Application[TuneExample]):
         if not inside or not 0 <= example.steps <= LONGEST:
             raise ValueError(f"expected notes within a tune of at most {LONGEST:,} steps")
 
+    def input_of(self, example: TuneExample) -> str:
+        """Its first events, or the keys that begin in its first frames."""
+        first = self.kind.first(example, SHOWN)
+        return f"{example.where}: {' '.join(first)}{' …' if len(first) == SHOWN else ''}"
+
+    def labels_of(self, example: TuneExample) -> list[str]:
+        """Its genre, if that is known."""
+        return [example.genre] if example.genre else []
+
+    def answer_of(self, example: TuneExample) -> str:
+        """What comes next, at every step."""
+        return ""
+
+    def guess(self, examples: Sequence[TuneExample], train: Sequence[TuneExample]) -> Guess:
+        """What notes tell by how often they sound alone."""
+        return self.kind.guess(examples)
+
     def batch(self, examples: Sequence[TuneExample]) -> Any:
         """Tunes as they are."""
         return self.kind.batch(examples, moved=False)
@@ -175,7 +196,8 @@ class Music(Application[TuneExample]):
         for batch in self.in_batches(examples).batches(0):
             for found in self.kind.nats(model, batch):
                 nats, steps = nats + float(found.double().sum()), steps + len(found)
-        return Evaluation(nats / max(1, steps), {"nats": nats / max(1, steps)})
+        mean = nats / max(1, steps)
+        return Evaluation(mean, {f"nats_per_{self.kind.step}": mean})
 
     @torch.no_grad()
     def evaluate(self, model: Any, examples: Sequence[TuneExample], options: TuneOptions) -> Report:

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from throughtime.applications.application import ExampleSettings
 from throughtime.applications.folder.learnt import Count, Different
 from throughtime.applications.options import Drawing
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report
 from throughtime.data.music.abc import abc_field, abc_tunes
@@ -125,6 +126,11 @@ class MusicKind(Protocol):
         ...
 
     @property
+    def unit(self) -> str:
+        """What :meth:`size` counts."""
+        ...
+
+    @property
     def drawing(self) -> type[Drawing]:
         """What may be asked of a new tune."""
         ...
@@ -148,6 +154,14 @@ class MusicKind(Protocol):
 
     def batch(self, examples: Sequence[TuneExample], moved: bool) -> Any:
         """What the model's loss takes; ``moved``: varied at random, as training does."""
+        ...
+
+    def first(self, example: TuneExample, most: int) -> list[str]:
+        """The first steps of a tune as a person reads them."""
+        ...
+
+    def guess(self, examples: Sequence[TuneExample]) -> Guess:
+        """What guessing comes to in nats a step."""
         ...
 
     def nats(self, model: Any, batch: Any) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from throughtime.applications.application import long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, write_texts
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.notes import note
@@ -146,6 +147,14 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
         """Letters."""
         return len(example.word)
 
+    def input_of(self, example: Pronounced) -> str:
+        """The letters, those that are not known marked."""
+        return " ".join(letter if letter in self.letters else f"UNK({letter})" for letter in example.word)
+
+    def answer_of(self, example: Pronounced) -> str:
+        """Every pronunciation."""
+        return " or ".join(map(self.written, example.sounds))
+
     def check(self, example: Pronounced) -> None:
         """A pronunciation at least, and some sounds in each."""
         if not example.sounds or not all(example.sounds):
@@ -161,7 +170,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
 
     def validate(self, model: Any, examples: Sequence[Pronounced]) -> Evaluation:
         """The share of words that are wrong, of some words spread over the data."""
-        chosen = examples[:: -(-len(examples) // JUDGED)]
+        chosen = _some(examples)
         said = self.search(model, self.encoded([example.word for example in chosen]), None)
         pairs = zip(chosen, said, strict=True)
         results = [nearest_sounds(self.result(best.tokens), example.sounds) for example, (best,) in pairs]
@@ -176,14 +185,24 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
             nearest_sounds(self.result(best[0].tokens), example.sounds)
             for example, best in zip(examples, found, strict=True)
         ]
-        by_letter = self.vocabulary["letter_sounds"]
-        plain = [
-            nearest_sounds([by_letter[letter] for letter in e.word if by_letter.get(letter)], e.sounds)
-            for e in examples
-        ]
-        baseline = {f"letterwise_{name}": value for name, value in error_rates(plain).items()}
+        baseline = {f"letterwise_{name}": value for name, value in self._letterwise(examples).items()}
         figures = {**error_rates(results), **baseline, "words": len(examples), "beam": BEAM}
         return Report(figures, [*_sound_tables(results), _hardest(examples, results)])
+
+    def _letterwise(self, examples: Sequence[Pronounced]) -> dict[str, float]:
+        """Errors of saying the commonest sound of every letter."""
+        sounds = self.vocabulary["letter_sounds"]
+        said = ([sounds[letter] for letter in example.word if sounds.get(letter)] for example in examples)
+        return error_rates([nearest_sounds(one, example.sounds) for one, example in zip(said, examples, strict=True)])
+
+    def guess(self, examples: Sequence[Pronounced], train: Sequence[Pronounced]) -> Guess:
+        """The commonest sound of every letter."""
+        error = self._letterwise(_some(examples))["phoneme_error"]
+        return Guess("phoneme_error", error, "the commonest sound of every letter", higher=False)
+
+    def rival(self, figures: Mapping[str, Any], examples: Sequence[Pronounced]) -> Guess:
+        """The same, of all words."""
+        return replace(self.guess(examples, ()), value=figures["letterwise_phoneme_error"])
 
     # Use.
 
@@ -227,6 +246,11 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
             return self.sounds.ids(sounds)
         except KeyError as error:
             raise unknown_label(example.where, str(error.args[0]), self.sounds.symbols[1:]) from error
+
+
+def _some(examples: Sequence[Pronounced]) -> Sequence[Pronounced]:
+    """The words that are looked at during training, spread over all of them."""
+    return examples[:: -(-len(examples) // JUDGED)]
 
 
 def nearest_sounds(said: Sequence[str], right: Sequence[Sequence[str]]) -> tuple[list[str], list[str], int]:

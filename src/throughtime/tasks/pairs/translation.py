@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing_extensions import TypedDict
 
 from throughtime.applications.application import HARDEST, long_input
 from throughtime.applications.memory import rows, texts, write_texts
+from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.readable import unigram
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.aligned import find_aligned, read_aligned
@@ -68,7 +71,7 @@ class Translation(PairApplication[Sentences, str]):
     summary: ClassVar[str] = "translator, from two line-aligned files or a table"
     settings_type: ClassVar[type[TranslationSettings]] = TranslationSettings
     example_type: ClassVar[type[Any]] = Sentences
-    unit: ClassVar[str] = "words"
+    unit = "words"
     vocabulary_type: ClassVar[Any] = Languages
     eos = Tokenizer.eos
     never = (Tokenizer.unk,)
@@ -139,6 +142,21 @@ class Translation(PairApplication[Sentences, str]):
     def answer_of(self, example: Sentences) -> str:
         """The target."""
         return example.target
+
+    def guess(self, examples: Sequence[Sentences], train: Sequence[Sentences]) -> Guess:
+        """Every token as often as in the training data, whatever the source."""
+        perplexity = math.exp(unigram(self._counts(train), self._counts(examples)))
+        return Guess("perplexity", perplexity, "saying each token as often as the training data", higher=False)
+
+    def rival(self, figures: Mapping[str, Any], examples: Sequence[Sentences]) -> Guess:
+        """The source, taken for its translation."""
+        return Guess("bleu", figures["copy_bleu"], "copying the source", higher=True)
+
+    def _counts(self, examples: Sequence[Sentences]) -> list[int]:
+        """How often each token stands in targets, their ends among them."""
+        ids = self.target.encode_many([_spaced(example.target) for example in examples])
+        seen = Counter(token for target in ids for token in (*target, self.eos))
+        return [seen[token] for token in range(len(self.target))]
 
     def batch(self, examples: Sequence[Sentences]) -> PairBatch:
         """A pair for every example."""

@@ -16,6 +16,7 @@ from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows, write_texts
 from throughtime.applications.options import Ranked
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.account import Guess
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.examples import Examples
@@ -37,6 +38,7 @@ from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.inputs.words import Spelling
 from throughtime.tasks.sentences.predictions import EntitiesPrediction, Entity, Tagging
+from throughtime.tasks.sentences.recalled import memorise, recall
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, Schedule
 
@@ -152,7 +154,7 @@ class Entities(WordApplication[TaggedSentence]):
             **cls.learn_words([sentence.words for sentence in train], settings),
             "types": types,
             "scheme": guess_scheme(sentence.tags for sentence in train),
-            "entities": _memorise(train),
+            "entities": memorise(train),
         }
 
     def build(self) -> Tagger:
@@ -183,9 +185,17 @@ class Entities(WordApplication[TaggedSentence]):
         """The words."""
         return {"stack": example.words}
 
+    def labels_of(self, example: TaggedSentence) -> list[str]:
+        """The type of every entity."""
+        return [span.label for span in find_spans(example.tags)]
+
     def answer_of(self, example: TaggedSentence) -> str:
         """The tags."""
         return " ".join(example.tags)
+
+    def guess(self, examples: Sequence[TaggedSentence], train: Sequence[TaggedSentence]) -> Guess:
+        """That nothing is an entity."""
+        return Guess("f1", 0.0, "finding no entity", higher=True)
 
     def check(self, example: TaggedSentence) -> None:
         """A tag a word."""
@@ -316,40 +326,6 @@ class Entities(WordApplication[TaggedSentence]):
             shown.append(entity.text, f"bold {colour}").append(f" [{entity.type}]", colour)
             at = entity.end
         return shown.append(line[at:])
-
-
-def recall(words: Sequence[str], memory: Mapping[str, str], longest: int) -> list[Span]:
-    """The entities of a sentence that training data has, the longest first, from the left.
-
-    The baseline of the shared tasks (Tjong Kim Sang and De Meulder 2003).
-
-    Args:
-        words: The sentence.
-        memory: The type of every entity, by its words joined with spaces.
-        longest: Words of the longest entity.
-
-    Example:
-        >>> recall(["in", "New", "York", "City"], {"New York": "place", "York": "person"}, 2)
-        [Span(start=1, end=3, label='place')]
-    """
-    spans: list[Span] = []
-    at = 0
-    while at < len(words):
-        ends = range(min(len(words), at + longest), at, -1)
-        end = next((end for end in ends if " ".join(words[at:end]) in memory), None)
-        if end is not None:
-            spans.append(Span(at, end, memory[" ".join(words[at:end])]))
-        at = end or at + 1
-    return spans
-
-
-def _memorise(train: Sequence[TaggedSentence]) -> dict[str, str]:
-    """The training data's entities that have one type alone."""
-    types: dict[str, set[str]] = {}
-    for sentence in train:
-        for start, end, label in find_spans(sentence.tags):
-            types.setdefault(" ".join(sentence.words[start:end]), set()).add(label)
-    return {words: labels.pop() for words, labels in types.items() if len(labels) == 1}
 
 
 def _gold(examples: Sequence[TaggedSentence]) -> list[list[Span]]:

@@ -26,6 +26,8 @@ from throughtime.applications.application import (
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.readable import commonest
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import split_words
@@ -96,6 +98,7 @@ class SentimentTrees(Application[Tree]):
     """Sentiment, or any other label, of every node of a tree: constituents in brackets, or dependency heads."""
 
     name = "sentiment-trees"
+    unit = "nodes"
     summary = "classifier of every node of a parsed sentence, such as its sentiment: labels, drawn as a tree"
     settings_type: ClassVar[type[DataSettings]] = SentimentTreesSettings
     example_type = Tree
@@ -184,6 +187,23 @@ class SentimentTrees(Application[Tree]):
     def size(self, example: Tree) -> int:
         """Nodes: what a batch costs."""
         return len(example)
+
+    def input_of(self, example: Tree) -> str:
+        """The sentence."""
+        return " ".join(map(self.seen, example.sentence))
+
+    def seen(self, step: str) -> str:
+        """In lower case where words are looked up so."""
+        word = _folded(step, self.settings)
+        return word if word in self.words else f"UNK({word})"
+
+    def labels_of(self, example: Tree) -> list[str]:
+        """That of the root."""
+        return [example.labels[example.root]]
+
+    def guess(self, examples: Sequence[Tree], train: Sequence[Tree]) -> Guess | None:
+        """The commonest label of a root."""
+        return commonest([label for example in examples for label in self.labels_of(example)], "root_accuracy")
 
     def check(self, example: Tree) -> None:
         """Lists of one length that make one tree."""

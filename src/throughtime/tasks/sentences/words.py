@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, NotRequired, TypeVar
+from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
 
 from pydantic import Field
 from torch import Tensor
@@ -54,7 +54,7 @@ class KnownWords(TypedDict):
 class WordApplication(Application[ExampleT]):
     """A task on sentences."""
 
-    unit: ClassVar[str] = "words"
+    unit = "words"
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from throughtime.applications.application import Application, SignalSettings
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.task import Report, Table
-from throughtime.applications.word_errors import by_length, by_word, error_figures, hardest, word_error
+from throughtime.applications.reading.account import Guess
+from throughtime.applications.task import Report
+from throughtime.applications.word_errors import word_error
 from throughtime.data.remembered import Remembered
 from throughtime.data.speech.audio import SUFFIXES, Audio, Samples, audio_info
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
@@ -43,6 +44,7 @@ from throughtime.tasks.speech.examples import (
     statistics,
 )
 from throughtime.tasks.speech.fusion import open_fusion
+from throughtime.tasks.speech.judging import best_guess, report
 from throughtime.tasks.speech.memory import spill, write_sound
 from throughtime.tasks.speech.options import JudgingOptions, SearchOptions, SpeechOptions
 from throughtime.tasks.speech.pictures import (
@@ -84,6 +86,7 @@ class Speech(Application[SpeechExample]):
     vocabulary_type: ClassVar[Any] = Learnt
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
+    unit = "frames of 10 ms"
     predicting = SpeechOptions
     judging = JudgingOptions
 
@@ -190,6 +193,14 @@ class Speech(Application[SpeechExample]):
         if not (0 <= example.seconds <= LONGEST and 0 <= (example.begin or 0) <= LONGEST):
             raise ValueError(f"expected at most {LONGEST:,} seconds of sound")
 
+    def input_of(self, example: SpeechExample) -> str:
+        """The recording and its length."""
+        return f"{named(example)}: {example.seconds:.2f} s"
+
+    def answer_of(self, example: SpeechExample) -> str:
+        """The transcript, without what training does not see."""
+        return self.text(self._numbers(example.transcript))
+
     def size(self, example: SpeechExample) -> int:
         """Frames."""
         return round(example.seconds / SHIFT)
@@ -213,14 +224,14 @@ class Speech(Application[SpeechExample]):
         return self._batch(*join_some(frames, [example.transcript for example in examples], self.settings.join))
 
     def _batch(self, frames: Sequence[Frames], transcripts: Sequence[str]) -> FrameBatch:
-        symbols = [
-            [number for number in map(self._number, split_units(transcript, self.settings.unit)) if number]
-            for transcript in transcripts
-        ]
-        return FrameBatch.of([self.normalise(found) for found in frames], symbols)
+        return FrameBatch.of([self.normalise(found) for found in frames], list(map(self._numbers, transcripts)))
 
-    def _number(self, unit: str) -> int:
-        return self.units.ids([unit])[0] if unit in self.units else 0
+    def _numbers(self, transcript: str) -> list[int]:
+        """The symbols of a transcript; those that training does not see are left out."""
+        return self.units.ids(unit for unit in self._split(transcript) if unit in self.units)
+
+    def _split(self, transcript: str) -> list[str]:
+        return split_units(transcript, self.settings.unit)
 
     def normalise(self, frames: Frames) -> Tensor:
         """Features ``[T, mels]`` of mean 0 and deviation 1 in the training data."""
@@ -244,32 +255,13 @@ class Speech(Application[SpeechExample]):
 
     def evaluate(self, model: CTCModel, examples: Sequence[SpeechExample], options: SearchOptions) -> Report:
         """Word and character errors beside those of the commonest transcript; by length and word; the hardest."""
-        said = [example.transcript for example in examples]
-        heard, loss = self._judge(model, examples, options)
-        figures = error_figures(said, heard)
-        baseline = word_error(said, [self.vocabulary["commonest"]] * len(said))
-        units = [unit for transcript in said for unit in split_units(transcript, self.settings.unit)]
-        return Report(
-            {
-                "word_error": figures.pop("word_error"),
-                "commonest_word_error": baseline,
-                **figures,
-                "nats": loss,
-                "unknown_symbols": sum(unit not in self.units for unit in units),
-                "recordings": len(said),
-                "seconds": round(sum(example.seconds for example in examples), 1),
-            },
-            [
-                by_length(said, heard),
-                by_word(said, heard),
-                hardest(said, heard, [named(example) for example in examples]),
-                Table(
-                    "broken recordings",
-                    ["recording", "warning"],
-                    [[named(example), example.warning] for example in examples if example.warning],
-                ),
-            ],
-        )
+        heard, nats = self._judge(model, examples, options)
+        unknown = sum(unit not in self.units for example in examples for unit in self._split(example.transcript))
+        return report(examples, heard, self.vocabulary["commonest"], {"nats": nats, "unknown_symbols": unknown})
+
+    def guess(self, examples: Sequence[SpeechExample], train: Sequence[SpeechExample]) -> Guess:
+        """Nothing, or the commonest transcript of the training data, whatever is heard."""
+        return best_guess([example.transcript for example in examples], self.vocabulary["commonest"])
 
     @torch.no_grad()
     def _judge(

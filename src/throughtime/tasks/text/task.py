@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import as_paths, encoded, is_nothing, rows, texts
 from throughtime.applications.options import Options, Reading
+from throughtime.applications.reading.account import read_account
+from throughtime.applications.reading.verdict import no_better
 from throughtime.applications.settings import TrainSettings, check_settings, option
 from throughtime.applications.task import Inspected, Report, Table, Task, Trained, Use, Wanted
 from throughtime.applications.text_model import (
     NAME,
+    TOKENIZER,
     Score,
     TextModel,
     TextSettings,
@@ -31,16 +35,18 @@ from throughtime.applications.text_model import (
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.encodings import asked_encoding, reading_as
+from throughtime.data.notes import noting
 from throughtime.data.tables.columns import find_column, longest
 from throughtime.data.tables.rows import SEEN
 from throughtime.data.text.corpus import TokenFile, encode_to_file, learn_tokenizer, parts
-from throughtime.data.text.files import open_texts
+from throughtime.data.text.files import Texts, open_texts
 from throughtime.data.text.labelled import TEXT_NAMES
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.errors import UserError
 from throughtime.files import errors_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
+from throughtime.tasks.text.reading import guess_by, origin_of, read_texts
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
 from throughtime.training import Evaluation, Trainer
 
@@ -60,53 +66,55 @@ class TextTask(Task):
         Raises:
             UserError: If the input or an option is bad; nothing is left behind.
         """
-        if memory:
-            with (
-                as_paths(self.spill, memory.get("train", paths)) as train,
-                as_paths(self.spill, memory.get("valid")) as judged,
-            ):
-                return self.start(train, out, {**options, **({"valid": judged[0]} if judged else {})})
-        settings = check_settings(TextSettings, options)
-        settings.check_model()
-        texts = open_texts(paths)
-        valid = None if settings.valid is None else open_texts([settings.valid])
-        split = settings.split
-        with staged(out) as folder, reading_as(settings.encoding):
-            tokenizer = learn_tokenizer(
-                parts(texts, valid, split)[0],
-                settings.unit,
-                min_count=settings.min_count,
-                max_size=settings.max_vocab,
-                lowercase=settings.lowercase,
-            )
-            tokenizer.save(folder / "tokenizer.json")
-            data = {
-                name: encode_to_file(pieces, tokenizer, folder / f"{name}.ids", split.each_line)
-                for name, pieces in zip(("train", "valid"), parts(texts, valid, split), strict=True)
-                if pieces is not None
-            }
-            _check_size(data, settings, tokenizer)
-            model = LanguageModelConfig(
-                vocabulary=len(tokenizer),
-                embedding=settings.embedding,
-                tied=settings.tied,
-                adaptive=_cutoffs(len(tokenizer)) if settings.adaptive else (),
-                **settings.stack(),
-            )
-            run = ModelFolder(
-                folder,
-                self.name,
-                settings.model_dump(mode="json"),
-                model.to_json(),
-                {name: tokens.to_json() for name, tokens in data.items()},
-            )
-            run.save()
+        with ExitStack() as stack, noting() as notes:
+            held = (memory or {}).items()
+            given = {part: stack.enter_context(as_paths(self.spill, data, part)) for part, data in held}
+            options = options | {part: found[0] for part, found in given.items() if part == "valid"}
+            settings = check_settings(TextSettings, options)
+            settings.check_model()
+            texts = {"train": open_texts(given.get("train", paths))}
+            if settings.valid is not None:
+                texts["valid"] = open_texts([settings.valid])
+            folder = stack.enter_context(staged(out))
+            with reading_as(settings.encoding):
+                run = self._encoded(folder, settings, texts)
+            read = read_texts(run, origin_of(texts, settings, given), settings, notes)
+            read.save(folder)
             # What is wrong with the model, or with its engine, shows before the folder stands.
             trainer = _trainer(run)
             with drawing_aside(trainer.model):
-                trainer.model.loss(TokenBatch.of([[tokenizer.eos]]), None)
+                trainer.model.loss(TokenBatch.of([[Tokenizer.eos]]), None)
         trainer.folder = out
         return trainer
+
+    def _encoded(self, folder: Path, settings: TextSettings, texts: Mapping[str, Texts]) -> ModelFolder:
+        """A folder with a tokenizer and with the ids of texts; the model is not there yet."""
+        train, valid, split = texts["train"], texts.get("valid"), settings.split
+        tokenizer = learn_tokenizer(
+            parts(train, valid, split)[0],
+            settings.unit,
+            min_count=settings.min_count,
+            max_size=settings.max_vocab,
+            lowercase=settings.lowercase,
+        )
+        tokenizer.save(folder / TOKENIZER)
+        data = {
+            name: encode_to_file(pieces, tokenizer, folder / f"{name}.ids", split.each_line)
+            for name, pieces in zip(("train", "valid"), parts(train, valid, split), strict=True)
+            if pieces is not None
+        }
+        _check_size(data, settings, tokenizer)
+        model = LanguageModelConfig(
+            vocabulary=len(tokenizer),
+            embedding=settings.embedding,
+            tied=settings.tied,
+            adaptive=_cutoffs(len(tokenizer)) if settings.adaptive else (),
+            **settings.stack(),
+        )
+        told = {name: tokens.to_json() for name, tokens in data.items()}
+        run = ModelFolder(folder, self.name, settings.model_dump(mode="json"), model.to_json(), told)
+        run.save()
+        return run
 
     def spill(self, data: Any, folder: Path) -> list[Path]:
         """Every text as a file of its own, in order.
@@ -141,10 +149,11 @@ class TextTask(Task):
         return trainer
 
     def describe(self, trainer: Trainer[TokenBatch], cell: str | None = None) -> str:
-        """Vocabulary, cell, parameters and batches an epoch."""
-        model = trainer.model
+        """What was read; vocabulary, cell, parameters and batches an epoch."""
+        model, read = trainer.model, read_account(trainer.folder)
         assert isinstance(model, LanguageModel)
-        return f"{_summary(model)}, {len(trainer.source):,} batches an epoch"
+        lines = [] if read is None else read.brief()
+        return "\n".join([*lines, f"{_summary(model)}, {len(trainer.source):,} batches an epoch"])
 
     def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
         """Of new texts, and of an evaluation."""
@@ -195,7 +204,7 @@ class TrainedText(Trained):
         if is_nothing(data):
             if "valid" not in model.run.data:
                 raise UserError(f"{self.folder}: holds no validation text; name a text file")
-            return Report(model.evaluate(token_files(model.run)["valid"], streams))
+            return self._judged(token_files(model.run)["valid"], streams)
         said = getattr(options, "encoding", None)
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -205,7 +214,16 @@ class TrainedText(Trained):
             tokens = _encoded(model, paths, Path(folder))
             if not tokens.tokens:
                 raise UserError("expected text, got none: the files are empty")
-            return Report(model.evaluate(tokens, streams))
+            return self._judged(tokens, streams)
+
+    def _judged(self, tokens: TokenFile, streams: int | None) -> Report:
+        """The figures of a text, beside them that of knowing how often tokens stand in the training data."""
+        model, figures = self.text, self.text.evaluate(tokens, streams)
+        train, vocabulary = token_files(model.run)["train"], len(model.tokenizer)
+        if not train.path.exists():  # whoever hands a model on may leave its data out
+            return Report(figures)
+        guess = guess_by(train.ids(vocabulary), tokens.ids(vocabulary), vocabulary)
+        return Report({**figures, "unigram_perplexity": guess.value}, remarks=no_better(guess, figures))
 
     def score(self, lines: Sequence[str], tokens: bool = False) -> list[Score]:
         """The probability of each line, and of each of its tokens."""
@@ -277,8 +295,7 @@ def _summary(model: LanguageModel) -> str:
 
 def _trainer(run: ModelFolder) -> Trainer[TokenBatch]:
     settings = stored(run, TextSettings)
-    tokenizer = Tokenizer.load(run.folder / "tokenizer.json")
-    tokens = token_files(run)
+    tokenizer, tokens = Tokenizer.load(run.folder / TOKENIZER), token_files(run)
     torch.manual_seed(settings.seed)
     model = language_model(run, settings, tokenizer, Weights.going_on(run.folder))
     ids = tokens["train"].ids(len(tokenizer))

@@ -150,11 +150,16 @@ class VideoActions(Application[ClipExample]):
         if any(abs(number) > LARGEST for row in example.points for number in row):
             raise ValueError(f"expected points at most {LARGEST:g} from 0")
 
-    def as_read(self, example: ClipExample) -> str:
-        """Where it begins and how long it is, the first steps of key points, and its class."""
+    def input_of(self, example: ClipExample) -> str:
+        """Where it begins, and its size; of key points the first steps, of a video its seconds."""
+        if not example.points:
+            size, seconds = self.settings.size, example.steps / self.settings.fps
+            look = f"{size} × {size} × {self.settings.look().channels}"
+            return f"{example.where}: {example.steps:,} frames of {look}, {seconds:.2f} s"
         first = ", ".join(" ".join(f"{number:g}" for number in step) for step in example.points[:3])
-        points = f": {first}{', …' if example.steps > 3 else ''}" if first else ""
-        return f"{example.where}: {example.steps} steps{points} → {example.label}"
+        more = ", …" if example.steps > 3 else ""
+        steps = f"{example.steps:,} {'step' if example.steps == 1 else 'steps'}"
+        return f"{example.where}: {steps} × {len(example.points[0])} numbers: {first}{more}"
 
     # Model.
 
