@@ -132,7 +132,7 @@ class EventModel:
     def guess(self, examples: Sequence[TuneExample]) -> Guess:
         """Every event as often as in the training data, its genre left out."""
         nats = unigram(self.vocabulary["seen"], _counts(examples))
-        return Guess("nats_per_event", nats, "each event as often as in the training data", higher=False)
+        return Guess("nats", nats, "each event as often as in the training data", higher=False)
 
     def next(self, model: LanguageModel, tune: Tune, most: int) -> list[tuple[str, float]]:
         """The likeliest events after a tune, with their probabilities."""

@@ -129,7 +129,7 @@ class Keys:
     def guess(self, examples: Sequence[TuneExample]) -> Guess:
         """Every key as often as it went on, or began, in the training data."""
         nats = self._guess(examples, ["sounds_after_silence", "sounds_on"])
-        return Guess("nats_per_frame", nats, "repeating the frame before, as often as the training data", higher=False)
+        return Guess("nats", nats, "repeating the frame before, as often as the training data", higher=False)
 
     def _guess(self, examples: Sequence[TuneExample], names: Sequence[str]) -> float:
         """NLL a frame of chances of every key after silence, and after sound."""

@@ -177,6 +177,10 @@ class Music(Application[TuneExample]):
         """What notes tell by how often they sound alone."""
         return self.kind.guess(examples)
 
+    def rival(self, figures: Mapping[str, Any], examples: Sequence[TuneExample]) -> Guess:
+        """The same."""
+        return replace(self.kind.guess(examples), figure=f"nats_per_{self.kind.step}")
+
     def batch(self, examples: Sequence[TuneExample]) -> Any:
         """Tunes as they are."""
         return self.kind.batch(examples, moved=False)
@@ -197,7 +201,7 @@ class Music(Application[TuneExample]):
             for found in self.kind.nats(model, batch):
                 nats, steps = nats + float(found.double().sum()), steps + len(found)
         mean = nats / max(1, steps)
-        return Evaluation(mean, {f"nats_per_{self.kind.step}": mean})
+        return Evaluation(mean, {"nats": mean})
 
     @torch.no_grad()
     def evaluate(self, model: Any, examples: Sequence[TuneExample], options: TuneOptions) -> Report:
