@@ -118,7 +118,7 @@ def agreement(path: Path) -> None:
         application=AgreementTask.__new__(AgreementTask),
     )
     vars(found.application).update(
-        _right=lambda model, test: torch.arange(len(test)) % 2 == 0, flow=lambda model, test: flow(0.9**at, "layer 1")
+        _odds=lambda model, test: 1.0 - torch.arange(len(test)) % 2, flow=lambda model, test: flow(0.9**at, "layer 1")
     )
     AgreementTask.compare({"rnn": found}, path)  # type: ignore[dict-item]
 

@@ -55,6 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_finds_the_genes_of_a_genome_that_it_never_saw(call: Any, folder: Path) -> None:
     found = call("evaluate", folder / "run", "--json").json
     assert found["mcc"] > 0.9
+    assert 0 < found["calibration_error"] < 10
     assert found["balanced_accuracy"] > 0.95
     assert found["right_strand"] > 0.95
     assert found["right_frame"] > 0.95

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from throughtime.applications.application import Application, confusion, counts, majority, surest_errors
+from throughtime.applications.settings import TrainSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.tables.heading import is_number, is_time
 from throughtime.data.vocabulary import Vocabulary
@@ -18,10 +19,17 @@ from throughtime.errors import UserError, listed
 from throughtime.models import Classifier
 from throughtime.pictures import COLOURS
 from throughtime.training import Evaluation
+from throughtime.training.calibration import calibrate, error_of
 from throughtime.visible import visible
 
 BARS = 10
 """Classes that are shown as bars, at most."""
+
+
+class ClassSettings(TrainSettings):
+    """What every classifier takes."""
+
+    calibrate: bool = option(True, "Fit probabilities to the validation data, by a temperature.", "Training")
 
 
 @torch.no_grad()
@@ -38,10 +46,18 @@ def judge(
     return log_probs, gold
 
 
-def class_evaluation(log_probs: Tensor, gold: Tensor) -> Evaluation:
-    """Accuracy, which selects, and the loss."""
+def class_evaluation(log_probs: Tensor, gold: Tensor, fit: bool = True) -> Evaluation:
+    """Accuracy, which selects, the loss, and how far the probabilities can be trusted.
+
+    Args:
+        log_probs: ``[N, K]``, at temperature 1.
+        gold: ``[N]``.
+        fit: Fit a temperature to them.
+    """
     accuracy, loss = _figures(log_probs, gold)
-    return Evaluation(100 - accuracy, {"accuracy": accuracy, "loss": loss})
+    found = calibrate(log_probs, gold, fit=fit)
+    figures = {"accuracy": accuracy, "loss": loss, **found.figures}
+    return Evaluation(100 - accuracy, figures, found.temperature)
 
 
 def class_report(
@@ -51,8 +67,9 @@ def class_report(
     names: Sequence[str],
     column: str,
     baselines: dict[str, float] | None = None,
+    temperature: float = 1.0,
 ) -> Report:
-    """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors.
+    """Accuracy and macro F1 beside the majority's; loss, calibration; counts and confusions; the surest errors.
 
     Args:
         labels: Names of the classes, K.
@@ -61,6 +78,7 @@ def class_report(
         names: What the examples are shown as, N.
         column: What they are.
         baselines: Further accuracies to show beside the model's, in percent.
+        temperature: That the probabilities are told at; told, too, where it is not 1.
     """
     gold, guessed = classes.tolist(), log_probs.argmax(1).tolist()
     accuracy, nats = _figures(log_probs, classes)
@@ -72,6 +90,7 @@ def class_report(
             **(baselines or {}),
             "macro_f1": sum(float(row[3]) for row in rows) / len(rows),
             "nats": nats,
+            **trust(log_probs, classes, temperature),
             "examples": len(gold),
         },
         [
@@ -80,6 +99,14 @@ def class_report(
             surest_errors(labels, gold, log_probs, names, column),
         ],
     )
+
+
+def trust(log_probs: Tensor, gold: Tensor, temperature: float) -> dict[str, float]:
+    """How far probabilities can be trusted: the calibration error in points, and the temperature where there is one."""
+    return {
+        "calibration_error": error_of(log_probs, gold),
+        **({} if temperature == 1.0 else {"temperature": temperature}),
+    }
 
 
 def _figures(log_probs: Tensor, gold: Tensor) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 State = dict[str, Tensor]
 """A recurrent state by name."""
@@ -15,6 +16,10 @@ class Model(nn.Module):
 
     aligned: ClassVar[str] = ""
     """The recurrent layer whose steps are those of :meth:`losses`; none where a loss is a whole sequence's."""
+
+    temperature: float = 1.0
+    """What classes' scores are divided by where their probabilities are told; fitted to validation data, and kept with
+    the weights. Training and its loss know nothing of it."""
 
     @property
     def reads_last(self) -> bool:
@@ -40,3 +45,24 @@ class Model(nn.Module):
     def losses(self, batch: Any) -> Tensor:
         """The loss of every step by itself in nats, ``[B, S]``, zero past a length; ``[B, 1]`` of whole sequences."""
         raise NotImplementedError(f"{type(self).__name__} has no loss of a step: define losses(self, batch)")
+
+    def told(self, log_probs: Tensor) -> Tensor:
+        """Log-probabilities ``[…, K]`` at the model's temperature: as they are at 1, else in double precision."""
+        return log_probs if self.temperature == 1.0 else tempered(log_probs, self.temperature)
+
+
+def tempered(log_probs: Tensor, temperature: float) -> Tensor:
+    """The log-probabilities, in double precision, of scores divided by a temperature (Guo et al. 2017).
+
+    Which of two is the likelier does not change: above 1 all come nearer to each other, below 1 they part.
+
+    Args:
+        log_probs: Of the scores as they are, ``[…, K]``.
+        temperature: Above 0.
+
+    Example:
+        >>> import torch
+        >>> tempered(torch.tensor([0.8, 0.2]).log(), 2.0).exp()
+        tensor([0.6667, 0.3333], dtype=torch.float64)
+    """
+    return F.log_softmax(log_probs.double() / temperature, -1)

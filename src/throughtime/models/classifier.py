@@ -83,17 +83,17 @@ class Classifier(Model):
         self.softmax = nn.Linear(stack.output_size, classes)
 
     def log_probs(self, steps: Steps) -> Tensor:
-        """The log-probability of every class, ``[B, K]``."""
-        return self._classify(self._read(steps), steps)
+        """The log-probability of every class at the model's temperature, ``[B, K]``."""
+        return self.told(self._classify(self._read(steps), steps))
 
     def attend(self, steps: Steps) -> tuple[Tensor, Tensor]:
         """The same, and how much of each step the pooling takes, ``[B, T]``; it must be ``attention``."""
         outputs = self._read(steps)
-        return self._classify(outputs, steps), self.pool.weights(outputs, steps.lengths)
+        return self.told(self._classify(outputs, steps)), self.pool.weights(outputs, steps.lengths)
 
     def loss(self, batch: ClassBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the sequences."""
-        log_probs = self.log_probs(batch.steps)
+        log_probs = self._classify(self._read(batch.steps), batch.steps)
         return F.nll_loss(log_probs, batch.classes.to(log_probs.device)), None
 
     @property
@@ -103,7 +103,7 @@ class Classifier(Model):
 
     def losses(self, batch: ClassBatch) -> Tensor:
         """Every sequence's cross-entropy in nats, ``[B, 1]``."""
-        log_probs = self.log_probs(batch.steps)
+        log_probs = self._classify(self._read(batch.steps), batch.steps)
         return -log_probs.gather(1, batch.classes.to(log_probs.device).unsqueeze(1))
 
     def _read(self, steps: Steps) -> Tensor:

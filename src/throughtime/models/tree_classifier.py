@@ -63,7 +63,15 @@ class TreeClassifier(Model):
         self.softmax = nn.Linear(self.tree.output_size, config.labels)
 
     def forward(self, batch: TreeBatch) -> Tensor:
-        """The log-probability of every class at every node, ``[N, C]``, in the batch's order."""
+        """The log-probability of every class at every node, at the model's temperature, in the batch's order.
+
+        Returns:
+            ``[N, C]``.
+        """
+        return self.told(self._classify(batch))
+
+    def _classify(self, batch: TreeBatch) -> Tensor:
+        """The same of the scores as they are."""
         leaves = batch.levels.sizes[0]
         inner = bool((batch.words[leaves:] >= 0).any())
         hidden = self.tree(self._embed(batch.words if inner else batch.words[:leaves]), batch.levels)
@@ -75,7 +83,7 @@ class TreeClassifier(Model):
         weights = torch.ones(len(labels), device=labels.device)
         weights[batch.roots.to(labels.device)] = self.config.root_weight
         weights = weights.masked_fill(labels < 0, 0.0)
-        each = F.nll_loss(self(batch), labels.clamp(min=0), reduction="none")
+        each = F.nll_loss(self._classify(batch), labels.clamp(min=0), reduction="none")
         return (each * weights).sum() / weights.sum().clamp(min=1e-9), None
 
     def _embed(self, words: Tensor) -> Tensor:

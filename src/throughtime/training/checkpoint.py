@@ -153,9 +153,9 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], data: Mapping[
     write_chunks(path, [save(owned, metadata)])
 
 
-def save_weights(path: str | Path, model: nn.Module) -> None:
-    """Writes a model's weights."""
-    save_tensors(path, model.state_dict())
+def save_weights(path: str | Path, model: nn.Module, temperature: float = 1.0) -> None:
+    """Writes a model's weights, and the temperature that goes with them; without one it is 1."""
+    save_tensors(path, model.state_dict(), None if temperature == 1.0 else {"temperature": temperature})
 
 
 def forms_of(tensors: Mapping[str, Tensor]) -> dict[str, Form]:

@@ -191,10 +191,12 @@ class Evaluation:
     Attributes:
         objective: What training lowers and selects by.
         figures: By name, for people and for metrics.jsonl.
+        temperature: What fits the model's probabilities to the validation data; kept with the weights.
     """
 
     objective: float
     figures: dict[str, float] = field(default_factory=dict)
+    temperature: float = 1.0
 
 
 class Observer:

@@ -215,7 +215,7 @@ class Trainer(Generic[BatchT]):
             self._judging = time.perf_counter() - began
             better = evaluation.objective < progress.best
             if better:
-                save_weights(self.folder / "model.safetensors", self.model)
+                save_weights(self.folder / "model.safetensors", self.model, evaluation.temperature)
         if better:
             progress.best, progress.best_step, progress.stale = evaluation.objective, progress.step, 0
             progress.best_figures = evaluation.figures

@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from throughtime.errors import UserError
+from throughtime.models import Model
+from throughtime.training.calibration import read_temperature
 from throughtime.training.checkpoint import Form, check_forms, check_numbers, forms_of, open_tensors
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
@@ -49,10 +51,13 @@ def load_model(path: str | Path, build: Callable[[], ModelT], checkpoint: str | 
         prefix = PREFIX if path == checkpoint else ""
         forms = {name.removeprefix(prefix): form for name, form in file.forms.items() if name.startswith(prefix)}
         model = _sketch(path, build, forms)
+        temperature = 1.0 if prefix else read_temperature(path, file.data)
         tensors = file.load()
     tensors = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     check_numbers(path, tensors)
     model.load_state_dict(tensors, assign=any(value.is_meta for value in model.parameters()))
+    if isinstance(model, Model):
+        model.temperature = temperature
     return model
 
 
@@ -65,9 +70,12 @@ def load_weights(path: str | Path, model: nn.Module) -> None:
     path = Path(path)
     with open_tensors(path) as file:
         check_forms(path, forms_of(model.state_dict()), file.forms, WEIGHTS)
+        temperature = read_temperature(path, file.data)
         tensors = file.load()
     check_numbers(path, tensors)
     model.load_state_dict(tensors)
+    if isinstance(model, Model):
+        model.temperature = temperature
 
 
 def _sketch(path: Path, build: Callable[[], ModelT], forms: Mapping[str, Form]) -> ModelT:

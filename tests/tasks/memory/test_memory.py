@@ -89,6 +89,10 @@ def test_a_verb_is_right_where_its_form_is_likelier_than_the_other() -> None:
     assert report.figures["accuracy"] == pytest.approx(200 / 3)
     assert report.figures["accuracy_longest_gap"] == 50.0
     assert report.figures["accuracy_never_met"] == 50.0
+    # Of its two forms alone each verb's likelier one has the odds e : 1, and two of three are right.
+    assert report.figures["nats"] == pytest.approx((2 * math.log(1 + 1 / math.e) + math.log(1 + math.e)) / 3)
+    sure = math.e / (1 + math.e)
+    assert report.figures["calibration_error"] == pytest.approx(100 * abs(2 / 3 - sure), abs=1e-4)
     assert [list(row) for row in report.tables[0].rows] == [[0, 100.0, 100.0, 0.0, 1], [4, 50.0, 0.0, 50.0, 2]]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import random
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from throughtime.applications.supervised import Supervised
 from throughtime.cli import run
 from throughtime.data.text.tags import Span, count_spans, find_spans
 from throughtime.data.text.words import split_words
+from throughtime.models import Tagger
 from throughtime.tasks.sentences.entities import LIFTS, Entities, EntitySettings, recall
 from throughtime.training import load_tensors
 
@@ -123,6 +125,24 @@ def test_it_learns_and_its_figures_are_those_of_its_predictions(model: Path, dat
     assert report["f1"] == pytest.approx(total.f1)
     (table,) = [rows for title, rows in report["tables"].items() if title == "by type"]
     assert {row["type"]: row["F1"] for row in table} == pytest.approx({name: c.f1 for name, c in types.items()})
+
+
+def test_tags_are_as_sure_as_their_sentences_one_by_one_say(model: Path, data: Path, answer: Answer) -> None:
+    (report,) = answer("evaluate", model)
+    opened = Supervised(Entities).load(model)
+    tagger = cast(Tagger, opened.model)
+    sure, right, nats = [], [], []
+    for example in Entities.read([data / "own.test.annotated"], opened.settings):
+        batch = opened.bound.batch([example])
+        chances, (best,) = tagger.marginals(batch.words)[0].detach(), tagger.decode(batch.words)
+        for word, (said, gold) in enumerate(zip(best, batch.tags[0].tolist(), strict=True)):
+            sure.append(float(chances[word, said]))
+            right.append(said == gold)
+            nats.append(-math.log(float(chances[word, gold])))
+    assert report["nats"] == pytest.approx(sum(nats) / len(nats), rel=1e-3)
+    bins = [[n for n in range(len(sure)) if (m - 1) / 15 < sure[n] <= m / 15] for m in range(1, 16)]
+    gaps = [abs(sum(right[n] - sure[n] for n in members)) for members in bins]
+    assert report["calibration_error"] == pytest.approx(100 * sum(gaps) / len(sure), abs=1e-3)
 
 
 def test_the_baseline_is_memory(model: Path, answer: Answer) -> None:

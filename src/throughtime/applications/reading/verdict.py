@@ -42,6 +42,20 @@ def _no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
     return [f"{guess.figure.replace('_', ' ')} {value:.4g}, and {guess.how} gives {guess.value:.4g}"]
 
 
+def fitted(figures: Mapping[str, Any]) -> list[str]:
+    """A line where a temperature was fitted to the validation data (:mod:`throughtime.training.calibration`).
+
+    Example:
+        >>> fitted({"calibration_error": 4.12, "temperature": 1.84, "calibration_error_without": 11.2})
+        ['temperature 1.84 (validation: calibration error 11.2 → 4.1 points)']
+    """
+    if "temperature" not in figures:
+        return []
+    temperature, before = figures["temperature"], figures["calibration_error_without"]
+    after = figures["calibration_error"]
+    return [f"temperature {temperature:.3g} (validation: calibration error {before:.1f} → {after:.1f} points)"]
+
+
 def at_the_end(folder: Path, progress: Progress, batches: int) -> list[str]:
     """What a run that has ended tells of itself.
 
@@ -52,6 +66,7 @@ def at_the_end(folder: Path, progress: Progress, batches: int) -> list[str]:
     """
     read = read_account(folder)
     lines = hardly_learnt(None if read is None else read.guess, progress.best_figures)
+    lines += fitted(progress.best_figures)
     if progress.epoch == 0:
         share = 100 * progress.index / batches
         lines.append(f"saw {share:.0f} % of the training data, less than a pass; give it more --minutes, or --steps")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -89,13 +90,14 @@ class DnaClasses(Application[DnaExample]):
 
     def validate(self, model: Classifier, examples: Sequence[DnaExample]) -> Evaluation:
         """Cross-entropy, which selects, as few errors tell little, and accuracy."""
-        figures = class_evaluation(*judge(self, model, examples, len(self.labels))).figures
-        return Evaluation(figures["loss"], figures)
+        found = class_evaluation(*judge(self, model, examples, len(self.labels)), self.settings.calibrate)
+        return replace(found, objective=found.figures["loss"])
 
     def evaluate(self, model: Classifier, examples: Sequence[DnaExample], options: SequenceOptions) -> Report:
         """Accuracy beside the majority's; counts and confusions by label; the surest errors."""
         log_probs, classes = judge(self, model, examples, len(self.labels))
-        return class_report(self.labels.symbols, log_probs, classes, [e.name for e in examples], "sequence")
+        names = [example.name for example in examples]
+        return class_report(self.labels.symbols, log_probs, classes, names, "sequence", temperature=model.temperature)
 
     # Use.
 

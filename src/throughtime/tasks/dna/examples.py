@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from throughtime.applications.application import ExampleSettings
+from throughtime.applications.classification import ClassSettings
 from throughtime.applications.settings import option
 from throughtime.data.dna.bases import Codes, decode, encode
 from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, read_genome
@@ -31,7 +32,7 @@ WIDTH = 5
 """Letters that the convolution of the classifier sees."""
 
 
-class DnaSettings(ExampleSettings):
+class DnaSettings(ExampleSettings, ClassSettings):
     """What models of DNA are trained from."""
 
     stretch: int = option(3000, "Of genomes: bases of an example.", "Data", ge=60, le=100_000_000)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rich.text import Text
+from torch import Tensor
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import HARDEST, Application
@@ -33,6 +34,7 @@ from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna.picture import draw_genome
 from throughtime.tasks.dna.predictions import CodingRegion, RegionsPrediction
 from throughtime.training import Evaluation
+from throughtime.training.calibration import calibration_error
 
 LIFTS = (-0.5, 0.0, 0.5, 1.0, 1.5)
 """Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
@@ -143,7 +145,7 @@ class DnaRegions(Application[DnaExample]):
         by_record: dict[str, Hits] = {}
         errors: list[tuple[str, int, int, str, str]] = []
         strands = np.zeros((3, 3), dtype=np.int64)
-        framed = 0
+        framed, sure, right = 0, list[Tensor](), list[Tensor]()
         for piece in pieces(examples):
             course = self._follow(model, piece.codes, no_progress)
             found = label_bases(len(piece.codes), regions_of(course))
@@ -155,6 +157,9 @@ class DnaRegions(Application[DnaExample]):
             np.add.at(strands, (_strands(piece.labels), _strands(found)), 1)
             framed += int(((piece.labels == found) & (found > 0)).sum())
             errors += _errors(piece, found)
+            chance = (torch.from_numpy(course.plus).float() + torch.from_numpy(course.minus)).clamp(max=1)
+            sure.append(torch.maximum(chance, 1 - chance))
+            right.append((chance > 0.5) == torch.from_numpy(piece.labels > 0))
         both = max(1, total.right)
         figures = {
             "mcc": total.mcc,
@@ -167,6 +172,7 @@ class DnaRegions(Application[DnaExample]):
             "open_frames_balanced_accuracy": open_.balanced,
             "all_coding_mcc": 0.0,
             "all_coding_balanced_accuracy": 0.5,
+            "calibration_error": calibration_error(torch.cat(sure), torch.cat(right)),
             "bases": int(strands.sum()),
             "coding": float((total.right + total.missed) / strands.sum()),
         }

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import Application, Learnt
@@ -26,6 +27,7 @@ from throughtime.pictures import line_style, mark_level, new_figure, save_figure
 from throughtime.tasks.memory.grammar import VERBS, Agreement, sentence
 from throughtime.tasks.memory.settings import MadeSettings
 from throughtime.training import Evaluation
+from throughtime.training.calibration import calibration_error
 
 GAPS = 11
 """Gaps that the test data has, evenly from 0 to the longest."""
@@ -133,19 +135,25 @@ class AgreementTask(Application[Agreement]):
 
     def validate(self, model: Classifier, examples: Sequence[Agreement]) -> Evaluation:
         """The share of verbs whose right form is likelier than the wrong one."""
-        right = self._right(model, examples)
+        right = self._odds(model, examples) > 0
         accuracy = 100 * float(right.double().mean())
         return Evaluation(100 - accuracy, {"accuracy": accuracy, "loss": self.mean_loss(model, examples)})
 
     def evaluate(self, model: Classifier, examples: Sequence[Agreement], options: Any) -> Report:
-        """Accuracy by gap, of pairs met in training and of others; one of two forms is right by chance."""
-        right = self._right(model, examples)
+        """Accuracy by gap, of pairs met in training and of others; one of two forms is right by chance.
+
+        Loss and calibration are those of the two forms, as if there were no other verbs.
+        """
+        odds = self._odds(model, examples)
+        right = odds > 0
         rows = self.by_gap(right, examples)
         figures = {
             "accuracy": 100 * float(right.double().mean()),
             "accuracy_longest_gap": float(rows[-1][1]),
             "accuracy_never_met": _share(right, [not example.met for example in examples]),
             "chance": 50.0,
+            "nats": -float(logsigmoid(odds).mean()),
+            "calibration_error": calibration_error(odds.abs().sigmoid(), right),
             "examples": len(examples),
         }
         return Report(figures, [Table("by gap", ["gap", "accuracy", "met", "never met", "sentences"], rows)])
@@ -171,7 +179,7 @@ class AgreementTask(Application[Agreement]):
         gaps: list[list[str | int | float]] = []
         for number, (cell, found) in enumerate(runs.items()):
             assert isinstance(found.application, AgreementTask)
-            rows = cls.by_gap(found.application._right(found.model, found.test), found.test)
+            rows = cls.by_gap(found.application._odds(found.model, found.test) > 0, found.test)
             flow = found.application.flow(found.model, found.test)
             curve = flow.by_distance()
             left.plot([row[0] for row in rows], [row[1] for row in rows], label=cell, **line_style(number))
@@ -197,15 +205,15 @@ class AgreementTask(Application[Agreement]):
         batch = self.batch([example for example in examples if example.gap == longest][:LOOKED_AT])
         return gradients_through_time(record(model, batch))[0]
 
-    def _right(self, model: Classifier, examples: Sequence[Agreement]) -> Tensor:
-        """Whether the right form is likelier, ``[N]``."""
-        found = torch.zeros(len(examples), dtype=torch.bool)
+    def _odds(self, model: Classifier, examples: Sequence[Agreement]) -> Tensor:
+        """By how many nats the right form is likelier than the wrong one, ``[N]``."""
+        found = torch.zeros(len(examples), dtype=torch.float64)
         batches = self.in_batches(examples)
         with torch.no_grad():
             for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
-                log_probs = model.log_probs(batch.steps).cpu()
+                log_probs = model.log_probs(batch.steps).double().cpu()
                 others = torch.tensor(self.forms.ids(examples[n].other for n in chosen)).unsqueeze(1)
-                found[chosen] = (log_probs.gather(1, batch.classes.unsqueeze(1)) > log_probs.gather(1, others))[:, 0]
+                found[chosen] = (log_probs.gather(1, batch.classes.unsqueeze(1)) - log_probs.gather(1, others))[:, 0]
         return found
 
 

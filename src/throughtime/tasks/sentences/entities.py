@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from rich.text import Text
-from torch import Tensor
 
-from throughtime.applications.application import HARDEST, ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
+from throughtime.applications.application import ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows, write_texts
 from throughtime.applications.options import Ranked
@@ -37,6 +36,7 @@ from throughtime.errors import UserError
 from throughtime.layers.crf import Labelling
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.inputs.words import Spelling
+from throughtime.tasks.sentences.judgement import Scored, gold_spans, hardest, trust_of_tags
 from throughtime.tasks.sentences.predictions import EntitiesPrediction, Entity, Tagging
 from throughtime.tasks.sentences.recalled import memorise, recall
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
@@ -217,7 +217,7 @@ class Entities(WordApplication[TaggedSentence]):
 
     def validate(self, model: Tagger, examples: Sequence[TaggedSentence]) -> Evaluation:
         """What entity F1 lacks of 100, with the lift that makes it the least; the model keeps that."""
-        gold, scored = _gold(examples), self._scored(model, examples)
+        gold, scored = gold_spans(examples), self._scored(model, examples)
         tried = []
         for lift in LIFTS:
             model.lift.fill_(lift)
@@ -231,8 +231,9 @@ class Entities(WordApplication[TaggedSentence]):
 
     def evaluate(self, model: Tagger, examples: Sequence[TaggedSentence], options: EntityOptions) -> Report:
         """Entity F1 over all and of each type, right in words and type; beside it that of memory alone."""
-        tags = self._tags(model, self._scored(model, examples))
-        gold, guessed = _gold(examples), [find_spans(row) for row in tags]
+        scored = self._scored(model, examples)
+        tags = self._tags(model, scored)
+        gold, guessed = gold_spans(examples), [find_spans(row) for row in tags]
         total, types = count_spans(gold, guessed)
         known = self.vocabulary["entities"]
         longest = max(len(words.split(" ")) for words in known) if known else 0
@@ -244,6 +245,7 @@ class Entities(WordApplication[TaggedSentence]):
             "precision": total.precision,
             "recall": total.recall,
             "token_accuracy": 100.0 * right / max(1, sum(map(len, truth))),
+            **trust_of_tags(model, scored),
             "memory_baseline_f1": memory.f1,
             "sentences": len(examples),
             "entities": total.gold,
@@ -253,18 +255,18 @@ class Entities(WordApplication[TaggedSentence]):
         rows: list[Row] = [[name, c.precision, c.recall, c.f1, c.gold, c.guessed] for name, c in types.items()]
         columns = ("type", "precision", "recall", "F1", "there", "said")
         tables = [Table("by type", columns, rows)]
-        return Report(figures, [*tables, _hardest(examples, gold, guessed)])
+        return Report(figures, [*tables, hardest(examples, gold, guessed)])
 
     @torch.no_grad()
-    def _scored(self, model: Tagger, examples: Sequence[TaggedSentence]) -> list[tuple[list[int], TagBatch, Tensor]]:
-        """Examples in batches: which they are, the batch, its scores."""
+    def _scored(self, model: Tagger, examples: Sequence[TaggedSentence]) -> list[Scored]:
+        """Examples in batches."""
         batches = self.in_batches(examples)
         return [
             (chosen, batch, model.scores(batch.words))
             for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True)
         ]
 
-    def _tags(self, model: Tagger, scored: Sequence[tuple[list[int], TagBatch, Tensor]]) -> list[list[str]]:
+    def _tags(self, model: Tagger, scored: Sequence[Scored]) -> list[list[str]]:
         """The tags of every example."""
         found: dict[int, list[str]] = {}
         for chosen, batch, scores in scored:
@@ -326,28 +328,6 @@ class Entities(WordApplication[TaggedSentence]):
             shown.append(entity.text, f"bold {colour}").append(f" [{entity.type}]", colour)
             at = entity.end
         return shown.append(line[at:])
-
-
-def _gold(examples: Sequence[TaggedSentence]) -> list[list[Span]]:
-    return [find_spans(example.tags) for example in examples]
-
-
-def _hardest(
-    examples: Sequence[TaggedSentence], gold: Sequence[Sequence[Span]], guessed: Sequence[Sequence[Span]]
-) -> Table:
-    """The sentences with the most wrong spans."""
-    wrong = [len(set(a) ^ set(b)) for a, b in zip(gold, guessed, strict=True)]
-    order = sorted(range(len(examples)), key=lambda number: -wrong[number])[:HARDEST]
-    rows: list[Row] = [
-        [examples[i].where, wrong[i], *(_told(examples[i].words, spans[i]) for spans in (gold, guessed))]
-        for i in order
-        if wrong[i]
-    ]
-    return Table("hardest sentences", ("where", "wrong", "there", "said"), rows)
-
-
-def _told(words: Sequence[str], spans: Sequence[Span]) -> str:
-    return "; ".join(f"{' '.join(words[start:end])} [{label}]" for start, end, label in spans) or "-"
 
 
 def _entity(line: str, words: Sequence[Word], span: Span, labels: Sequence[int], sure: torch.Tensor) -> Entity:

@@ -13,7 +13,13 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import ROWS, ExampleSettings, long_input, unknown_label
-from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
+from throughtime.applications.classification import (
+    ClassSettings,
+    class_evaluation,
+    class_report,
+    judge,
+    learn_classes,
+)
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Explained, Labelled, Ranked
@@ -33,7 +39,7 @@ MOVERS = 3
 """Words that a prediction names beside their colours."""
 
 
-class SentimentSettings(WordSettings):
+class SentimentSettings(WordSettings, ClassSettings):
     """What a classifier of texts is trained from."""
 
     text_column: str | None = option(None, "Column of the texts: its name, or number from 1.", "Data")
@@ -148,12 +154,13 @@ class Sentiment(WordApplication[SentimentExample]):
 
     def validate(self, model: Classifier, examples: Sequence[SentimentExample]) -> Evaluation:
         """Accuracy, which selects, and the loss."""
-        return class_evaluation(*judge(self, model, examples, len(self.labels)))
+        return class_evaluation(*judge(self, model, examples, len(self.labels)), self.settings.calibrate)
 
     def evaluate(self, model: Classifier, examples: Sequence[SentimentExample], options: SentimentOptions) -> Report:
         """Accuracy and macro F1 beside the majority's; counts and confusions; the surest errors."""
         log_probs, classes = judge(self, model, examples, len(self.labels))
-        return class_report(self.labels.symbols, log_probs, classes, [example.text for example in examples], "text")
+        texts = [example.text for example in examples]
+        return class_report(self.labels.symbols, log_probs, classes, texts, "text", temperature=model.temperature)
 
     def predict(self, model: Classifier, lines: Sequence[str], options: SentimentOptions) -> list[Prediction]:
         """The label of every line; with ``explain``, how far each word moved it."""

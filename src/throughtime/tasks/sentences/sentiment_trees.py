@@ -23,6 +23,7 @@ from throughtime.applications.application import (
     surest_errors,
     unknown_label,
 )
+from throughtime.applications.classification import ClassSettings, trust
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.prediction import Prediction
@@ -39,12 +40,13 @@ from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
 from throughtime.training import Evaluation, OptimiserName
+from throughtime.training.calibration import calibrate
 
 COLOURS = ("bold red", "red", "default", "green", "bold green")
 """From the first label to the last."""
 
 
-class SentimentTreesSettings(DataSettings):
+class SentimentTreesSettings(DataSettings, ClassSettings):
     """What training on labelled trees takes."""
 
     lowercase: bool = option(True, "Look words up in lower case.", "Data")
@@ -236,15 +238,22 @@ class SentimentTrees(Application[Tree]):
         """Accuracy at the roots, which selects, and at all nodes; the loss at the roots."""
         judged = self._judge(model, examples)
         figures = self._figures(judged)
-        loss = -float(judged.roots.gather(1, judged.gold.unsqueeze(1)).mean())
-        return Evaluation(100 - figures["root_accuracy"], {**figures, "root_loss": loss})
+        found = calibrate(judged.roots, judged.gold, fit=self.settings.calibrate)
+        told = {**figures, "root_loss": _nats(judged), **found.figures}
+        return Evaluation(100 - figures["root_accuracy"], told, found.temperature)
 
     def evaluate(self, model: TreeClassifier, examples: Sequence[Tree], options: Any) -> Report:
-        """Accuracy at roots and all nodes, beside the majority's; counts and confusions; the surest errors."""
+        """Accuracy at roots and nodes, beside the majority's; at the roots loss, calibration, counts, surest errors."""
         judged = self._judge(model, examples)
         labels, gold, guessed = self.labels.symbols, judged.gold.tolist(), judged.roots.argmax(1).tolist()
         return Report(
-            {**self._figures(judged), "majority_accuracy": majority(gold), "trees": len(examples)},
+            {
+                **self._figures(judged),
+                "majority_accuracy": majority(gold),
+                "nats": _nats(judged),
+                **trust(judged.roots, judged.gold, model.temperature),
+                "trees": len(examples),
+            },
             [
                 Table(
                     "by label, roots", ["label", "precision", "recall", "F1", "trees"], counts(labels, gold, guessed)
@@ -354,6 +363,11 @@ def _folded(word: str, settings: SentimentTreesSettings) -> str:
 
 def _is_number(symbol: str) -> bool:
     return symbol.lstrip("-").isdecimal()
+
+
+def _nats(judged: _Judged) -> float:
+    """Cross-entropy at the roots."""
+    return -float(judged.roots.gather(1, judged.gold.unsqueeze(1)).mean())
 
 
 def _percent(hits: Tensor) -> float:

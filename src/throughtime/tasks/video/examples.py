@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.applications.application import SignalSettings
+from throughtime.applications.classification import ClassSettings
 from throughtime.applications.settings import option
 from throughtime.data.classes import class_folders
 from throughtime.data.parts import is_file
@@ -31,7 +32,7 @@ LISTS = (".jsonl",)
 Array = npt.NDArray[Any]
 
 
-class VideoSettings(SignalSettings):
+class VideoSettings(SignalSettings, ClassSettings):
     """What a classifier of clips is trained from."""
 
     fps: float = option(10.0, "Steps a second of video, whatever its frame rate.", "Data", gt=0, le=1000)

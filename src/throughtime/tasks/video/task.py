@@ -206,7 +206,7 @@ class VideoActions(Application[ClipExample]):
 
     def validate(self, model: Classifier, examples: Sequence[ClipExample]) -> Evaluation:
         """Accuracy, which selects, and the loss."""
-        return class_evaluation(*judge(self, model, examples, len(self.labels)))
+        return class_evaluation(*judge(self, model, examples, len(self.labels)), self.settings.calibrate)
 
     def evaluate(self, model: Classifier, examples: Sequence[ClipExample], options: ActionOptions) -> Report:
         """Accuracy and macro F1 beside the majority's, and beside what the mean over time alone tells."""
@@ -214,7 +214,7 @@ class VideoActions(Application[ClipExample]):
         still = 100 * float((torch.tensor(self._still_classes(examples)) == classes).double().mean())
         names = [example.where for example in examples]
         baselines = {"accuracy_without_time": still}
-        report = class_report(self.labels.symbols, log_probs, classes, names, "clip", baselines)
+        report = class_report(self.labels.symbols, log_probs, classes, names, "clip", baselines, model.temperature)
         broken = Table("not read whole", ["clip", "warning"], warnings_of(examples, self.settings))
         return Report(report.figures, [*report.tables, broken])
 
