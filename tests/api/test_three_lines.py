@@ -83,10 +83,10 @@ def test_nothing_of_the_temporary_folder_stays(tmp_path: Path) -> None:
     kept = "".join(path.read_text() for path in (tmp_path / "run").glob("*.json*"))
     assert "/tmp" not in kept
     first = json.loads((tmp_path / "run" / "valid.jsonl").read_text().splitlines()[0])
-    assert first["where"] == "train.jsonl:1"
+    assert first["where"] == "example 1 of valid"
     parts = throughtime.load(tmp_path / "run", task=Reviews).read.parts
     assert {part: found.source for part, found in parts.items()} == dict.fromkeys(parts, "data in memory")
-    with pytest.raises(throughtime.UserError, match=r"^train.jsonl:1: ") as caught:
+    with pytest.raises(throughtime.UserError, match=r"^example 1: ") as caught:
         throughtime.train(Reviews, [("", "")] * 9, out=tmp_path / "other", **SMALL)
     assert "throughtime-" not in str(caught.value)
 

@@ -66,8 +66,10 @@ def test_what_was_found_is_told(call: Any, tunes: Path, tmp_path: Path) -> None:
     (tmp_path / "tunes" / "up99.mid").write_bytes(b"MThd")
     answer = call("train", "music", tmp_path / "tunes", "--out", tmp_path / "run", *TINY, "--steps", "1", "--json")
     assert answer.json["steps"] == 1
-    assert f"{tmp_path}/tunes/up99.mid: expected a MIDI file, which this is not, or a broken one" in answer.err
-    assert "; left out" in answer.err
+    told = [line for line in answer.err.splitlines() if "up99.mid" in line]
+    assert len(told) == 1
+    assert "left out: expected a MIDI file, which this is not, or a broken one" in told[0]
+    assert told[0].endswith(f"({tmp_path}/tunes/up99.mid)")
 
     assert all(f": {count} examples, " in answer.err for count in (38, 5, 5))
     assert "event by event, genres down, up" in answer.err

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -48,17 +51,42 @@ def is_spilled(path: str) -> bool:
     return any(folder.parent == inside and folder.name.startswith(SPILLED) for folder in Path(path).parents)
 
 
+_WRITTEN: ContextVar[dict[str, int | Sequence[int]] | None] = ContextVar("written", default=None)
+"""By file that was written for data in memory: the number of its only example, or the lines at which examples begin."""
+
+
 @contextmanager
 def spilling() -> Iterator[Path]:
-    """An empty folder for data in memory, which is gone after the block; messages do not name it."""
-    with tempfile.TemporaryDirectory(prefix=SPILLED, ignore_cleanup_errors=True) as name:
-        folder = resolved(Path(name)) / DATA
-        try:
-            yield folder
-        except UserError as error:
-            if str(folder) not in str(error):
-                raise
-            raise UserError(shortened(str(error), folder)) from error
+    """An empty folder for data in memory, which is gone after the block; messages name the data instead of it."""
+    written = _WRITTEN.get()
+    before = _WRITTEN.set({} if written is None else written)
+    try:
+        with tempfile.TemporaryDirectory(prefix=SPILLED, ignore_cleanup_errors=True) as name:
+            folder = resolved(Path(name)) / DATA
+            try:
+                yield folder
+            except UserError as error:
+                if str(folder) not in str(error):
+                    raise
+                raise UserError(as_given(str(error), folder)) from error
+    finally:
+        _WRITTEN.reset(before)
+
+
+def holds(path: Path, example: int) -> Path:
+    """Takes down that a file was written for one example alone, the ``example``-th."""
+    return _written(path, example)
+
+
+def begin_at(path: Path, lines: Sequence[int]) -> Path:
+    """Takes down at which line of a file each example begins."""
+    return _written(path, lines)
+
+
+def _written(path: Path, examples: int | Sequence[int]) -> Path:
+    if (written := _WRITTEN.get()) is not None:
+        written[str(path)] = examples
+    return path
 
 
 @contextmanager
@@ -76,7 +104,9 @@ ExampleT = TypeVar("ExampleT")
 
 
 def moved(example: ExampleT, folder: Path, references: Sequence[str] = (), kept: Sequence[str] = ()) -> ExampleT:
-    """An example whose texts do not name the folder that it was written in.
+    """An example whose texts do not name the folder that it was written in, but what the user gave.
+
+    One that keeps its file and its ``line`` apart is at line 1 of what the user gave.
 
     Args:
         example: A frozen dataclass.
@@ -89,9 +119,12 @@ def moved(example: ExampleT, folder: Path, references: Sequence[str] = (), kept:
         value = getattr(example, field.name)
         if isinstance(value, str) and str(folder) in value and value not in kept:
             inside = value in references
-            changed[field.name] = (
-                str(Path(DATA, Path(value).relative_to(folder))) if inside else shortened(value, folder)
-            )
+            if inside:
+                changed[field.name] = str(Path(DATA, Path(value).relative_to(folder)))
+            elif field.name == "file" and isinstance(line := getattr(example, "line", None), int):
+                changed |= {"file": as_given(f"{value}:{line}", folder), "line": 1}
+            else:
+                changed[field.name] = as_given(value, folder)
     return cast(ExampleT, replace(cast(Any, example), **changed)) if changed else example
 
 
@@ -105,9 +138,34 @@ def placed(example: ExampleT, run: Path, references: Sequence[str]) -> ExampleT:
     return cast(ExampleT, replace(cast(Any, example), **found))
 
 
-def shortened(text: str, folder: Path) -> str:
-    """Without the folder's name, nor that of a part in it."""
-    return re.sub(rf"{re.escape(str(folder))}/(?:(?:{'|'.join(PARTS)})/)?", "", text)
+def as_given(text: str, folder: Path) -> str:
+    """A message with what the user gave in the place of files that were written for it: ``example 3 of valid``.
+
+    Args:
+        text: The message.
+        folder: Of :func:`spilling`.
+    """
+    if str(folder) not in text:
+        return text
+    files = "|".join(re.escape(suffix) for suffix in {Path(path).suffix for path in _WRITTEN.get() or {}})
+    inside = rf"(?P<rest>/.*?(?:{files})(?![\w.]))(?::(?P<line>\d+)|: (?:{'|'.join(PARTS)}) (?P<number>\d+))?"
+    part = rf"(?:/(?P<part>{'|'.join(PARTS)})(?![\w.]))?"
+    return re.sub(rf"{re.escape(str(folder))}{part}(?:{inside})?", lambda found: _said(found, folder), text)
+
+
+def _said(found: re.Match[str], folder: Path) -> str:
+    """What the user knows a file by: the number of an example, the data of a part."""
+    part, rest = found["part"] or PARTS[0], found["rest"] or ""
+    examples = (_WRITTEN.get() or {}).get(f"{folder}{'/' if found['part'] else ''}{found['part'] or ''}{rest}")
+    if rest and examples is None:  # a file that stands for nothing the user gave
+        return rest.removeprefix("/")
+    if isinstance(examples, int):
+        number: int | str | None = examples
+    else:
+        number = bisect_right(examples or (), int(found["line"])) if found["line"] else found["number"]
+    if number:
+        return f"example {number}" if part == PARTS[0] else f"example {number} of {part}"
+    return "the data given" if part == PARTS[0] else f"the data given as {part}"
 
 
 def rows(data: Any, names: Sequence[str]) -> list[Row]:
@@ -194,7 +252,7 @@ def write_rows(found: Sequence[Row], path: Path) -> Path:
                 raise UserError(f"example {number}: expected plain data, got {shown(row)} ({error})") from error
 
     write_chunks(path, lines())
-    return path
+    return begin_at(path, range(1, len(found) + 1))
 
 
 def write_texts(found: Sequence[str], path: Path) -> Path:
@@ -204,7 +262,7 @@ def write_texts(found: Sequence[str], path: Path) -> Path:
         UserError: If one is no text.
     """
     write_chunks(path, (encoded(text, number) for number, text in enumerate(found, 1)))
-    return path
+    return begin_at(path, list(accumulate((text.count("\n") for text in found[:-1]), initial=1)))
 
 
 def encoded(text: str, number: int) -> bytes:

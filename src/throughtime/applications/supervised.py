@@ -16,7 +16,7 @@ from throughtime.applications.dividing import divide
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
-from throughtime.applications.memory import DATA, moved, placed, shortened, spilling
+from throughtime.applications.memory import DATA, as_given, moved, placed, spilling
 from throughtime.applications.opened import Opened, bind, from_memory, old_lines, told, write_examples
 from throughtime.applications.options import Options
 from throughtime.applications.reading.account import read_account
@@ -68,7 +68,7 @@ class Supervised(Task):
                 self._remember(paths, examples, settings, beside)
                 vocabulary = self.application.learn(examples["train"], settings)
             if beside is not None:
-                notes = notes.renamed(lambda line: shortened(line, beside))
+                notes = notes.renamed(lambda line: as_given(line, beside))
             folder = stack.enter_context(staged(out))
             write_json(folder / "vocabulary.json", vocabulary)
             data = {"examples": {part: len(members) for part, members in examples.items()}}
@@ -78,9 +78,11 @@ class Supervised(Task):
             opened = Opened(run, self.application)
             opened.initialise()
             _try(opened, examples)
-            account_of(opened.bound, opened.bound.size, examples, origin, notes).save(folder)
+            read = account_of(opened.bound, opened.bound.size, examples, origin, notes)
             if beside is not None:
+                read = replace(read, shown=[as_given(line, beside) for line in read.shown])
                 examples = self._keep(examples, beside, folder)
+            read.save(folder)
             for part, members in examples.items():
                 write_examples(folder / f"{part}.jsonl", members)
         refers = self.application.refers

@@ -66,11 +66,12 @@ def note(how: str) -> None:
         notes.taken.append(how)
 
 
-def leave_out(where: str, why: str) -> None:
-    """Tells that something was left out: ``leave_out("a.csv:7", "the answer is reject")``."""
+def leave_out(where: str, why: str) -> bool:
+    """Tells that something was left out: ``leave_out("a.csv:7", "the answer is reject")``; False where nobody hears."""
     notes = _collecting.get()
     if notes is not None:
         notes.left_out.setdefault(why, []).append(where)
+    return notes is not None
 
 
 def _shown(why: str, places: list[str]) -> str:

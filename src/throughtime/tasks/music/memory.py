@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from throughtime.applications.memory import begin_at, holds
 from throughtime.data.music.midi import write_midi
 from throughtime.data.music.tunes import KEYS, LOWEST, PITCHES, Tune
 from throughtime.errors import UserError
@@ -36,7 +37,10 @@ def spill(data: Any, folder: Path) -> list[Path]:
         if any(genre for _, genre in pairs):
             raise UserError("expected piano rolls without genres, which their models do not know; give notes instead")
         path = folder / "rolls.json"
-        write_json(path, {"train": [_steps(number, np.asarray(tune)) for number, (tune, _) in enumerate(pairs, 1)]})
+        write_json(
+            begin_at(path, ()),
+            {"train": [_steps(number, np.asarray(tune)) for number, (tune, _) in enumerate(pairs, 1)]},
+        )
         return [path / "train"]
     if any(rolled):
         raise UserError("expected piano rolls alone, or notes alone, got both")
@@ -70,7 +74,7 @@ def write_notes(folder: Path, number: int, notes: Any, genre: str) -> Path:
         raise UserError(f"tune {number}: expected a genre that can name a folder, got {genre!r}")
     place = folder / (genre or "train")  # the name of a part tells no genre
     make_folder(place)
-    path = place / f"{number:05}.mid"
+    path = holds(place / f"{number:05}.mid", number)
     write_midi(path, Tune.of(found), FINE)
     return path
 

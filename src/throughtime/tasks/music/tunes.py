@@ -263,8 +263,8 @@ def readable(files: Sequence[Path], grid: int) -> Iterator[TuneExample]:
 
 def _tell_left_out(error: UserError) -> None:
     where, _, why = str(error).partition(": ")
-    leave_out(where, why)
-    tell(f"{error}; left out")
+    if not leave_out(where, why):  # nobody collects who would tell it
+        tell(f"{error}; left out")
 
 
 def _read_file(path: Path, grid: int) -> Iterator[TuneExample | UserError]:

@@ -139,7 +139,7 @@ def read_examples(paths: Sequence[Path], settings: SpeechSettings) -> Iterator[S
 def named(example: SpeechExample) -> str:
     """What an example is called: its file, and where a stretch of it begins; of data in memory its number."""
     if is_spilled(example.audio):
-        return f"example {example.where.rpartition(':')[2]}"
+        return example.where
     return example.audio if example.begin is None else f"{example.audio} at {example.begin:g} s"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.applications.memory import as_array, rows, write_rows
+from throughtime.applications.memory import as_array, holds, rows, write_rows
 from throughtime.data.speech.audio import RATES, check_samples
 from throughtime.errors import UserError, shown
 from throughtime.extras import extra
@@ -41,7 +41,7 @@ def spill(data: Any, folder: Path) -> list[Path]:
         if isinstance(sound, str | Path):
             row["audio"] = str(Path(sound).absolute())
         elif sound is not None:
-            row["audio"] = write_sound(folder / f"{number:05}.wav", sound, where).name
+            row["audio"] = write_sound(holds(folder / f"{number:05}.wav", number + 1), sound, where).name
     return [write_rows(found, folder / "recordings.jsonl")]
 
 

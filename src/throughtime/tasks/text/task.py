@@ -14,7 +14,7 @@ import torch
 from throughtime.applications.curves import draw_learning
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
-from throughtime.applications.memory import as_paths, encoded, is_nothing, rows, texts
+from throughtime.applications.memory import as_paths, encoded, holds, is_nothing, rows, texts
 from throughtime.applications.options import Options, Reading
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.verdict import no_better
@@ -133,7 +133,7 @@ class TextTask(Task):
         width = len(str(len(found)))
         with errors_of(folder):
             for number, (text,) in enumerate(texts(found, column), 1):
-                (folder / f"{number:0{width}}.txt").write_bytes(encoded(text, number))
+                holds(folder / f"{number:0{width}}.txt", number).write_bytes(encoded(text, number))
         return [folder]
 
     def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[TokenBatch]:

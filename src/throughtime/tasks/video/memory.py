@@ -7,13 +7,14 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.applications.memory import Row, as_array, write_rows
+from throughtime.applications.memory import Row, as_array, begin_at, holds, write_rows
 from throughtime.data.video.clips import GAP, PIXELS
 from throughtime.data.video.columns import CLIP, FRAME, LABEL
 from throughtime.data.video.keypoints import FURTHEST
@@ -108,7 +109,8 @@ def write_clips(found: Sequence[Row], folder: Path) -> Path:
         return _write_list(clips, folder)
     path = folder / "points.csv"
     write_chunks(path, _table(clips))
-    return path
+    steps = (len(clip) for clip, _ in clips[:-1] if isinstance(clip, list))
+    return begin_at(path, list(accumulate(steps, initial=2)))  # below the heading
 
 
 def _write_list(clips: Sequence[tuple[Path | Film | Points, str]], folder: Path) -> Path:
@@ -117,7 +119,7 @@ def _write_list(clips: Sequence[tuple[Path | Film | Points, str]], folder: Path)
         if isinstance(clip, list):
             raise UserError(f"example {number}: expected a video as in the first example, got key points")
         name = f"{number:06}.avi"
-        file = clip.write(folder / name) if isinstance(clip, Film) else clip
+        file = clip.write(holds(folder / name, number)) if isinstance(clip, Film) else clip
         listed.append({"path": name if isinstance(clip, Film) else str(file.absolute()), "label": label})
     return write_rows(listed, folder / "clips.jsonl")
 
