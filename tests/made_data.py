@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 WORDS = ("the", "old", "grey", "cat", "sat", "near", "mat")
 SMALL = ("--hidden", "4", "--steps", "2", "--batch", "4")
@@ -189,3 +190,13 @@ MAKERS: dict[str, Maker] = {
     "copy": make_copy,
 }
 """By task: a folder to write into, and what is planted there, without spaces, brackets or slashes."""
+
+
+def settings_of(made: Made) -> dict[str, Any]:
+    """Options of the command line as settings by name, which Python's users write as numbers."""
+    words = iter(made.options)
+    given: dict[str, Any] = {}
+    for name, value in zip(words, words, strict=True):
+        number = float(value) if value.replace(".", "").isdigit() else value
+        given[name[2:].replace("-", "_")] = int(number) if isinstance(number, float) and number.is_integer() else number
+    return given

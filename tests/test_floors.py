@@ -33,7 +33,19 @@ FLOORS = [
     "api",
     "cli",
 ]
-GROUND = ["console", "errors", "extras", "files", "own", "pictures", "plain", "schema", "visible", "_version"]
+GROUND = [
+    "console",
+    "errors",
+    "extras",
+    "figures",
+    "files",
+    "own",
+    "pictures",
+    "plain",
+    "schema",
+    "visible",
+    "_version",
+]
 TOP = ["__init__", "__main__"]
 LONGEST = 400
 MOST = 14

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
 from throughtime.visible import in_line, visible
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 WIDE = 10_000
 """Columns of a console that breaks no line."""
+
+GAP = "  "
+"""Between two columns of a table."""
+FIGURE, LEAST = 24, 10
+"""Columns that a figure takes at most, and that a text is left at least."""
+FILLED = 40
+"""Columns that a text is filled up to where there is no terminal: whoever reads a file has room, but not for ever."""
 
 
 class VisibleConsole(Console):
@@ -32,16 +35,133 @@ class VisibleConsole(Console):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> Table:
-    """A table for a console; ``right`` names columns that stand on the right."""
-    from rich.table import Table
+def cut(text: str, width: int) -> str:
+    """A text as a terminal shows it in so many columns: cut with an ellipsis where it is longer, never within a sign.
 
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    Example:
+        >>> cut("a long text", 7), cut("猫猫猫", 5), cut("short", 5)
+        ('a long…', '猫猫…', 'short')
+    """
+    if cell_len(text) <= width:
+        return text
+    import regex  # where nothing is cut, nothing is paid
+
+    kept, size = "", 0
+    for sign in regex.finditer(r"\X", text):  # a letter with its marks, an emoji of several parts
+        size += cell_len(sign[0])
+        if size >= width:
+            break
+        kept += sign[0]
+    return f"{kept.rstrip()}…" if width > 0 else ""
+
+
+def as_lines(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = (), width: int | None = None
+) -> list[Text]:
+    """The lines of a table, its headings bold.
+
+    Of a given width every row is one line: headings are wrapped, long texts are cut, figures never. Columns that have
+    no room beside the others follow below, the first column before them again. Without a width nothing is cut, and
+    what is longer than :data:`FILLED` columns moves what comes after it in its row alone.
+
+    Args:
+        columns: Headings.
+        rows: Cells.
+        right: Columns that stand on the right: figures.
+        width: Columns of the terminal; None: as wide as it needs to be.
+    """
+    # Made visible before it is measured.
+    made = [
+        _Column(_clean(heading), [_clean(row[at]) for row in rows], heading in right)
+        for at, heading in enumerate(columns)
+    ]
+    if width is None:
+        return _block(made, [min(column.natural, FIGURE if column.right else FILLED) for column in made], whole=True)
+    lines: list[Text] = []
+    for number, block in enumerate(_blocks(made, width)):
+        lines += [Text()] * bool(number) + _block(block, _shared(block, width))
+    return lines
+
+
+class _Column:
+    """A column of a table, measured."""
+
+    def __init__(self, heading: str, cells: Sequence[str], right: bool) -> None:
+        self.heading, self.cells, self.right = heading, cells, right
+        sizes = [cell_len(cell) for cell in cells]
+        words = max(map(cell_len, heading.split()), default=0)
+        # What is longer than any figure is a text among them, such as a path.
+        figures = max((size for size in sizes if size <= FIGURE), default=0) if right else 0
+        self.natural = max([cell_len(heading), *sizes])
+        self.least = max(figures, min(words, FIGURE)) if right else min(self.natural, LEAST)
+
+
+def _blocks(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
+    """Columns that have room beside each other; each block begins with the first column, if that leaves room."""
+    blocks: list[list[_Column]] = [[]]
     for column in columns:
-        made.add_column(in_line(column), justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(in_line(cell)) for cell in row))  # made visible before its width is measured
-    return made
+        if blocks[-1] and _needed([*blocks[-1], column]) > width:
+            first = columns[0]
+            blocks.append([first] if _needed([first, column]) <= width else [])
+        blocks[-1].append(column)
+    return blocks
+
+
+def _needed(columns: Sequence[_Column]) -> int:
+    return sum(column.least for column in columns) + len(GAP) * (len(columns) - 1)
+
+
+def _shared(columns: Sequence[_Column], width: int) -> list[int]:
+    """The width of every column: what it needs at least, and what is left to those that are narrowest."""
+    widths = [min(column.least, width) for column in columns]
+    for _ in range(width - _needed(columns)):
+        wanting = [at for at, column in enumerate(columns) if widths[at] < column.natural]
+        if not wanting:
+            break
+        widths[min(wanting, key=lambda at: widths[at])] += 1
+    return widths
+
+
+def _block(columns: Sequence[_Column], widths: Sequence[int], whole: bool = False) -> list[Text]:
+    """Headings and rows."""
+
+    def line(cells: Iterable[str]) -> str:
+        kept = zip(columns, cells if whole else map(cut, cells, widths), widths, strict=True)
+        filled = (
+            " " * (width - cell_len(cell)) + cell if column.right else cell + " " * (width - cell_len(cell))
+            for column, cell, width in kept
+        )
+        return GAP.join(filled).rstrip()
+
+    headings = [
+        [column.heading] if whole else _wrapped(column.heading, width)
+        for column, width in zip(columns, widths, strict=True)
+    ]
+    height = max(map(len, headings), default=0)
+    above = ([""] * (height - len(words)) + words for words in headings)
+    shown = [Text(line(cells), "bold") for cells in zip(*above, strict=True)]
+    return shown + [Text(line(cells)) for cells in zip(*(column.cells for column in columns), strict=True)]
+
+
+def _wrapped(heading: str, width: int) -> list[str]:
+    """A heading in lines of so many columns, if its words allow it.
+
+    Example:
+        >>> _wrapped("1 % left after", 8), _wrapped("confusion", 8)
+        (['1 % left', 'after'], ['confusion'])
+    """
+    lines: list[str] = []
+    for word in heading.split():
+        if lines and cell_len(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _clean(cell: str) -> str:
+    """In one line, of known width: how far a tab goes depends on where it stands."""
+    return in_line(cell).replace("\t", "␉")
 
 
 def as_text(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:
@@ -52,10 +172,7 @@ def as_text(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
         word  count
         a        12
     """
-    console = VisibleConsole(width=WIDE, file=io.StringIO(), color_system=None)
-    with console.capture() as printed:
-        Console.print(console, table(columns, rows, right))
-    return "\n".join(line.rstrip() for line in printed.get().rstrip("\n").split("\n"))
+    return "\n".join(line.plain for line in as_lines(columns, rows, right))
 
 
 def as_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 import throughtime
-from made_data import MAKERS, Made
+from made_data import MAKERS, Made, settings_of
 from throughtime.tasks import TASKS
 
 PREDICTS = [name for name in TASKS if name not in ("text", "agreement", "adding", "copy")]
-
-
-def settings_of(made: Made) -> dict[str, Any]:
-    """Options of the command line as settings by name, which Python's users write as numbers."""
-    words = iter(made.options)
-    given: dict[str, Any] = {}
-    for name, value in zip(words, words, strict=True):
-        number = float(value) if value.replace(".", "").isdigit() else value
-        given[name[2:].replace("-", "_")] = int(number) if isinstance(number, float) and number.is_integer() else number
-    return given
 
 
 @pytest.fixture(scope="module", params=TASKS)

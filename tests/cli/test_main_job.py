@@ -79,7 +79,7 @@ def test_progress_and_result_are_readable(call: Any, text: Path, tmp_path: Path)
     answer = call("train", "text", text, "--out", tmp_path / "run", *SHORT)
     assert answer.code == 0
     assert re.search(r"lstm 1 × 16, [\d,]+ parameters, vocabulary \d+, \d+ batches an epoch", answer.err)
-    assert re.search(r"step 1/2  loss \d\.\d+  [\d,]+ tokens/s  \d+:\d\d left", answer.err)
+    assert re.search(r"step 1/2  loss \d\.\d+  [\d,]+ characters/s  [\d.]+ s left", answer.err)
     assert re.search(r"step 2  validation: nats per token \d\.\d+  perplexity \d+\.\d+", answer.err)
     figures = dict(line.rsplit(maxsplit=1) for line in answer.out.splitlines()[1:7] if not line.startswith("ended"))
     assert figures["run"] == str(tmp_path / "run")
@@ -433,7 +433,7 @@ def test_sort_puts_the_likeliest_first(call: Any, model: Path) -> None:
 def test_the_table_of_scores_says_the_same(call: Any, model: Path) -> None:
     options = ["--line", "The cat sat.", "--line", "Tree?"]
     rows = table(call("score", model, *options).out)
-    assert rows[0] == ["log-prob", "perplexity", "tokens", "unknown", "line"]
+    assert rows[0] == ["log-prob (nats)", "perplexity", "tokens", "unknown", "line"]
     assert rows[1:] == [
         [f"{r['log_prob']:.2f}", f"{r['perplexity']:,.2f}", str(r["tokens"]), str(r["unknown"]), r["text"]]
         for r in call("score", model, *options, "--json").lines

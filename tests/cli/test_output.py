@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from rich.console import Console
 
@@ -42,7 +43,7 @@ def test_a_reader_that_leaves_ends_a_command_quietly(model: Path, tmp_path: Path
         assert process.stdout is not None
         first.append(process.stdout.readline())
         process.stdout.close()
-    assert first[0].split() == [b"log-prob", b"perplexity", b"tokens", b"unknown", b"line"]
+    assert first[0].split() == [b"log-prob", b"(nats)", b"perplexity", b"tokens", b"unknown", b"line"]
     assert first[1] == b"The old\n"
     for process in started:
         process.stdout = None
@@ -84,20 +85,36 @@ def test_a_long_line_is_never_broken_in_a_pipe(call: Any, model: Path) -> None:
     assert row.rstrip().endswith(line.rstrip())
 
 
-def test_a_table_folds_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def printed(monkeypatch: pytest.MonkeyPatch, width: int, columns: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a table on a terminal."""
     shown = Terminal()
     monkeypatch.setattr(sys, "stdout", shown)
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
-    common.print_table(["score", "line"], [["-1.00", "word " * 20], ["-2.00", "[red]short"]])
-    rows = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).splitlines()
-    assert max(map(len, rows)) <= 40
-    assert sum(row.count("word") for row in rows) == 20
-    assert "[red]short" in rows[-1]
+    common.print_table(columns, rows, columns[:1])
+    return re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).splitlines()
+
+
+def test_a_table_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [["-1.00", "word " * 20], ["-2.00", "[red]short"]]
+    assert printed(monkeypatch, 40, ["score", "line"], rows) == [
+        "score  line",
+        "-1.00  word word word word word word…",
+        "-2.00  [red]short",
+    ]
+    with click.Context(click.Command("score")) as context:
+        context.meta[common.WIDE] = True
+        assert printed(monkeypatch, 40, ["score", "line"], rows)[1] == ("-1.00  " + "word " * 20).rstrip()
+
+
+def test_every_command_that_prints_tables_can_show_them_whole(call: Any) -> None:
+    for command in ("train text", "evaluate", "inspect", "score", "tasks", "bench"):
+        assert "--wide" in call(*command.split(), "--help").out, command
 
 
 def report(step: int, **changes: Any) -> StepReport:
@@ -118,16 +135,16 @@ def report(step: int, **changes: Any) -> StepReport:
 
 def test_progress_in_a_terminal_is_one_live_line() -> None:
     shown = io.StringIO()
-    observer = ProgressObserver(Console(file=shown, force_terminal=True, width=120))
+    observer = ProgressObserver(Console(file=shown, force_terminal=True, width=120), "frames")
     for step in (50, 100):
         observer.step(report(step))
     observer.evaluation(100, Evaluation(2.0, {"nats_per_token": 2.0, "perplexity": 7.389}), best=True)
     observer.step(report(101))
     observer.close()
     text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown.getvalue())
-    stays, _, live = text.partition("step 100  validation: nats per token 2  perplexity 7.389  (best)\n")
+    stays, _, live = text.partition("step 100  validation: nats per token 2.000  perplexity 7.389  (best)\n")
     assert "\n" not in stays
-    assert "━" * 10 + "─" * 10 + " step 101/200  loss 2.500  12,345 tokens/s  1:15 left  clipped 25%" in live
+    assert "━" * 10 + "─" * 10 + " step 101/200  loss 2.500  12,345 frames/s  1 min 15 s left  clipped 25 %" in live
     assert shown.getvalue().endswith("\x1b[2K")  # the live line is wiped, what was found stays
 
 

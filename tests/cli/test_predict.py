@@ -13,8 +13,9 @@ from rich.text import Text
 from throughtime.api import Run
 from throughtime.applications.options import Drawn, Options, Written
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.task import Progress, Task, Use, no_progress
+from throughtime.applications.task import Task, Use
 from throughtime.cli import options, predict
+from throughtime.data.progress import report
 
 
 class Asked(Drawn, Written):
@@ -25,14 +26,13 @@ class Counting:
     """Says how many bytes a file has; a stream after every byte."""
 
     suffixes = (".bin",)
-    progress: Progress = no_progress
 
     def predict(self, lines: Sequence[str], asked: Asked) -> list[Prediction]:
         return [_say(len(line)) for line in lines]
 
     def predict_file(self, path: Path, asked: Asked) -> Iterator[Prediction]:
         size = len(path.read_bytes())
-        self.progress(size, size, "bytes")
+        report(size, size, "bytes")
         yield _say(size, ["it is empty"] if not size else [])
 
     def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:

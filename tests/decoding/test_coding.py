@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from throughtime.applications.task import no_progress
 from throughtime.data.dna.bases import encode, reverse_complement
 from throughtime.data.dna.codons import STARTS, STOPS, complements
 from throughtime.data.dna.genomes import label_bases
 from throughtime.data.dna.intervals import Region
+from throughtime.data.progress import showing
 from throughtime.decoding.coding import COST, PAST, Course, best_frames, compute_windows, follow, regions_of, windows
 from throughtime.models import Letters, StrandTagger, StrandTaggerConfig
 
@@ -123,7 +123,9 @@ def test_windows_with_a_halo_are_the_whole(length: int) -> None:
     for halo in (0, 450):
         told: list[float] = []
         found = np.full_like(whole, np.nan)
-        for some in compute_windows(tagger.log_probs, [codes], lambda done, *_, t=told: t.append(done), 240, halo):
+        with showing(lambda done, *_, t=told: t.append(done)):
+            computed = list(compute_windows(tagger.log_probs, [codes], 240, halo))
+        for some in computed:
             for row, w in enumerate(some.windows):
                 found[w.first : w.last] = some.log_probs[row, w.first - w.begin : w.last - w.begin]
         assert told[-1] == length
@@ -146,9 +148,9 @@ def test_sequences_are_followed_together_as_alone_and_an_empty_one_is_legal() ->
     tagger, rng = model(), np.random.default_rng(1)
     rows = [(1 << rng.integers(0, 4, length)).astype(np.uint8) for length in (700, 0, 31)]
     lengths = [len(row) for row in rows]
-    together = follow(compute_windows(tagger.log_probs, rows, no_progress, 240, 60), lengths, 0.5)
+    together = follow(compute_windows(tagger.log_probs, rows, 240, 60), lengths, 0.5)
     for row, course in zip(rows, together, strict=True):
-        (alone,) = follow(compute_windows(tagger.log_probs, [row], no_progress, 240, 60), [len(row)], 0.5)
+        (alone,) = follow(compute_windows(tagger.log_probs, [row], 240, 60), [len(row)], 0.5)
         assert alone.frames.tolist() == course.frames.tolist()
         assert np.allclose(alone.plus, course.plus, atol=2e-3)
         assert len(course.minus) == len(row)
@@ -159,8 +161,7 @@ def test_the_other_strand_of_a_genome_has_the_regions_turned_round() -> None:
     tagger, rng = model(), np.random.default_rng(2)
     codes = (1 << rng.integers(0, 4, 1000)).astype(np.uint8)
     here, there = (
-        follow(compute_windows(tagger.log_probs, [one], no_progress), [1000], 3.0)[0]
-        for one in (codes, reverse_complement(codes))
+        follow(compute_windows(tagger.log_probs, [one]), [1000], 3.0)[0] for one in (codes, reverse_complement(codes))
     )
     assert (here.frames > 0).any()
     assert np.array_equal(here.plus, there.minus[::-1])

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from throughtime.api.looking import Look, look
+from throughtime.api.progress import waiting
 from throughtime.api.running import Outcome, Watching, check_names, resume
 from throughtime.api.sampling import Sample
 from throughtime.applications.folder.model_folder import ModelFolder, staged, stored
@@ -18,7 +19,7 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import FILE, DataRead, read_account
 from throughtime.applications.reading.verdict import cautions
 from throughtime.applications.settings import TrainSettings, check_settings
-from throughtime.applications.task import Progress, Report, Sampler, Table, Task, Trained, Use, Wanted, no_progress
+from throughtime.applications.task import Report, Sampler, Table, Task, Trained, Use, Wanted
 from throughtime.console import as_table
 from throughtime.errors import UserError
 from throughtime.models import Model
@@ -44,13 +45,13 @@ class Run:
 
     Attributes:
         outcome: What the training came to, where this process did it.
-        progress: Is told how far a long input is read.
+        progress: Show on standard error, where that is a terminal, how far work has come that takes over two seconds.
     """
 
     def __init__(self, folder: str | Path, task: Task, *, cell: str | None = None, device: str = "auto") -> None:
         self.folder, self.task, self.cell, self.device = Path(folder), task, cell, device
         self.outcome: Outcome | None = None
-        self.progress: Progress = no_progress
+        self.progress = True
         self._loaded: dict[bool, Trained] = {}
         self._home: weakref.finalize[Any, Any] | None = None
 
@@ -126,7 +127,8 @@ class Run:
         for name in ("picture", "out"):
             if getattr(chosen, name, None) is not None and len(items) != 1:
                 raise UserError(f"{name}: expected one input, got {len(items)}")
-        return self._trained().predict_items(items, chosen)
+        with waiting("predicting", self.progress):
+            return self._trained().predict_items(items, chosen)
 
     def predict_lines(self, lines: Sequence[str], **options: Any) -> list[Prediction]:
         """The same of lines of text alone."""
@@ -148,7 +150,8 @@ class Run:
         if isinstance(data, list) and not data:
             raise UserError("expected data to judge by, got an empty list; leave it out for the run's own test data")
         chosen = self._checked("evaluate", options)
-        return self._trained().evaluate(data, chosen)
+        with waiting("judging", self.progress):
+            return self._trained().evaluate(data, chosen)
 
     def sample(self, prompt: str = "", *, number: int = 0, **options: Any) -> Sample:
         """Draws a sequence.
@@ -168,7 +171,8 @@ class Run:
 
     def score(self, lines: str | Iterable[str], *, tokens: bool = False) -> list[Any]:
         """The probability of every line, by a language model; of every token, too, where ``tokens`` are asked for."""
-        return list(self._trained().score([lines] if isinstance(lines, str) else list(lines), tokens))
+        with waiting("scoring", self.progress):
+            return list(self._trained().score([lines] if isinstance(lines, str) else list(lines), tokens))
 
     def score_pairs(self, pairs: Any) -> Report:
         """How often a language model finds the right one of two texts the likelier.
@@ -176,7 +180,8 @@ class Run:
         Args:
             pairs: ``[(right, wrong), …]``, whole lines, or ``[(prefix, right, wrong), …]``, or a file of either.
         """
-        return self._trained().score_pairs(pairs)
+        with waiting("scoring", self.progress):
+            return self._trained().score_pairs(pairs)
 
     def inspect(
         self,
@@ -198,7 +203,8 @@ class Run:
         """
         page = self.folder / "inspection" if out is None else Path(out)
         wanted = Wanted(() if data is None else data, prompt, rows, length)
-        return look(lambda: self._trained(latest=True), wanted, page, self.folder)
+        with waiting("looking inside", self.progress):
+            return look(lambda: self._trained(latest=True), wanted, page, self.folder)
 
     def save(self, path: str | Path) -> Run:
         """Copies the folder to a path, where the run lives from then on.
@@ -257,7 +263,6 @@ class Run:
             latest = False
         if latest not in self._loaded:
             self._loaded[latest] = self.task.load(self.folder, self.cell, device=self.device, latest=latest)
-        self._loaded[latest].progress = self.progress
         return self._loaded[latest]
 
     def _checked(self, use: Use, given: Mapping[str, Any]) -> Options:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from throughtime.api.progress import ProgressObserver
+from throughtime.api.progress import ProgressObserver, waiting
 from throughtime.applications.folder.model_folder import ModelFolder
 from throughtime.applications.memory import is_nothing, is_paths
 from throughtime.applications.reading.verdict import at_the_end
 from throughtime.applications.task import Task
 from throughtime.console import VisibleConsole
+from throughtime.data.progress import showing
 from throughtime.errors import UserError, listed, nearest
 from throughtime.extras import extra
 from throughtime.training import Observer, Trainer
@@ -80,7 +81,8 @@ def begin(
             raise UserError(f"{part}: expected one file or folder, or data in memory, got {len(given)} paths")
         else:
             memory[part] = given
-    trainer = task.start(paths, out, options, memory)
+    with waiting("reading", watching.progress):
+        trainer = task.start(paths, out, options, memory)
     with locked(out):
         return _go_on(task, trainer, out, settings.get("cell"), watching)
 
@@ -107,7 +109,9 @@ def resume(task: Task, out: Path, data: Any, settings: Mapping[str, Any], watchi
     options, cell = plain(settings), settings.get("cell")
     ModelFolder.open(out, task.name, cell)  # refuses what is no run, before the lock is made in it
     with locked(out):
-        return _go_on(task, task.resume(out, options, _paths(data)), out, cell, watching, resumed=True)
+        with waiting("reading", watching.progress):
+            trainer = task.resume(out, options, _paths(data))
+        return _go_on(task, trainer, out, cell, watching, resumed=True)
 
 
 def _go_on(
@@ -116,7 +120,7 @@ def _go_on(
     """Trains from where a trainer stands."""
     observers: list[Observer] = []
     if watching.progress:
-        shown = ProgressObserver(VisibleConsole(stderr=True))
+        shown = ProgressObserver(VisibleConsole(stderr=True), trainer.unit)
         for line in task.describe(trainer, cell).splitlines():
             shown.say(f"{out}: {line}")
         for line in trainer.plan.told(len(trainer.source), trainer.evaluate is not None):
@@ -129,7 +133,7 @@ def _go_on(
 
         observers.append(TensorBoardObserver(out / "tensorboard", trainer.progress.step))
     trainer.observers, trainer.watch = observers, watching.watch
-    with _stopping(trainer, watching.ends):
+    with _stopping(trainer, watching.ends), showing(shown.judging) if watching.progress else nullcontext():
         progress = trainer.run()
     if watching.progress and progress.finished:
         for line in at_the_end(out, progress, len(trainer.source)):

@@ -34,7 +34,7 @@ def train(
         out: The model folder to make; without it the run lives in a temporary folder until :meth:`Run.save`.
         valid: Validation data, likewise; without it a share of the data is held out.
         test: Test data, likewise.
-        progress: Show progress on standard error.
+        progress: Show progress on standard error, of this and of what the run does later.
         tensorboard: Write TensorBoard events, too.
         watch: Measure the gradient of every recurrent layer, too.
         **settings: As the command line names them, with underscores: ``hidden=128, minutes=2``; a name that is a word
@@ -64,7 +64,7 @@ def train(
         raise
     cell = settings.get("cell")
     run = Run(folder, found, cell=cell if isinstance(cell, str) and ":" in cell else None)
-    run.outcome = outcome
+    run.outcome, run.progress = outcome, progress
     if home is not None:
         run.live_in(home)
     return run

@@ -22,8 +22,8 @@ from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
 from throughtime.applications.settings import Encoding, ModelSettings, SplitSettings, StackSettings, option
-from throughtime.applications.task import Progress, Report, Sampler, Table, no_progress
-from throughtime.data.examples import Examples
+from throughtime.applications.task import Report, Sampler, Table
+from throughtime.data.examples import Judged
 from throughtime.data.parts import find_parts
 from throughtime.errors import UserError, listed, nearest
 from throughtime.models import Model
@@ -124,8 +124,6 @@ class Application(Readable[ExampleT]):
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         self.settings = settings
         self.vocabulary = vocabulary
-        self.progress: Progress = no_progress
-        """Is told how far a long input is read."""
 
     # Data.
 
@@ -305,9 +303,9 @@ class Application(Readable[ExampleT]):
 
     # For use in the methods above.
 
-    def in_batches(self, examples: Sequence[ExampleT]) -> Examples[ExampleT, Any]:
+    def in_batches(self, examples: Sequence[ExampleT]) -> Judged[ExampleT, Any]:
         """Examples of similar size together, for judging; ``chosen()`` says which stand where."""
-        return Examples(examples, self.batch, self.size, ROWS)
+        return Judged(examples, self.batch, self.size, ROWS)
 
     @torch.no_grad()
     def mean_loss(self, model: Model, examples: Sequence[ExampleT]) -> float:

@@ -8,12 +8,9 @@ from typing import Any
 
 from throughtime.applications.folder.describing import describe_runs
 from throughtime.applications.task import Table
+from throughtime.figures import unit_of
 from throughtime.pictures import line_style, mark_level, new_figure, save_figure, tidy
 from throughtime.training.metrics import read_metrics
-
-PERCENT = ("accuracy", "f1", "precision", "recall", "error", "solved", "bleu")
-"""Ends of names of figures that are shares of a hundred."""
-NATS = ("nats", "loss")
 
 
 def evaluations(run: Path) -> list[dict[str, Any]]:
@@ -66,14 +63,14 @@ def _words(figure: str) -> str:
 
 
 def _unit(figure: str) -> str:
-    """What a figure is counted in.
+    """What a figure is counted in, for an axis.
 
     Example:
-        >>> [_unit(name) for name in ("accuracy", "word_error", "squared_error", "nats_per_token", "mcc")]
-        ['%', '%', 'units²', 'nats', 'number']
+        >>> [_unit(name) for name in ("accuracy", "word_error", "squared_error", "nats_per_token", "mcc", "bleu")]
+        ['%', '%', 'units²', 'nats', 'number', '%']
     """
     if figure.startswith("squared"):
         return "units²"
-    if figure.rpartition("_")[2] in PERCENT:
+    if figure == "bleu":
         return "%"
-    return "nats" if any(part in NATS for part in figure.split("_")) else "number"
+    return "nats" if "nats" in figure.split("_") else unit_of(figure) or "number"

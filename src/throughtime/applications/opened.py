@@ -76,7 +76,6 @@ class Opened(Trained):
         for item in items:
             if isinstance(item, Path):
                 check_there(item)
-        self.bound.progress = self.progress
         with self._encoded(options):
             return self.bound.predict_items(self.model, items, options or self.bound.predicting())
 
@@ -84,7 +83,6 @@ class Opened(Trained):
     def predict_file(self, path: Path, options: Options | None = None) -> Iterator[Prediction]:
         """The predictions for a file."""
         check_there(path)
-        self.bound.progress = self.progress
         with self._encoded(options):
             yield from self.bound.predict_file(self.model, path, options or self.bound.predicting())
 
@@ -93,7 +91,6 @@ class Opened(Trained):
         """Predictions for a file or standard input, as it comes."""
         if path is not None:
             check_there(path)
-        self.bound.progress = self.progress
         yield from self.bound.stream(self.model, path, options or self.bound.predicting())
 
     def evaluate(self, data: Any = (), options: Options | None = None) -> Report:

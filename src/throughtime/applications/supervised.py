@@ -224,7 +224,7 @@ def _try(opened: Opened, examples: Mapping[str, Sequence[Any]]) -> None:
     with drawing_aside(opened.model):
         opened.model.loss(bound.batch(examples["train"][:2]), None)
         for part in PARTS[1:]:
-            for begin in range(0, len(examples.get(part, ())), opened.settings.batch):
+            for begin in counted(range(0, len(examples.get(part, ())), opened.settings.batch), "batches"):
                 bound.batch(examples[part][begin : begin + opened.settings.batch])
 
 
@@ -235,4 +235,4 @@ def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Pa
     def evaluate() -> Evaluation:
         return bound.validate(model, valid)
 
-    return Trainer(model, source, settings.plan(), out, evaluate if valid else None)
+    return Trainer(model, source, settings.plan(), out, evaluate if valid else None, unit=bound.trained or bound.unit)

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from throughtime import figures
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import TrainSettings
@@ -102,14 +103,10 @@ class Trained:
         folder: The model folder.
         model: With its weights, in evaluation mode.
         settings: Of the task.
-
-    Attributes:
-        progress: Is told how far a long input is read.
     """
 
     def __init__(self, task: str, folder: Path, model: Model, settings: TrainSettings) -> None:
         self.task, self.folder, self.model, self.settings = task, folder, model, settings
-        self.progress: Progress = no_progress
 
     def __repr__(self) -> str:
         return in_line(f"<{type(self.model).__name__} of task {self.task} in {str(self.folder)!r}>")
@@ -219,23 +216,31 @@ class Table:
     rows: Sequence[Sequence[str | int | float]]
     right: Sequence[str] = ()
 
+    def headings(self) -> list[str]:
+        """Its columns, with the units of what stands below them."""
+        return [figures.heading(name, [row[at] for row in self.rows]) for at, name in enumerate(self.columns)]
+
     def text(self) -> list[list[str]]:
         """Its cells as they are shown."""
-        return [[shown_cell(value) for value in row] for row in self.rows]
+        return [
+            [figures.in_table(name, value) for name, value in zip(self.columns, row, strict=True)] for row in self.rows
+        ]
 
     def numbers(self) -> list[str]:
-        """Columns that stand on the right."""
+        """Headings of the columns that stand on the right."""
         return [
-            c for i, c in enumerate(self.columns) if c in self.right or any(map(_is_number, (r[i] for r in self.rows)))
+            shown
+            for at, (name, shown) in enumerate(zip(self.columns, self.headings(), strict=True))
+            if name in self.right or any(isinstance(row[at], int | float) for row in self.rows)
         ]
 
     def __str__(self) -> str:
-        lines = as_text(self.columns, self.text(), self.numbers())
+        lines = as_text(self.headings(), self.text(), self.numbers())
         return f"{in_line(self.title)}\n{lines}" if self.title else lines
 
     def _repr_html_(self) -> str:
         """For a notebook."""
-        return as_table(self.title, self.columns, self.text(), self.numbers())
+        return as_table(self.title, self.headings(), self.text(), self.numbers())
 
 
 @dataclass(frozen=True)
@@ -248,14 +253,14 @@ class Report:
         remarks: What whoever reads them should know, such as that guessing is no worse.
 
     Example:
-        >>> print(Report({"accuracy": 87.5, "examples": 1200}, [Table("by label", ["label", "F1"], [["good", 0.5]])]))
+        >>> print(Report({"accuracy": 87.5, "examples": 1200}, [Table("by label", ["label", "F1"], [["good", 50.0]])]))
         figure      value
-        accuracy  87.5000
+        accuracy  87.50 %
         examples    1,200
         <BLANKLINE>
         by label
-        label    F1
-        good   0.50
+        label  F1 %
+        good   50.0
     """
 
     figures: dict[str, Any]
@@ -264,7 +269,12 @@ class Report:
 
     def shown(self) -> list[Table]:
         """All of it as tables, the figures first, without those that are empty."""
-        rows = [[name.replace("_", " "), figure(value)] for name, value in self.figures.items()]
+        among, first = figures.counted(self.figures), next(iter(self.figures), "")
+        rows = [
+            # Chance is that of the figure that the task is known by.
+            [name.replace("_", " "), figures.figure(first if name == "chance" else name, value, among)]
+            for name, value in self.figures.items()
+        ]
         return [Table("", ["figure", "value"], rows, ["value"]), *(table for table in self.tables if table.rows)]
 
     def __str__(self) -> str:
@@ -274,18 +284,6 @@ class Report:
         """For a notebook."""
         remarks = "".join(f"<p>{escape(in_line(remark))}</p>" for remark in self.remarks)
         return "".join(table._repr_html_() for table in self.shown()) + remarks
-
-
-class Progress(Protocol):
-    """Is told how far a long piece of work has come."""
-
-    def __call__(self, done: float, total: float | None, unit: str) -> None:
-        """So many units are done, of so many, where that is known: ``(1000, 1800000, "bases")``."""
-        ...
-
-
-def no_progress(done: float, total: float | None, unit: str) -> None:
-    """Tells nobody."""
 
 
 class Sample(Protocol):
@@ -329,29 +327,3 @@ class Sampler(Protocol):
             UserError: If the model cannot read the prompt, or draw in that way.
         """
         ...
-
-
-def figure(value: Any) -> str:
-    """A figure by itself: more digits than in a table.
-
-    Example:
-        >>> figure(0.5), figure(1200), figure("runs/a.png")
-        ('0.5000', '1,200', 'runs/a.png')
-    """
-    return {float: "{:,.4f}", int: "{:,}"}.get(type(value), "{}").format(value)
-
-
-def shown_cell(value: str | int | float) -> str:
-    """A cell of a table.
-
-    Example:
-        >>> shown_cell(12.345), shown_cell(0.00123), shown_cell(1200)
-        ('12.35', '0.0012', '1,200')
-    """
-    if isinstance(value, float):
-        return f"{value:,.2f}" if abs(value) >= 0.1 or not value else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)

@@ -19,6 +19,7 @@ from throughtime.applications.folder.model_folder import ModelFolder, choose_dev
 from throughtime.applications.settings import Encoding, ModelSettings, option
 from throughtime.data import Streams, WholeTexts
 from throughtime.data.batches import NOTHING, BatchSource
+from throughtime.data.progress import report
 from throughtime.data.text.corpus import Split, TokenFile
 from throughtime.data.text.files import lines_of
 from throughtime.data.text.tokenizer import Tokenizer, Unit
@@ -214,6 +215,7 @@ def figures(model: LanguageModel, source: BatchSource, tokens: TokenFile) -> dic
     nats, count = 0.0, 0
     for log_prob, size in stream_log_prob(model, source):
         nats, count = nats - log_prob, count + size
+        report(count, tokens.tokens, "tokens")
     return {
         "nats_per_token": nats / count,
         "perplexity": perplexity(nats / count),

@@ -11,7 +11,7 @@ import click
 
 from throughtime.bench import PARTS, Plan, heading, measure, tables
 from throughtime.bench.plot import draw
-from throughtime.cli.common import json_option, print_table
+from throughtime.cli.common import json_option, print_table, wide_option
 from throughtime.cli.output import echo, echo_json, rewrite
 from throughtime.errors import UserError, listed
 from throughtime.pictures import check_picture
@@ -73,6 +73,7 @@ def _flag(param: click.Parameter | None) -> str:
 @click.option("--engine", default="auto", show_default=True, help="The engine that runs our side.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of weights and inputs.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the ratios into this PNG file.")
+@wide_option
 @json_option
 def command(
     what: tuple[str, ...], inputs: tuple[int, ...] | None, plot: Path | None, as_json: bool, **options: Any

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.text import Text
 
 from throughtime.cli.output import echo, echo_json, echo_styled
-from throughtime.console import table
+from throughtime.console import as_lines
 from throughtime.errors import UserError
 from throughtime.visible import in_line, tell
 
@@ -41,6 +43,23 @@ encoding_option: Callable[[Any], Any] = click.option(
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+WIDE = f"{__name__}.wide"
+"""Where a context keeps that tables are to be shown whole."""
+
+
+def _be_wide(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[WIDE] = value
+
+
+WIDE_HELP: dict[str, Any] = {
+    "is_flag": True,
+    "expose_value": False,
+    "callback": _be_wide,
+    "help": "Show tables whole, also where they are wider than the terminal.",
+}
+wide_option: Callable[[Any], Any] = click.option("--wide", **WIDE_HELP)
+
+
 def open_run(run: Path, cell: str | None, task: str | None) -> Run:
     """The run of a model folder; code of the user's own only where the user names it.
 
@@ -64,8 +83,11 @@ def telling_notes() -> Iterator[None]:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """A table of text on standard output; as wide as it needs to be where that is no terminal."""
-    echo_styled(table(columns, rows, right), fold=sys.stdout.isatty())
+    """A table of text on standard output: of a terminal's width, unless ``--wide`` is asked for; else all of it."""
+    context = click.get_current_context(silent=True)
+    fit = sys.stdout.isatty() and not (context is not None and context.meta.get(WIDE))
+    lines = as_lines(columns, rows, right, get_terminal_size().columns if fit else None)
+    echo_styled(Text("\n").join(lines))
 
 
 def print_figures(figures: Mapping[str, Any], as_json: bool) -> None:
@@ -94,7 +116,7 @@ def print_tables(tables: Sequence[Table]) -> None:
     for shown in tables:
         if shown.title:
             echo(f"\n{in_line(shown.title)}")
-        print_table(shown.columns, shown.text(), shown.numbers())
+        print_table(shown.headings(), shown.text(), shown.numbers())
 
 
 def read_lines(file: str, encoding: str | None = None) -> list[str]:

@@ -15,6 +15,7 @@ from throughtime.cli.common import (
     run_argument,
     task_option,
     telling_notes,
+    wide_option,
 )
 from throughtime.cli.options import RunCommand, task_options
 
@@ -24,6 +25,7 @@ from throughtime.cli.options import RunCommand, task_options
 @click.argument("paths", nargs=-1)
 @cell_option
 @task_option
+@wide_option
 @json_option
 @click.pass_context
 def command(

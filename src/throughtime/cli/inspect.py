@@ -17,6 +17,7 @@ from throughtime.cli.common import (
     run_argument,
     task_option,
     telling_notes,
+    wide_option,
 )
 from throughtime.cli.output import echo, echo_json
 from throughtime.data.encodings import reading_as
@@ -48,6 +49,7 @@ TOLD = "\0"
 @encoding_option
 @cell_option
 @task_option
+@wide_option
 @json_option
 def command(
     run: Path,
@@ -76,7 +78,7 @@ def command(
     if as_json:
         echo_json(seen.data)
         return
-    print_table(seen.cells.columns, seen.cells.text(), seen.cells.right)
+    print_table(seen.cells.headings(), seen.cells.text(), seen.cells.right)
     echo()
     for line in seen.verdict:
         echo(in_line(line))

@@ -37,18 +37,17 @@ def rewrite(text: str, err: bool = False) -> None:
     click.echo(CLEAR + visible(text), err=err, nl=False)
 
 
-def echo_styled(shown: RenderableType, end: str = "\n", clear: bool = False, fold: bool = False) -> None:
-    """Prints a text with styles, or a table, on standard output.
+def echo_styled(shown: RenderableType, end: str = "\n", clear: bool = False) -> None:
+    """Prints a text with styles on standard output; lines are as long as they are.
 
     Args:
         shown: What is printed.
         end: After it.
         clear: Over a terminal's present line.
-        fold: To the width of the terminal; else lines are as long as they need to be.
     """
-    console = VisibleConsole(width=None if fold else WIDE)
+    console = VisibleConsole(width=WIDE)
     with console.capture() as printed:  # rich has its own way with a closed pipe; click.echo has ours
-        console.print(shown, end=end, soft_wrap=not fold)
+        console.print(shown, end=end, soft_wrap=True)
     click.echo((CLEAR if clear else "") + printed.get(), nl=False)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from throughtime.api import Run
-from throughtime.api.progress import ReadingBar
+from throughtime.api.progress import waiting
 from throughtime.applications.prediction import Prediction
 from throughtime.cli.common import (
     cell_option,
@@ -25,8 +25,8 @@ from throughtime.cli.common import (
 )
 from throughtime.cli.options import RunCommand, task_options
 from throughtime.cli.output import echo_json, echo_styled
-from throughtime.console import VisibleConsole
 from throughtime.data.parts import below
+from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed
 from throughtime.visible import tell
 
@@ -61,12 +61,11 @@ def command(
     or genomes read FILES, or the files of a folder.
     """
     opened = open_run(run, cell, task)
-    opened.progress = bar = ReadingBar(VisibleConsole(stderr=True))
     for caution in opened.cautions:
         tell(f"{run}: {caution}")
-    with telling_notes():
-        for number, prediction in _answers(opened, files, lines, task_options(ctx), stream):
-            bar.close()
+    with telling_notes(), waiting("predicting") as pause:
+        for number, prediction in counted(_answers(opened, files, lines, task_options(ctx), stream), "predictions"):
+            pause()
             _print(prediction, number, as_json)
 
 

@@ -19,6 +19,7 @@ from throughtime.cli.common import (
     read_lines,
     run_argument,
     trained_encoding,
+    wide_option,
 )
 from throughtime.cli.output import echo_json
 from throughtime.data.encodings import reading_as
@@ -40,6 +41,7 @@ from throughtime.visible import in_line
     help="Compare two texts a line, the right one first: RIGHT, tab, WRONG; or PREFIX, tab, RIGHT, tab, WRONG.",
 )
 @cell_option
+@wide_option
 @json_option
 def command(
     run: Path,
@@ -81,7 +83,7 @@ def command(
         [f"{score.log_prob:.2f}", f"{score.perplexity:,.2f}", str(score.tokens), str(score.unknown), score.text]
         for score in scores
     ]
-    columns = ["log-prob", "perplexity", "tokens", "unknown", "line"]
+    columns = ["log-prob (nats)", "perplexity", "tokens", "unknown", "line"]
     print_table(columns, rows, right=columns[:-1])
 
 
@@ -91,4 +93,4 @@ def _print_tokens(scores: Sequence[Any]) -> None:
     for number, score in enumerate(scores, 1):
         rows += [[str(number), f"{one.log_prob:.4f}", in_line(one.token)] for one in score.each]
         rows.append([str(number), f"{score.log_prob:.4f}", f"all {score.tokens}: {score.text}"])
-    print_table(["line", "log-prob", "token"], rows, right=["line", "log-prob"])
+    print_table(["line", "log-prob (nats)", "token"], rows, right=["line", "log-prob (nats)"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from throughtime.cli.common import json_option, print_table
+from throughtime.cli.common import json_option, print_table, wide_option
 from throughtime.cli.output import echo_json
 from throughtime.tasks import TASKS
 
 
 @click.command(name="tasks")
+@wide_option
 @json_option
 def command(as_json: bool) -> None:
     """What can be trained."""

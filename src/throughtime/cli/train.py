@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from throughtime.api import Watching, begin, resume
+from throughtime.api.progress import waiting
 from throughtime.applications.task import Report, Task
-from throughtime.cli.common import print_figures, print_report
+from throughtime.cli.common import WIDE_HELP, print_figures, print_report
 from throughtime.cli.options import SettingsCommand, given, settings_options
 from throughtime.cli.output import VisibleContext, echo
 from throughtime.errors import UserError, listed
@@ -44,6 +45,7 @@ class TrainGroup(click.Group):
             click.Option(["--resume"], is_flag=True, help="Go on with the run in --out; no PATHS are needed."),
             click.Option(["--tensorboard"], is_flag=True, help="Write TensorBoard events, too."),
             click.Option(["--watch"], is_flag=True, help="Measure the gradient of every recurrent layer, too."),
+            click.Option(["--wide"], **WIDE_HELP),
             click.Option(["--json"], is_flag=True, help="Print the result as JSON."),
         ]
 
@@ -105,6 +107,8 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
         code = train(task, {**options, "cell": cell}, {**values, "out": run, "resume": begun})
         if code:
             return code
-    report = Report({"picture": str(picture)}, task.compare(runs, picture))
+    with waiting("comparing"):
+        tables = task.compare(runs, picture)
+    report = Report({"picture": str(picture)}, tables)
     print_report(report, values["json"])
     return 0

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from throughtime.data.progress import report
+
 ExampleT = TypeVar("ExampleT")
 BatchT = TypeVar("BatchT")
 
@@ -76,3 +78,15 @@ class Examples(Generic[ExampleT, BatchT]):
         """The indices of every batch's examples."""
         for indices in in_batches(self.lengths, self.rows, self.seed, epoch, start):
             yield indices.tolist()
+
+
+class Judged(Examples[ExampleT, BatchT]):
+    """Examples that are judged: their batches tell how many of them are done."""
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[BatchT]:
+        """As of :class:`Examples`."""
+        done = start * self.rows
+        for batch in super().batches(epoch, start):
+            yield batch
+            done = min(done + self.rows, len(self.examples))
+            report(done, len(self.examples), "examples")

@@ -39,6 +39,11 @@ def showing(progress: Progress) -> Iterator[None]:
         _shown.reset(before)
 
 
+def is_shown() -> bool:
+    """Whether anybody is told."""
+    return _shown.get() is not None
+
+
 def report(done: float, total: float | None, unit: str) -> None:
     """Tells how far it has come, to whoever shows it; else nobody."""
     progress = _shown.get()
@@ -61,4 +66,4 @@ def counted(items: Iterable[T], unit: str) -> Iterator[T]:
         if (now := time.monotonic()) - told >= EVERY:
             told = now
             report(number, total, unit)
-    report(number, total, unit)
+    report(number, number, unit)

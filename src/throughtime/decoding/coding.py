@@ -22,6 +22,7 @@ from torch import Tensor
 from throughtime.data.dna.bases import Codes
 from throughtime.data.dna.codons import BACTERIA, Code, complements, find_codons
 from throughtime.data.dna.intervals import Region
+from throughtime.data.progress import report
 from throughtime.models import Letters
 
 CORE, HALO = 9000, 1500
@@ -81,7 +82,6 @@ class Computed:
 def compute_windows(
     log_probs: Callable[[Letters], Tensor],
     sequences: Sequence[Codes],
-    progress: Callable[[float, float | None, str], None],
     core: int = CORE,
     halo: int = HALO,
 ) -> Iterator[Computed]:
@@ -90,7 +90,6 @@ def compute_windows(
     Args:
         log_probs: Of a model: ``[B, L, K]`` of a batch.
         sequences: ``[L]`` each.
-        progress: Is told how far it has come.
         core: See :data:`CORE`.
         halo: See :data:`HALO`; far from a window's ends the result is that of the whole sequence.
     """
@@ -104,7 +103,7 @@ def compute_windows(
             row[window.end - window.begin :] = 0.0
         yield Computed(group, letters.codes.numpy().astype(np.uint8), found)
         done += sum(window.last - window.first for window in group)
-        progress(done, total, "bases")
+        report(done, total, "bases")
 
 
 @dataclass(frozen=True)

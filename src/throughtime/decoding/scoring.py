@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from throughtime.data import BatchSource, TokenBatch
+from throughtime.data.progress import report
 
 
 class TokenScorer(Protocol):
@@ -54,6 +55,7 @@ def token_log_probs(model: TokenScorer, sequences: Sequence[Sequence[int]], rows
         log_probs, _ = model.log_probs(TokenBatch.of([sequences[i] for i in chosen]))
         for i, found in zip(chosen, log_probs.cpu(), strict=True):
             scores[i] = found[: len(sequences[i])]
+        report(begin + len(chosen), len(order), "texts")
     return scores
 
 

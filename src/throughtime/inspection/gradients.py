@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from throughtime.data.progress import counted
 from throughtime.engine import real_steps
 from throughtime.inspection.recording import Recording, Watched
 
@@ -186,7 +187,7 @@ def gradients_through_time(recording: Recording, targets: int = TARGETS) -> list
     nodes = [(cell, look, name) for cell in recording.cells for look in cell.looks for name in cell.states]
     tensors = [values[name] for _, look, name in nodes for values in look.steps]
     found: dict[tuple[int, str], list[Tensor]] = {}
-    for t in asked:
+    for t in counted(asked, "losses followed back"):
         # Rows know nothing of one another: one sum gives the gradients of all.
         gradients = iter(torch.autograd.grad(losses[:, t].sum(), tensors, retain_graph=True, allow_unused=True))
         pieces: dict[tuple[int, str], list[Tensor]] = {}

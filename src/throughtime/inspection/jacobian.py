@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import jacrev
 
+from throughtime.data.progress import counted
 from throughtime.engine import bind
 from throughtime.engine.reference import zone_out
 from throughtime.inspection.recording import Watched
@@ -55,7 +56,7 @@ def singular_values(cell: Watched, row: int = 0, steps: int = 24) -> tuple[Tenso
     if length < 2:
         return torch.zeros(0, dtype=torch.int64), torch.zeros(0, 3)
     at = torch.linspace(1, length - 1, min(steps, length - 1)).round().long()
-    values = torch.stack([torch.linalg.svdvals(jacobian(cell, row, int(t))) for t in at])
+    values = torch.stack([torch.linalg.svdvals(jacobian(cell, row, int(t))) for t in counted(at, "Jacobians")])
     return at, torch.stack([values[:, 0], values.median(1).values, values[:, -1]], 1).cpu()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from throughtime.data.progress import counted
 from throughtime.layers import Recurrent
 
 LEFT = 0.05
@@ -62,7 +63,7 @@ def effective_memory(layer: Recurrent, inputs: Tensor, lengths: Tensor, seed: in
     plain = layer(inputs, lengths=lengths)[0][rows, last]
     distances = _distances(least)
     moved = []
-    for distance in distances.tolist():
+    for distance in counted(distances.tolist(), "distances"):
         changed = inputs.clone()
         at = last - distance
         # Another step's input; where that is the same one, its neighbour's.

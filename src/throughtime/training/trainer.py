@@ -83,6 +83,7 @@ class Trainer(Generic[BatchT]):
         evaluate: Called with the model in evaluation mode; None: no validation.
         observers: Hear of every step.
         watch: Measure the gradient of every recurrent layer, too.
+        unit: What the tokens of a batch are, for people.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class Trainer(Generic[BatchT]):
         evaluate: Callable[[], Evaluation] | None = None,
         observers: Sequence[Observer] = (),
         watch: bool = False,
+        unit: str = "tokens",
     ) -> None:
+        self.unit = unit
         self.model, self.source, self.plan, self.folder = model, source, plan, Path(folder)
         self.evaluate, self.observers, self.watch = evaluate, observers, watch
         self.optimiser = make_optimiser(plan.optimiser, model.parameters(), plan.lr, plan.weight_decay, plan.momentum)

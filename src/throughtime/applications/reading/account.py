@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from throughtime.applications.task import Table, figure
+from throughtime.applications.task import Table
+from throughtime.console import cut
 from throughtime.errors import UserError
+from throughtime.figures import figure
 from throughtime.files import write_json
 from throughtime.plain import parse_object, read_text
 from throughtime.schema import checked_json
@@ -208,9 +210,11 @@ def of_guess(guess: Guess) -> str:
 
     Example:
         >>> of_guess(Guess("accuracy", 62.5, "always saying 'good'", higher=True))
-        "accuracy 62.5000 by always saying 'good', on the validation data"
+        "accuracy 62.5 % by always saying 'good', on the validation data"
     """
-    return f"{guess.figure.replace('_', ' ')} {figure(guess.value)} by {guess.how}, on the validation data"
+    return (
+        f"{guess.figure.replace('_', ' ')} {figure(guess.figure, guess.value)} by {guess.how}, on the validation data"
+    )
 
 
 def _of_part(name: str, part: Part) -> str:
@@ -232,4 +236,4 @@ def _some(lines: Sequence[str], most: int) -> list[str]:
 
 
 def _cut(line: str, width: int = WIDTH) -> str:
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+    return cut(in_line(line), width)

@@ -22,6 +22,8 @@ class Readable(Generic[ExampleT]):
 
     unit: str = "steps"
     """What ``size`` counts, as a run tells the lengths of its examples."""
+    trained: str = ""
+    """What the ``tokens`` of a batch count, for the rate of training; default: the unit."""
     chance: ClassVar[float | None] = None
     """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
 

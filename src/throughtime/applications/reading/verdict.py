@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.applications.reading.account import Guess, read_account
+from throughtime.figures import figure
 from throughtime.training import Progress
 from throughtime.training.metrics import best_of, read_metrics
 
@@ -18,7 +19,7 @@ def hardly_learnt(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
 
     Example:
         >>> hardly_learnt(Guess("accuracy", 60.0, "always saying 'a'", higher=True), {"accuracy": 55.0})[0]
-        "hardly learnt: validation accuracy 55, and always saying 'a' gives 60; what helps: more passes (--epochs), ...
+        "hardly learnt: validation accuracy 55.0 %, and always saying 'a' gives 60.0 %; what helps: ...
         >>> hardly_learnt(Guess("accuracy", 60.0, "always saying 'a'", higher=True), {"accuracy": 75.0})
         []
     """
@@ -30,7 +31,7 @@ def no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
 
     Example:
         >>> no_better(Guess("word_error", 100.0, "hearing nothing", higher=False), {"word_error": 120.0})
-        ['no better than guessing: word error 120, and hearing nothing gives 100']
+        ['no better than guessing: word error 120.0 %, and hearing nothing gives 100.0 %']
     """
     return [f"no better than guessing: {worse}" for worse in _no_better(guess, figures)]
 
@@ -39,7 +40,8 @@ def _no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
     value = None if guess is None else figures.get(guess.figure)
     if guess is None or value is None or guess.beaten(value):
         return []
-    return [f"{guess.figure.replace('_', ' ')} {value:.4g}, and {guess.how} gives {guess.value:.4g}"]
+    got, guessed = (figure(guess.figure, float(number)) for number in (value, guess.value))
+    return [f"{guess.figure.replace('_', ' ')} {got}, and {guess.how} gives {guessed}"]
 
 
 def fitted(figures: Mapping[str, Any]) -> list[str]:

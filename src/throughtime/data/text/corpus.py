@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from throughtime.data.batches import Ids
+from throughtime.data.progress import report
 from throughtime.data.text.files import END, Pieces, Texts, line_ends, lines, place_cut, split_at, split_lines
 from throughtime.data.text.tokenizer import Tokenizer, Unit
 from throughtime.errors import UserError
@@ -150,6 +151,7 @@ def encode_to_file(pieces: Iterable[str | None], tokenizer: Tokenizer, path: Pat
             unknown += ids.count(tokenizer.unk)
             tokens += len(ids)
             yield np.asarray(ids, dtype=kind).tobytes()
+        report(characters, None, "characters")
 
     write_chunks(path, (b"".join(encode(group)) for group in _groups(pieces)))
     return TokenFile(path, wide, tokens, characters, unknown)

@@ -21,6 +21,7 @@ from throughtime.applications.task import Report
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import FASTA, GENBANK, read_fasta, read_genome
 from throughtime.data.dna.sequences import read_sequences
+from throughtime.data.progress import report
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
@@ -131,7 +132,7 @@ class DnaClasses(Application[DnaExample]):
     ) -> Iterator[Prediction]:
         for begin in range(0, len(found), ROWS):
             yield from self._show(model, found[begin : begin + ROWS], options)
-            self.progress(min(begin + ROWS, len(found)), len(found), "sequences")
+            report(min(begin + ROWS, len(found)), len(found), "sequences")
 
     def _show(
         self, model: Classifier, found: Sequence[tuple[str, Codes]], options: SequenceOptions

@@ -19,7 +19,7 @@ from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import Count
 from throughtime.applications.options import Drawn, Written
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.task import Progress, Report, Table, no_progress
+from throughtime.applications.task import Report, Table
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.codons import BACTERIAL, genetic_code, open_frames
 from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
@@ -123,7 +123,7 @@ class DnaRegions(Application[DnaExample]):
         held_out = list(pieces(examples))
         sequences, lengths = [piece.codes for piece in held_out], [len(piece.codes) for piece in held_out]
         with torch.no_grad():
-            computed = list(compute_windows(model.log_probs, sequences, no_progress))
+            computed = list(compute_windows(model.log_probs, sequences))
         tried = []
         for lift in LIFTS:
             courses = zip(held_out, follow(computed, lengths, lift, self.code), strict=True)
@@ -135,8 +135,8 @@ class DnaRegions(Application[DnaExample]):
         return Evaluation(1.0 - hits.mcc, {**figures, "lift": lift})
 
     @torch.no_grad()
-    def _follow(self, model: StrandTagger, codes: Codes, progress: Progress) -> Course:
-        computed = compute_windows(model.log_probs, [codes], progress)
+    def _follow(self, model: StrandTagger, codes: Codes) -> Course:
+        computed = compute_windows(model.log_probs, [codes])
         return follow(computed, [len(codes)], float(model.lift), self.code)[0]
 
     def evaluate(self, model: StrandTagger, examples: Sequence[DnaExample], options: RegionOptions) -> Report:
@@ -147,7 +147,7 @@ class DnaRegions(Application[DnaExample]):
         strands = np.zeros((3, 3), dtype=np.int64)
         framed, sure, right = 0, list[Tensor](), list[Tensor]()
         for piece in pieces(examples):
-            course = self._follow(model, piece.codes, no_progress)
+            course = self._follow(model, piece.codes)
             found = label_bases(len(piece.codes), regions_of(course))
             hits = Hits.count(piece.labels > 0, found > 0)
             total += hits
@@ -221,7 +221,7 @@ class DnaRegions(Application[DnaExample]):
         for number, record in enumerate(records):
             if options.out is not None:
                 check_name(options.out, record.name, record.where)
-            course = self._follow(model, record.codes, self.progress)
+            course = self._follow(model, record.codes)
             regions = regions_of(course)
             found += [(record.name, len(record.codes), region) for region in regions]
             if options.picture is not None and number == 0:

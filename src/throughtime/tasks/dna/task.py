@@ -158,12 +158,10 @@ class Dna(Application[DnaExample]):
 
     def predict(self, model: Any, lines: Sequence[str], options: Any) -> list[Prediction]:
         """Of letters in lines."""
-        self.part.progress = self.progress
         return self.part.predict(model, lines, options)
 
     def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """Of every record of a file."""
-        self.part.progress = self.progress
         yield from self.part.predict_file(model, path, options)
 
     def predict_items(self, model: Any, items: Sequence[Any], options: Any) -> list[Prediction]:
@@ -173,5 +171,4 @@ class Dna(Application[DnaExample]):
             if not isinstance(item, str | Path):
                 raise UserError(f"input {number}: expected letters of DNA, or a path, got a {type(item).__name__}")
             found.append(Path(item) if "." in str(item) else item)
-        self.part.progress = self.progress
         return self.part.predict_items(model, found, options)

@@ -17,9 +17,10 @@ from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.task import Report
-from throughtime.data.examples import Examples
+from throughtime.data.examples import Judged
 from throughtime.data.music.tunes import PITCHES, Tune, best_scale, pitch_of, read_notes
 from throughtime.data.parts import check_there
+from throughtime.data.progress import report
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
@@ -115,6 +116,7 @@ class Music(Application[TuneExample]):
         keys = vocabulary["model"] == "keys"
         self.kind: MusicKind = Keys(settings, vocabulary) if keys else EventModel(settings, vocabulary)
         self.drawing, self.unit = self.kind.drawing, self.kind.unit
+        self.trained = f"{self.kind.step}s"
 
     @classmethod
     def find(cls, paths: Sequence[Path], settings: MusicSettings) -> dict[str, list[Path]]:
@@ -189,9 +191,9 @@ class Music(Application[TuneExample]):
         """Tunes moved at random, if the settings say so."""
         return self.kind.batch(examples, moved=True)
 
-    def in_batches(self, examples: Sequence[TuneExample]) -> Examples[TuneExample, Any]:
+    def in_batches(self, examples: Sequence[TuneExample]) -> Judged[TuneExample, Any]:
         """Few tunes together, which may be long."""
-        return Examples(examples, self.batch, self.size, TOGETHER)
+        return Judged(examples, self.batch, self.size, TOGETHER)
 
     @torch.no_grad()
     def validate(self, model: Any, examples: Sequence[TuneExample]) -> Evaluation:
@@ -224,7 +226,7 @@ class Music(Application[TuneExample]):
         if len(examples) > 1 and (options.picture or options.out):
             raise UserError(f"{path}: expected one tune for --picture or --out, got {len(examples)}")
         for number, example in enumerate(examples, 1):
-            self.progress(number, len(examples), "tunes")
+            report(number, len(examples), "tunes")
             yield self._predict(model, example, options)
 
     def predict_items(self, model: Any, items: Sequence[Any], options: TuneOptions) -> list[Prediction]:

@@ -16,6 +16,7 @@ from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Drawn, Explained, Ranked, Searched
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
+from throughtime.data.progress import report
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.words import pad
 from throughtime.decoding import LARGEST_ALPHA, Beam, Hypothesis, beam_search, greedy
@@ -130,6 +131,7 @@ class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
             width: Of the beam; None: the likeliest token at every step, which is quicker than a beam of 1.
         """
         found: list[list[Hypothesis]] = [[]] * len(sources)
+        done = 0
         for chosen in _alike([len(source) for source in sources]):
             lengths = [len(sources[i]) for i in chosen]
             decoder = model.decoding(pad([sources[i] for i in chosen]), torch.tensor(lengths))
@@ -141,6 +143,8 @@ class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
                 results = beam_search(decoder, beam, eos=self.eos, never=self.never, length=most)
             for i, result in zip(chosen, results, strict=True):
                 found[i] = result
+            done += len(chosen)
+            report(done, len(sources), "inputs")
         return found
 
     @torch.no_grad()

@@ -90,6 +90,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
     vocabulary_type: ClassVar[Any] = Sounds
     suffixes = (".dict",)
     unit = "letters"
+    trained = "sounds"
     eos = 0
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:

@@ -71,7 +71,7 @@ class Translation(PairApplication[Sentences, str]):
     summary: ClassVar[str] = "translator, from two line-aligned files or a table"
     settings_type: ClassVar[type[TranslationSettings]] = TranslationSettings
     example_type: ClassVar[type[Any]] = Sentences
-    unit = "words"
+    unit, trained = "words", "tokens"
     vocabulary_type: ClassVar[Any] = Languages
     eos = Tokenizer.eos
     never = (Tokenizer.unk,)

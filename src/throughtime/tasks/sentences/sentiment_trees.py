@@ -99,6 +99,7 @@ class _Judged(NamedTuple):
 class SentimentTrees(Application[Tree]):
     """Sentiment, or any other label, of every node of a tree: constituents in brackets, or dependency heads."""
 
+    trained = "words"
     name = "sentiment-trees"
     unit = "nodes"
     summary = "classifier of every node of a parsed sentence, such as its sentiment: labels, drawn as a tree"

@@ -18,6 +18,7 @@ from throughtime.applications.folder.learnt import Closed, Real
 from throughtime.applications.memory import is_spilled
 from throughtime.applications.settings import option
 from throughtime.data.notes import note
+from throughtime.data.progress import counted
 from throughtime.data.speech.audio import Audio, Samples, Stretch, audio_info
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
 from throughtime.data.speech.recordings import read_recordings
@@ -209,7 +210,7 @@ def statistics(train: Sequence[SpeechExample], bank: FilterBank) -> tuple[Frames
     """Mean and deviation of every band over at most :data:`LEARNT` seconds of sound."""
     every = max(1, round(sum(example.seconds for example in train) / LEARNT))
     count, total, squares = 0, np.zeros(bank.mels), np.zeros(bank.mels)
-    for example in train[::every]:
+    for example in counted(train[::every], "recordings"):
         frames = bank.frames(Audio(Path(example.audio), example.stretch).blocks(bank.rate)).astype(np.float64)
         count, total, squares = count + len(frames), total + frames.sum(0), squares + (frames**2).sum(0)
     count = max(1, count)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from throughtime.applications.task import Progress
+from throughtime.data.progress import report
 from throughtime.data.speech.audio import Audio
 from throughtime.data.speech.filterbank import FilterBank, Frames
 from throughtime.decoding.ctc import CTCHypothesis, ctc_align
@@ -146,9 +146,7 @@ class Listener:
     bank: FilterBank
     normalise: Callable[[Frames], Tensor]
 
-    def hear(
-        self, audio: Audio, search: Search, *, block: float, progress: Progress, keep: bool = False
-    ) -> Iterator[Heard]:
+    def hear(self, audio: Audio, search: Search, *, block: float, keep: bool = False) -> Iterator[Heard]:
         """What is heard so far, after every block of sound and at the end.
 
         A one-way model hears as the sound comes; a bidirectional one has all to say at the end.
@@ -157,7 +155,6 @@ class Listener:
             audio: The recording.
             search: Is given what the model hears.
             block: Seconds of a block.
-            progress: Is told how far it has come.
             keep: Keep the spectrogram and the probabilities; memory then grows with the recording.
 
         Raises:
@@ -170,7 +167,7 @@ class Listener:
             if keep:
                 heard.frames.append(frames)
             heard.seconds += len(frames) * self.bank.shift
-            progress(heard.seconds, total, "seconds")
+            report(heard.seconds, total, "seconds")
             heard.take(reader.push(self.normalise(frames)), keep)
             yield heard
         if not heard.seconds:

@@ -86,9 +86,8 @@ class Speech(Application[SpeechExample]):
     vocabulary_type: ClassVar[Any] = Learnt
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
-    unit = "frames of 10 ms"
-    predicting = SpeechOptions
-    judging = JudgingOptions
+    unit, trained = "frames of 10 ms", "frames"
+    predicting, judging = SpeechOptions, JudgingOptions
 
     def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -324,7 +323,7 @@ class Speech(Application[SpeechExample]):
         search = self._searches(options, options.nbest)()
         keep = options.picture is not None or (options.explain and not isinstance(search, GreedySearch))
         listener = Listener(model, self.bank, self.normalise)
-        return listener.hear(audio, search, block=block, progress=self.progress, keep=keep)
+        return listener.hear(audio, search, block=block, keep=keep)
 
     def _searches(self, options: SearchOptions, nbest: int = 1) -> Callable[[], Search]:
         """What begins a search of the kind that is asked for: the best path, unless something else is."""

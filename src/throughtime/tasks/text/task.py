@@ -313,7 +313,8 @@ def _trainer(run: ModelFolder) -> Trainer[TokenBatch]:
             found = figures(model, held_out, valid)
             return Evaluation(found["nats_per_token"], found)
 
-    return Trainer(model, source, settings.plan(), run.folder, evaluate)
+    unit = {"bytepairs": "byte pairs"}.get(settings.unit, settings.unit)
+    return Trainer(model, source, settings.plan(), run.folder, evaluate, unit=unit)
 
 
 def _check_size(data: dict[str, TokenFile], settings: TextSettings, tokenizer: Tokenizer) -> None:

@@ -20,6 +20,7 @@ from throughtime.applications.options import Drawn, Explained, Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report, Table
 from throughtime.data.classes import class_folders
+from throughtime.data.progress import counted, report
 from throughtime.data.ragged import RaggedBatch
 from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
@@ -136,7 +137,7 @@ class VideoActions(Application[ClipExample]):
             learnt |= learn_points(train, settings.dims)
         check_kind(train, of_points, learnt.get("numbers", 0))
         scale = learnt["scales"][0] if of_points else 1.0
-        stills = np.stack([without_time(example, settings, scale) for example in train])
+        stills = np.stack([without_time(example, settings, scale) for example in counted(train, "clips")])
         of = np.array(labels.ids(example.label for example in train))
         means = [stills[of == number].mean(0).round(4).tolist() for number in range(len(labels))]
         return {**learnt, "means": means}
@@ -277,6 +278,7 @@ class VideoActions(Application[ClipExample]):
                     title = (short_name(sequence.where), describe_model(self.name, self.settings))
                     draw_points(options.picture, sequence.points, self.settings.dims, window, *title)
                 yield show_points(sequence, window, options)
+            report(begin + len(group), len(found), "sequences")
 
     def _of_film(self, model: Classifier, film: Film, where: str, options: ActionOptions) -> Prediction:
         """Frames in memory are read as those of a video, so that they look the same."""
@@ -290,7 +292,7 @@ class VideoActions(Application[ClipExample]):
         samples, windows, fps = Samples(), [], self.settings.fps
         for group in groups(windows_of(iter(clip), self.vocabulary["window"]), TOGETHER):
             windows += self._judge_windows(model, group, fps)
-            self.progress(windows[-1].end, clip.seconds, "seconds")
+            report(windows[-1].end, clip.seconds, "seconds")
             if options.picture is not None:
                 for begin, frames in group:
                     samples.add(begin, frames)
