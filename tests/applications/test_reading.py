@@ -101,7 +101,7 @@ def test_a_run_no_better_than_guessing_says_so_at_its_end_and_in_predict(
     accuracy = run.outcome.figures["accuracy"] if run.outcome else 0
     (line,) = run.cautions
     assert line in told[-2]
-    assert line.startswith(f"hardly learnt: validation accuracy {accuracy:.4g}, and always saying ")
+    assert line.startswith(f"hardly learnt: validation accuracy {accuracy:.1f} %, and always saying ")
     assert cli(["predict", str(tmp_path / "run"), "--line", "a film", "--line", "a book"]) == 0
     assert capsys.readouterr().err == f"throughtime: {tmp_path / 'run'}: {line}\n"
 
