@@ -285,7 +285,7 @@ def _faults(figure: Figure) -> Iterator[str]:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
-    monkeypatch.setattr(pictures, "DPI", 40)  # faster; nothing that is looked at hangs on it
+    monkeypatch.setattr(pictures, "DPI", 100)  # that which a figure is measured at: letters are as wide as drawn
     return Drawn(monkeypatch)
 
 

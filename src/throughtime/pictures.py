@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -36,6 +37,8 @@ FONTS = (
 """Where letters are looked for, one after the other; what a machine lacks of them is passed over."""
 LABEL = 40
 """Letters of a label in a legend or at a tick."""
+BESIDE = 16
+"""Letters of a line beside the axes."""
 LACKING = 12
 """Letters that no font has, named in a picture's note at most."""
 
@@ -110,11 +113,17 @@ def tidy(axes: Any) -> None:
 
 
 def mark_level(axes: Any, height: float, label: str) -> None:
-    """A grey line across, which says at its right end what it stands for."""
+    """A grey line across, which says beside the axes, where no curve runs, what it stands for."""
     axes.axhline(height, color="0.4", lw=1, zorder=1)
-    place = ((1, height), (-4, 3), ("axes fraction", "data"), "offset points")
-    text = axes.annotate(label, *place, ha="right", va="bottom", fontsize=8, color="0.3")
-    text.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.5})
+    place = ((1, height), (4, 0), ("axes fraction", "data"), "offset points")
+    axes.annotate(textwrap.fill(label, BESIDE), *place, ha="left", va="center", fontsize=8, color="0.3")
+
+
+def whole_steps(axis: Any) -> None:
+    """Ticks at whole numbers alone: there is no half a step."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def save_figure(figure: Figure, path: Path) -> None:

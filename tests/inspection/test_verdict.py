@@ -70,7 +70,8 @@ def test_a_half_life_is_as_exact_as_its_curve_in_a_figure_and_a_page(norms: torc
     found = curve(norms)
     assert found.by_distance().half_life_told() == told
     label = draw_gradients([found]).axes[0].get_legend().get_texts()[0].get_text()
-    assert label == f"layer 1: half-life {told} (steps)"
+    words = {"none: it turns": "no half-life: it turns", "does not halve": "does not halve", "–": "no half-life"}
+    assert label == f"layer 1: {words.get(told, f'half-life {told} steps')}"
     assert f"<td>{told}</td>" in _table([{"half-life": found.by_distance().half_life_told()}])
 
 

@@ -14,7 +14,7 @@ from throughtime.inspection.memory import LEFT, Memory
 from throughtime.inspection.numbers import layers_of
 from throughtime.inspection.recording import Watched
 from throughtime.inspection.verdict import GROWN, LOST, first_norm
-from throughtime.pictures import line_style, mark_level, new_figure, tidy
+from throughtime.pictures import line_style, mark_level, new_figure, tidy, whole_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def draw_gradients(flows: Sequence[Flow], *title: str) -> Figure:
         curve, style = flow.by_distance(), line_style(number)
         at, first = curve.there.nonzero().squeeze(1), first_norm(flow)
         shares = curve.norms[curve.there] / first if first > 0 else curve.norms[curve.there]
-        told = f": half-life {curve.half_life_told()} (steps)" if flow.tells_distance else ""
+        told = f": {curve.half_life_in_words()}" if flow.tells_distance else ""
         axes.plot(at.numpy(), shares.numpy(), label=f"{flow.cell.name}{told}", **style)
         if len(shares):
             lowest, highest = min(lowest, float(shares.min())), max(highest, float(shares.max()))
@@ -54,7 +54,7 @@ def draw_gradients(flows: Sequence[Flow], *title: str) -> Figure:
     mark_level(axes, LOST, "1 %: vanished below")
     if highest > GROWN / 10:
         mark_level(axes, GROWN, f"{GROWN:.0f} times: explodes above")
-    _whole_steps(axes.xaxis)
+    whole_steps(axes.xaxis)
     axes.set_xlabel("distance t − s (steps)")
     axes.set_ylabel("size of the gradient (share of the nearest)")
     tidy(axes)
@@ -75,7 +75,7 @@ def draw_singular_values(cells: Sequence[tuple[str, Tensor, Tensor]], *title: st
         axes.set_title(name, fontsize=9, loc="left")
         axes.set_ylabel("singular value (factor)")
         tidy(axes)
-    _whole_steps(panels[-1].xaxis)
+    whole_steps(panels[-1].xaxis)
     panels[-1].set_xlabel("place in the sequence (step)")
     return figure
 
@@ -128,7 +128,7 @@ def _name_steps(axes: Any, names: Sequence[str], begin: int, end: int) -> None:
             label.set_rotation(0 if len(name) <= LETTERS else 90)
         axes.set_xlabel(f"what is read (steps {begin} – {end - 1})", fontsize=8)
     else:
-        _whole_steps(axes.xaxis)
+        whole_steps(axes.xaxis)
         axes.set_xlabel("place in the sequence (step)", fontsize=8)
 
 
@@ -155,7 +155,7 @@ def draw_memory(memories: Mapping[str, Memory], *title: str) -> Figure:
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, LEFT / 5), max(high, 3.0))
     mark_level(axes, LEFT, f"{100 * LEFT:.0f} %: forgotten below")
-    _whole_steps(axes.xaxis)
+    whole_steps(axes.xaxis)
     axes.set_xlabel("from the changed input to the output (steps)")
     axes.set_ylabel("how far the output moves\n(share of the last input's effect)")
     tidy(axes)
@@ -180,7 +180,7 @@ def draw_history(history: History, *title: str) -> Figure:
     clipped.set_ylabel("clipped so far\n(% of steps)")
     clipped.set_ylim(-4, 104)
     clipped.set_xlabel("training (step)")
-    _whole_steps(clipped.xaxis)
+    whole_steps(clipped.xaxis)
     for axes in panels:
         tidy(axes)
         if history.diverged is not None:
@@ -196,10 +196,3 @@ def draw_history(history: History, *title: str) -> Figure:
             va="top",
         ).set_fontsize(8)
     return figure
-
-
-def _whole_steps(axis: Any) -> None:
-    """There is no half a step."""
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_major_locator(MaxNLocator(integer=True))

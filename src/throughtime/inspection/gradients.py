@@ -138,6 +138,19 @@ class Curve:
             return f"{_short(low)} – {_short(high)}"
         return f"{'about ' if high > STEADY * low else ''}{_short(whole.half_life)}"
 
+    def half_life_in_words(self) -> str:
+        """The same as a figure's legend says it.
+
+        Example:
+            >>> steps, ones = torch.arange(40).double(), torch.ones(40)
+            >>> [Curve(norms, ones).half_life_in_words() for norms in (0.8**steps, 1.1**steps, (steps - 20).abs() + 1)]
+            ['half-life 3.1 steps', 'does not halve', 'no half-life: it turns']
+        """
+        told = self.half_life_told()
+        if told.startswith("none"):
+            return f"no half-life{told.removeprefix('none')}"
+        return f"half-life {told} steps" if any(map(str.isdigit, told)) else told.replace("–", "no half-life")
+
     def _fit(self, there: Tensor) -> Decay:
         at = there.nonzero().squeeze(1).double()
         if len(at) < 2:

@@ -23,7 +23,7 @@ from throughtime.errors import listed
 from throughtime.inspection import Flow, gradients_through_time, record
 from throughtime.inspection.verdict import LOST, first_norm
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput, WordInputConfig
-from throughtime.pictures import line_style, mark_level, new_figure, save_figure, tidy
+from throughtime.pictures import line_style, mark_level, new_figure, save_figure, tidy, whole_steps
 from throughtime.tasks.memory.grammar import VERBS, Agreement, sentence
 from throughtime.tasks.memory.settings import MadeSettings
 from throughtime.training import Evaluation
@@ -183,7 +183,7 @@ class AgreementTask(Application[Agreement]):
             flow = found.application.flow(found.model, found.test)
             curve = flow.by_distance()
             left.plot([row[0] for row in rows], [row[1] for row in rows], label=cell, **line_style(number))
-            label = f"{cell}: half-life {curve.half_life_told()} (steps)"
+            label = f"{cell}: {curve.half_life_in_words()}"
             right.plot((curve.norms / first_norm(flow)).numpy(), label=label, **line_style(number))
             never = [float(row[3]) for row in rows]
             summary.append([cell, float(rows[-1][1]), never[-1], sum(never) / len(never)])
@@ -218,12 +218,15 @@ class AgreementTask(Application[Agreement]):
 
 
 def _label(left: Any, right: Any, longest: int) -> None:
+    for axes in (left, right):
+        whole_steps(axes.xaxis)
     left.set_xlabel("between noun and verb (words)")
     left.set_ylabel("right forms (%)")
     left.set_ylim(0, 102)
     mark_level(left, 50, "guessing: 50")
     right.axvline(longest, color="0.5", lw=0.8)
-    right.annotate("the noun", (longest, 1), (-4, -4), ("data", "axes fraction"), "offset points", ha="right", va="top")
+    place = ((longest, 1), (-4, -4), ("data", "axes fraction"), "offset points")
+    right.annotate("the noun", *place, ha="right", va="top", fontsize=8, color="0.3")
     right.set_yscale("log")
     low, high = right.get_ylim()
     right.set_ylim(min(low, LOST / 2), max(high, 3.0))

@@ -292,7 +292,7 @@ class Speech(Application[SpeechExample]):
         audio.name = name
         *_, heard = self._hear(model, audio, options, FILE_BLOCK)
         found = self._show(audio, heard, options)
-        return replace(found, shown=Text(f"{name}  ", "dim").append_text(found.shown))
+        return replace(found, shown=Text.assemble((f"{name}  ", "dim"), found.shown))
 
     def predict_items(self, model: CTCModel, items: Sequence[Any], options: SpeechOptions) -> list[Prediction]:
         """What is said in recordings: paths, or pairs of a waveform and its rate."""
@@ -343,7 +343,7 @@ class Speech(Application[SpeechExample]):
         texts = [self.text(found.symbols) for found in hypotheses]
         several: list[Hypothesis] | None = None
         times: list[Said] | None = None
-        shown = Text(texts[0]) if texts[0] else Text("(nothing)", "dim")
+        shown = Text.assemble(texts[0] or ("(nothing)", "dim"))
         if options.nbest > 1:
             several = [
                 Hypothesis(text, found.score, found.acoustic, found.language)

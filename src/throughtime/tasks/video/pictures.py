@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.pictures import COLOURS, new_figure, save_figure
+from throughtime.pictures import COLOURS, new_figure, save_figure, whole_steps
 from throughtime.tasks.video.windows import Window, overall
 
 FRAMES = 12
@@ -93,8 +93,6 @@ def _draw_classes(axis: Any, windows: Sequence[Window]) -> None:
 
 def draw_points(path: Path, points: Sequence[Sequence[float]], dims: int, window: Window, *title: str) -> None:
     """The way of every key point, the more attention a step gets the larger, and below it the attention over time."""
-    from matplotlib.ticker import MaxNLocator
-
     told = f"{window.label} {100 * window.chances[window.label]:.1f} %"
     figure = new_figure(7, 7.5, told, *title)
     way, time = figure.subplots(2, 1, height_ratios=[4, 1])
@@ -111,9 +109,9 @@ def draw_points(path: Path, points: Sequence[Sequence[float]], dims: int, window
     way.set_xlabel("x (as in the data)" if dims > 1 else "time (step)")
     way.set_ylabel("y (as in the data, downwards)" if dims > 1 else "value (as in the data)")
     bar = figure.colorbar(dots, ax=way, label="time (step); the larger a dot, the more attention")
-    bar.locator = MaxNLocator(integer=True)
+    whole_steps(bar.ax.yaxis)
     time.bar(steps, attention, color=COLOURS[2])
     time.set_ylabel("attention\n(1 = even)")
     time.set_xlabel("time (step)")
-    time.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_steps(time.xaxis)
     save_figure(figure, path)
