@@ -250,7 +250,11 @@ def _make(folder: Path, files: dict[str, str]) -> Path:
             "expected at least two labels, got only 'a'",
         ),
         ({"x.csv": "a,1,2\nb,3,x\n"}, "x.csv", "x.csv:2: expected a number in column 3, got 'x'"),
-        ({"x.csv": "1,2\n3,4\n"}, "x.csv", "x.csv:1: expected a class, got none"),
+        (
+            {"x.csv": "1,2\n3,4\n"},
+            "x.csv",
+            "x.csv:1: expected a class, got none in any row; a table of numbers is no video",
+        ),
     ],
 )
 def test_bad_data_to_train_on(call: Any, tmp_path: Path, files: dict[str, str], given: str, message: str) -> None:

@@ -19,6 +19,8 @@ from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_g
 from throughtime.data.dna.intervals import Region, check_name, read_intervals, write_intervals
 from throughtime.data.notes import Notes, noting
 from throughtime.errors import UserError
+from throughtime.tasks.dna.examples import DnaSettings
+from throughtime.tasks.dna.task import Dna
 
 LETTERS = "".join(random.Random(0).choices("ACGT", k=60))
 
@@ -190,6 +192,43 @@ def test_a_part_on_another_sequence_is_counted_and_left_out(tmp_path: Path) -> N
     assert record.regions == [Region(0, 4, 1, 0), Region(20, 29, 1, 2), Region(50, 54, -1, 0), Region(40, 43, 1, 0)]
     why = "a part of a CDS that lies on another sequence; its frame counts it"
     assert notes.left_out == {why: [f"{tmp_path}/a.gb: record one.1 AB1.1[{at}](+)" for at in ("10:41", "0:2")]}
+
+
+def test_parts_in_an_order_are_joined_only_where_they_make_codons(tmp_path: Path) -> None:
+    places = {"order(1..4,11..15)": {}, "order(21..24,31..34)": {}, "order(41..44,51..54)": {"codon_start": "3"}}
+    record, notes = genbank(tmp_path / "a.gb", places)
+    assert record.regions == [Region(0, 4, 1, 0), Region(10, 15, 1, 1), Region(40, 44, 1, 1), Region(50, 54, 1, 2)]
+    assert [line.rpartition(": ")[2] for line in notes.taken] == [
+        "an order tells of no joining; its parts are read as joined, for they make whole codons"
+    ] * 2
+    ((why, (where,)),) = notes.left_out.items()
+    assert why == "a CDS whose parts are an order, not joined, and make no whole codons"
+    assert "[20:24](+), [30:34](+)" in where
+
+
+WHOLE = f"##gff-version 3\nchr\t.\tCDS\t4\t12\t.\t+\t0\tID=a\n##FASTA\n>chr one\n{LETTERS}\n"
+
+
+@pytest.mark.parametrize("content", [WHOLE, WHOLE.replace("##FASTA\n", ""), WHOLE.replace("##FASTA", "##FASTA\n")])
+def test_gff_that_holds_its_sequences_is_a_genome(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "genomes"
+    folder.mkdir()
+    (folder / "a.gff3").write_text(content)
+    (record,) = read_genome(folder / "a.gff3")
+    assert (record.name, record.header, len(record.codes)) == ("chr", "one", 60)
+    assert record.regions == [Region(3, 12, 1, 0)]
+    assert Dna.find([folder], DnaSettings()) == {"train": [folder / "a.gff3"]}
+    assert [example.regions for example in Dna.read([folder / "a.gff3"], DnaSettings())] == [[(3, 12, 1, 0)]]
+    (folder / "a.fa").write_text(f">chr\n{LETTERS}\n")
+    assert Dna.find([folder], DnaSettings()) == {"train": [folder / "a.fa"]}
+
+
+def test_gff_without_sequences_names_the_fasta_file_that_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "a.gff3").write_text(WHOLE.partition("##FASTA")[0])
+    with pytest.raises(UserError, match=r"a\.gff3: expected sequences under ##FASTA, found none; put them into"):
+        list(Dna.read([tmp_path / "a.gff3"], DnaSettings()))
+    with pytest.raises(UserError, match=r"found no file of a known kind there"):
+        Dna.find([tmp_path], DnaSettings())
 
 
 def test_pseudogenes_of_genbank_do_not_code(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.data.dna.bases import Codes, encode
-from throughtime.data.dna.intervals import INTERVALS, Region, codes_told, read_intervals
+from throughtime.data.dna.intervals import GFF, INTERVALS, Region, begins_fasta, codes_told, read_intervals
 from throughtime.data.notes import leave_out, note
 from throughtime.data.text.files import file_lines
-from throughtime.errors import UserError
+from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 
 BROKEN = {"pseudo", "pseudogene"}
@@ -49,7 +50,8 @@ class Record:
 
 
 def read_genome(path: Path) -> Iterator[Record]:
-    """The records of a GenBank file, or of a FASTA file with the intervals of a file of the same stem beside it.
+    """The records of a GenBank file, of a GFF3 file that holds its sequences, or of a FASTA file with the intervals of
+    a file of the same stem beside it.
 
     Raises:
         UserError: If the file is none of the two, holds nothing, a letter is no base, or a region is not in its
@@ -57,6 +59,8 @@ def read_genome(path: Path) -> Iterator[Record]:
     """
     if path.suffix.lower() in GENBANK:
         yield from _read_genbank(path)
+    elif path.suffix.lower() in GFF:
+        yield from _with_intervals(path, path)
     else:
         beside = intervals_of(path)
         yield from read_fasta(path) if beside is None else _with_intervals(path, beside)
@@ -67,15 +71,29 @@ def intervals_of(path: Path) -> Path | None:
     return next((found for suffix in INTERVALS if (found := path.with_suffix(suffix)).is_file()), None)
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a file is GFF3 that holds its sequences, too, and they stand in no FASTA file of the same name."""
+    if path.suffix.lower() not in GFF or not path.is_file():
+        return False
+    return not any(path.with_suffix(suffix).is_file() for suffix in FASTA) and any(map(begins_fasta, file_lines(path)))
+
+
 def read_fasta(path: Path) -> Iterator[Record]:
-    """The records of a FASTA file.
+    """The records of a FASTA file, or of the part of a GFF3 file that is one.
 
     Raises:
         UserError: If it is none, or a letter is no base; names file and record.
     """
     fasta = extra("Bio.SeqIO.FastaIO", "dna", "reading FASTA")
-    text = iter(file_lines(path))
+    text: Iterator[str] = iter(file_lines(path))
+    if path.suffix.lower() in GFF:
+        text = dropwhile(lambda line: not line.startswith(">"), dropwhile(lambda line: not begins_fasta(line), text))
     first = next((line for line in text if line.strip()), "")
+    if path.suffix.lower() in GFF and not first:
+        raise UserError(
+            f"{path}: expected sequences under ##FASTA, found none; put them into a FASTA file of the same name "
+            f"({listed(FASTA)}) beside it, and name that"
+        )
     if not first.startswith(">"):
         raise UserError(f"{path}: expected FASTA, whose records begin with a line '>name', got {first.strip()[:40]!r}")
     lines = (line for lines in ([first], text) for line in lines)
@@ -154,10 +172,22 @@ def _coding(record: Any, where: str) -> Iterator[Any]:
     for feature in record.features:
         if feature.type != "CDS":
             continue
+        place = f"{where} {str(feature.location)[:80]}"
         if BROKEN & feature.qualifiers.keys() or tags & set(feature.qualifiers.get("locus_tag", ())):
-            leave_out(f"{where} {str(feature.location)[:80]}", "a CDS of a pseudogene (/pseudo, /pseudogene)")
-        else:
+            leave_out(place, "a CDS of a pseudogene (/pseudo, /pseudogene)")
+        elif getattr(feature.location, "operator", "join") != "order":
             yield feature
+        elif _is_whole(feature):
+            note(f"{place}: an order tells of no joining; its parts are read as joined, for they make whole codons")
+            yield feature
+        else:
+            leave_out(place, "a CDS whose parts are an order, not joined, and make no whole codons")
+
+
+def _is_whole(feature: Any) -> bool:
+    """Whether what a feature's parts hold together, from the first codon on, ends with a codon."""
+    first = feature.qualifiers.get("codon_start", ["1"])[0]
+    return first in ("1", "2", "3") and (len(feature.location) - int(first) + 1) % 3 == 0
 
 
 def _parts(feature: Any, where: str, own: Collection[str]) -> Iterator[Region]:

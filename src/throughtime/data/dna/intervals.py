@@ -105,10 +105,15 @@ def read_intervals(path: Path) -> Intervals:
     return found
 
 
+def begins_fasta(line: str) -> bool:
+    """Whether what follows in a GFF3 file are its sequences."""
+    return line.rstrip() == "##FASTA" or line.startswith(">")
+
+
 def _columns(path: Path, least: int, kind: str) -> Iterator[tuple[str, list[str]]]:
     for number, line in enumerate(file_lines(path), 1):
         columns = line.rstrip("\r\n").split("\t")
-        if kind == "GFF3" and (line.rstrip() == "##FASTA" or line.startswith(">")):
+        if kind == "GFF3" and begins_fasta(line):
             return
         if not line.strip() or line.startswith("#"):
             continue

@@ -149,10 +149,15 @@ def check_classes(path: Path, labels: Sequence[str]) -> None:
         found = list(dict.fromkeys(parted or labels))
         raise UserError(
             f"{path}: expected a class for every sequence, got {'times or measures' if parted else 'numbers'} where it "
-            f"should stand: {listed(found)}; a table of numbers is no video: put the class into the row's first cell, "
-            f"or write a step a row under the headings {CLIP}, {FRAME} and {LABEL}"
+            f"should stand: {listed(found)}; {NO_VIDEO}"
         )
 
+
+NO_VIDEO = (
+    "a table of numbers is no video, and no task learns from one without classes: put the class of a sequence of key "
+    f"points into its row's first cell, or write a step a row under the headings {CLIP}, {FRAME} and {LABEL}"
+)
+"""What helps where a table has no classes."""
 
 INDEX, TIME = "counts the rows", "tells a time"
 

@@ -20,6 +20,7 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Report
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import FASTA, GENBANK, read_fasta, read_genome
+from throughtime.data.dna.intervals import GFF
 from throughtime.data.dna.sequences import read_sequences
 from throughtime.data.progress import report
 from throughtime.data.vocabulary import Vocabulary
@@ -122,7 +123,7 @@ class DnaClasses(Application[DnaExample]):
         kind = path.suffix.lower()
         if kind in FASTA:
             return [(record.name, record.codes) for record in read_fasta(path)]
-        if kind in GENBANK:
+        if kind in (*GENBANK, *GFF):
             return [(record.name, record.codes) for record in read_genome(path)]
         read = read_sequences(path, self.settings.text_column, self.settings.label_column, self.settings.header)
         return [(sequence.name, sequence.codes) for sequence in read]

@@ -12,7 +12,7 @@ from throughtime.applications.classification import ClassSettings
 from throughtime.applications.settings import option
 from throughtime.data.dna.bases import Codes, decode, encode
 from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, read_genome
-from throughtime.data.dna.intervals import Region
+from throughtime.data.dna.intervals import GFF, Region
 from throughtime.data.dna.sequences import KINDS, LabelledSequence, read_sequences
 from throughtime.errors import UserError, listed
 from throughtime.layers import PoolingName
@@ -105,7 +105,7 @@ class DnaExample:
 
 def is_genome(path: Path) -> bool:
     """Whether a file holds genomes with their regions."""
-    return path.suffix.lower() in GENBANK or intervals_of(path) is not None
+    return path.suffix.lower() in (*GENBANK, *GFF) or intervals_of(path) is not None
 
 
 def read_examples(path: Path, settings: DnaSettings) -> Iterator[DnaExample]:

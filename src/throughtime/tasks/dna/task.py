@@ -14,7 +14,8 @@ from throughtime.applications.options import Labelled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.task import Report
-from throughtime.data.dna.genomes import FASTA, GENBANK
+from throughtime.data.dna.genomes import FASTA, GENBANK, is_whole
+from throughtime.data.dna.intervals import GFF
 from throughtime.data.dna.sequences import KINDS
 from throughtime.errors import UserError
 from throughtime.models import Model
@@ -42,7 +43,7 @@ class Dna(Application[DnaExample]):
     )
     settings_type: ClassVar[type[DataSettings]] = DnaSettings
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
-    kinds: ClassVar[str] = ", ".join((*GENBANK, *KINDS))
+    kinds: ClassVar[str] = f"{', '.join((*GENBANK, *KINDS))}; {', '.join(GFF)} with ##FASTA"
     reads_files: ClassVar[bool] = True
     judging = Labelled
     example_type: ClassVar[type[Any]] = DnaExample
@@ -56,8 +57,8 @@ class Dna(Application[DnaExample]):
 
     @classmethod
     def is_data(cls, path: Path) -> bool:
-        """GenBank, FASTA, and tables; intervals are found beside their FASTA."""
-        return path.is_file() and path.suffix.lower() in (*GENBANK, *KINDS)
+        """GenBank, GFF3 with its sequences, FASTA, and tables; other intervals are found beside their FASTA."""
+        return path.is_file() and (path.suffix.lower() in (*GENBANK, *KINDS) or is_whole(path))
 
     @classmethod
     def read(cls, paths: Sequence[Path], settings: DnaSettings) -> Iterator[DnaExample]:

@@ -19,7 +19,7 @@ from throughtime.data.text.files import file_lines
 from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.clips import Look, clips_of
-from throughtime.data.video.columns import check_classes
+from throughtime.data.video.columns import NO_VIDEO, check_classes
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError, listed, shown
 from throughtime.plain import parse_object
@@ -130,7 +130,10 @@ def _read_clip(file: Path, label: str, settings: VideoSettings) -> Iterator[Clip
 def _read_table(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
     place = str(path.absolute())
     sequences = list(read_points(path, settings.dims * settings.points))
-    check_classes(path, [found.label for found in sequences if found.label])
+    labels = [found.label for found in sequences if found.label]
+    check_classes(path, labels)
+    if sequences and not labels:
+        raise UserError(f"{sequences[0].where}: expected a class, got none in any row; {NO_VIDEO}")
     for found in sequences:
         if not found.label:
             raise UserError(f"{found.where}: expected a class, got none; put one into the row's first cell, or label")
