@@ -144,7 +144,8 @@ def stopped(minutes: float, *given: Any, **options: Any) -> Run:
     clock = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGINT))
     clock.start()
     try:
-        return throughtime.train(*given, **options)
+        run: Run = throughtime.train(*given, **options)
+        return run
     finally:
         clock.cancel()
 

@@ -8,6 +8,7 @@ Train a model of a task, judge it, use it::
 
 - ``train`` and ``load`` give a ``Run``: ``predict``, ``evaluate``, ``sample``, ``score``, ``stream``, ``inspect``,
   ``resume``, ``save``, ``model``, ``settings``, ``history``. What it finds is a ``Prediction`` or a ``Report``.
+- ``train(…, folds=10)`` gives a ``CrossValidation``: a run for every fold, their figures' mean and spread.
 - ``UserError`` says in a line what to mend; ``TrainingDivergedError`` that a training broke off.
 - ``RNN``, ``GRU``, ``LSTM`` stand in for those of ``torch.nn``; ``Recurrent`` is a stack of any cell; ``accelerate``
   replaces the layers of a model of yours, ``decelerate`` puts them back.
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from throughtime._version import __version__
 
 if TYPE_CHECKING:
-    from throughtime.api import Run, load, train
+    from throughtime.api import CrossValidation, Run, load, train
     from throughtime.applications.prediction import Prediction
     from throughtime.applications.task import Report
     from throughtime.applications.text_model import TextModel
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CELLS": "cells",
     "Cell": "cells",
+    "CrossValidation": "api",
     "EngineError": "engine",
     "GRU": "layers",
     "LSTM": "layers",
@@ -66,6 +68,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Cell",
+    "CrossValidation",
     "EngineError",
     "LanguageModel",
     "LanguageModelConfig",

@@ -89,6 +89,13 @@ class ProgressObserver(Observer):
         self.console.print(in_line(line), soft_wrap=True)
 
 
+class BriefObserver(ProgressObserver):
+    """Shows no evaluations: those of many runs, one after the other, would be a wall."""
+
+    def evaluation(self, step: int, evaluation: Evaluation, best: bool) -> None:
+        """Nothing stays."""
+
+
 class Waiting:
     """What is shown of work that takes long: nothing for two seconds, then how far it has come, gone at its end.
 

@@ -54,6 +54,8 @@ class Run:
         self.progress = True
         self._loaded: dict[bool, Trained] = {}
         self._home: weakref.finalize[Any, Any] | None = None
+        self.within: object = None
+        """What lives as long as the run, as its folder lies in the other's."""
 
     # What it is.
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from throughtime.api.progress import ProgressObserver, waiting
-from throughtime.applications.folder.model_folder import ModelFolder
+from throughtime.api.progress import BriefObserver, ProgressObserver, waiting
+from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged
 from throughtime.applications.memory import is_nothing, is_paths
 from throughtime.applications.reading.verdict import at_the_end
+from throughtime.applications.settings import refuse_lacking
 from throughtime.applications.task import Task
 from throughtime.console import VisibleConsole
 from throughtime.data.progress import showing
@@ -34,12 +35,23 @@ class Watching:
         tensorboard: Write TensorBoard events, too.
         watch: Measure the gradient of every recurrent layer, too.
         ends: Signals that end it after the step at hand, with a checkpoint.
+        brief: Leave out what was read, and evaluations.
     """
 
     progress: bool = True
     tensorboard: bool = False
     watch: bool = False
     ends: Sequence[signal.Signals] = CTRL_C
+    brief: bool = False
+
+    def check(self) -> None:
+        """Refuses what cannot be watched, before anything is written.
+
+        Raises:
+            UserError: If a library is missing.
+        """
+        if self.tensorboard:
+            extra("tensorboard", "track", "--tensorboard")
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,66 @@ def begin(
     held: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Trains a task's model into a folder; ``held`` are validation and test data by part."""
-    if watching.tensorboard:  # before anything is written
-        extra("tensorboard", "track", "--tensorboard")
+    watching.check()
+    given = given_data(task, data, settings, held)
+    with waiting("reading", watching.progress):
+        trainer = task.start(given.paths, out, given.options, given.memory)
+    with locked(out):
+        return go_on(task, trainer, out, settings.get("cell"), watching)
+
+
+def prepare_cells(
+    task: Task, data: Any, runs: Mapping[str, Path], settings: Mapping[str, Any], watching: Watching
+) -> list[str]:
+    """Makes the folders of runs that differ in their cell, so that what is refused is before the first is trained.
+
+    Args:
+        task: The task.
+        data: To train on.
+        runs: Folders by cell, all in one; those that are runs already stay, if they can go on.
+        settings: Of all of them.
+        watching: How they are to be watched.
+
+    Returns:
+        The cells whose folders were made; :func:`resume` trains them.
+
+    Raises:
+        UserError: If the data or a setting is bad, or nothing is held out to compare them by; nothing is left behind.
+    """
+    watching.check()
+    missing = {cell: run for cell, run in runs.items() if not (run / "config.json").exists()}
+    for cell in runs.keys() - missing.keys():
+        resumed(runs[cell], task.name, task.settings, {**plain(settings), "cell": cell})
+    out = next(iter(runs.values())).parent
+    with nullcontext(out) if out.exists() else staged(out) as folder, waiting("reading", watching.progress):
+        for cell, run in missing.items():
+            given = given_data(task, data, {**settings, "cell": cell})
+            if task.start(given.paths, folder / run.name, given.options, given.memory).evaluate is None:
+                raise UserError(f"--cell: nothing is held out to compare {listed(runs)} by; train one at a time")
+    return list(missing)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a task is to train on, as it takes it.
+
+    Attributes:
+        paths: Files and folders.
+        options: Settings by name.
+        memory: Data in memory, by part.
+    """
+
+    paths: list[str]
+    options: dict[str, Any]
+    memory: dict[str, Any]
+
+
+def given_data(task: Task, data: Any, settings: Mapping[str, Any], held: Mapping[str, Any] | None = None) -> Given:
+    """Data and settings as a task takes them; ``held`` are validation and test data by part.
+
+    Raises:
+        UserError: If the task has no such part, or a part is several paths.
+    """
     options, memory, paths = plain(settings), {}, []
     if is_nothing(data) or is_paths(data):
         paths = _paths(data)
@@ -74,17 +144,14 @@ def begin(
     for part, given in (held or {}).items():
         if given is None:
             continue
-        check_names([part], task.settings.model_fields, f"task {task.name!r} has")
+        check_settings_names(task, [part])
         if isinstance(given, str | Path):
             options[part] = str(given)
         elif is_paths(given):
             raise UserError(f"{part}: expected one file or folder, or data in memory, got {len(given)} paths")
         else:
             memory[part] = given
-    with waiting("reading", watching.progress):
-        trainer = task.start(paths, out, options, memory)
-    with locked(out):
-        return _go_on(task, trainer, out, settings.get("cell"), watching)
+    return Given(paths, options, memory)
 
 
 def resume(task: Task, out: Path, data: Any, settings: Mapping[str, Any], watching: Watching) -> Outcome:
@@ -101,31 +168,37 @@ def resume(task: Task, out: Path, data: Any, settings: Mapping[str, Any], watchi
         UserError: If there is nothing to resume, or a setting would change the run.
         TrainingDivergedError: If the loss is infinite or no number.
     """
-    check_names(settings, task.settings.model_fields, f"task {task.name!r} has")
-    if watching.tensorboard:
-        extra("tensorboard", "track", "--tensorboard")
-    if not (is_nothing(data) or is_paths(data)):
-        raise UserError("expected paths where the run's data lie, got data in memory; it goes on with what it has")
-    options, cell = plain(settings), settings.get("cell")
+    check_settings_names(task, settings)
+    watching.check()
+    options, cell, paths = plain(settings), settings.get("cell"), resumed_data(data)
     ModelFolder.open(out, task.name, cell)  # refuses what is no run, before the lock is made in it
     with locked(out):
         with waiting("reading", watching.progress):
-            trainer = task.resume(out, options, _paths(data))
-        return _go_on(task, trainer, out, cell, watching, resumed=True)
+            trainer = task.resume(out, options, paths)
+        return go_on(task, trainer, out, cell, watching)
 
 
-def _go_on(
-    task: Task, trainer: Trainer[Any], out: Path, cell: str | None, watching: Watching, resumed: bool = False
-) -> Outcome:
+def resumed_data(data: Any) -> list[str]:
+    """The paths where the data of a run lie that goes on.
+
+    Raises:
+        UserError: If the data are in memory.
+    """
+    if not (is_nothing(data) or is_paths(data)):
+        raise UserError("expected paths where the run's data lie, got data in memory; it goes on with what it has")
+    return _paths(data)
+
+
+def go_on(task: Task, trainer: Trainer[Any], out: Path, cell: str | None, watching: Watching) -> Outcome:
     """Trains from where a trainer stands."""
     observers: list[Observer] = []
     if watching.progress:
-        shown = ProgressObserver(VisibleConsole(stderr=True), trainer.unit)
-        for line in task.describe(trainer, cell).splitlines():
-            shown.say(f"{out}: {line}")
-        for line in trainer.plan.told(len(trainer.source), trainer.evaluate is not None):
-            shown.say(f"{out}: {line}")
-        if resumed:
+        shown = (BriefObserver if watching.brief else ProgressObserver)(VisibleConsole(stderr=True), trainer.unit)
+        if not watching.brief:
+            told = trainer.plan.told(len(trainer.source), trainer.evaluate is not None)
+            for line in [*task.describe(trainer, cell).splitlines(), *told]:
+                shown.say(f"{out}: {line}")
+        if trainer.progress.step:
             shown.say(f"resumed at step {trainer.progress.step}")
         observers.append(shown)
     if watching.tensorboard:
@@ -182,6 +255,17 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(found.get("cell_option"), str):
         found["cell_option"] = (found["cell_option"],)
     return found
+
+
+def check_settings_names(task: Task, given: Iterable[str]) -> None:
+    """Refuses a setting that the task has not; tells why, or the nearest.
+
+    Raises:
+        UserError: If there is one.
+    """
+    given = list(given)
+    refuse_lacking(task.settings, given)
+    check_names(given, task.settings.model_fields, f"task {task.name!r} has")
 
 
 def check_names(given: Iterable[str], known: Iterable[str], has: str) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from throughtime.applications.application import Application, DataSettings
+from throughtime.applications.settings import TrainSettings, flag
 from throughtime.data.groups import groups_of
-from throughtime.data.notes import note
 from throughtime.data.parts import PARTS
 from throughtime.data.splitting import fold, hold_out, together
 from throughtime.errors import UserError
+
+NO_VALIDATION = "nothing is held out to validate on: the last weights are kept"
 
 Parts = dict[str, list[Any]]
 """Examples by part."""
@@ -51,9 +53,26 @@ def divide(
         told |= dict.fromkeys(missing, f"{settings.held_out:g} of train, seed {settings.seed}")
     if settings.group and told:
         told = {part: f"{how}, kept together by {settings.group}" for part, how in told.items()}
-    if "valid" not in parts:
-        note("nothing is held out to validate on: the last weights are kept")
     return {part: parts[part] for part in PARTS if part in parts}, told
+
+
+def no_validation(settings: TrainSettings) -> str:
+    """What is told of a run that validates on nothing.
+
+    Raises:
+        UserError: If it was told to end, to slow down or to average by validation.
+    """
+    asked = {
+        "patience": settings.patience is not None,
+        "schedule": settings.schedule == "plateau",
+        "optimiser": settings.optimiser == "asgd",
+    }
+    for name in settings.model_fields_set & {name for name, by_validation in asked.items() if by_validation}:
+        raise UserError(
+            f"{flag(name)} {getattr(settings, name)}: goes by validation, and nothing is held out to validate on; "
+            "leave it out, give --valid, or hold some out"
+        )
+    return NO_VALIDATION
 
 
 def _groups(application: type[Application[Any]], examples: Sequence[Any], settings: DataSettings) -> list[Hashable]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -33,6 +33,9 @@ class TrainSettings(BaseModel):
     """What every task's training takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    lacking: ClassVar[Mapping[str, str]] = {}
+    """Options that other tasks have, and why this one has not."""
 
     batch: int = option(32, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(10.0, "Passes over the data.", "Training", gt=0)
@@ -156,9 +159,16 @@ class SplitSettings(TrainSettings):
         "Data",
     )
     folds: int | None = option(
-        None, "Cross-validate: cut the data into so many parts, and test on one, --fold.", "Data", ge=2, le=100_000
+        None,
+        "Cross-validate: cut the data into so many parts, and train as many models, each tested on one part; all "
+        "other options, --minutes too, are of each.",
+        "Data",
+        ge=2,
+        le=100_000,
     )
-    fold: int | None = option(None, "Which of --folds this run is tested on, from 1.", "Data", ge=1, le=100_000)
+    fold: int | None = option(
+        None, "Train one of --folds alone: the one that is tested on this part, from 1.", "Data", ge=1, le=100_000
+    )
 
     @model_validator(mode="after")
     def _which_fold(self) -> Self:
@@ -194,6 +204,7 @@ def check_settings(kind: type[SettingsT], options: Mapping[str, Any]) -> Setting
     Raises:
         UserError: If there is no such option, or a value is out of range; names the option, or the nearest one.
     """
+    refuse_lacking(kind, options)
     for name in options:
         if name not in kind.model_fields:
             known = [flag(field) for field in kind.model_fields]
@@ -208,6 +219,18 @@ def check_settings(kind: type[SettingsT], options: Mapping[str, Any]) -> Setting
             raise UserError(message) from error
         name = flag(str(first["loc"][0]))
         raise UserError(f"{name}: {message[:1].lower()}{message[1:]}, got {first['input']!r}") from error
+
+
+def refuse_lacking(kind: type[BaseModel], names: Iterable[str]) -> None:
+    """Refuses options that others have.
+
+    Raises:
+        UserError: If one is lacking for a reason; tells it.
+    """
+    lacking: Mapping[str, str] = getattr(kind, "lacking", {})
+    for name in names:
+        if name in lacking:
+            raise UserError(f"{flag(name)}: {lacking[name]}")
 
 
 def flag(name: str) -> str:

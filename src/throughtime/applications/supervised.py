@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from throughtime.applications.application import Application, DataSettings, Learnt
-from throughtime.applications.dividing import divide
+from throughtime.applications.dividing import divide, no_validation
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, drawing_aside
+from throughtime.applications.folder.folds import Folds, fold_folder
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import DATA, as_given, moved, placed, spilling
 from throughtime.applications.opened import Opened, bind, from_memory, old_lines, told, write_examples
@@ -25,7 +26,7 @@ from throughtime.applications.settings import StackSettings, check_settings
 from throughtime.applications.task import Table, Task, Use
 from throughtime.data.encodings import reading_as
 from throughtime.data.examples import Examples
-from throughtime.data.notes import note, noting
+from throughtime.data.notes import Notes, note, noting
 from throughtime.data.parts import PARTS, check_there
 from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed
@@ -34,6 +35,23 @@ from throughtime.own import only
 from throughtime.training import Evaluation, Trainer
 
 GO_ON = "pass --data PATH with --resume"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was read or made, before anything is held out of it.
+
+    Attributes:
+        examples: By part.
+        origin: Where they come from.
+        notes: What readers told.
+        beside: A folder that data in memory were written in.
+    """
+
+    examples: Mapping[str, list[Any]]
+    origin: Origin
+    notes: Notes
+    beside: Path | None
 
 
 class Supervised(Task):
@@ -59,35 +77,26 @@ class Supervised(Task):
         Raises:
             UserError: If the input or an option is bad; nothing is left behind.
         """
-        settings = check_settings(self.application.settings_type, options)
-        settings.check_model()
-        with ExitStack() as stack:
-            beside = stack.enter_context(spilling()) if memory else None
-            with noting() as notes:
-                examples, origin = self._examples(paths, settings, memory or {}, beside)
-                self._remember(paths, examples, settings, beside)
-                vocabulary = self.application.learn(examples["train"], settings)
-            if beside is not None:
-                notes = notes.renamed(lambda line: as_given(line, beside))
-            folder = stack.enter_context(staged(out))
-            write_json(folder / "vocabulary.json", vocabulary)
-            data = {"examples": {part: len(members) for part, members in examples.items()}}
-            run = ModelFolder(folder, self.name, settings.model_dump(mode="json"), {"cell": settings.cell}, data)
-            run.save()
-            torch.manual_seed(settings.seed)
-            opened = Opened(run, self.application)
-            opened.initialise()
-            _try(opened, examples)
-            read = account_of(opened.bound, opened.bound.size, examples, origin, notes)
-            if beside is not None:
-                read = replace(read, shown=[as_given(line, beside) for line in read.shown])
-                examples = self._keep(examples, beside, folder)
-            read.save(folder)
-            for part, members in examples.items():
-                write_examples(folder / f"{part}.jsonl", members)
-        refers = self.application.refers
-        train, valid = ([placed(e, out, refers(e)) for e in examples.get(part, ())] for part in ("train", "valid"))
-        return _trainer(opened, train, valid, out)
+        settings = self._checked(options)
+        with self._found(paths, settings, memory or {}) as found:
+            return self._make(found, settings, out)
+
+    def start_folds(
+        self, paths: Sequence[str], out: Path, options: dict[str, Any], memory: Mapping[str, Any] | None = None
+    ) -> None:
+        """Reads the data once, and makes the folder of every fold below ``out``.
+
+        Raises:
+            UserError: If the input or an option is bad, of whichever fold; nothing is left behind.
+        """
+        settings = self._checked({**options, "fold": 1})
+        with self._found(paths, settings, memory or {}) as found, staged(out) as folder:
+            sizes = []
+            for number in counted(range(1, settings.folds + 1), "folds"):
+                run = fold_folder(folder, number)
+                self._make(found, settings.model_copy(update={"fold": number}), run, judge=number == 1)
+                sizes.append(told(ModelFolder.open(run, self.name, options.get("cell")))["examples"]["test"])
+            Folds.begun(sizes).save(folder)
 
     def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[Any]:
         """What goes on with a run from its checkpoint; options may lengthen it.
@@ -154,16 +163,63 @@ class Supervised(Task):
                 learnt[cell] = Learnt(folder, opened.bound, opened.model, examples)
         return self.application.compare(learnt, picture)
 
-    def _examples(
-        self,
-        paths: Sequence[str],
-        settings: DataSettings | StackSettings,
-        memory: Mapping[str, Any],
-        beside: Path | None,
+    def _checked(self, options: Mapping[str, Any]) -> Any:
+        settings = check_settings(self.application.settings_type, options)
+        settings.check_model()
+        return settings
+
+    @contextmanager
+    def _found(
+        self, paths: Sequence[str], settings: DataSettings | StackSettings, memory: Mapping[str, Any]
+    ) -> Iterator[_Found]:
+        """What there is to train on and to judge by; what was written of data in memory is there inside the block."""
+        with ExitStack() as stack:
+            beside = stack.enter_context(spilling()) if memory else None
+            with noting() as notes:
+                if isinstance(settings, DataSettings):
+                    examples, origin = self._read(paths, settings, memory, beside)
+                else:
+                    examples, origin = self._made(paths, settings, memory)
+            self._remember(paths, examples, settings, beside)
+            yield _Found(examples, origin, notes, beside)
+
+    def _make(self, found: _Found, settings: Any, out: Path, judge: bool = False) -> Trainer[Any]:
+        """Makes a run's folder, and what trains it; ``judge``: its model is to be judged as soon as it is trained."""
+        beside, examples = found.beside, dict(found.examples)
+        how: dict[str, str] = {}
+        with noting(found.notes) as notes:
+            if isinstance(settings, DataSettings):
+                examples, how = divide(self.application, examples, settings)
+            if "valid" not in examples:
+                note(no_validation(settings))
+            vocabulary = self.application.learn(examples["train"], settings)
+        if beside is not None:
+            notes = notes.renamed(lambda line: as_given(line, beside))
+        with staged(out) as folder:
+            write_json(folder / "vocabulary.json", vocabulary)
+            data = {"examples": {part: len(members) for part, members in examples.items()}}
+            run = ModelFolder(folder, self.name, settings.model_dump(mode="json"), {"cell": settings.cell}, data)
+            run.save()
+            torch.manual_seed(settings.seed)
+            opened = Opened(run, self.application)
+            opened.initialise()
+            _try(opened, examples, judge)
+            origin = Origin({**found.origin.sources, **how}, found.origin.files)
+            read = account_of(opened.bound, opened.bound.size, examples, origin, notes)
+            if beside is not None:
+                read = replace(read, shown=[as_given(line, beside) for line in read.shown])
+                examples = self._keep(examples, beside, folder)
+            read.save(folder)
+            for part, members in examples.items():
+                write_examples(folder / f"{part}.jsonl", members)
+        refers = self.application.refers
+        train, valid = ([placed(e, out, refers(e)) for e in examples.get(part, ())] for part in ("train", "valid"))
+        return _trainer(opened, train, valid, out)
+
+    def _made(
+        self, paths: Sequence[str], settings: StackSettings, memory: Mapping[str, Any]
     ) -> tuple[dict[str, list[Any]], Origin]:
-        """The examples of each part, and where they come from."""
-        if isinstance(settings, DataSettings):
-            return self._read(paths, settings, memory, beside)
+        """The examples of each part, which the task makes."""
         if paths or memory:
             got = listed(paths) or "data in memory"
             raise UserError(f"task {self.name} makes its data itself, got {got}; leave them out")
@@ -174,6 +230,7 @@ class Supervised(Task):
     def _read(
         self, paths: Sequence[str], settings: DataSettings, memory: Mapping[str, Any], beside: Path | None
     ) -> tuple[dict[str, list[Any]], Origin]:
+        """The examples of each part that there is, and where they come from."""
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
         for path in map(Path, named.values()):
             check_there(path)
@@ -194,9 +251,7 @@ class Supervised(Task):
                 raise UserError(f"expected examples in {sources[part]}, got none")
             for remark in self.application.remarks(members, settings):
                 note(remark)
-        divided, how = divide(self.application, examples, settings)
-        names = {part: list(map(str, paths)) for part, paths in files.items()}
-        return divided, Origin(sources | how, names)
+        return examples, Origin(sources, {part: list(map(str, paths)) for part, paths in files.items()})
 
     def _remember(
         self, paths: Sequence[str], examples: Mapping[str, Sequence[Any]], settings: Any, beside: Path | None
@@ -214,18 +269,36 @@ class Supervised(Task):
         refers = self.application.refers
         kept = {part: [moved(each, beside, refers(each)) for each in members] for part, members in examples.items()}
         if any(not Path(path).is_absolute() for members in kept.values() for each in members for path in refers(each)):
-            shutil.move(beside, folder / DATA)
+            shutil.copytree(beside, folder / DATA)  # the next fold refers to the same
         return kept
 
 
-def _try(opened: Opened, examples: Mapping[str, Sequence[Any]]) -> None:
-    """Shows what is wrong with the model, its engine, or the labels of held-out data; draws nothing at random."""
+def _try(opened: Opened, examples: Mapping[str, Sequence[Any]], judge: bool) -> None:
+    """Shows what is wrong with the model, its engine, or the labels of held-out data; draws nothing at random.
+
+    With ``judge`` what an evaluation lacks shows, too, such as a library.
+    """
     bound = opened.bound
     with drawing_aside(opened.model):
         opened.model.loss(bound.batch(examples["train"][:2]), None)
         for part in PARTS[1:]:
             for begin in counted(range(0, len(examples.get(part, ())), opened.settings.batch), "batches"):
-                bound.batch(examples[part][begin : begin + opened.settings.batch])
+                with _in_fold(opened.settings):
+                    bound.batch(examples[part][begin : begin + opened.settings.batch])
+        if judge:
+            bound.evaluate(opened.model.eval(), examples["test"][:2], bound.judging())
+
+
+@contextmanager
+def _in_fold(settings: Any) -> Iterator[None]:
+    """What is wrong with held-out examples may be so in one fold alone."""
+    try:
+        yield
+    except UserError as error:
+        if (fold := getattr(settings, "fold", None)) is None:
+            raise
+        remedy = "with another --seed or fewer --folds it may stand elsewhere"
+        raise UserError(f"{error}; it is held out in fold {fold} of {settings.folds}: {remedy}") from error
 
 
 def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Path) -> Trainer[Any]:

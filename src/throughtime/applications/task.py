@@ -47,6 +47,16 @@ class Task:
         """
         raise NotImplementedError
 
+    def start_folds(
+        self, paths: Sequence[str], out: Path, options: dict[str, Any], memory: Mapping[str, Any] | None = None
+    ) -> None:
+        """Makes the folders of a cross-validation below ``out``, each to be trained by :meth:`resume`.
+
+        Raises:
+            UserError: If the input or an option is bad, of whichever fold; nothing is left behind.
+        """
+        raise UserError(f"--folds: task {self.name!r} has no examples to divide")
+
     def resume(self, out: Path, options: dict[str, Any], paths: Sequence[str] = ()) -> Trainer[Any]:
         """What goes on with a run that was stopped; ``paths`` tell where its data lie, if it asks."""
         raise NotImplementedError

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, TypeAdapter, model_validator
@@ -43,6 +43,13 @@ STREAMS = 64
 
 class TextSettings(ModelSettings):
     """What a language model is trained from."""
+
+    lacking: ClassVar[Mapping[str, str]] = {
+        "folds": "a language model is judged by text that follows, or by other text: see --held-out and --valid",
+        "fold": "a language model is judged by text that follows, or by other text: see --held-out and --valid",
+        "group": "lines of a text belong to no groups; name text of other sources with --valid",
+        "test": "a language model is judged by: throughtime evaluate RUN FILE",
+    }
 
     unit: Unit = option(
         "characters", "What a token is: characters, words, bytepairs; tokens: what spaces part.", "Data"

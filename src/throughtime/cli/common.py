@@ -19,7 +19,7 @@ from throughtime.errors import UserError
 from throughtime.visible import in_line, tell
 
 if TYPE_CHECKING:
-    from throughtime.api import Run
+    from throughtime.api import CrossValidation, Run
     from throughtime.applications.task import Report, Table
 
 
@@ -69,6 +69,17 @@ def open_run(run: Path, cell: str | None, task: str | None) -> Run:
     from throughtime.api import Run, open_task
 
     return Run(run, open_task(run, task), cell=cell)
+
+
+def open_runs(run: Path, cell: str | None, task: str | None) -> Run | CrossValidation:
+    """The run of a model folder, or all those of a cross-validation.
+
+    Raises:
+        UserError: As of :func:`open_run`.
+    """
+    from throughtime.api.folds import CrossValidation, is_cross_validation
+
+    return CrossValidation(run, cell=cell, task=task) if is_cross_validation(run) else open_run(run, cell, task)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import click
 from throughtime.cli.common import (
     cell_option,
     json_option,
-    open_run,
+    open_runs,
     print_report,
     run_argument,
     task_option,
@@ -38,7 +38,10 @@ def command(
     as_json: bool,
     **_: Any,
 ) -> None:
-    """Judge the model in RUN on PATHS; where none are given, on the run's own test data, or its validation data."""
+    """Judge the model in RUN on PATHS; where none are given, on the run's own test data, or its validation data.
+
+    Of a cross-validation every fold's model is judged: mean and spread.
+    """
     with telling_notes():
-        report = open_run(run, cell, task).evaluate(paths, **task_options(ctx))
+        report = open_runs(run, cell, task).evaluate(paths, **task_options(ctx))
     print_report(report, as_json)

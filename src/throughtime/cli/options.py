@@ -13,8 +13,8 @@ from click.core import ParameterSource
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from throughtime.applications.settings import flag
-from throughtime.cli.common import open_run
+from throughtime.applications.settings import flag, refuse_lacking
+from throughtime.cli.common import open_run, open_runs
 from throughtime.cli.output import VisibleContext
 from throughtime.errors import UserError, listed, nearest
 
@@ -45,6 +45,8 @@ class SettingsCommand(click.Command):
     """A command whose help lists options under the headings of their settings."""
 
     context_class = VisibleContext
+    lacking: type[BaseModel] | None = None
+    """Settings that say why they lack an option."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A section a heading."""
@@ -62,6 +64,8 @@ class SettingsCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            if self.lacking is not None:
+                refuse_lacking(self.lacking, [error.option_name.lstrip("-").replace("-", "_")])
             words = [word for parameter in self.get_params(ctx) for word in parameter.opts if word.startswith("--")]
             raise UserError(
                 f"unknown option {error.option_name}{nearest(error.option_name, words)}; {self.known(ctx)}"
@@ -104,15 +108,20 @@ class RunCommand(SettingsCommand):
 
     def declared(self, args: Sequence[str]) -> type[BaseModel] | None:
         """The options of the first argument that is a model folder; None where no argument can be one."""
-        folders = [word for word in args if not word.startswith("-") and os.path.exists(f"{word}/config.json")]
+        folders = [word for word in args if not word.startswith("-") and _is_run(word)]
         if not folders and (not args or args[0].startswith("-")):
             return None
         run = Path(folders[0] if folders else args[0])
-        return open_run(run, _value(args, "--cell"), _value(args, "--task")).options(self.use)
+        open_ = open_runs if self.use == "evaluate" else open_run
+        return open_(run, _value(args, "--cell"), _value(args, "--task")).options(self.use)
 
 
 DECLARED = f"{__name__}.declared"
 """Where a context keeps the options that a task declares."""
+
+
+def _is_run(word: str) -> bool:
+    return any(os.path.exists(f"{word}/{name}") for name in ("config.json", "folds.json"))
 
 
 def _value(args: Sequence[str], name: str) -> str | None:

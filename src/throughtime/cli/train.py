@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from throughtime.api import Watching, begin, resume
+from throughtime.api import CrossValidation, Watching, begin, prepare_cells, resume
+from throughtime.api.folds import begin_folds, is_cross_validation, resume_folds
 from throughtime.api.progress import waiting
 from throughtime.applications.task import Report, Task
 from throughtime.cli.common import WIDE_HELP, print_figures, print_report
@@ -52,13 +53,18 @@ class TrainGroup(click.Group):
         @click.pass_context
         def callback(ctx: click.Context, /, **values: Any) -> int:
             options = given(ctx, task.settings)
+            begun = values["resume"] and is_cross_validation(values["out"])
+            if begun or ("folds" in options and "fold" not in options and not values["resume"]):
+                return cross_validate(task, options, values)
             cells = str(options.get("cell", task.settings.model_fields["cell"].default)).split(",")
             begun = values["resume"] and (values["out"] / "config.json").exists()  # a run of one cell knows which
             if len(cells) > 1 and ("cell" in options or not begun):
                 return train_all(task, cells, options, values)
             return train(task, options, values)
 
-        return SettingsCommand(name, params=parameters, callback=callback, help=f"Train a {task.summary}.")
+        made = SettingsCommand(name, params=parameters, callback=callback, help=f"Train a {task.summary}.")
+        made.lacking = task.settings
+        return made
 
 
 command = TrainGroup("train", help="Train a model of a task, and resume a run.")
@@ -67,10 +73,7 @@ command = TrainGroup("train", help="Train a model of a task, and resume a run.")
 def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     """Trains, shows progress, and prints where the run ended."""
     out: Path = values["out"]
-    paths = [*values["paths"], *values["data"]]
-    if not (values["resume"] or paths or task.makes_data):
-        raise UserError(f"expected data to train on; e.g.: throughtime train {task.name} FILE --out {out}")
-    watching = Watching(tensorboard=values["tensorboard"], watch=values["watch"], ends=ENDS)
+    paths, watching = _paths(task, values), _watching(values)
     try:
         if values["resume"]:
             outcome = resume(task, out, paths, options, watching)
@@ -80,11 +83,44 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
         tell(str(error))
         return 1
     if not outcome.finished:
-        again = shlex.join(["throughtime", "train", task.name, "--out", str(out), "--resume"])
-        echo(in_line(f"stopped at step {outcome.figures['steps']}; go on with: {again}"), err=True)
-        return 130
+        return _stopped(task, out, f"stopped at step {outcome.figures['steps']}")
     print_figures(outcome.figures, values["json"])
     return 0
+
+
+def cross_validate(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
+    """Trains a model for every fold, and prints what they come to."""
+    out: Path = values["out"]
+    paths, watching = _paths(task, values), _watching(values)
+    try:
+        if values["resume"]:
+            finished = resume_folds(task, out, paths, options, watching)
+        else:
+            finished = begin_folds(task, paths, out, options, watching)
+    except TrainingDivergedError as error:
+        tell(str(error))
+        return 1
+    if not finished:
+        return _stopped(task, out, "stopped")
+    print_report(CrossValidation(out, cell=options.get("cell"), task=task).report, values["json"])
+    return 0
+
+
+def _paths(task: Task, values: dict[str, Any]) -> list[str]:
+    paths = [*values["paths"], *values["data"]]
+    if not (values["resume"] or paths or task.makes_data):
+        raise UserError(f"expected data to train on; e.g.: throughtime train {task.name} FILE --out {values['out']}")
+    return paths
+
+
+def _watching(values: dict[str, Any]) -> Watching:
+    return Watching(tensorboard=values["tensorboard"], watch=values["watch"], ends=ENDS)
+
+
+def _stopped(task: Task, out: Path, how: str) -> int:
+    again = shlex.join(["throughtime", "train", task.name, "--out", str(out), "--resume"])
+    echo(in_line(f"{how}; go on with: {again}"), err=True)
+    return 130
 
 
 def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values: dict[str, Any]) -> int:
@@ -100,11 +136,13 @@ def train_all(task: Task, cells: Sequence[str], options: dict[str, Any], values:
         raise UserError(f"{out}: exists already; give --out another folder, or go on with --resume")
     picture = out / "comparison.png"
     extra("matplotlib", "plots", "comparing cells")
-    for cell, run in runs.items():
+    for run in runs.values():
         if run.is_symlink():  # whoever made the folder may have planted it
             raise UserError(f"{run}: expected a folder, found a link, which is not followed; remove it")
-        begun = (run / "config.json").exists()
-        code = train(task, {**options, "cell": cell}, {**values, "out": run, "resume": begun})
+    made = prepare_cells(task, _paths(task, values), runs, options, _watching(values))
+    for cell, run in runs.items():
+        anew = {} if cell in made else options
+        code = train(task, {**anew, "cell": cell}, {**values, "out": run, "resume": True})
         if code:
             return code
     with waiting("comparing"):

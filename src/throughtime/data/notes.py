@@ -49,9 +49,13 @@ _collecting: ContextVar[Notes | None] = ContextVar("notes", default=None)
 
 
 @contextmanager
-def noting() -> Iterator[Notes]:
-    """Collects what readers note until the end of the block; an inner block keeps its notes to itself."""
-    notes = Notes()
+def noting(known: Notes | None = None) -> Iterator[Notes]:
+    """Collects what readers note until the end of the block; an inner block keeps its notes to itself.
+
+    Args:
+        known: What was noted before, which stays as it is; what is collected begins with it.
+    """
+    notes = Notes() if known is None else known.renamed(str)
     before = _collecting.set(notes)
     try:
         yield notes

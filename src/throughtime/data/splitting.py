@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -71,6 +72,14 @@ def fold(
         >>> fold(["a", "b", "c", "c"], ["x", "x", "x", "x"], folds=3, number=1, seed=0)
         ([0, 1], [2, 3])
     """
+    dealt = _deal(tuple(groups), tuple(labels), folds, seed)
+    places = range(len(groups))
+    return [n for n in places if dealt[n] != number], [n for n in places if dealt[n] == number]
+
+
+@lru_cache(1)  # every fold asks for the same
+def _deal(groups: Sequence[Hashable], labels: Sequence[str | None], folds: int, seed: int) -> Sequence[int]:
+    """The fold of every example, from 1."""
     members: dict[Hashable, list[int]] = {}
     for place, group in enumerate(groups):
         members.setdefault(group, []).append(place)
@@ -85,15 +94,15 @@ def fold(
     dealt.sort(key=len, reverse=True)
     having = [Counter[str | None]() for _ in range(folds)]
     sizes = [0] * folds
-    chosen: list[int] = []
+    found = [0] * len(groups)
     for group_members in dealt:
         label = Counter(labels[place] for place in group_members).most_common(1)[0][0]
-        to = min(range(folds), key=lambda found: (having[found][label], sizes[found], found))
+        to = min(range(folds), key=lambda each: (having[each][label], sizes[each], each))
         having[to].update(labels[place] for place in group_members)
         sizes[to] += len(group_members)
-        chosen += group_members if to == number - 1 else []
-    held = set(chosen)
-    return [place for place in range(len(groups)) if place not in held], sorted(held)
+        for place in group_members:
+            found[place] = to + 1
+    return found
 
 
 def _check_labels(groups: Sequence[Sequence[int]], labels: Sequence[str | None]) -> None:

@@ -13,7 +13,7 @@ from throughtime.errors import UserError
 from throughtime.files import opened, sweep
 
 NAME = ".lock"
-WRITTEN = ("config.json", "metrics.jsonl", "checkpoint.safetensors", "model.safetensors")
+WRITTEN = ("folds.json", "config.json", "metrics.jsonl", "checkpoint.safetensors", "model.safetensors")
 """What training writes into a run's folder; a process that was killed may have left parts of it."""
 
 

@@ -22,6 +22,9 @@ from throughtime.plain import read_json
 
 FORMAT = 1
 
+FOLDS = "folds.json"
+"""What a cross-validation's folder has in the place of ``config.json``; each of its folds is a model folder."""
+
 
 @dataclass(frozen=True)
 class ModelFolder:
@@ -111,8 +114,12 @@ def _ask(folder: Path, what: str, found: str, named: frozenset[str]) -> None:
         )
 
 
-def _check_links(folder: Path) -> None:
-    """Refuses a folder from which a link leads elsewhere: nothing outside of it is read, or written over."""
+def check_links(folder: Path) -> None:
+    """Refuses a folder from which a link leads elsewhere: nothing outside of it is read, or written over.
+
+    Raises:
+        UserError: If there is such a link; names it.
+    """
     inside = Path(os.path.realpath(folder))
     for path in folder.iterdir():
         if path.is_symlink() and inside not in Path(os.path.realpath(path)).parents:
@@ -125,9 +132,14 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a model folder, which does not exist; make one with: throughtime train")
     config = folder / "config.json"
+    if not config.exists() and (folder / FOLDS).exists():
+        raise UserError(
+            f"{folder}: holds a cross-validation, a model for every fold; name one of them, as {folder / 'fold-1'}, or "
+            f"see: throughtime evaluate {folder}"
+        )
     if not config.exists():
         raise UserError(f"{folder}: expected a model folder, found no config.json in it")
-    _check_links(folder)
+    check_links(folder)
     value = read_json(config)
     written = value.get("format")
     if written != FORMAT:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +16,14 @@ CELLS_COMPARED = "rnn,gru-simplified,gru,lstm,lstm-peephole"
 
 class MadeSettings(StackSettings):
     """What training on data that the task makes takes."""
+
+    lacking: ClassVar[Mapping[str, str]] = {
+        "folds": "the task makes as many sequences as are asked for: judge by --held-out new ones, and try other seeds",
+        "fold": "the task makes as many sequences as are asked for: judge by --held-out new ones, and try other seeds",
+        "group": "the task makes each sequence anew: none belongs to another",
+        "valid": "the task makes its data itself: see --held-out",
+        "test": "the task makes its data itself: see --held-out",
+    }
 
     cell: str = option(CELLS_COMPARED, "A cell, or several, separated by commas, which are trained alike.", "Model")
     hidden: int = option(64, "Units of a layer.", "Model", ge=1, le=2**24)

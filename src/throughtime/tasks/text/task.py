@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from throughtime.applications.curves import draw_learning
+from throughtime.applications.dividing import no_validation
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import as_paths, encoded, holds, is_nothing, rows, texts
@@ -35,7 +36,7 @@ from throughtime.applications.text_model import (
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
 from throughtime.data.encodings import asked_encoding, reading_as
-from throughtime.data.notes import noting
+from throughtime.data.notes import note, noting
 from throughtime.data.tables.columns import find_column, longest
 from throughtime.data.tables.rows import SEEN
 from throughtime.data.text.corpus import TokenFile, encode_to_file, learn_tokenizer, parts
@@ -78,6 +79,8 @@ class TextTask(Task):
             folder = stack.enter_context(staged(out))
             with reading_as(settings.encoding):
                 run = self._encoded(folder, settings, texts)
+            if "valid" not in run.data:
+                note(no_validation(settings))
             read = read_texts(run, origin_of(texts, settings, given), settings, notes)
             read.save(folder)
             # What is wrong with the model, or with its engine, shows before the folder stands.
