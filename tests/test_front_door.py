@@ -43,6 +43,14 @@ def test_one_text_is_no_list_of_texts(tmp_path: Path) -> None:
     for call in (model.score, model.tokenizer.train):
         with pytest.raises(UserError, match="expected a list of texts, got one text 'one two'; put it into a list"):
             call("one two")
+    for wrong, words in (
+        (5, "lines: expected a list of texts, got 5"),
+        (["a", 7], "lines: expected texts, got 7 as number 2"),
+    ):
+        with pytest.raises(UserError, match=words):
+            run.score(wrong)
+    with pytest.raises(UserError, match=r"--device: expected auto, cpu, cuda, got 'gpu'"):
+        throughtime.load(tmp_path / "run", device="gpu")
 
 
 def test_paths_may_be_texts() -> None:

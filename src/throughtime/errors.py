@@ -58,6 +58,26 @@ def several(values: Iterable[T], what: str) -> Iterable[T]:
     return values
 
 
+def texts_of(values: object, what: str) -> list[str]:
+    """A list of texts; anything else is refused with what it is.
+
+    Raises:
+        UserError: If it is none; names the first that is no text.
+
+    Example:
+        >>> texts_of(["a film"], "lines")
+        ['a film']
+    """
+    if not isinstance(values, Iterable):
+        raise UserError(f"{what}: expected a list of texts, got {shown(values)}")
+    found: list[str] = []
+    for number, value in enumerate(several(values, what), 1):
+        if not isinstance(value, str):
+            raise UserError(f"{what}: expected texts, got {shown(value)} as number {number}")
+        found.append(value)
+    return found
+
+
 def listed(names: Iterable[object], most: int = 10) -> str:
     """Names as a message lists them: the first ones, then how many more there are.
 

@@ -46,7 +46,7 @@ def test_the_log_has_the_norm_of_every_layer(run: Path) -> None:
 def test_a_page_and_its_figures(call: Any, run: Path, tmp_path: Path) -> None:
     answer = call("inspect", run, "--out", tmp_path / "page", "--length", "30", "--rows", "3")
     assert answer.code == 0, answer.err
-    assert re.search(r"layer 2 +(about )?[\d.]+( – [\d.]+)? +0\.\d+ +(over )?\d+ +[\d.e-]+ – [\d.e-]+", answer.out)
+    assert re.search(r"layer 2 +(about )?[\d.]+( – [\d.]+)? +0\.\d+ +(over )?\d+ +[\d.e<-]+ – [\d.e<-]+", answer.out)
     assert "the page:" in answer.out
     names = {file.name for file in (tmp_path / "page").iterdir()}
     assert names == {

@@ -95,7 +95,9 @@ X = torch.zeros(2, 5, 3)
     [
         (lambda layer: layer(X.long()), ValueError, "expected inputs of type float, got torch.int64; embed them"),
         (lambda layer: layer(X.double()), ValueError, "expected inputs of torch.float32 as the weights are, got"),
-        (lambda layer: layer(X.numpy()), TypeError, r"expected a tensor of inputs \[batch, time, 3\], got a ndarray"),
+        (lambda layer: layer(X.numpy()), TypeError, r"expected a tensor of inputs \[time, batch, 3\], got a ndarray"),
+        (lambda layer: layer(torch.zeros(2, 5, 7)), ValueError, r"shape \[time, batch, 3\], got \[2, 5, 7\]"),
+        (lambda layer: layer(torch.zeros(3)), ValueError, r"shape \[time, batch, 3\], got \[3\]"),
         (lambda layer: layer(X, (torch.zeros(1, 5, 4).double(),) * 2), ValueError, "an initial state of torch.float32"),
         (lambda layer: layer(pack_padded_sequence(X, [2] * 5), lengths=[2] * 5), ValueError, "has its own; leave"),
         (lambda layer: layer(X[0], lengths=[5]), ValueError, "expected no lengths beside one sequence"),

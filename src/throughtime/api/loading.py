@@ -7,7 +7,7 @@ from typing import Any
 
 from throughtime.api.run import Run
 from throughtime.applications.application import Application
-from throughtime.applications.folder.model_folder import task_of
+from throughtime.applications.folder.model_folder import choose_device, task_of
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Task
 from throughtime.errors import UserError, listed
@@ -27,9 +27,11 @@ def load(folder: str | Path, *, cell: str | None = None, task: TaskLike | None =
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
     Raises:
-        UserError: If the folder is no model folder, or damaged; if it asks for code that is not named here.
+        UserError: If the folder is no model folder, or damaged; if it asks for code that is not named here; if there
+            is no such device.
     """
     folder = Path(folder)
+    choose_device(device)
     named = None if task is None else as_task(task)
     found = open_task(folder, None if named is None else named.name) if not isinstance(named, Supervised) else named
     if found is named:

@@ -38,7 +38,7 @@ class Look:
     @property
     def cells(self) -> Table:
         """A row for every cell: how far its gradients reach."""
-        from throughtime.inspection.numbers import show_number, show_reach
+        from throughtime.inspection.numbers import show_factor, show_number, show_reach
 
         columns = ["cell", "half-life", "factor a step", "1 % left after", "singular values"]
         rows = [
@@ -47,7 +47,7 @@ class Look:
                 line["half_life_told"],
                 show_number(line["factor"], ".3f"),
                 show_reach(line["reach"], line["distance"]),
-                f"{show_number(line['smallest'])} – {show_number(line['largest'])}",
+                f"{show_factor(line['smallest'])} – {show_factor(line['largest'])}",
             ]
             for line in self.inspection.by_cell()
         ]

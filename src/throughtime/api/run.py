@@ -21,7 +21,7 @@ from throughtime.applications.reading.verdict import cautions
 from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Report, Sampler, Table, Task, Trained, Use, Wanted
 from throughtime.console import as_table
-from throughtime.errors import UserError
+from throughtime.errors import UserError, texts_of
 from throughtime.models import Model
 from throughtime.pictures import check_picture
 from throughtime.training.lock import NAME as LOCK
@@ -174,7 +174,7 @@ class Run:
     def score(self, lines: str | Iterable[str], *, tokens: bool = False) -> list[Any]:
         """The probability of every line, by a language model; of every token, too, where ``tokens`` are asked for."""
         with waiting("scoring", self.progress):
-            return list(self._trained().score([lines] if isinstance(lines, str) else list(lines), tokens))
+            return list(self._trained().score([lines] if isinstance(lines, str) else texts_of(lines, "lines"), tokens))
 
     def score_pairs(self, pairs: Any) -> Report:
         """How often a language model finds the right one of two texts the likelier.

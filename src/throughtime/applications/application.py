@@ -25,7 +25,7 @@ from throughtime.applications.settings import Encoding, ModelSettings, SplitSett
 from throughtime.applications.task import Report, Sampler, Table
 from throughtime.data.examples import Judged
 from throughtime.data.parts import find_parts
-from throughtime.errors import UserError, listed, nearest
+from throughtime.errors import UserError, listed, nearest, shown
 from throughtime.models import Model
 from throughtime.training import Evaluation
 
@@ -266,7 +266,8 @@ class Application(Readable[ExampleT]):
         for number, item in enumerate(items, 1):
             if not isinstance(item, str | Path):
                 kind = "a path" if self.reads_files else "a line of text"
-                raise UserError(f"input {number}: expected {kind}, got a {type(item).__name__}")
+                several = "; put several inputs into a list" if isinstance(item, tuple) else ""
+                raise UserError(f"input {number}: expected {kind}, got {shown(item)}{several}")
         if self.reads_files:
             return [found for item in items for found in self.predict_file(model, Path(item), options)]
         return self.predict(model, [str(item) for item in items], options)

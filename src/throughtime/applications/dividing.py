@@ -46,7 +46,8 @@ def divide(
         for part, examples in zip(("train", *missing), divided, strict=True):
             if not examples:
                 raise UserError(
-                    f"expected enough different examples to hold some out for {part}, got {len(parts['train'])}; "
+                    f"expected enough different examples to hold some out, but none is left for {part} of "
+                    f"{len(parts['train']):,} examples, {len(set(groups)):,} of them different; "
                     "give more data, or --valid, or --held-out 0"
                 )
             parts[part] = examples

@@ -25,7 +25,7 @@ from throughtime.applications.reading.verdict import no_better
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.encodings import asked_encoding, reading_as
 from throughtime.data.parts import check_there
-from throughtime.errors import UserError, listed, several
+from throughtime.errors import UserError, listed, texts_of
 from throughtime.files import make_folder, write_chunks
 from throughtime.layers import named_cells
 from throughtime.models import Model
@@ -67,8 +67,7 @@ class Opened(Trained):
     @torch.no_grad()
     def predict(self, lines: Sequence[str], options: Options | None = None) -> list[Prediction]:
         """A prediction for every line."""
-        several(lines, "lines")
-        return self.bound.predict(self.model, lines, options or self.bound.predicting())
+        return self.bound.predict(self.model, texts_of(lines, "lines"), options or self.bound.predicting())
 
     @torch.no_grad()
     def predict_items(self, items: Sequence[Any], options: Options | None = None) -> list[Prediction]:

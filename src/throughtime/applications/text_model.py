@@ -24,7 +24,7 @@ from throughtime.data.text.corpus import Split, TokenFile
 from throughtime.data.text.files import lines_of
 from throughtime.data.text.tokenizer import Tokenizer, Unit
 from throughtime.decoding import Sampling, perplexity, sample, stream_log_prob, token_log_probs
-from throughtime.errors import several
+from throughtime.errors import texts_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
 from throughtime.schema import checked
@@ -166,7 +166,7 @@ class TextModel:
 
     def score(self, lines: Sequence[str], tokens: bool = False) -> list[Score]:
         """The probability of each line, begun from nothing; of every token, too, where ``tokens`` are asked for."""
-        several(lines, "lines")
+        lines = texts_of(lines, "lines")
         ids = [self.encode(line) for line in lines]
         found = token_log_probs(self.model, ids)
         return [self._score(line, i, each, tokens) for line, i, each in zip(lines, ids, found, strict=True)]

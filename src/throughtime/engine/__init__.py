@@ -167,13 +167,14 @@ def check_engine(name: str) -> None:
         raise EngineError(f"unknown engine {name!r}{nearest(name, known)}; engines: {listed(known)}")
 
 
-def check_inputs(inputs: Any, features: int, weights: Tensor | None = None) -> None:
+def check_inputs(inputs: Any, features: int, weights: Tensor | None = None, order: str = "batch, time") -> None:
     """Refuses what is no batch of sequences.
 
     Args:
         inputs: To be ``[B, T, features]``.
         features: Of the input.
         weights: Whose type of numbers the inputs are to have.
+        order: Of the first two dimensions, as the caller's user has them.
 
     Raises:
         TypeError: If they are no tensor.
@@ -181,10 +182,10 @@ def check_inputs(inputs: Any, features: int, weights: Tensor | None = None) -> N
     """
     if not isinstance(inputs, Tensor):
         remedy = "the padded batch and lengths=" if isinstance(inputs, PackedSequence) else "torch.as_tensor of it"
-        shape = f"[batch, time, {features}]"
+        shape = f"[{order}, {features}]"
         raise TypeError(f"expected a tensor of inputs {shape}, got a {type(inputs).__name__}; pass {remedy}")
     if inputs.dim() != 3 or inputs.shape[2] != features:
-        raise ValueError(f"expected inputs of shape [batch, time, {features}], got {list(inputs.shape)}")
+        raise ValueError(f"expected inputs of shape [{order}, {features}], got {list(inputs.shape)}")
     if not inputs.is_floating_point():
         raise ValueError(f"expected inputs of type float, got {inputs.dtype}; embed them, or convert them: .float()")
     if weights is not None and inputs.dtype != weights.dtype and not torch.is_autocast_enabled(inputs.device.type):

@@ -11,7 +11,7 @@ from torch import Tensor
 from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History
 from throughtime.inspection.memory import LEFT, Memory
-from throughtime.inspection.numbers import layers_of
+from throughtime.inspection.numbers import LEAST, layers_of
 from throughtime.inspection.recording import Watched
 from throughtime.inspection.verdict import GROWN, LOST, first_norm
 from throughtime.pictures import line_style, mark_level, new_figure, tidy, whole_steps
@@ -62,12 +62,15 @@ def draw_gradients(flows: Sequence[Flow], *title: str) -> Figure:
 
 
 def draw_singular_values(cells: Sequence[tuple[str, Tensor, Tensor]], *title: str) -> Figure:
-    """The largest, median and smallest singular value of every cell along a sequence; a panel a cell."""
+    """The largest, median and smallest singular value of every cell along a sequence; a panel a cell.
+
+    What is smaller than :data:`~throughtime.inspection.numbers.LEAST` is drawn at it.
+    """
     figure = new_figure(8, 1.4 + 2.3 * len(cells), *title)
     panels = figure.subplots(len(cells), 1, squeeze=False, sharex=True)[:, 0]
     for axes, (name, at, values) in zip(panels, cells, strict=True):
-        for number, label in enumerate(("largest", "median", "smallest")):
-            axes.plot(at.numpy(), values[:, number].clamp(min=1e-8).numpy(), label=label, **line_style(number))
+        for number, label in enumerate(("largest", "median", f"smallest (if over {LEAST})")):
+            axes.plot(at.numpy(), values[:, number].clamp(min=LEAST).numpy(), label=label, **line_style(number))
         axes.set_yscale("log")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.1), max(high, 10.0))

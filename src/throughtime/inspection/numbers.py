@@ -19,6 +19,20 @@ def show_number(value: float, form: str = ".3g") -> str:
     return format(value, form)
 
 
+LEAST = 1e-4
+"""A factor that is as good as nothing: how much smaller one is, is a matter of rounding."""
+
+
+def show_factor(value: float) -> str:
+    """A singular value.
+
+    Example:
+        >>> show_factor(2.904), show_factor(9.1e-10)
+        ('2.9', '<0.0001')
+    """
+    return f"<{LEAST}" if value < LEAST else show_number(value)
+
+
 def show_reach(reach: float, distance: int) -> str:
     """Steps after which little is left of a gradient, where that many were looked at.
 

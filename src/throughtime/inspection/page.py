@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.files import make_folder, write_text
-from throughtime.inspection.numbers import show_number, show_reach
+from throughtime.inspection.numbers import show_factor, show_number, show_reach
 from throughtime.inspection.panels import Panel, draw_panels
 from throughtime.inspection.report import Inspection
 from throughtime.inspection.verdict import Finding
@@ -124,8 +124,8 @@ def _cells(inspection: Inspection) -> list[dict[str, Any]]:
             "half-life": line["half_life_told"],
             "factor": line["factor"],
             "1 % left after": show_reach(line["reach"], line["distance"]),
-            "largest": line["largest"],
-            "smallest": line["smallest"],
+            "largest": show_factor(line["largest"]),
+            "smallest": show_factor(line["smallest"]),
         }
         for line in inspection.by_cell()
     ]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import Lengths, from_torch, to_torch
+from throughtime.engine import Lengths, check_inputs, from_torch, to_torch
 from throughtime.errors import listed
 from throughtime.layers.packed import PackedSteps, run_packed
 from throughtime.layers.recurrent import Recurrent
@@ -75,6 +75,8 @@ class _TorchLike(Recurrent):
             outputs, final = super().forward(input.unsqueeze(0), state)
             outputs, final = outputs.squeeze(0), {name: value.squeeze(1) for name, value in final.items()}
         else:
+            if not isinstance(input, Tensor) or input.dim() != 3 or input.shape[2] != self.input_size:
+                check_inputs(input, self.input_size, order="batch, time" if self.batch_first else "time, batch")
             self._check_rows(input, lengths)
             time_first = isinstance(input, Tensor) and input.dim() == 3 and not self.batch_first
             outputs, final = super().forward(input.transpose(0, 1) if time_first else input, state, lengths)

@@ -124,7 +124,7 @@ def test_letters_and_files_are_told_as_lines_and_files_are(tmp_path: Path, learn
             assert one.data["probabilities"] == pytest.approx(other.data["probabilities"], abs=1e-6)
         assert one.data["name"] == other.data["name"]
         assert {field.name for field in fields(one)} - COMMON == set(one.data)
-    with pytest.raises(UserError, match="input 2: expected letters of DNA, or a path, got a int"):
+    with pytest.raises(UserError, match="input 2: expected letters of DNA, or a path, got 3"):
         application.predict_items(built, ["ACGT", 3], options)
     with pytest.raises(UserError, match="line 2: expected letters of DNA"):
         application.predict_items(built, ["ACGT", "ACJT"], options)

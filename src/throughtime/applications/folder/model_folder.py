@@ -16,7 +16,7 @@ import torch
 
 from throughtime._version import __version__
 from throughtime.applications.settings import EXTENDABLE, SettingsT, check_settings
-from throughtime.errors import UserError, listed
+from throughtime.errors import UserError, listed, nearest
 from throughtime.files import errors_of, make_folder, sync_folder, write_json
 from throughtime.plain import read_json
 
@@ -240,12 +240,17 @@ def resumed(folder: Path, task: str, kind: type[SettingsT], options: dict[str, A
     return replace(run, settings=settings.model_dump(mode="json"))
 
 
+DEVICES = ("auto", "cpu", "cuda")
+
+
 def choose_device(name: str) -> torch.device:
     """The device of that name; ``"auto"`` takes a GPU where there is one.
 
     Raises:
-        UserError: If it is not there.
+        UserError: If there is none of that name, or it is not there.
     """
+    if name not in DEVICES:
+        raise UserError(f"--device: expected {listed(DEVICES)}, got {name!r}{nearest(str(name), DEVICES)}")
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: this machine, or this build of PyTorch, has no CUDA device; pass --device cpu")
     if name == "auto":

@@ -17,7 +17,7 @@ from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK, is_whole
 from throughtime.data.dna.intervals import GFF
 from throughtime.data.dna.sequences import KINDS
-from throughtime.errors import UserError
+from throughtime.errors import UserError, shown
 from throughtime.models import Model
 from throughtime.tasks.dna.classes import DnaClasses, LearntClasses
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, is_genome, read_examples
@@ -170,6 +170,6 @@ class Dna(Application[DnaExample]):
         found: list[str | Path] = []
         for number, item in enumerate(items, 1):
             if not isinstance(item, str | Path):
-                raise UserError(f"input {number}: expected letters of DNA, or a path, got a {type(item).__name__}")
+                raise UserError(f"input {number}: expected letters of DNA, or a path, got {shown(item)}")
             found.append(Path(item) if "." in str(item) else item)
         return self.part.predict_items(model, found, options)
