@@ -108,6 +108,8 @@ def test_it_is_judged_on_the_test_data(trained: Path, data: Path, call: Call) ->
 class Fixed:
     """A model that says what it is told to: the log-probabilities of the nodes in the order of the batch."""
 
+    temperature = 1.0
+
     def __init__(self, chances: list[list[float]]) -> None:
         self.chances = torch.tensor(chances).log()
 
@@ -137,6 +139,8 @@ def test_the_figures_of_a_case_by_hand() -> None:
             "binary_accuracy": 100.0,
             "node_accuracy": 200 / 3,
             "majority_accuracy": 50.0,
+            "nats": -0.5 * math.log(0.2 * 0.5),
+            "calibration_error": 100 * (0.3 + 0.5) / 2,  # wrong at 30 %, right at 50 %: bins of their own
             "trees": 2,
         }
     )

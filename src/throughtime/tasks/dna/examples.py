@@ -50,6 +50,7 @@ class DnaSettings(ExampleSettings, ClassSettings):
     hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     layers: int = option(2, "Depth.", "Model", ge=1, le=1_000)
     embedding: int = option(32, "Features of a codon, or of a letter with its neighbours.", "Model", ge=1, le=2**24)
+    calibrate: bool = option(True, "Of labelled sequences: fit probabilities to the validation data.", "Training")
     pooling: PoolingName = option("max", "Of labelled sequences: last, mean, max, attention.", "Model")
     unread: float = option(0.02, "Letters read as N while training.", "Training", ge=0, lt=1)
     batch: int = option(8, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
