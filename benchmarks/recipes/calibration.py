@@ -4,7 +4,7 @@
 
 Each is trained on a few hundred examples of real data, into ``runs/calibration/<task>-<seed>``, and judged on the test
 part, which the temperature has not seen: accuracy, loss and expected calibration error. A folder that is trained
-already is only judged.
+already is only judged, and tasks that ``--tasks`` leaves out stay as they are recorded.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ RECIPES: dict[str, tuple[Callable[[Path], dict[str, Groups]], str, str, str]] = 
 }
 """Of each task: what reads its data, their name and suffix, options of training."""
 
+RECORDED = ROOT / "benchmarks" / "results" / "calibration.json"
+
 FIGURES = ("accuracy", "root_accuracy", "f1", "token_accuracy", "nats", "calibration_error")
 
 
@@ -126,8 +128,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "calibration")
     parser.add_argument("--tasks", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--trained-at", default=commit(ROOT), help="The commit, where models were trained before.")
     given = parser.parse_args()
     before, rows = machine(), dict[str, Any]()
+    if RECORDED.exists():
+        rows = json.loads(RECORDED.read_text("utf-8"))["tasks"]
     for task in given.tasks:
         runs = {seed: given.out / f"{task}-{seed}" for seed in given.seeds}
         commands = [" ".join(train(task, seed, run)) for seed, run in runs.items()]
@@ -135,11 +140,12 @@ def main() -> None:
         figures = [row["test"] for row in found.values()]
         rows[task] = {
             "commands": commands,
+            "trained_at": given.trained_at,
             "mean": {at: {key: mean(f[at][key] for f in figures) for key in figures[0][at]} for at in ("1", "fitted")},
             "seeds": found,
         }
         print(task, json.dumps(rows[task]["mean"], indent=1))
-    result = {"command": "python benchmarks/recipes/calibration.py", "trained_at": commit(ROOT), "machine": before}
+    result = {"command": "python benchmarks/recipes/calibration.py", "machine": before}
     print(f"recorded in {record('calibration', {**result, 'tasks': rows})}")
 
 
