@@ -40,6 +40,9 @@ SIZES, HELD, SEED = (50, 100, 500, 5000), 200, 0
 
 Parts = dict[str, list[Path]]
 
+TEXT = "text"
+"""Its examples are lines, which lie side by side in one text; those to judge by are the last ones."""
+
 
 def named(*paths: str) -> Callable[[Path], Parts]:
     return lambda folder: {"train": [data(path) for path in paths]}
@@ -74,6 +77,7 @@ TASKS: dict[str, tuple[Callable[[Path], Parts], dict[str, Any]]] = {
     "video": (points, {}),
     "music": (named("nottingham/MIDI"), {}),
     "translation": (named("multi30k/raw/train.de", "multi30k/raw/train.en"), {"from_": "de", "to": "en"}),
+    TEXT: (named("tinyshakespeare/input.txt"), {}),
 }
 """What each task learns from, and with which options."""
 
@@ -85,9 +89,18 @@ NOTHING = {
 """What guessing comes to, where a run does not tell."""
 
 
-def examples_of(task: Supervised, folder: Path) -> tuple[list[Any], list[Any]]:
+def lines_of_text(folder: Path) -> tuple[list[str], list[str]]:
+    (path,) = TASKS[TEXT][0](folder)["train"]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return lines[:-HELD], lines[-HELD:]
+
+
+def examples_of(name: str, folder: Path) -> tuple[list[Any], list[Any]]:
     """Training and validation examples in an order of chance: the task divides its files as it does itself."""
-    paths, options = TASKS[task.name]
+    if name == TEXT:
+        return lines_of_text(folder)
+    task, (paths, options) = find_task(name), TASKS[name]
+    assert isinstance(task, Supervised)
     application = task.application
     settings = application.settings_type(**options)
     found = {}
@@ -97,7 +110,7 @@ def examples_of(task: Supervised, folder: Path) -> tuple[list[Any], list[Any]]:
     parts, _ = divide(application, found, settings)  # type: ignore[arg-type]
     for members in parts.values():
         random.Random(SEED).shuffle(members)
-    return parts["train"], parts["valid"]
+    return parts["train"], known(task, parts["train"], parts["valid"], folder / "least")
 
 
 def known(task: Supervised, train: Sequence[Any], valid: Sequence[Any], folder: Path) -> list[Any]:
@@ -133,6 +146,8 @@ def learn(task: str, plan: str, minutes: float, train: list[Any], valid: list[An
         options["epochs"] = settings.model_fields["epochs"].default
     elif plan != "default":
         options["steps"] = int(plan)
+    if task == TEXT:
+        train, valid = [("".join(train),)], [("".join(valid),)]
     began = time.process_time()
     run = stopped(minutes, task, train, valid=valid, out=out, progress=False, seed=SEED, **options)
     found = figures(run, task)
@@ -151,12 +166,9 @@ def stopped(minutes: float, *given: Any, **options: Any) -> Run:
 
 
 def measure(task: str, sizes: Sequence[int], plans: Sequence[str], minutes: float, out: Path) -> None:
-    found = find_task(task)
-    assert isinstance(found, Supervised)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        train, valid = examples_of(found, folder)
-        valid = known(found, train, valid, folder / "least")
+        train, valid = examples_of(task, folder)
         for size in sorted({min(size, len(train)) for size in sizes}):
             for plan in plans:
                 result = learn(task, plan, minutes, train[:size], valid, folder / f"{size}-{plan}")

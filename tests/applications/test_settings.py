@@ -73,6 +73,14 @@ def test_passes_that_are_asked_for_are_no_more(options: dict[str, Any], least: i
     assert check_settings(Longer, recorded).least_steps == 0  # as folders kept them that knew of no least steps
 
 
+@pytest.mark.parametrize("task", [task for task in TASKS.values() if not task.makes_data])
+def test_every_task_on_data_has_least_steps_that_5000_examples_do_not_feel(task: Task) -> None:
+    plan, batch = task.settings().plan(), task.settings().batch
+    assert plan.lengthened(-(-50 // batch))
+    assert not plan.lengthened(-(-5_000 // batch))
+    assert not task.settings(epochs=plan.epochs).plan().lengthened(1)
+
+
 def test_zero_turns_clipping_off() -> None:
     plan = TrainSettings(clip_norm=0, clip_value=0).plan()
     assert (plan.clip_norm, plan.clip_value) == (None, None)

@@ -29,6 +29,12 @@ def option(default: Any, help: str, group: str, **bounds: Any) -> Any:
     return Field(default, description=help, json_schema_extra={"group": group}, **bounds)
 
 
+def steps_at_least(default: int) -> Any:
+    """The field that bounds a task's plan from below; what each needs is measured (``recipes/small_data.py``)."""
+    told = "Steps at least, where passes over little data come to fewer; 0 where --epochs is given."
+    return option(default, told, "Training", ge=0)
+
+
 class TrainSettings(BaseModel):
     """What every task's training takes."""
 
@@ -40,9 +46,7 @@ class TrainSettings(BaseModel):
     batch: int = option(32, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(10.0, "Passes over the data.", "Training", gt=0)
     steps: int | None = option(None, "Steps in all, instead of epochs.", "Training", ge=1)
-    least_steps: int = option(
-        0, "Steps at least, where passes over little data come to fewer; 0 where --epochs is given.", "Training", ge=0
-    )
+    least_steps: int = steps_at_least(0)
     minutes: float | None = option(None, "Wall-clock minutes in all, instead of epochs.", "Training", gt=0)
     optimiser: OptimiserName = option("adam", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     lr: float = option(4e-3, "Peak learning rate.", "Training", gt=0)

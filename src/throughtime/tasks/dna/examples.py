@@ -9,7 +9,7 @@ from pathlib import Path
 
 from throughtime.applications.application import ExampleSettings
 from throughtime.applications.classification import ClassSettings
-from throughtime.applications.settings import option
+from throughtime.applications.settings import option, steps_at_least
 from throughtime.data.dna.bases import Codes, decode, encode
 from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, read_genome
 from throughtime.data.dna.intervals import GFF, Region
@@ -54,6 +54,7 @@ class DnaSettings(ExampleSettings, ClassSettings):
     pooling: PoolingName = option("max", "Of labelled sequences: last, mean, max, attention.", "Model")
     unread: float = option(0.02, "Letters read as N while training.", "Training", ge=0, lt=1)
     batch: int = option(8, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
+    least_steps: int = steps_at_least(1000)
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     weight_decay: float = option(0.01, "Of the optimiser.", "Training", ge=0)

@@ -16,7 +16,7 @@ from throughtime.applications.application import ExampleSettings
 from throughtime.applications.folder.learnt import Count, Different
 from throughtime.applications.options import Drawing
 from throughtime.applications.reading.account import Guess
-from throughtime.applications.settings import option
+from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report
 from throughtime.data.music.abc import abc_field, abc_tunes
 from throughtime.data.music.midi import ABC, MIDI, midi_tunes, read_abc
@@ -63,6 +63,7 @@ class MusicSettings(ExampleSettings):
     dropout: float = option(0.1, "Between layers and before the output.", "Model", ge=0, lt=1)
     lr: float = option(1e-2, "Peak learning rate.", "Training", gt=0)
     epochs: float = option(40.0, "Passes over the data.", "Training", gt=0)
+    least_steps: int = steps_at_least(400)
 
     def grid(self, kind: Kind) -> int:
         """Steps of a beat."""

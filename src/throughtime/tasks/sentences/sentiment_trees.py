@@ -29,7 +29,7 @@ from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.readable import commonest
-from throughtime.applications.settings import option
+from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import split_words
 from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_brackets, read_heads
@@ -59,6 +59,7 @@ class SentimentTreesSettings(DataSettings, ClassSettings):
     root_weight: float = option(1.0, "A root's share in the loss against another node's.", "Model", gt=0)
     batch: int = option(25, "Trees side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(5.0, "Passes over the data.", "Training", gt=0)
+    least_steps: int = steps_at_least(300)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     weight_decay: float = option(0.01, "Of the optimiser.", "Training", ge=0)

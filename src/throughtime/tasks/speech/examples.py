@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 from throughtime.applications.application import SignalSettings
 from throughtime.applications.folder.learnt import Closed, Real
 from throughtime.applications.memory import is_spilled
-from throughtime.applications.settings import option
+from throughtime.applications.settings import option, steps_at_least
 from throughtime.data.notes import note
 from throughtime.data.progress import counted
 from throughtime.data.speech.audio import Audio, Samples, Stretch, audio_info
@@ -53,6 +53,7 @@ class SpeechSettings(SignalSettings):
     layers: int = option(2, "Depth.", "Model", ge=1, le=1_000)
     batch: int = option(16, "Recordings side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(30.0, "Passes over the data.", "Training", gt=0)
+    least_steps: int = steps_at_least(600)
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     time_masks: int = option(2, "SpecAugment: masks over time.", "Training", ge=0, le=1_000)
     time_width: int = option(20, "SpecAugment: most frames of a mask.", "Training", ge=0, le=1_000_000)

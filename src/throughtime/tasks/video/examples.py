@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from throughtime.applications.application import SignalSettings
 from throughtime.applications.classification import ClassSettings
-from throughtime.applications.settings import option
+from throughtime.applications.settings import option, steps_at_least
 from throughtime.data.classes import class_folders
 from throughtime.data.parts import is_file
 from throughtime.data.text.files import file_lines
@@ -52,6 +52,7 @@ class VideoSettings(SignalSettings, ClassSettings):
     noise: float = option(0.02, "Of frames and points while training, as a share of their range.", "Training", ge=0)
     batch: int = option(16, "Sequences side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(20.0, "Passes over the data.", "Training", gt=0)
+    least_steps: int = steps_at_least(200)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     warmup: int = option(20, "Steps over which the learning rate rises.", "Training", ge=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
