@@ -89,6 +89,10 @@ NOTHING = {
 """What guessing comes to, where a run does not tell."""
 
 
+FIGURES = {"music": "nats", "translation": "nats_per_token", TEXT: "nats_per_token"}
+"""What the evaluations of a run found, where there is no guess to stand beside it."""
+
+
 def lines_of_text(folder: Path) -> tuple[list[str], list[str]]:
     (path,) = TASKS[TEXT][0](folder)["train"]
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -133,9 +137,8 @@ def figures(run: Run, task: str) -> dict[str, Any]:
     guess = NOTHING.get(task) if read is None or read.guess is None else read.guess
     beside = {} if guess is None else {"guess": {"figure": guess.figure, "value": guess.value, "how": guess.how}}
     chosen = {name: value for name, value in found.items() if name not in ("run", "clipped_share")}
-    points = curve(run.folder)
-    shown = guess.figure if guess is not None else next(iter(points[-1].keys() - {"seconds", "step", "best", "event"}))
-    return {**chosen, **beside, "curve": [[point["step"], point.get(shown)] for point in points]}
+    shown = guess.figure if guess is not None else FIGURES[task]
+    return {**chosen, **beside, "curve": [[point["step"], point[shown]] for point in curve(run.folder)]}
 
 
 def learn(task: str, plan: str, minutes: float, train: list[Any], valid: list[Any], out: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from throughtime.applications.application import Application, confusion, counts, majority, surest_errors
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import TrainSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.tables.heading import is_number, is_time
@@ -30,6 +31,15 @@ class ClassSettings(TrainSettings):
     """What every classifier takes."""
 
     calibrate: bool = option(True, "Fit probabilities to the validation data, by a temperature.", "Training")
+
+
+MAJORITY = Baseline(
+    "accuracy",
+    "majority_accuracy",
+    "accuracy counts all examples alike, so always saying a label that most of them have is hard to beat; macro F1 "
+    "counts labels alike, and nats tell what the probabilities are worth",
+)
+"""Beside which a classifier stands."""
 
 
 @torch.no_grad()

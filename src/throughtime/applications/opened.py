@@ -21,7 +21,7 @@ from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
 from throughtime.applications.options import COLUMNS, Options
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.reading.verdict import no_better
+from throughtime.applications.reading.verdict import remarks_on
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.encodings import asked_encoding, reading_as
 from throughtime.data.parts import check_there
@@ -100,7 +100,8 @@ class Opened(Trained):
         """
         with self.held_out(data, options) as (examples, _):
             report = self.bound.evaluate(self.model, examples, options or self.bound.judging())
-            remarks = no_better(self.bound.rival(report.figures, examples), report.figures)
+            rival = self.bound.rival(report.figures, examples)
+            remarks = remarks_on(report.figures, self.bound.baselines, rival)
             return replace(report, remarks=[*report.remarks, *remarks])
 
     def sampler(self) -> Sampler:

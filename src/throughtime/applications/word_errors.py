@@ -7,11 +7,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from throughtime.applications.application import HARDEST
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Table
 from throughtime.extras import extra
 
 COMMONEST = 40
 """Words that are counted each for itself."""
+
+
+SAID_OF_ALL = Baseline(
+    "word_error",
+    "commonest_word_error",
+    "one transcript, said of every recording, errs less, for it adds few words: those that are added count as errors, "
+    "too, and may come to more than 100 %",
+    higher=False,
+)
+"""Beside which recognised speech stands."""
 
 
 def word_error(said: Sequence[str], heard: Sequence[str]) -> float:

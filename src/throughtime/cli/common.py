@@ -115,7 +115,8 @@ def print_report(report: Report, as_json: bool) -> None:
     """A report's figures and tables, or all of it as one JSON object."""
     if as_json:
         tables = {t.title: [dict(zip(t.columns, row, strict=True)) for row in t.rows] for t in report.tables}
-        echo_json({**report.figures, **({"tables": tables} if tables else {})})
+        remarks = {"remarks": list(report.remarks)} if report.remarks else {}
+        echo_json({**report.figures, **({"tables": tables} if tables else {}), **remarks})
     else:
         print_tables(report.shown())
     for remark in report.remarks:

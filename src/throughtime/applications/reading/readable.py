@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.errors import shown
 
 ExampleT = TypeVar("ExampleT")
@@ -24,6 +25,8 @@ class Readable(Generic[ExampleT]):
     """What ``size`` counts, as a run tells the lengths of its examples."""
     trained: str = ""
     """What the ``tokens`` of a batch count, for the rate of training; default: the unit."""
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
+    """Figures of ``evaluate`` that stand beside the model's; each is explained where the model's is the worse."""
     chance: ClassVar[float | None] = None
     """The first figure of an evaluation by guessing, where it is always the same; comparisons show it."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from throughtime.applications.reading.account import Guess, read_account
+from throughtime.applications.reading.baselines import Baseline, explained
 from throughtime.figures import figure
 from throughtime.training import Progress
 from throughtime.training.metrics import best_of, read_metrics
@@ -34,6 +35,20 @@ def no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
         ['no better than guessing: word error 120.0 %, and hearing nothing gives 100.0 %']
     """
     return [f"no better than guessing: {worse}" for worse in _no_better(guess, figures)]
+
+
+def remarks_on(figures: Mapping[str, Any], baselines: Sequence[Baseline], rival: Guess | None) -> list[str]:
+    """What whoever reads the figures of a report should know of those beside them.
+
+    Args:
+        figures: Of the report.
+        baselines: Figures that stand beside the model's; where one is better, it is explained.
+        rival: What guessing comes to; told where it is as good, and no baseline tells it already.
+    """
+    explained_already = rival is not None and any(
+        found.figure == rival.figure and found.undercut(figures) for found in baselines
+    )
+    return [*([] if explained_already else no_better(rival, figures)), *explained(baselines, figures)]
 
 
 def _no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import Count
 from throughtime.applications.options import Drawn, Written
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report, Table
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.codons import BACTERIAL, genetic_code, open_frames
@@ -73,6 +74,27 @@ class LearntRegions(TypedDict):
 
 class RegionOptions(Drawn, Written):
     """Of the regions of a record: what may be asked of it."""
+
+
+OPEN_FRAMES = tuple(
+    Baseline(
+        figure,
+        f"open_frames_{figure}",
+        "long open reading frames alone tell coding bases better, as in bacteria, whose genes lie in one piece; "
+        "the model has learnt too little of what codons are like, or of where genes begin and end",
+    )
+    for figure in ("mcc", "balanced_accuracy")
+)
+ALL_CODING = tuple(
+    Baseline(
+        figure,
+        f"all_coding_{figure}",
+        "calling every base coding does as well as chance, and the model does worse: it takes what does not code for "
+        "what does more often than the other way round",
+    )
+    for figure in ("mcc", "balanced_accuracy")
+)
+"""Beside which coding regions stand."""
 
 
 class DnaRegions(Application[DnaExample]):

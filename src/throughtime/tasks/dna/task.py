@@ -9,10 +9,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from throughtime.applications.application import Application, DataSettings
+from throughtime.applications.classification import MAJORITY
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Labelled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK, is_whole
 from throughtime.data.dna.intervals import GFF
@@ -21,7 +23,7 @@ from throughtime.errors import UserError, shown
 from throughtime.models import Model
 from throughtime.tasks.dna.classes import DnaClasses, LearntClasses
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, is_genome, read_examples
-from throughtime.tasks.dna.regions import DnaRegions, LearntRegions
+from throughtime.tasks.dna.regions import ALL_CODING, OPEN_FRAMES, DnaRegions, LearntRegions
 from throughtime.training import Evaluation
 
 PARTS: dict[str, type[Application[DnaExample]]] = {"regions": DnaRegions, "classes": DnaClasses}
@@ -49,6 +51,7 @@ class Dna(Application[DnaExample]):
     example_type: ClassVar[type[Any]] = DnaExample
     unit = "bases"
     vocabulary_type: ClassVar[Any] = Annotated[LearntClasses | LearntRegions, Field(discriminator="learnt")]
+    baselines: ClassVar[tuple[Baseline, ...]] = (MAJORITY, *OPEN_FRAMES, *ALL_CODING)
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

@@ -13,6 +13,7 @@ from torch import Tensor
 from throughtime.applications.application import Application
 from throughtime.applications.folder import learnt
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report
 from throughtime.models import Model, NumberBatch, Regressor, StackConfig
@@ -59,6 +60,14 @@ class Adding(Application[Sum]):
     settings_type: ClassVar[type[StackSettings]] = AddingSettings
     example_type = Sum
     vocabulary_type: ClassVar[Any] = learnt.Nothing
+    baselines: ClassVar[tuple[Baseline, ...]] = (
+        Baseline(
+            "squared_error",
+            "chance",
+            "always saying 1, the mean of the sums, errs less: the model has not found the two numbers to add",
+            higher=False,
+        ),
+    )
     chance = CHANCE
 
     @classmethod

@@ -15,6 +15,7 @@ from throughtime.applications.application import Application, Learnt
 from throughtime.applications.folder.describing import describe_runs
 from throughtime.applications.folder.learnt import Open
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.words import WordReader
@@ -76,6 +77,15 @@ class AgreementTask(Application[Agreement]):
     example_type = Agreement
     unit = "words"
     vocabulary_type: ClassVar[Any] = PlainWords
+    baselines: ClassVar[tuple[Baseline, ...]] = tuple(
+        Baseline(
+            figure,
+            "chance",
+            "saying either form is right more often: the number of the noun is lost on the way, or that of another "
+            "word is taken for it",
+        )
+        for figure in ("accuracy", "accuracy_longest_gap", "accuracy_never_met")
+    )
 
     def __init__(self, settings: AgreementSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

@@ -15,6 +15,7 @@ from torch import Tensor
 from throughtime.applications.application import Application
 from throughtime.applications.folder import learnt
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import StackSettings, option
 from throughtime.applications.task import Report
 from throughtime.data.text.words import WordBatch
@@ -63,6 +64,15 @@ class Copying(Application[Copied]):
     settings_type: ClassVar[type[StackSettings]] = CopySettings
     example_type = Copied
     vocabulary_type: ClassVar[Any] = learnt.Nothing
+    baselines: ClassVar[tuple[Baseline, ...]] = (
+        Baseline("accuracy", "chance", "saying any symbol is right as often: nothing is remembered across the pause"),
+        Baseline(
+            "nats_per_step",
+            "memoryless_nats",
+            "a network that knows when to speak, and not what, has fewer: the model has not learnt the pause yet",
+            higher=False,
+        ),
+    )
     chance = 100 / SYMBOLS
 
     @classmethod

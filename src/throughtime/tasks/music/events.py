@@ -12,6 +12,7 @@ from torch import Tensor
 
 from throughtime.applications.options import TokenDrawing
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.readable import unigram
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
@@ -26,6 +27,18 @@ from throughtime.tasks.music.tunes import FEWEST, MusicSettings, TuneExample
 
 UNTOLD = 0.2
 """Share of the tunes whose genre training does not tell, so that a model can go on from notes alone."""
+
+
+EVENTS_GUESSED = tuple(
+    Baseline(
+        figure,
+        f"unigram_{figure}",
+        "how often each event stands in the training data, whatever came before, tells more than the model does",
+        higher=False,
+    )
+    for figure in ("nats_per_event", "perplexity")
+)
+"""Beside which a model of events stands."""
 
 
 class EventDrawing(TokenDrawing):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from throughtime.applications.options import Drawing
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.music.tunes import KEYS, LOWEST, Roll, Tune, name_of, room
@@ -26,6 +27,30 @@ from throughtime.tasks.music.tunes import MusicSettings, TuneExample
 
 HALF = 0.5
 """Added to counts, so that nothing is impossible (Krichevsky and Trofimov 1981)."""
+
+
+KEYS_GUESSED = (
+    Baseline(
+        "nats_per_frame",
+        "unigram_nats_per_frame",
+        "how often each key sounds in the training data, whatever came before, tells more than the model does",
+        higher=False,
+    ),
+    Baseline(
+        "nats_per_frame",
+        "repeat_nats_per_frame",
+        "how often a key goes on, or begins to sound, tells more than the model does of what came before",
+        higher=False,
+    ),
+    Baseline(
+        "frame_accuracy",
+        "repeat_frame_accuracy",
+        "a key counts as said only if it is likelier than not. Where notes may change at several times, the model's "
+        "probabilities are spread over what may follow, and few are; the frame before is right wherever nothing "
+        "changes. Nats per frame judge the probabilities themselves: by them models are compared",
+    ),
+)
+"""Beside which a model of keys stands."""
 
 
 class KeyDrawing(Drawing):

@@ -16,6 +16,7 @@ from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report
 from throughtime.data.examples import Judged
 from throughtime.data.music.tunes import PITCHES, Tune, best_scale, pitch_of, read_notes
@@ -25,9 +26,9 @@ from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.pictures import short_name
-from throughtime.tasks.music.events import EventModel
+from throughtime.tasks.music.events import EVENTS_GUESSED, EventModel
 from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, in_beats, roll_as_svg, tune_data, write_tune
-from throughtime.tasks.music.keys import Keys
+from throughtime.tasks.music.keys import KEYS_GUESSED, Keys
 from throughtime.tasks.music.memory import spill, write_item
 from throughtime.tasks.music.tunes import (
     KNOWN,
@@ -105,6 +106,7 @@ class Music(Application[TuneExample]):
     settings_type: ClassVar[type[ExampleSettings]] = MusicSettings
     example_type: ClassVar[type[Any]] = TuneExample
     vocabulary_type: ClassVar[Any] = Learnt
+    baselines: ClassVar[tuple[Baseline, ...]] = (*KEYS_GUESSED, *EVENTS_GUESSED)
     suffixes: ClassVar[tuple[str, ...]] = KNOWN
     predicting = TuneOptions
     reads_files: ClassVar[bool] = True

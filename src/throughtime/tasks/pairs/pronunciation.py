@@ -18,6 +18,7 @@ from throughtime.applications.application import long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, write_texts
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report, Table
 from throughtime.data.notes import note
@@ -89,6 +90,16 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
     settings_type: ClassVar[type[PronunciationSettings]] = PronunciationSettings
     example_type = Pronounced
     vocabulary_type: ClassVar[Any] = Sounds
+    baselines: ClassVar[tuple[Baseline, ...]] = tuple(
+        Baseline(
+            figure,
+            f"letterwise_{figure}",
+            "saying what each letter is most often said as errs less: the model has not learnt yet to read letters "
+            "together, which takes more passes, or more words",
+            higher=False,
+        )
+        for figure in ("word_error", "phoneme_error")
+    )
     suffixes = (".dict",)
     unit = "letters"
     trained = "sounds"

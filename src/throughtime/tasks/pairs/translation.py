@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from throughtime.applications.application import HARDEST, long_input
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.readable import unigram
 from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report, Table
@@ -74,6 +75,20 @@ class Translation(PairApplication[Sentences, str]):
     example_type: ClassVar[type[Any]] = Sentences
     unit, trained = "words", "tokens"
     vocabulary_type: ClassVar[Any] = Languages
+    baselines: ClassVar[tuple[Baseline, ...]] = (
+        Baseline(
+            "bleu",
+            "copy_bleu",
+            "names and numbers that the source shares with the reference count more than what the model says, which "
+            "has hardly learnt, or says too little: short translations are punished",
+        ),
+        Baseline(
+            "chrf",
+            "copy_chrf",
+            "it counts letters that are alike, of which related languages have many: a model that says little, or the "
+            "same again and again, falls below the source, and BLEU tells more of it",
+        ),
+    )
     eos = Tokenizer.eos
     never = (Tokenizer.unk,)
 

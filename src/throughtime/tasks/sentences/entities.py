@@ -16,6 +16,7 @@ from throughtime.applications.memory import rows, write_rows, write_texts
 from throughtime.applications.options import Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report, Table
 from throughtime.data.examples import Examples
@@ -93,6 +94,14 @@ class Entities(WordApplication[TaggedSentence]):
     settings_type: ClassVar[type[ExampleSettings]] = EntitySettings
     example_type = TaggedSentence
     vocabulary_type: ClassVar[Any] = TypedWords
+    baselines: ClassVar[tuple[Baseline, ...]] = (
+        Baseline(
+            "f1",
+            "memory_baseline_f1",
+            "finding the training data's entities again is enough where texts name the same ones; the model, which is "
+            "to find others, too, has learnt too little of what surrounds them",
+        ),
+    )
     predicting = EntityOptions
     # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.
     suffixes = tuple(

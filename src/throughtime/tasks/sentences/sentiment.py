@@ -14,6 +14,7 @@ from torch import Tensor
 
 from throughtime.applications.application import ROWS, ExampleSettings, long_input, unknown_label
 from throughtime.applications.classification import (
+    MAJORITY,
     ClassSettings,
     class_evaluation,
     class_report,
@@ -24,6 +25,7 @@ from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Explained, Labelled, Ranked
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report
 from throughtime.data.text.labelled import KINDS, is_labelled, read_labelled
@@ -87,6 +89,7 @@ class Sentiment(WordApplication[SentimentExample]):
     judging = Labelled
     example_type: ClassVar[type[Any]] = SentimentExample
     vocabulary_type: ClassVar[Any] = LabelledWords
+    baselines: ClassVar[tuple[Baseline, ...]] = (MAJORITY,)
 
     def __init__(self, settings: SentimentSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,11 +24,12 @@ from throughtime.applications.application import (
     surest_errors,
     unknown_label,
 )
-from throughtime.applications.classification import ClassSettings, trust
+from throughtime.applications.classification import MAJORITY, ClassSettings, trust
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.readable import commonest
 from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report, Table
@@ -107,6 +109,7 @@ class SentimentTrees(Application[Tree]):
     settings_type: ClassVar[type[DataSettings]] = SentimentTreesSettings
     example_type = Tree
     vocabulary_type: ClassVar[Any] = LabelledTrees
+    baselines: ClassVar[tuple[Baseline, ...]] = (replace(MAJORITY, figure="root_accuracy"),)
     suffixes = (".txt", ".ptb", ".trees", ".mrg", ".conllu")
 
     def __init__(self, settings: SentimentTreesSettings, vocabulary: Mapping[str, Any]) -> None:

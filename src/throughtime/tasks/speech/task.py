@@ -17,8 +17,9 @@ from torch import Tensor
 from throughtime.applications.application import Application, SignalSettings
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report
-from throughtime.applications.word_errors import word_error
+from throughtime.applications.word_errors import SAID_OF_ALL, word_error
 from throughtime.data.remembered import Remembered
 from throughtime.data.speech.audio import SUFFIXES, Audio, Samples, audio_info
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
@@ -84,6 +85,7 @@ class Speech(Application[SpeechExample]):
     settings_type: ClassVar[type[SignalSettings]] = SpeechSettings
     example_type: ClassVar[type[Any]] = SpeechExample
     vocabulary_type: ClassVar[Any] = Learnt
+    baselines: ClassVar[tuple[Baseline, ...]] = (SAID_OF_ALL,)
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     reads_files: ClassVar[bool] = True
     unit, trained = "frames of 10 ms", "frames"

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from throughtime.applications.application import Application, SignalSettings, unknown_label
-from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
+from throughtime.applications.classification import MAJORITY, class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import LARGEST
 from throughtime.applications.memory import rows
 from throughtime.applications.options import Drawn, Explained, Ranked
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report, Table
 from throughtime.data.classes import class_folders
 from throughtime.data.progress import counted, report
@@ -64,6 +65,15 @@ class VideoActions(Application[ClipExample]):
     settings_type: ClassVar[type[SignalSettings]] = VideoSettings
     example_type: ClassVar[type[Any]] = ClipExample
     vocabulary_type: ClassVar[Any] = LearntClips
+    baselines: ClassVar[tuple[Baseline, ...]] = (
+        MAJORITY,
+        Baseline(
+            "accuracy",
+            "accuracy_without_time",
+            "the mean of a clip over time tells its class better: the model has not learnt what happens in time, or "
+            "these classes do not differ in it",
+        ),
+    )
     suffixes: ClassVar[tuple[str, ...]] = (*video.SUFFIXES, *keypoints.SUFFIXES)
     kinds: ClassVar[str] = f"tables ({', '.join(keypoints.SUFFIXES)}), and a folder of videos for every class"
     predicting = ActionOptions
