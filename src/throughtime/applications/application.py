@@ -21,7 +21,14 @@ from throughtime.applications.folder import learnt
 from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
-from throughtime.applications.settings import Encoding, ModelSettings, SplitSettings, StackSettings, option
+from throughtime.applications.settings import (
+    Encoding,
+    ModelSettings,
+    SplitSettings,
+    StackSettings,
+    option,
+    steps_at_least,
+)
 from throughtime.applications.task import Report, Sampler, Table
 from throughtime.data.examples import Judged
 from throughtime.data.parts import find_parts
@@ -59,9 +66,13 @@ class DataSettings(SplitSettings):
 class SignalSettings(StackSettings, DataSettings):
     """What training a recurrent stack on labelled signals takes: their features are no embeddings."""
 
+    least_steps: int = steps_at_least()
+
 
 class ExampleSettings(ModelSettings, DataSettings):
     """What training a recurrent stack on labelled tokens takes."""
+
+    least_steps: int = steps_at_least()
 
 
 class Where(Protocol):

@@ -29,7 +29,11 @@ def option(default: Any, help: str, group: str, **bounds: Any) -> Any:
     return Field(default, description=help, json_schema_extra={"group": group}, **bounds)
 
 
-def steps_at_least(default: int) -> Any:
+FEW = 500
+"""Steps that most tasks need to learn something from a hundred examples."""
+
+
+def steps_at_least(default: int = FEW) -> Any:
     """The field that bounds a task's plan from below; what each needs is measured (``recipes/small_data.py``)."""
     told = "Steps at least, where passes over little data come to fewer; 0 where --epochs is given."
     return option(default, told, "Training", ge=0)

@@ -60,7 +60,7 @@ class TextSettings(ModelSettings):
     sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
     valid: str | None = option(None, "Validation text: a file or folder.", "Data")
     encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
-    least_steps: int = steps_at_least(500)
+    least_steps: int = steps_at_least(300)
     held_out: float = option(
         0.1, "Share held out where there is no --valid; of sentences every n-th.", "Data", ge=0, lt=1
     )

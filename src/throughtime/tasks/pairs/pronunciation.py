@@ -19,7 +19,7 @@ from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, write_texts
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.notes import note
 from throughtime.data.text.files import file_lines
@@ -54,7 +54,6 @@ class PronunciationSettings(PairSettings):
         0.05, "Share of the words held out for each part that is missing; 0: none.", "Data", ge=0, le=0.4
     )
     batch: int = option(64, "Words side by side in a batch.", "Training", ge=1, le=2**20)
-    least_steps: int = steps_at_least(500)
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     dropout: float = option(0.1, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
 

@@ -19,7 +19,7 @@ from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.readable import unigram
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.text.aligned import find_aligned, read_aligned
 from throughtime.data.text.pairs import PairBatch
@@ -42,7 +42,6 @@ class TranslationSettings(PairSettings):
     vocab: int = option(8000, "Most tokens of either vocabulary.", "Data", ge=4, le=2**24)
     lowercase: bool = option(False, "Read and write everything in lower case.", "Data")
     batch: int = option(64, "Sentences side by side in a batch.", "Training", ge=1, le=2**20)
-    least_steps: int = steps_at_least(500)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     label_smoothing: float = option(0.1, "Probability spread over all tokens.", "Training", ge=0, lt=1)
     embedding: int = option(256, "Features of a token's embedding.", "Model", ge=1, le=2**24)

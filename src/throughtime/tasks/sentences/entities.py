@@ -17,7 +17,7 @@ from throughtime.applications.options import Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.examples import Examples
 from throughtime.data.parts import part_of
@@ -56,7 +56,6 @@ class EntitySettings(WordSettings):
 
     batch: int = option(16, "Sentences side by side in a batch.", "Training", ge=1, le=2**20)
     epochs: float = option(20.0, "Passes over the data.", "Training", gt=0)
-    least_steps: int = steps_at_least(500)
     lr: float = option(2e-3, "Peak learning rate.", "Training", gt=0)
     schedule: Schedule = option("constant", "Of the learning rate: constant, linear, cosine, plateau.", "Training")
     average: float = option(0.5, "Weights are averaged over this share at the end of the run.", "Training", ge=0, lt=1)
