@@ -63,7 +63,7 @@ class MusicSettings(ExampleSettings):
     dropout: float = option(0.1, "Between layers and before the output.", "Model", ge=0, lt=1)
     lr: float = option(1e-2, "Peak learning rate.", "Training", gt=0)
     epochs: float = option(40.0, "Passes over the data.", "Training", gt=0)
-    least_steps: int = steps_at_least(400)
+    least_steps: int = steps_at_least(300)
 
     def grid(self, kind: Kind) -> int:
         """Steps of a beat."""

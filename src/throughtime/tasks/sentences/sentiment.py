@@ -26,7 +26,7 @@ from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Explained, Labelled, Ranked
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import option
 from throughtime.applications.task import Report
 from throughtime.data.text.labelled import KINDS, is_labelled, read_labelled
 from throughtime.data.text.words import Word, WordBatch, find_words, split_words
@@ -51,7 +51,6 @@ class SentimentSettings(WordSettings, ClassSettings):
     pooling: PoolingName = option("max", "Of the steps: last, mean, max, attention.", "Model")
     hidden: int = option(128, "Units of a layer.", "Model", ge=1, le=2**24)
     epochs: float = option(12.0, "Passes over the data.", "Training", gt=0)
-    least_steps: int = steps_at_least(300)
     lr: float = option(1e-3, "Peak learning rate.", "Training", gt=0)
     optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
     weight_decay: float = option(0.1, "Of the optimiser.", "Training", ge=0)
