@@ -56,9 +56,9 @@ def test_every_figure_of_guessing_stands_beside_one_of_the_model(name: str) -> N
 def test_what_is_worse_is_explained_and_nothing_else() -> None:
     rising, falling = Baseline("f1", "memory_f1", "so"), Baseline("word_error", "copy_word_error", "thus", higher=False)
     figures = {"f1": 20.0, "memory_f1": 30.0, "word_error": 20.0, "copy_word_error": 30.0}
-    assert explained([rising, falling], figures) == ["f1 20 is worse than memory f1 30: so"]
+    assert explained([rising, falling], figures) == ["f1 20.0 % is worse than memory f1 30.0 %: so"]
     turned = {"f1": 30.0, "memory_f1": 20.0, "word_error": 30.123, "copy_word_error": 20.0}
-    assert explained([rising, falling], turned) == ["word error 30.12 is worse than copy word error 20: thus"]
+    assert explained([rising, falling], turned) == ["word error 30.1 % is worse than copy word error 20.0 %: thus"]
     assert explained([rising, falling], {**turned, "copy_word_error": 30.123}) == []  # as good
     assert explained([rising], {"f1": 20.0}) == []
     assert explained([rising], {"f1": float("nan"), "memory_f1": 20.0}) == []
@@ -67,15 +67,21 @@ def test_what_is_worse_is_explained_and_nothing_else() -> None:
 def test_the_frame_accuracy_of_keys_says_what_decides() -> None:
     figures = {"nats_per_frame": 3.0, "repeat_nats_per_frame": 4.0, "frame_accuracy": 50.0, "repeat_frame_accuracy": 60}
     (line,) = explained(APPLICATIONS["music"].baselines, figures)
-    assert line.startswith("frame accuracy 50 is worse than repeat frame accuracy 60: a key counts as said only if")
+    assert line.startswith(
+        "frame accuracy 50.0 % is worse than repeat frame accuracy 60.0 %: a key counts as said only if"
+    )
     assert "Nats per frame judge the probabilities themselves" in line
 
 
 @pytest.mark.parametrize(
     ("accuracy", "begins"),
-    [(40.0, ["accuracy 40 is worse than majority"]), (50.0, ["no better than guessing: accuracy 50"]), (60.0, [])],
+    [
+        (40.0, ["no better than guessing: accuracy 40", "accuracy 40.0 % is worse than majority"]),
+        (50.0, ["no better than guessing: accuracy 50"]),
+        (60.0, []),
+    ],
 )
-def test_guessing_is_told_once(accuracy: float, begins: list[str]) -> None:
+def test_guessing_is_told_where_it_is_as_good(accuracy: float, begins: list[str]) -> None:
     rival = Guess("accuracy", 50.0, "always saying 'a'", higher=True)
     beside = APPLICATIONS["sentiment"].baselines
     lines = remarks_on({"accuracy": accuracy, "majority_accuracy": 50.0}, beside, rival)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from throughtime.figures import figure
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -41,7 +43,7 @@ def explained(baselines: Iterable[Baseline], figures: Mapping[str, Any]) -> list
 
     Example:
         >>> explained([Baseline("f1", "memory_f1", "more data help")], {"f1": 20.0, "memory_f1": 30.0})
-        ['f1 20 is worse than memory f1 30: more data help']
+        ['f1 20.0 % is worse than memory f1 30.0 %: more data help']
         >>> explained([Baseline("f1", "memory_f1", "more data help")], {"f1": 40.0, "memory_f1": 30.0})
         []
     """
@@ -53,4 +55,4 @@ def explained(baselines: Iterable[Baseline], figures: Mapping[str, Any]) -> list
 
 
 def _said(name: str, figures: Mapping[str, Any]) -> str:
-    return f"{name.replace('_', ' ')} {figures[name]:.4g}"
+    return f"{name.replace('_', ' ')} {figure(name, float(figures[name]))}"

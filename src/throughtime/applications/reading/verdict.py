@@ -43,12 +43,9 @@ def remarks_on(figures: Mapping[str, Any], baselines: Sequence[Baseline], rival:
     Args:
         figures: Of the report.
         baselines: Figures that stand beside the model's; where one is better, it is explained.
-        rival: What guessing comes to; told where it is as good, and no baseline tells it already.
+        rival: What guessing comes to; told where it is as good.
     """
-    explained_already = rival is not None and any(
-        found.figure == rival.figure and found.undercut(figures) for found in baselines
-    )
-    return [*([] if explained_already else no_better(rival, figures)), *explained(baselines, figures)]
+    return [*no_better(rival, figures), *explained(baselines, figures)]
 
 
 def _no_better(guess: Guess | None, figures: Mapping[str, Any]) -> list[str]:
