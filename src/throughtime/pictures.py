@@ -136,7 +136,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     from matplotlib import rc_context
 
-    kind = path.suffix.lower().removeprefix(".")
+    file = BytesIO()
+    figure.set_dpi(DPI)
     with rc_context({"text.parse_math": False, "font.sans-serif": _fonts()}):  # ticks are made while it is drawn
         _take_literally(figure)
         with warnings.catch_warnings(record=True) as told:
@@ -144,21 +145,14 @@ def save_figure(figure: Figure, path: Path) -> None:
             figure.draw_without_rendering()
             for axis in _axes_of(figure):
                 _thin(figure, axis)
-            drawn = _drawn(figure, kind)
-        lacking = _lacking(told)
-        if lacking:
-            note = "□ stands for letters that no font here has: " + " ".join(lacking)
-            figure.supxlabel(f"{note}; Noto Sans CJK has many", fontsize=7, color="0.3", parse_math=False)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                drawn = _drawn(figure, kind)
-    write_chunks(path, [drawn])
-
-
-def _drawn(figure: Figure, kind: str) -> bytes:
-    file = BytesIO()
-    figure.savefig(file, dpi=DPI, format=kind)
-    return file.getvalue()
+            lacking = _lacking(told)
+            if lacking:
+                note = "□ stands for letters that no font here has: " + " ".join(lacking)
+                figure.supxlabel(f"{note}; Noto Sans CJK has many", fontsize=7, color="0.3", parse_math=False)
+                figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # it is laid out: once more would take as long as drawing it
+            figure.savefig(file, format=path.suffix.lower().removeprefix("."))
+    write_chunks(path, [file.getvalue()])
 
 
 def _cut(text: str, most: int) -> str:
@@ -221,10 +215,9 @@ def tick_boxes(axis: Any) -> list[Any]:
 
 def _take_literally(figure: Figure) -> None:
     """Texts and the labels of ticks are shown as they are written, but for control characters."""
-    from matplotlib.legend import Legend
     from matplotlib.text import Text
 
-    for legend in figure.findobj(Legend):
+    for legend in filter(None, (*figure.legends, *(axes.get_legend() for axes in figure.axes))):
         for text in legend.get_texts():
             text.set_text(_cut(text.get_text(), LABEL))
     for text in figure.findobj(Text):

@@ -22,7 +22,6 @@ from made_data import MAKERS
 from throughtime.api.progress import ReadingBar
 from throughtime.cli import COMMANDS, run
 from throughtime.cli.output import VisibleConsole, guard_process
-from throughtime.inspection import page
 from throughtime.tasks import TASKS
 
 HOSTILE = "\x1b]0;evil\x07\x1b[5;41m\x9b5m\u202e$x^$[bold]<script>"
@@ -62,10 +61,12 @@ def test_there_is_data_for_every_task() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_no_command_prints_what_acts(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command_prints_what_acts(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{HOSTILE}\n"))
     if task != "text":  # one page is drawn, which takes its time; how pictures take words is tested by itself
-        monkeypatch.setattr(page, "save_figure", lambda figure, path: path.write_bytes(b""))
+        request.getfixturevalue("undrawn")
     made = MAKERS[task](tmp_path, HOSTILE)
     out = tmp_path / f"run{HOSTILE}"
     told = clean("train", task, *made.data, "--out", out, *made.options, "--watch")

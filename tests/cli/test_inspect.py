@@ -63,6 +63,7 @@ def test_a_page_and_its_figures(call: Any, run: Path, tmp_path: Path) -> None:
     assert "Verdict" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_prompt_and_a_file(call: Any, run: Path, tmp_path: Path) -> None:
     found = call("inspect", run, "--prompt", "the cat sat", "--out", tmp_path / "a", "--json").json
     assert [line["cell"] for line in found["cells"]] == ["layer 1", "layer 2"]
@@ -75,6 +76,7 @@ def test_a_prompt_and_a_file(call: Any, run: Path, tmp_path: Path) -> None:
     assert "other.txt" in (tmp_path / "b" / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_no_validation_has_seen(call: Any, run: Path, tmp_path: Path) -> None:
     young = shutil.copytree(run, tmp_path / "young")
     (young / "model.safetensors").unlink()
@@ -110,6 +112,7 @@ EXPLODING = [
 ]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_explodes_is_diagnosed_and_clipping_mends_it(call: Any, tmp_path: Path) -> None:
     """relu whose recurrent weights start at 1.15 times the identity: 1.15 to the power of 40 is 268."""
     answer = call("train", "adding", *EXPLODING, "--clip-norm", "0", "--out", tmp_path / "bare")

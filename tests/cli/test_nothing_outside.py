@@ -27,6 +27,9 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_note)
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
 @pytest.fixture(autouse=True)
 def nobody_has_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine that the folder comes to."""

@@ -28,6 +28,8 @@ STEPS = (0, 3, 7)
 """Which of them stand in a place, counted from its number."""
 MARK = "@here@"
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def entries(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where values stand in plain data; of a list or of many names the first stands for all."""
