@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,32 @@ def test_commands_of_the_pages_parse(command: str, monkeypatch: pytest.MonkeyPat
     if isinstance(found, click.Group):
         found, *arguments = found.get_command(parent, arguments[0]), *arguments[1:]  # type: ignore[assignment]
     found.make_context(name, arguments, parent)  # type: ignore[union-attr]
+
+
+def options_of(command: click.Command, context: click.Context) -> Iterator[str]:
+    """Every option of a command and of those below it."""
+    for parameter in command.get_params(context):
+        yield from (*parameter.opts, *parameter.secondary_opts)
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        if (inner := command.get_command(context, name)) is not None:
+            yield from options_of(inner, click.Context(inner, context, name))
+
+
+def kinds_of(kind: type[Options]) -> Iterator[type[Options]]:
+    """What asks for options of a use."""
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from kinds_of(inner)
+
+
+def test_options_that_pages_name_exist() -> None:
+    names = {name for kind in kinds_of(Options) for name in kind.model_fields}
+    asked = {f"--{no}{name.rstrip('_').replace('_', '-')}" for name in names for no in ("", "no-")}
+    known = asked | set(options_of(app, click.Context(app)))
+    assert "--no-such" not in known
+    for page in PAGES:
+        if page.name != "log.md":  # tells of what was tried
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))) <= known, page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -123,7 +123,7 @@ def test_a_folder_without_texts(refuse: Callable[..., str]) -> None:
 
 def test_no_text_named(refuse: Callable[..., str]) -> None:
     assert "throughtime train text FILE --out out" in refuse("train", "text", "--out", "out", *TINY)
-    assert "--out" in refuse("train", "text", "text.txt", *TINY)
+    assert "Missing option '--out'; see: throughtime train text --help" in refuse("train", "text", "text.txt", *TINY)
 
 
 # Names ---------------------------------------------------------------------------------------------------------------

@@ -121,13 +121,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         echo(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
+        return _fail(_with_help(error), error.exit_code)
     except UserError as error:
         return _fail(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except OSError as error:
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 2)
+
+
+def _with_help(error: click.ClickException) -> str:
+    """What click says of a wrong command line; where it gives no remedy, where options are told."""
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.UsageError) and error.ctx is not None and ";" not in message:
+        return f"{message}; see: {error.ctx.command_path} --help"
+    return message
 
 
 def _is_unicode(text: str) -> bool:

@@ -192,7 +192,8 @@ def over_time(windows: Sequence[ActionWindow], labels: Sequence[str]) -> str:
         >>> found.count("<rect"), 'y="0" width="1000" height="75"' in found
         (2, True)
     """
-    colours = {label: COLOURS[(number + 1) % len(COLOURS)] for number, label in enumerate(labels)}
+    seen = COLOURS[1:]  # black is not seen on a dark page
+    colours = {label: seen[number % len(seen)] for number, label in enumerate(labels)}
     scale, rects = TRACK / windows[-1].end, []
     for window in windows:
         left, width, below = scale * window.start, scale * (window.end - window.start), 0.0
