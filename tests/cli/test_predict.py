@@ -35,6 +35,15 @@ class Counting:
         report(size, size, "bytes")
         yield _say(size, ["it is empty"] if not size else [])
 
+    def is_whole(self, folder: Path) -> bool:
+        return False
+
+    def answers(self, path: Path, asked: Asked) -> Iterator[tuple[str, Prediction]]:
+        return ((str(path), found) for found in self.predict_file(path, asked))
+
+    def answers_to_lines(self, lines: Sequence[str], asked: Asked) -> Iterator[tuple[str, Prediction]]:
+        return ((f"line {number}", found) for number, found in enumerate(self.predict(lines, asked), 1))
+
     def stream(self, path: Path | None, asked: Asked) -> Iterator[Prediction]:
         size = 2 if path is None else len(path.read_bytes())
         for number in range(1, size + 1):

@@ -224,7 +224,7 @@ def test_what_a_class_has_not_is_refused(call: Any, model: Path, option: list[st
     answer = call("predict", model, "--line", "x", *option)
     assert answer.code == 2
     assert f"unknown option {option[0]}" in answer.err
-    assert "this model has for predict: --encoding, --explain, --nbest\n" in answer.err
+    assert "this model has for predict: --encoding, --out, --header, --text-column, --explain, --nbest\n" in answer.err
 
 
 def test_a_classifier_has_nothing_to_draw(call: Any, model: Path) -> None:

@@ -14,6 +14,7 @@ from throughtime.api.progress import waiting
 from throughtime.api.running import Outcome, Watching, check_names, resume
 from throughtime.api.sampling import Sample
 from throughtime.applications.folder.model_folder import ModelFolder, staged, stored
+from throughtime.applications.memory import is_table
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import FILE, DataRead, read_account
@@ -118,14 +119,19 @@ class Run:
         """What the model makes of one input or several: lines, paths, or what else the task reads.
 
         Args:
-            inputs: One input, or a list of them.
+            inputs: One input, or a list of them; or a table, as :func:`throughtime.train` takes it: a frame of pandas
+                or polars, a list of mappings, a mapping of columns, the path of a file of a kind that training reads.
+                Its inputs alone are read, and a prediction of each row is given, an empty one where there is no input.
             **options: Of the task: see :meth:`options`.
 
         Raises:
             UserError: If an input or an option is bad, or the task has nothing to predict.
         """
-        items = list(inputs) if isinstance(inputs, list) else [inputs]
         chosen = self._checked("predict", options)
+        if is_table(inputs):
+            with waiting("predicting", self.progress):
+                return self._trained().predict_rows(inputs, chosen)
+        items = list(inputs) if isinstance(inputs, list) else [inputs]
         for name in ("picture", "out"):
             if getattr(chosen, name, None) is not None and len(items) != 1:
                 raise UserError(f"{name}: expected one input, got {len(items)}")
@@ -141,6 +147,18 @@ class Run:
         """What the model makes of a file, as it is read: one prediction, or one of each thing in it."""
         chosen = self._checked("predict", options)
         return self._trained().predict_file(Path(path), chosen)
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether a folder is an input as it is, and not the files in it."""
+        return self._trained().is_whole(folder)
+
+    def answers(self, path: str | Path, **options: Any) -> Iterator[tuple[str, Prediction]]:
+        """The same, each with the name of its input: the file, or file and line."""
+        return self._trained().answers(Path(path), self._checked("predict", options))
+
+    def answers_to_lines(self, lines: Sequence[str], **options: Any) -> Iterator[tuple[str, Prediction]]:
+        """The same of lines of text."""
+        return self._trained().answers_to_lines(lines, self._checked("predict", options))
 
     def stream(self, path: str | Path | None = None, **options: Any) -> Iterator[Prediction]:
         """What a one-way model makes of a file, or of standard input, as it comes; the last prediction is final."""

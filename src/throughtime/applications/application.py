@@ -21,6 +21,7 @@ from throughtime.applications.folder import learnt
 from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
+from throughtime.applications.reading.tabular import Tabular
 from throughtime.applications.settings import (
     Encoding,
     ModelSettings,
@@ -104,7 +105,7 @@ class Learnt:
     test: Sequence[Any]
 
 
-class Application(Readable[ExampleT]):
+class Application(Tabular, Readable[ExampleT]):
     """A task on labelled examples.
 
     Args:

@@ -36,6 +36,17 @@ def is_paths(data: Any) -> bool:
     return isinstance(data, list | tuple) and bool(data) and all(isinstance(item, str | Path) for item in data)
 
 
+def is_table(data: Any) -> bool:
+    """Whether data are rows whose columns have names: a frame, a mapping of columns, mappings.
+
+    Example:
+        >>> is_table([{"text": "a film"}]), is_table({"text": ["a film"]}), is_table(["a film"]), is_table("a film")
+        (True, True, False, False)
+    """
+    rows = isinstance(data, list | tuple) and bool(data) and all(isinstance(row, Mapping) for row in data)
+    return rows or isinstance(data, Mapping) or _is_frame(data)
+
+
 def is_nothing(data: Any) -> bool:
     """Whether no data are given."""
     return data is None or (isinstance(data, list | tuple) and not data)
@@ -285,10 +296,15 @@ def _columns(data: Any, names: Sequence[str]) -> dict[str, list[Any]] | None:
         if wrong:
             raise UserError(f"expected columns, each a list of values, got {shown(data[wrong[0]])} as {wrong[0]!r}")
         return {str(name): list(values) for name, values in data.items()}
-    if hasattr(data, "columns") and hasattr(data, "__getitem__"):  # a frame of pandas or polars
+    if _is_frame(data):
         return {str(name): [_plain(value) for value in data[name]] for name in data.columns}
     whole = isinstance(data, tuple) and len(data) == len(names) and all(_is_column(column) for column in data)
     return dict(zip(names, map(list, data), strict=True)) if whole else None
+
+
+def _is_frame(data: Any) -> bool:
+    """Whether data are a frame of pandas or polars."""
+    return hasattr(data, "columns") and hasattr(data, "__getitem__")
 
 
 def _is_column(value: Any) -> bool:

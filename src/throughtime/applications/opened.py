@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NotRequired, cast
 
@@ -19,12 +20,16 @@ from throughtime.applications.application import Application
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
-from throughtime.applications.options import COLUMNS, Options
+from throughtime.applications.options import COLUMNS, Options, Tabled
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.account import read_account
+from throughtime.applications.reading.inputs import Asked, Inputs, in_groups, line_inputs
 from throughtime.applications.reading.verdict import remarks_on
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.encodings import asked_encoding, reading_as
-from throughtime.data.parts import check_there
+from throughtime.data.parts import check_there, is_file
+from throughtime.data.progress import report
+from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed, texts_of
 from throughtime.files import make_folder, write_chunks
 from throughtime.layers import named_cells
@@ -32,6 +37,9 @@ from throughtime.models import Model
 from throughtime.own import only
 from throughtime.plain import check_regular, parse_object, read_json
 from throughtime.schema import checked, checked_json
+
+TOGETHER = 32
+"""Inputs of a table, or lines of a file, that are computed together."""
 
 
 class Opened(Trained):
@@ -55,6 +63,10 @@ class Opened(Trained):
         """Of the files that are inputs; none: inputs are lines of text."""
         return self.bound.suffixes if self.bound.reads_files else ()
 
+    def is_whole(self, folder: Path) -> bool:
+        """As the application says."""
+        return self.bound.is_whole(folder)
+
     def initialise(self) -> None:
         """Sets weights that do not start at random.
 
@@ -69,21 +81,111 @@ class Opened(Trained):
         """A prediction for every line."""
         return self.bound.predict(self.model, texts_of(lines, "lines"), options or self.bound.predicting())
 
-    @torch.no_grad()
     def predict_items(self, items: Sequence[Any], options: Options | None = None) -> list[Prediction]:
-        """A prediction for every input in memory."""
+        """A prediction for every input in memory, and for every one of the files among them.
+
+        A text is a file where it names one whose inputs stand beside something else, such as a table.
+        """
+        options, found = options or self.bound.predicting(), []
+        for are_files, group in groupby(items, self._is_file):
+            if are_files:
+                for path in map(Path, group):
+                    found += self._of_file(path, options)
+            else:
+                found += self._of_memory(list(group), options)
+        return found
+
+    @torch.no_grad()
+    def _of_memory(self, items: Sequence[Any], options: Options) -> list[Prediction]:
         for item in items:
             if isinstance(item, Path):
                 check_there(item)
         with self._encoded(options):
-            return self.bound.predict_items(self.model, items, options or self.bound.predicting())
+            return self.bound.predict_items(self.model, items, options)
 
-    @torch.no_grad()
-    def predict_file(self, path: Path, options: Options | None = None) -> Iterator[Prediction]:
-        """The predictions for a file."""
+    def _of_file(self, path: Path, options: Options) -> list[Prediction]:
         check_there(path)
         with self._encoded(options):
-            yield from self.bound.predict_file(self.model, path, options or self.bound.predicting())
+            inputs = self._inputs(path, options)
+        if inputs is None:
+            return list(self.predict_file(path, options))
+        return inputs.beside([found for _, found in self._answered(inputs, options)])
+
+    def predict_rows(self, data: Any, options: Options | None = None) -> list[Prediction]:
+        """A prediction for every row of a frame or of mappings; an empty one where there is no input."""
+        options = options or self.bound.predicting()
+        names = [self.bound.column.what] if self.bound.column else []
+        inputs = self.bound.inputs_of(memory.rows(data, names), self._asked(options))
+        return inputs.beside([found for _, found in self._answered(inputs, options)])
+
+    def predict_file(self, path: Path, options: Options | None = None) -> Iterator[Prediction]:
+        """The predictions for a file."""
+        return (prediction for _, prediction in self.answers(path, options))
+
+    def answers(self, path: Path, options: Options | None = None) -> Iterator[tuple[str, Prediction]]:
+        """The predictions for a file, each with what messages call its input."""
+        options = options or self.bound.predicting()
+        check_there(path)
+        with self._encoded(options):
+            inputs = self._inputs(path, options)
+        yield from self._read(path, options) if inputs is None else self._answered(inputs, options)
+
+    def answers_to_lines(
+        self, lines: Sequence[str], options: Options | None = None
+    ) -> Iterator[tuple[str, Prediction]]:
+        """The predictions for lines of text."""
+        name = self.bound.column.what if self.bound.column else "text"
+        inputs = line_inputs(Path("lines"), name, texts_of(lines, "lines"), "line ")
+        return self._answered(inputs, options or self.bound.predicting())
+
+    @torch.no_grad()
+    def _read(self, path: Path, options: Options) -> Iterator[tuple[str, Prediction]]:
+        with self._encoded(options):
+            for prediction in self.bound.predict_file(self.model, path, options):
+                yield str(path), prediction
+
+    @torch.no_grad()
+    def _answered(self, inputs: Inputs, options: Options) -> Iterator[tuple[str, Prediction]]:
+        """The predictions for inputs; those of a table are written after the last one, where ``out`` asks for it."""
+        out = options.out if isinstance(options, Tabled) else None
+        picture = getattr(options, "picture", None)
+        if picture is not None and len(inputs.items) != 1:
+            raise UserError(f"--picture: expected one input to draw, got {len(inputs.items):,} in {inputs.sheet.path}")
+        if out is not None:
+            inputs.check(out)
+        columns: list[dict[str, Any]] = []
+        for group in in_groups(inputs.items, TOGETHER):
+            for item, found in zip(group, self.bound.predict_inputs(self.model, group, options), strict=True):
+                columns.append(found.columns if out is not None else {})
+                yield item.where, found
+            report(len(columns), len(inputs.items), "inputs")
+        if out is not None:
+            inputs.write(out, columns)
+
+    def _inputs(self, path: Path, options: Options) -> Inputs | None:
+        """The inputs of a file; None where the task reads it as a whole."""
+        inputs = self.bound.inputs(path, self._asked(options))
+        if inputs is not None or self.bound.reads_files:
+            return inputs
+        name = self.bound.column.what if self.bound.column else "text"
+        return line_inputs(path, name, (line.removesuffix("\n") for line in file_lines(path)), f"{path}:")
+
+    def _asked(self, options: Options) -> Asked:
+        """What the options, the settings and the data of training tell of a table."""
+        name = f"{self.bound.column.what}_column" if self.bound.column else ""
+        read = read_account(self.folder)
+        trained = read.columns.get(name.removesuffix("_column"), []) if read is not None else []
+        asked = getattr(options, name, None) or (None if trained else getattr(self.settings, name, None))
+        return Asked(asked, trained, getattr(self._read_as(options), "header", None))
+
+    def _is_file(self, item: Any) -> bool:
+        """Whether an input is a file that is read here, and not by the task as it is."""
+        if not isinstance(item, str | Path):
+            return False
+        path = Path(item)
+        if isinstance(item, Path) and (not self.bound.reads_files or path.is_dir()):
+            return True
+        return path.suffix.lower() in self.bound.tables and is_file(path)
 
     @torch.no_grad()
     def stream(self, path: Path | None, options: Options | None = None) -> Iterator[Prediction]:

@@ -33,10 +33,15 @@ class Headed(Reading):
     header: bool | None = option(None, "A table's first row names its columns; default: as in training.", "Data")
 
 
-class Labelled(Headed):
-    """Where tables of texts, or of sequences, with labels may be read."""
+class Columned(Headed):
+    """Where tables of texts, or of sequences, may be read."""
 
     text_column: str | None = option(None, "Of a table: column of the texts; default: as in training.", "Data")
+
+
+class Labelled(Columned):
+    """Where they are read with their labels."""
+
     label_column: str | None = option(None, "Of a table: column of the labels; default: as in training.", "Data")
 
 
@@ -72,6 +77,14 @@ class Written(Reading):
     """Where a result can be written in a format of its field."""
 
     out: Path | None = option(None, "Write the result to this file, of one input.", "Results")
+
+
+class Tabled(Reading):
+    """Where results can be written beside the inputs of a file."""
+
+    out: Path | None = option(
+        None, "Write the inputs to this file, results beside them: .csv, .tsv, .jsonl; .conll for words.", "Results"
+    )
 
 
 class Fused(Reading):

@@ -51,6 +51,21 @@ class Prediction:
     def _named(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in COMMON}
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What stands beside the input in a table: the label and its probability; without a label, texts and numbers.
+
+        Example:
+            >>> Prediction(Text(), {"label": "a", "probabilities": {"a": 0.75003, "b": 0.24997}}).columns
+            {'predicted': 'a', 'probability': 0.75}
+            >>> Prediction(Text(), {"language": "de", "letters": [1, 2]}).columns
+            {'language': 'de'}
+        """
+        label, chances = self.data.get("label"), self.data.get("probabilities")
+        if label is None or not isinstance(chances, dict):
+            return {name: value for name, value in self.data.items() if isinstance(value, str | int | float)}
+        return {"predicted": label, "probability": round(chances[label], 4)}
+
     def __repr__(self) -> str:
         told = self._named() or self.data
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in told.items() if v is not None)})"

@@ -138,6 +138,22 @@ class Trained:
         """What the model makes of a file: one prediction, or one of each thing in it."""
         raise self._lacks("has nothing to predict; see: throughtime --help")
 
+    def is_whole(self, folder: Path) -> bool:
+        """Whether a folder is read as one, and not one file in it after the other."""
+        return False
+
+    def answers(self, path: Path, options: Any = None) -> Iterator[tuple[str, Prediction]]:
+        """The same, each with what messages call its input; writes them where ``out`` asks for a table."""
+        return ((str(path), prediction) for prediction in self.predict_file(path, options))
+
+    def answers_to_lines(self, lines: Sequence[str], options: Any = None) -> Iterator[tuple[str, Prediction]]:
+        """The same of lines of text."""
+        raise self._lacks("has nothing to predict; see: throughtime --help")
+
+    def predict_rows(self, data: Any, options: Any = None) -> list[Prediction]:
+        """A prediction for every row of a frame, or of mappings, which are read as tables are."""
+        raise self._lacks("has nothing to predict; see: throughtime --help")
+
     def stream(self, path: Path | None, options: Any = None) -> Iterator[Prediction]:
         """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
         raise self._lacks("has nothing to predict; see: throughtime --help")

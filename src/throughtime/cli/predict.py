@@ -11,17 +11,16 @@ import click
 
 from throughtime.api import Run
 from throughtime.api.progress import waiting
+from throughtime.applications.options import Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.cli.common import (
     cell_option,
     json_option,
     open_run,
-    read_lines,
     run_argument,
     stdin_lines,
     task_option,
     telling_notes,
-    trained_encoding,
 )
 from throughtime.cli.options import RunCommand, task_options
 from throughtime.cli.output import echo_json, echo_styled
@@ -29,9 +28,6 @@ from throughtime.data.parts import below
 from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed
 from throughtime.visible import tell
-
-TOGETHER = 32
-"""Lines of a file that are computed together; those of standard input are answered one by one, as they come."""
 
 
 @click.command(name="predict", cls=RunCommand, use="predict")
@@ -58,15 +54,25 @@ def command(
     """What the model in RUN makes of its inputs.
 
     Models of text read every line of a file, or of standard input; an empty line is legal. Models of sound, pictures
-    or genomes read FILES, or the files of a folder.
+    or genomes read FILES, or the files of a folder. Of a table, or of any other file of a kind that training reads, the
+    inputs alone are read; --out writes it again with what the model says beside them.
     """
     opened = open_run(run, cell, task)
     for caution in opened.cautions:
         tell(f"{run}: {caution}")
+    asked = task_options(ctx)
+    beside = asked.get("out") if issubclass(opened.options("predict"), Tabled) else None
     with telling_notes(), waiting("predicting") as pause:
-        for number, prediction in counted(_answers(opened, files, lines, task_options(ctx), stream), "predictions"):
-            pause()
-            _print(prediction, number, as_json)
+        count = 0
+        for name, prediction in counted(_answers(opened, files, lines, asked, stream), "predictions"):
+            count += 1
+            if prediction.warnings or beside is None:
+                pause()
+            _warn(prediction, name)
+            if beside is None:
+                _print(prediction, as_json)
+    if beside is not None:
+        tell(f"{beside}: predictions for {count:,} inputs")
 
 
 def _answers(
@@ -82,30 +88,37 @@ def _answers(
         for prediction in run.stream(path, **options):
             yield str(path or "standard input"), prediction
     elif suffixes and not lines:
-        paths = list(_paths(files, suffixes))
+        paths = list(_paths(run, files, suffixes))
         if one and len(paths) != 1:
             raise UserError(f"--{one}: expected one file to read, got {len(paths)}")
         for path in paths:
-            for prediction in run.predict_file(path, **options):
-                yield str(path), prediction
-    else:
-        if len(files) > 1:
-            raise UserError(f"expected one file of lines, got {len(files)}: {listed(files)}")
-        if one and len(lines) != 1:
-            raise UserError(f"--{one}: expected one --line to draw, got {len(lines)}; pass --line TEXT")
-        file = files[0] if files else "-"
-        encoding = options.get("encoding") or trained_encoding(run, file)
-        for number, group in groups(file, lines, encoding):
-            for offset, prediction in enumerate(run.predict_lines(group, **options)):
-                yield f"line {number + offset}", prediction
+            yield from run.answers(path, **options)
+    elif len(files) > 1:
+        raise UserError(f"expected one file of lines, got {len(files)}: {listed(files)}")
+    elif lines or (files and files[0] != "-"):
+        yield from run.answers_to_lines(lines, **options) if lines else run.answers(files[0], **options)
+    elif "picture" in options:
+        raise UserError("--picture: expected one --line to draw, got 0; pass --line TEXT")
+    elif one:
+        given = [_ended(line) for line in stdin_lines(options.get("encoding"))]
+        yield from run.answers_to_lines(given, **options)
+    else:  # answered one by one, as they come
+        for number, line in enumerate(stdin_lines(options.get("encoding")), 1):
+            for prediction in run.predict_lines([_ended(line)], **options):
+                yield f"line {number}", prediction
 
 
-def _paths(files: Sequence[str], suffixes: Sequence[str]) -> Iterator[Path]:
+def _ended(line: str) -> str:
+    """A line of standard input without its end."""
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _paths(run: Run, files: Sequence[str], suffixes: Sequence[str]) -> Iterator[Path]:
     """The files named, and those of a known kind in the folders named."""
     if not files:
         raise UserError(f"expected files to read ({listed(suffixes)}), got none")
     for path in map(Path, files):
-        if not path.is_dir():
+        if not path.is_dir() or run.is_whole(path):
             yield path
             continue
         inside = [file for file in below(path) if file.suffix.lower() in suffixes]
@@ -114,29 +127,12 @@ def _paths(files: Sequence[str], suffixes: Sequence[str]) -> Iterator[Path]:
         yield from inside
 
 
-def groups(file: str, lines: Sequence[str], encoding: str | None) -> Iterator[tuple[int, Sequence[str]]]:
-    """Lines to predict together, with the number of the first, from 1."""
-    if not lines and file == "-":
-        for number, line in enumerate(stdin_lines(encoding), 1):
-            yield number, [line.removesuffix("\n").removesuffix("\r")]
-        return
-    given = lines or read_lines(file, encoding)
-    if not lines and given[-1] == "":  # what follows the last line break is no line
-        given = given[:-1]
-    number = 1
-    for group in _batched(given):
-        yield number, group
-        number += len(group)
-
-
-def _batched(lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    for begin in range(0, len(lines), TOGETHER):
-        yield lines[begin : begin + TOGETHER]
-
-
-def _print(prediction: Prediction, name: str, as_json: bool) -> None:
+def _warn(prediction: Prediction, name: str) -> None:
     for warning in prediction.warnings:
         tell(f"{name}: {warning}")
+
+
+def _print(prediction: Prediction, as_json: bool) -> None:
     if as_json:
         echo_json(prediction.data)
     else:

@@ -25,10 +25,12 @@ class Notes:
     Attributes:
         taken: How files were taken, each line once, in order: which column is what and how it was found, say.
         left_out: Why something was left out, and where it stood.
+        columns: The names of the columns of tables that were taken for something, such as ``text``, by what that is.
     """
 
     taken: list[str] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """A line for each note.
@@ -42,7 +44,7 @@ class Notes:
     def renamed(self, rename: Callable[[str], str]) -> Notes:
         """The same notes with other names in them, such as those of files that data in memory were written as."""
         left = {rename(why): list(map(rename, places)) for why, places in self.left_out.items()}
-        return Notes(list(map(rename, self.taken)), left)
+        return Notes(list(map(rename, self.taken)), left, self.columns)
 
 
 _collecting: ContextVar[Notes | None] = ContextVar("notes", default=None)
@@ -68,6 +70,13 @@ def note(how: str) -> None:
     notes = _collecting.get()
     if notes is not None and how not in notes.taken:
         notes.taken.append(how)
+
+
+def note_column(what: str, name: str) -> None:
+    """Tells which column of a table was taken for something, for whoever reads such a table again."""
+    notes = _collecting.get()
+    if notes is not None and name not in notes.columns.setdefault(what, []):
+        notes.columns[what].append(name)
 
 
 def leave_out(where: str, why: str) -> bool:

@@ -21,7 +21,8 @@ from throughtime.cli import run
 from throughtime.data.text.tags import Span, count_spans, find_spans
 from throughtime.data.text.words import split_words
 from throughtime.models import Tagger
-from throughtime.tasks.sentences.entities import LIFTS, Entities, EntitySettings, recall
+from throughtime.tasks.sentences.entities import LIFTS, Entities, EntitySettings
+from throughtime.tasks.sentences.recalled import recall
 from throughtime.training import load_tensors
 
 DATA = Path(os.environ.get("THROUGHTIME_DATA", Path(__file__).parents[3].parent / "shared" / "data")) / "wnut17"
@@ -204,7 +205,7 @@ def test_a_long_sentence_is_warned_of(model: Path, capsys: pytest.CaptureFixture
 def test_what_it_does_not_have_is_said(model: Path, option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     told = failure(capsys, "predict", model, "--line", "Anna", *option)
     assert f"unknown option {option[0]}" in told
-    assert "this model has for predict: --encoding, --nbest\n" in told
+    assert "this model has for predict: --encoding, --out, --header, --text-column, --nbest\n" in told
 
 
 def test_an_unknown_label_in_test_data_names_file_and_line(

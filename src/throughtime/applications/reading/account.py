@@ -122,6 +122,7 @@ class DataRead:
         left_out: What was left out, by reason.
         shown: Some examples as the model sees them.
         guess: What guessing comes to on the validation data; None where that is not known.
+        columns: The names of columns that were taken for something, such as ``text``, by what that is.
     """
 
     parts: dict[PartName, Part]
@@ -129,6 +130,7 @@ class DataRead:
     left_out: list[LeftOut] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
     guess: Guess | None = None
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def account_of(
 def with_notes(parts: dict[str, Part], notes: Notes, shown: list[str], guess: Guess | None) -> DataRead:
     """The account of parts, with what readers told."""
     left = [LeftOut(why, len(places), places[:PLACES]) for why, places in notes.left_out.items()]
-    return DataRead(parts, list(notes.taken), left, shown, guess)
+    return DataRead(parts, list(notes.taken), left, shown, guess, dict(notes.columns))
 
 
 def lengths_of(sizes: Sequence[int], unit: str) -> Lengths:

@@ -50,6 +50,24 @@ def read_kaldi(folder: Path) -> Iterator[Recording]:
         yield Recording(resolved(audio), spoken(text, where), where, begin, seconds)
 
 
+def read_utterances(folder: Path) -> Iterator[tuple[str, Recording]]:
+    """The utterances of a folder by name, and their recordings, whether it tells what is said in them or not.
+
+    Raises:
+        UserError: If a recording is a command, or not there; names the line.
+    """
+    recordings = _table(folder / RECORDINGS)
+    stretches = _table(folder / SEGMENTS) if is_file(folder / SEGMENTS) else {}
+    for name, (entry, where) in (stretches or recordings).items():
+        recording, begin, seconds = _stretch(entry, where) if stretches else (name, None, None)
+        if recording not in recordings:
+            raise UserError(
+                f"{where}: expected recording {shown(recording)} in {folder / RECORDINGS}, found none there"
+            )
+        audio = _audio(folder, *recordings[recording])
+        yield name, Recording(resolved(audio), "", where, begin, seconds)
+
+
 def _table(path: Path) -> dict[str, tuple[str, str]]:
     """What stands behind the first word of every line, by that word, and the line."""
     found: dict[str, tuple[str, str]] = {}

@@ -120,14 +120,13 @@ def _read_manifest(path: Path, audio: str | None, transcript: str | None, header
     if path.suffix.lower() not in TABLES:
         raise UserError(f"{path}: expected a manifest ({listed(TABLES)}), or a folder of recordings with texts")
     asked = {name.lower() for name in (audio, transcript) if name is not None and not name.isdecimal()}
-    if header is None and _begins_with_recording(path):
+    if header is None and begins_with_recording(path):
         header = False
     rows = read_rows(path, {*AUDIO_NAMES, *TRANSCRIPT_NAMES, *asked}, header)
     columns, rows = first_rows(rows)
     if not columns:
         return
-    most = Guess("the most names of recordings", partial(_most_audio, path))
-    audio = find_column(path, columns, audio, AUDIO_NAMES, "--audio-column", most)
+    audio = find_column(path, columns, audio, AUDIO_NAMES, "--audio-column", most_audio(path))
     transcript = find_column(path, columns, transcript, TRANSCRIPT_NAMES, "--transcript-column", LONGEST, taken=audio)
     for row in rows:
         yield _recording(path, row, audio, transcript)
@@ -139,7 +138,17 @@ def _recording(path: Path, row: Row, audio: str, transcript: str) -> Recording:
     for name in (audio, transcript):
         if is_missing(columns.get(name)):
             raise UserError(f"{where}: expected a value in column {name!r}, got none; a recording needs its transcript")
-    name = columns[audio].strip()
+    file = place_of(path, columns[audio].strip(), where)
+    begin, seconds = times({name: text for name, text in columns.items() if name not in (audio, transcript)}, where)
+    return Recording(resolved(file), spoken(columns[transcript], where), where, begin, seconds)
+
+
+def place_of(path: Path, name: str, where: str) -> Path:
+    """Where the recording of a manifest lies.
+
+    Raises:
+        UserError: If it is not there, or several may be meant.
+    """
     files = _places(path, name)
     if not files:
         missing = " ".join(str(path.parent / name).split())[:200]
@@ -149,8 +158,12 @@ def _recording(path: Path, row: Row, audio: str, transcript: str) -> Recording:
         raise UserError(f"{where}: expected one recording {name[:200]!r}, found {several}; write which one is meant")
     if files[0].parent != (path.parent / name).parent:
         note(f"{path}: the recordings lie in {files[0].parent}")
-    begin, seconds = times({name: text for name, text in columns.items() if name not in (audio, transcript)}, where)
-    return Recording(resolved(files[0]), spoken(columns[transcript], where), where, begin, seconds)
+    return files[0]
+
+
+def most_audio(path: Path) -> Guess:
+    """Finds a manifest's column of recordings."""
+    return Guess("the most names of recordings", partial(_most_audio, path))
 
 
 def _places(path: Path, name: str) -> list[Path]:
@@ -167,7 +180,7 @@ def _places(path: Path, name: str) -> list[Path]:
     return [file for file in found if is_file(file)]
 
 
-def _begins_with_recording(path: Path) -> bool:
+def begins_with_recording(path: Path) -> bool:
     """Whether a cell of a table's first row names a recording that is there, and so no column."""
     _, cells = next(read_rows(path, frozenset(), False), (0, {}))
     return path.suffix.lower() not in JSON and any(_places(path, cell.strip()) for cell in cells.values())

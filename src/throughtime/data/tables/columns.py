@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from throughtime.data.notes import note
+from throughtime.data.notes import note, note_column
 from throughtime.data.tables.heading import is_number, is_time
 from throughtime.errors import UserError, listed, nearest
 
@@ -108,7 +108,9 @@ def _several(path: Path, found: Sequence[str], option: str) -> UserError:
 
 def _told(path: Path, option: str, name: str, how: str) -> str:
     if option:
-        note(f"{path}: the {option.removeprefix('--').removesuffix('-column')} is column {name!r} ({how})")
+        what = option.removeprefix("--").removesuffix("-column")
+        note(f"{path}: the {what} is column {name!r} ({how})")
+        note_column(what, name)
     return name
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,14 @@ def read_rows(path: Path, headings: Set[str], header: bool | None = None) -> Ite
         UserError: If a line is broken, a row has too few cells or more than there are headings, or it cannot be told
             whether the first row is one of headings; names the line.
     """
-    kind = path.suffix.lower()
-    if kind in JSON:
+    if path.suffix.lower() in JSON:
         return _read_json(path)
-    return _read_table(path, None if kind == ".csv" else "\t", headings, header)
+    return _read_table(path, separator_of(path), headings, header)
+
+
+def separator_of(path: Path) -> str | None:
+    """What divides the cells of a table by its name; None: looked for."""
+    return None if path.suffix.lower() == ".csv" else "\t"
 
 
 def is_missing(value: str | None) -> bool:
@@ -92,12 +97,20 @@ def _read_json(path: Path) -> Iterator[Row]:
     for number, line in enumerate(file_lines(path), 1):
         if not line.strip():
             continue
-        where = f"{path}:{number}"
-        columns = parse_object(line, where, constants=True, unique=True)
-        try:
-            yield number, {name: _text(found) for name, found in columns.items()}
-        except RecursionError as error:
-            raise UserError(f"{where}: expected plain JSON, got one nested too deeply; the file is damaged") from error
+        yield number, parse_line(line, f"{path}:{number}")
+
+
+def parse_line(line: str, where: str) -> dict[str, str]:
+    """The columns of a JSON line.
+
+    Raises:
+        UserError: If it holds no object, or one with a name twice.
+    """
+    columns = parse_object(line, where, constants=True, unique=True)
+    try:
+        return {name: _text(found) for name, found in columns.items()}
+    except RecursionError as error:
+        raise UserError(f"{where}: expected plain JSON, got one nested too deeply; the file is damaged") from error
 
 
 def _text(value: Any) -> str:
@@ -105,21 +118,61 @@ def _text(value: Any) -> str:
 
 
 def _read_table(path: Path, separator: str | None, headings: Set[str], header: bool | None) -> Iterator[Row]:
+    table = parse_table(path, separator, headings, header)
+    for number, row in table.rows:
+        if (found := table.values(f"{path}:{number}", row)) is not None:
+            yield number, found
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A table of cells.
+
+    Attributes:
+        names: Of its columns.
+        heading: The cells of the row that names them; None where there is none.
+        rows: All others, also those without a value.
+        dialect: How cells are divided.
+        lead: Lines before them that only say so.
+    """
+
+    names: list[str]
+    heading: list[str] | None
+    rows: list[Cells]
+    dialect: Dialect
+    lead: list[str]
+
+    def values(self, where: str, row: Sequence[str]) -> dict[str, str] | None:
+        """The cells of a row by column; None where it holds no value, or is the heading again, which is told.
+
+        Raises:
+            UserError: If it has more or fewer cells than there are columns.
+        """
+        if not any(cell.strip() for cell in row):
+            return None
+        if self.heading is not None and [cell.strip() for cell in row] == [cell.strip() for cell in self.heading]:
+            leave_out(where, "the heading stands there again")
+            return None
+        _check_width(where, row, self.names, self.heading is not None, self.dialect)
+        return dict(zip(self.names, row, strict=False))
+
+
+def parse_table(path: Path, separator: str | None, headings: Set[str], header: bool | None) -> Parsed:
+    """The cells of a table; arguments and errors as of :func:`read_rows`, ``separator`` None: looked for."""
     lines = list(file_lines(path))
+    whole = list(lines)
     dialect = find_dialect(path, lines, separator, headings)
-    rows = [(number, row) for number, row in _parse(path, lines, dialect) if any(cell.strip() for cell in row)]
-    if not rows:
-        return
-    names, headed = [str(number) for number in range(1, len(rows[0][1]) + 1)], False
-    if has_heading(path, rows, headings, header):
-        heading = [cell.strip() for cell in rows[0][1]]
-        names, headed = _named(heading), True
-    for number, row in rows[headed:]:
-        if headed and number != rows[0][0] and [cell.strip() for cell in row] == heading:
-            leave_out(f"{path}:{number}", "the heading stands there again")
-            continue
-        _check_width(f"{path}:{number}", row, names, headed, dialect)
-        yield number, dict(zip(names, row, strict=False))
+    lead = [line for line, left in zip(whole, lines, strict=True) if line != left]
+    rows = list(_parse(path, lines, dialect))
+    rows = rows[bool(lead) :] if lead else rows
+    valued = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
+    if not valued:
+        return Parsed([], None, [], dialect, lead)
+    number, first = valued[0]
+    if not has_heading(path, valued, headings, header):
+        return Parsed([str(at) for at in range(1, len(first) + 1)], None, rows, dialect, lead)
+    below = [(at, row) for at, row in rows if at > number]
+    return Parsed(_named([cell.strip() for cell in first]), first, below, dialect, lead)
 
 
 def _parse(path: Path, lines: Sequence[str], dialect: Dialect) -> Iterator[Cells]:

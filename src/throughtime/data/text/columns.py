@@ -53,7 +53,7 @@ class TaggedSentence:
         return f"{self.file}:{self.line + word * self.row_a_word}"
 
 
-class _Row(NamedTuple):
+class TokenRow(NamedTuple):
     """A row of a file in columns."""
 
     line: int
@@ -79,10 +79,10 @@ def read_columns(path: Path, tag_column: int | None = None) -> Iterator[TaggedSe
     sentences = _sentences(path)
     if not sentences:
         return
-    word = int(_counts(path, sentences))
-    tag = _tag_column(path, [row.cells for rows in sentences for row in rows], word, tag_column)
+    word = int(counts_words(path, sentences))
+    tag = tag_column_of(path, [row.cells for rows in sentences for row in rows], word, tag_column)
     for rows in sentences:
-        kept = [row for row in rows if not (word and _PART.search(row.cells[0]))]
+        kept = [row for row in rows if not (word and PART.search(row.cells[0]))]
         for row in kept:
             _check_tag(path, row, tag)
         if kept:
@@ -119,19 +119,19 @@ def read_spans(path: Path) -> Iterator[TaggedSentence]:
 
 _COMMENT = re.compile(r"#\s*[\w.:-]+\s*=(?:\s|$)")
 _NUMBER = re.compile(r"\d+(?:[-.]\d+)?")
-_PART = re.compile(r"[-.]")
+PART = re.compile(r"[-.]")
 
 
-def _sentences(path: Path) -> list[list[_Row]]:
+def _sentences(path: Path) -> list[list[TokenRow]]:
     """The rows of every sentence, without comments."""
-    rows = [_row(number, line) for number, line in enumerate(chain(file_lines(path), [""]), 1)]
+    rows = [token_row(number, line) for number, line in enumerate(chain(file_lines(path), [""]), 1)]
     first = next((row for row in rows if row.cells and row.cells[0][:1] != "#" and row.cells[0] != DOCUMENT), None)
-    sentences: list[list[_Row]] = [[]]
+    sentences: list[list[TokenRow]] = [[]]
     columns = 0
     for row in rows:
         if not row.cells or row.cells[0] == DOCUMENT:
             sentences += [[]] if sentences[-1] else []
-        elif _is_comment(row, first):
+        elif is_comment(row, first):
             leave_out(f"{path}:{row.line}", "a comment")
         else:
             columns = columns or len(row.cells)
@@ -140,13 +140,14 @@ def _sentences(path: Path) -> list[list[_Row]]:
     return sentences[:-1]
 
 
-def _row(number: int, line: str) -> _Row:
+def token_row(number: int, line: str) -> TokenRow:
+    """A line as a row; without cells where it is blank."""
     line = line.rstrip(" \t\n")
     tabs = "\t" in line
-    return _Row(number, line.split("\t") if tabs else [column for column in line.split(" ") if column], tabs)
+    return TokenRow(number, line.split("\t") if tabs else [column for column in line.split(" ") if column], tabs)
 
 
-def _is_comment(row: _Row, first: _Row | None) -> bool:
+def is_comment(row: TokenRow, first: TokenRow | None) -> bool:
     """Whether a row is no word's: it begins with ``#``, and has another form than the first row that does not."""
     if row.cells[0][:1] != "#":
         return False
@@ -154,7 +155,7 @@ def _is_comment(row: _Row, first: _Row | None) -> bool:
     return not (same and any(map(is_tag, row.cells[1:]))) or bool(_COMMENT.match(" ".join(row.cells)))
 
 
-def _counts(path: Path, sentences: list[list[_Row]]) -> bool:
+def counts_words(path: Path, sentences: list[list[TokenRow]]) -> bool:
     """Whether the first column counts words.
 
     Raises:
@@ -162,7 +163,7 @@ def _counts(path: Path, sentences: list[list[_Row]]) -> bool:
     """
     if not all(_NUMBER.fullmatch(row.cells[0]) for rows in sentences for row in rows):
         return False
-    counted = [[int(row.cells[0]) for row in rows if not _PART.search(row.cells[0])] for rows in sentences]
+    counted = [[int(row.cells[0]) for row in rows if not PART.search(row.cells[0])] for rows in sentences]
     begun, ended = [found[0] for found in counted if found], [found[-1] for found in counted if found]
     goes_on = all(one in (0, 1, before + 1) for one, before in zip(begun, [0, *ended], strict=False))
     counts = goes_on and all(found == list(range(found[0], found[0] + len(found))) for found in counted if found)
@@ -178,7 +179,7 @@ def _counts(path: Path, sentences: list[list[_Row]]) -> bool:
     return False
 
 
-def _tag_column(path: Path, rows: list[list[str]], word: int, asked: int | None) -> int:
+def tag_column_of(path: Path, rows: list[list[str]], word: int, asked: int | None) -> int:
     """Which column holds the tags, from 0."""
     width = len(rows[0])
     if asked is not None:
@@ -205,7 +206,7 @@ def _tag_column(path: Path, rows: list[list[str]], word: int, asked: int | None)
     return chosen
 
 
-def _check_row(path: Path, row: _Row, columns: int) -> None:
+def _check_row(path: Path, row: TokenRow, columns: int) -> None:
     if len(row.cells) < 2 or not row.cells[0]:
         raise UserError(
             f"{path}:{row.line}: expected at least 2 columns, the word first and its tag last, got {row.cells}; "
@@ -217,7 +218,7 @@ def _check_row(path: Path, row: _Row, columns: int) -> None:
         )
 
 
-def _check_tag(path: Path, row: _Row, column: int) -> None:
+def _check_tag(path: Path, row: TokenRow, column: int) -> None:
     tag = row.cells[column]
     if not is_tag(tag):
         last = column == len(row.cells) - 1

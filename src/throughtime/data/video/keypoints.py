@@ -22,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from throughtime.data.tables.dialect import find_dialect
+from throughtime.data.tables.dialect import Dialect, find_dialect
 from throughtime.data.tables.rows import SEEN
+from throughtime.data.tables.sheets import Record, Sheet
 from throughtime.data.text.files import file_lines
 from throughtime.data.video.columns import (
     CLIP,
@@ -57,6 +58,7 @@ class PointSequence:
         clip: What the table calls it; its line where it has no name.
         recording: What it is a part of: rows that are a window sliding over one recording share it, so that a split
             can keep them together.
+        lines: Numbers of the lines that it stands in.
     """
 
     points: list[list[float]]
@@ -64,6 +66,7 @@ class PointSequence:
     where: str
     clip: str
     recording: str
+    lines: Sequence[int] = ()
 
 
 def read_points(path: Path, numbers: int) -> Iterator[PointSequence]:
@@ -96,18 +99,41 @@ def read_points(path: Path, numbers: int) -> Iterator[PointSequence]:
         before = found
 
 
+def point_sheet(path: Path, found: Sequence[PointSequence]) -> Sheet:
+    """A table as it stands, of which some sequences were read: a row above them is its heading."""
+    lines = list(file_lines(path))
+    dialect = _dialect(path, lines)
+    rows = list(_parsed(path, lines, dialect))
+    used = {line for sequence in found for line in sequence.lines}
+    heading = next((row for line, row in rows if row and line < min(used)), None)
+    width = max(len(row) for _, row in rows)
+    names = [str(at) for at in range(1, width + 1)]
+    below = [(line, row) for line, row in rows if row is not heading]
+    records = [Record(line, dict(zip(names, row, strict=False)) if line in used else None, row) for line, row in below]
+    wide = None if heading is None else [*heading, *[""] * width][:width]
+    return Sheet(path, names, records, dialect, wide)
+
+
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Rows with their line; empty ones, and empty cells at a row's end, are left out."""
     lines = list(file_lines(path))
-    dialect = find_dialect(path, lines, "\t" if path.suffix.lower() == ".tsv" else None, {CLIP, FRAME, *LABELS})
+    for line, row in _parsed(path, lines, _dialect(path, lines)):
+        cells = [cell.strip() for cell in row]
+        while cells and not cells[-1]:
+            cells.pop()
+        if cells:
+            yield line, cells
+
+
+def _dialect(path: Path, lines: list[str]) -> Dialect:
+    return find_dialect(path, lines, "\t" if path.suffix.lower() == ".tsv" else None, {CLIP, FRAME, *LABELS})
+
+
+def _parsed(path: Path, lines: Sequence[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(lines, **dialect.options())
     try:
         for row in reader:
-            cells = [cell.strip() for cell in row]
-            while cells and not cells[-1]:
-                cells.pop()
-            if cells:
-                yield reader.line_num, cells
+            yield reader.line_num, row
     except csv.Error as error:
         raise UserError(f"{path}:{reader.line_num}: expected a row of a table, got a broken one: {error}") from error
 
@@ -132,7 +158,8 @@ def _sequence(where: str, row: Sequence[str], numbers: int, layout: Layout) -> P
         )
     values = [_finite(where, cell, at) for at, cell in cells]
     steps = [values[at : at + numbers] for at in range(0, len(values), numbers)]
-    return PointSequence(steps, label, where, where.rpartition(":")[2], where)
+    line = where.rpartition(":")[2]
+    return PointSequence(steps, label, where, line, where, [int(line)])
 
 
 def _steps(path: Path, heading: Sequence[str], rows: Sequence[Cells]) -> Iterator[PointSequence]:
@@ -150,9 +177,11 @@ def _steps(path: Path, heading: Sequence[str], rows: Sequence[Cells]) -> Iterato
         raise UserError(f"{path}:1: expected columns of coordinates beside {CLIP}, {FRAME} and {LABEL}, got none")
     found: dict[str, dict[float, list[float]]] = {}
     labels: dict[str, tuple[str | None, str]] = {}
+    lines: dict[str, list[int]] = {}
     for line, row in rows:
         where = f"{path}:{line}"
         name, said = row[clip], None if label is None else row[label]
+        lines.setdefault(name, []).append(line)
         steps, (before, _) = found.setdefault(name, {}), labels.setdefault(name, (said, where))
         if said != before:
             raise UserError(f"{where}: expected label {before!r} as in the rows of clip {name!r} before, got {said!r}")
@@ -162,7 +191,7 @@ def _steps(path: Path, heading: Sequence[str], rows: Sequence[Cells]) -> Iterato
         steps[at] = [_finite(where, row[column], column + 1) for column in columns]
     for name, steps in found.items():
         said, where = labels[name]
-        yield PointSequence([steps[at] for at in sorted(steps)], said, where, name, where)
+        yield PointSequence([steps[at] for at in sorted(steps)], said, where, name, where, lines[name])
 
 
 def slides(before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -> bool:

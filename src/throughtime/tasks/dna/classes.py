@@ -15,15 +15,17 @@ from typing_extensions import TypedDict
 from throughtime.applications.application import ROWS, Application, long_input, unknown_label
 from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.learnt import Closed, Count
-from throughtime.applications.options import Ranked
+from throughtime.applications.options import Columned, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.reading.inputs import Input
 from throughtime.applications.task import Report
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import FASTA, GENBANK, read_fasta, read_genome
 from throughtime.data.dna.intervals import GFF
-from throughtime.data.dna.sequences import read_sequences
+from throughtime.data.dna.sequences import KINDS
 from throughtime.data.progress import report
 from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import UserError, listed
 from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
 from throughtime.tasks.dna.predictions import SequencePrediction
@@ -38,7 +40,7 @@ class LearntClasses(TypedDict):
     places: Count
 
 
-class SequenceOptions(Ranked):
+class SequenceOptions(Ranked, Columned, Tabled):
     """Of a sequence's class: what may be asked of it."""
 
 
@@ -118,15 +120,21 @@ class DnaClasses(Application[DnaExample]):
             found += self._named(item) if isinstance(item, Path) else [_line(number, item)]
         return list(self._predict(model, found, options))
 
+    def predict_inputs(self, model: Classifier, inputs: Sequence[Input], options: SequenceOptions) -> list[Prediction]:
+        """The class of every sequence of a table."""
+        for found in inputs:
+            if not isinstance(found.value, str):
+                raise UserError(f"{found.where}: expected letters of DNA, got a {type(found.value).__name__}")
+        return list(self._show(model, [(f.where, encode(f.value.strip(), f.where)) for f in inputs], options))
+
     def _named(self, path: Path) -> list[tuple[str, Codes]]:
-        """The sequences of a file, which need no labels where its format has names for them."""
+        """The sequences of a file that is no table; they need no labels."""
         kind = path.suffix.lower()
         if kind in FASTA:
             return [(record.name, record.codes) for record in read_fasta(path)]
         if kind in (*GENBANK, *GFF):
             return [(record.name, record.codes) for record in read_genome(path)]
-        read = read_sequences(path, self.settings.text_column, self.settings.label_column, self.settings.header)
-        return [(sequence.name, sequence.codes) for sequence in read]
+        raise UserError(f"{path}: expected a file that ends in {listed((*GENBANK, *KINDS))}")
 
     def _predict(
         self, model: Classifier, found: Sequence[tuple[str, Codes]], options: SequenceOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -15,10 +16,13 @@ from throughtime.applications.options import Labelled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Asked, Column, Input, Inputs, table_inputs
 from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK, is_whole
 from throughtime.data.dna.intervals import GFF
-from throughtime.data.dna.sequences import KINDS
+from throughtime.data.dna.sequences import KINDS, ROWS
+from throughtime.data.tables.rows import TABLES
+from throughtime.data.text.labelled import NOTHING, TEXT_NAMES
 from throughtime.errors import UserError, shown
 from throughtime.models import Model
 from throughtime.tasks.dna.classes import DnaClasses, LearntClasses
@@ -47,6 +51,8 @@ class Dna(Application[DnaExample]):
     suffixes: ClassVar[tuple[str, ...]] = (*GENBANK, *FASTA)
     kinds: ClassVar[str] = f"{', '.join((*GENBANK, *KINDS))}; {', '.join(GFF)} with ##FASTA"
     reads_files: ClassVar[bool] = True
+    column = Column("text", TEXT_NAMES, nothing=NOTHING | {""})
+    tables: ClassVar[tuple[str, ...]] = (*TABLES, *ROWS)
     judging = Labelled
     example_type: ClassVar[type[Any]] = DnaExample
     unit = "bases"
@@ -167,6 +173,23 @@ class Dna(Application[DnaExample]):
     def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """Of every record of a file."""
         yield from self.part.predict_file(model, path, options)
+
+    def inputs(self, path: Path, asked: Asked) -> Inputs | None:
+        """The sequences of a table, or of rows ``class, name, letters``, without their classes."""
+        if not isinstance(self.part, DnaClasses):
+            return None
+        if path.suffix.lower() in ROWS:
+            asked = Asked(asked.column or "3", header=False)
+            return table_inputs(path, self.column, asked, separator=",")
+        return super().inputs(path, asked)
+
+    def inputs_of(self, rows: Sequence[Mapping[str, Any]], asked: Asked) -> Inputs:
+        """The sequences of rows in memory; training in memory knows letters as texts, see :meth:`spill`."""
+        return super().inputs_of(rows, replace(asked, trained=[*asked.trained, "letters"] if asked.trained else []))
+
+    def predict_inputs(self, model: Any, inputs: Sequence[Input], options: Any) -> list[Prediction]:
+        """As the part does it."""
+        return self.part.predict_inputs(model, inputs, options)
 
     def predict_items(self, model: Any, items: Sequence[Any], options: Any) -> list[Prediction]:
         """Of letters, and of every record of files; a text with a dot is a file's name, as no letters have one."""

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from throughtime.applications.application import Application, ExampleSettings, Where
 from throughtime.applications.folder.describing import describe_model
-from throughtime.applications.options import Drawn, Explained, Ranked, Searched
+from throughtime.applications.options import Columned, Drawn, Explained, Ranked, Searched, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import option
 from throughtime.data.progress import report
+from throughtime.data.tables.columns import Guess
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.words import pad
 from throughtime.decoding import LARGEST_ALPHA, Beam, Hypothesis, beam_search, greedy
@@ -31,6 +32,9 @@ STEPS = 16384
 
 BEAM = 5
 """Hypotheses that are kept where the user does not say."""
+
+FIRST = Guess("it stands first", lambda names, rows: list(names[:1] if len(names) < 3 else names))
+"""Of two columns of a table the first holds the sources."""
 
 LONGEST = 400
 """Most steps of a target that is searched for."""
@@ -54,7 +58,7 @@ class PairSettings(ExampleSettings):
 ExampleT = TypeVar("ExampleT", bound=Where)
 
 
-class PairOptions(Ranked, Searched, Explained, Drawn):
+class PairOptions(Ranked, Searched, Explained, Drawn, Columned, Tabled):
     """Of the target of a source: what may be asked of it."""
 
 

@@ -45,6 +45,14 @@ class PairPrediction(Prediction, Generic[ResultT]):
     source_tokens: Sequence[str] | None = None
     target_tokens: Sequence[str] | None = None
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The best target, and its log-probability in nats."""
+        if not self.nbest:
+            return {"predicted": "", "log_prob": None}
+        best = self.nbest[0]
+        return {"predicted": as_text(best.result), "log_prob": best.log_prob}
+
     def _named(self) -> dict[str, Any]:
         *rest, source = super()._named().items()
         return dict([source, *rest])
@@ -87,6 +95,11 @@ class PronunciationPrediction(PairPrediction[list[str]]):
     def sounds(self) -> list[str]:
         """The best ones."""
         return self.nbest[0].result if self.nbest else []
+
+
+def as_text(result: Any) -> str:
+    """A target in a cell: sounds with a space between them."""
+    return result if isinstance(result, str) else " ".join(result)
 
 
 def heat_table(columns: Sequence[str], rows: Sequence[str], shares: Sequence[Sequence[float]]) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import takewhile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from rapidfuzz.distance import Levenshtein
 from rich.text import Text
@@ -19,14 +17,15 @@ from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, write_texts
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
-from throughtime.data.notes import note
-from throughtime.data.text.files import file_lines
+from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import UserError, listed
-from throughtime.tasks.pairs.base import BEAM, LONGEST, PairApplication, PairSettings
+from throughtime.errors import listed
+from throughtime.tasks.pairs.base import BEAM, FIRST, LONGEST, PairApplication, PairSettings
+from throughtime.tasks.pairs.dictionary import Pronounced, as_entry, dictionary_inputs, read_dictionary
 from throughtime.tasks.pairs.predictions import PronunciationPrediction
 from throughtime.training import Evaluation
 
@@ -40,11 +39,6 @@ LISTED = 20
 
 Rows = list[list[str | int | float]]
 
-_VARIANT = re.compile(r"\(\d+\)$")
-_REMARK = re.compile(r"\s#")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE]-?\d+)?|\.\d+")
-_STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
-
 
 class PronunciationSettings(PairSettings):
     """What training on a pronouncing dictionary takes."""
@@ -56,21 +50,6 @@ class PronunciationSettings(PairSettings):
     batch: int = option(64, "Words side by side in a batch.", "Training", ge=1, le=2**20)
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
     dropout: float = option(0.1, "Of embeddings, between layers and before the output.", "Model", ge=0, lt=1)
-
-
-@dataclass(frozen=True)
-class Pronounced:
-    """A word with all of its pronunciations.
-
-    Attributes:
-        word: In lower case.
-        sounds: The phonemes of each.
-        where: File and line of the first.
-    """
-
-    word: str
-    sounds: list[list[str]]
-    where: str
 
 
 class Sounds(TypedDict):
@@ -102,6 +81,8 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
     suffixes = (".dict",)
     unit = "letters"
     trained = "sounds"
+    column = Column("text", ("word",), FIRST)
+    tables = (".dict", *TABLES)
     eos = 0
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
@@ -118,7 +99,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
         """
         words: dict[str, Pronounced] = {}
         for path in paths:
-            for entry in _read(path, settings.stress):
+            for entry in read_dictionary(path, settings.stress):
                 known = words.setdefault(entry.word, entry)
                 if entry.sounds[0] not in known.sounds:
                     known.sounds.append(entry.sounds[0])
@@ -133,7 +114,7 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
                 are a list, or a text with spaces between them. A word that stands there twice has two pronunciations.
             folder: An empty one.
         """
-        lines = [f"{_entry(row, number)}\n" for number, row in enumerate(rows(data, ("word", "sounds")), 1)]
+        lines = [f"{as_entry(row, number)}\n" for number, row in enumerate(rows(data, ("word", "sounds")), 1)]
         return [write_texts(lines, folder / "examples.dict")]
 
     @classmethod
@@ -218,6 +199,10 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
 
     # Use.
 
+    def inputs(self, path: Path, asked: Asked) -> Inputs | None:
+        """The words of a dictionary, without their sounds, or of a table."""
+        return super().inputs(path, asked) if path.suffix.lower() in TABLES else dictionary_inputs(path, self.sounds)
+
     def tidied(self, line: str) -> str:
         """In lower case."""
         return line.strip().lower()
@@ -290,73 +275,6 @@ def error_rates(results: Sequence[tuple[list[str], list[str], int]]) -> dict[str
         "word_error": 100.0 * wrong / max(1, len(results)),
         "phoneme_error": 100.0 * sum(edits for _, _, edits in results) / max(1, sounds),
     }
-
-
-class _Line(NamedTuple):
-    """A line of a dictionary: a word, numbers behind it that may be probabilities, and its sounds."""
-
-    word: str
-    numbers: list[str]
-    sounds: list[str]
-    certain: bool
-    where: str
-
-
-def _read(path: Path, stress: bool) -> Iterator[Pronounced]:
-    """The words of a dictionary, as they come."""
-    found = [_parse(line, f"{path}:{number}") for number, line in enumerate(file_lines(path), 1)]
-    lines = [line for line in found if line is not None]
-    # A whole number alone may be a sound: SAMPA has 2, 6 and 9.
-    chances = any(line.certain for line in lines)
-    if chances:
-        note(f"{path}: numbers between a word and its sounds are probabilities and are left out")
-    for word, numbers, sounds, _, where in lines:
-        spoken = sounds if chances else [*numbers, *sounds]
-        if not spoken:
-            raise UserError(f"{where}: expected a word and its phonemes, got only {word!r}; e.g. 'cat K AE T'")
-        yield Pronounced(
-            _VARIANT.sub("", word).lower(), [spoken if stress else [_STRESS.sub("", sound) for sound in spoken]], where
-        )
-
-
-def _parse(line: str, where: str) -> _Line | None:
-    """A line of a dictionary; None where it has only comments.
-
-    In a line parted by tabs the word is what stands before the first, and may be several.
-
-    Raises:
-        UserError: If it has a word and no phonemes.
-    """
-    if line.startswith(";;;"):
-        return None
-    line = _REMARK.split(line, maxsplit=1)[0].rstrip().lstrip(" ")
-    cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split(maxsplit=1)
-    word, *between = (" ".join(cell.split()) for cell in [*cells, ""])
-    if not word.strip("#") and "\t" not in line:
-        return None
-    fields = " ".join(between).split()
-    if not fields or not word:
-        raise UserError(f"{where}: expected a word and its phonemes, got {line!r}; e.g. 'cat K AE T'")
-    numbers = list(takewhile(_NUMBER.fullmatch, fields))
-    columns = "\t" in line and bool(between[:-2]) and _NUMBER.fullmatch(between[0]) is not None
-    if len(fields) == 1 and "." not in fields[0]:
-        numbers = []
-    certain = bool(numbers) and (columns or any("." in number for number in numbers))
-    return _Line(word, numbers, fields[len(numbers) :], certain, where)
-
-
-def _entry(row: Mapping[str, Any], number: int) -> str:
-    """A line that is read as a word and its sounds, and as nothing else."""
-    word, sounds = row.get("word"), row.get("sounds")
-    if isinstance(word, str) and isinstance(sounds, str | list | tuple) and sounds:
-        spoken = sounds.split() if isinstance(sounds, str) else list(map(str, sounds))
-        line = f"{word}\t{' '.join(spoken)}"
-        entry = _parse(line, "") if word.strip() and spoken and not set(word) & set("\t\r\n") else None
-        if entry is not None and not entry.certain and (entry.word, [*entry.numbers, *entry.sounds]) == (word, spoken):
-            return line
-    raise UserError(
-        f"example {number}: expected a word and its sounds, got {word!r} and {sounds!r}; e.g. 'cat', 'K AE T'"
-    )
 
 
 def _letter_sounds(train: Sequence[Pronounced]) -> dict[str, str]:

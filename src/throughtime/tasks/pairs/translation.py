@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,14 +18,15 @@ from throughtime.applications.application import HARDEST, long_input
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.reading.readable import unigram
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
-from throughtime.data.text.aligned import find_aligned, read_aligned
+from throughtime.data.text.aligned import find_aligned, is_table, read_aligned
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.extras import extra
-from throughtime.tasks.pairs.base import BEAM, LONGEST, PairApplication, PairSettings
+from throughtime.tasks.pairs.base import BEAM, FIRST, LONGEST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import TranslationPrediction
 from throughtime.training import Evaluation
 
@@ -95,6 +96,8 @@ class Translation(PairApplication[Sentences, str]):
         super().__init__(settings, vocabulary)
         self.source = Tokenizer.parse(vocabulary["source"], "the source's tokenizer")
         self.target = Tokenizer.parse(vocabulary["target"], "the target's tokenizer")
+        languages = [settings.from_] if settings.from_ else []
+        self.column = Column("text", (*languages, "source", "src"), FIRST)
 
     @classmethod
     def find(cls, paths: Sequence[Path], settings: Any) -> dict[str, list[Path]]:
@@ -207,6 +210,12 @@ class Translation(PairApplication[Sentences, str]):
         return Report(figures, [_by_length(metrics, sources, said, right), _hardest(metrics, examples, said)])
 
     # Use.
+
+    def inputs(self, path: Path, asked: Asked) -> Inputs | None:
+        """The sources of a table; one of tabs has no heading, as in training, unless that is said."""
+        if is_table(path):
+            asked = replace(asked, header=bool(asked.header), column=asked.column or "1")
+        return super().inputs(path, asked)
 
     def encoded(self, sources: Sequence[str]) -> list[list[int]]:
         """Their tokens' ids."""

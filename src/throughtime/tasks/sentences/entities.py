@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,17 +13,18 @@ from rich.text import Text
 from throughtime.applications.application import ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows, write_texts
-from throughtime.applications.options import Ranked
+from throughtime.applications.options import Columned, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data.examples import Examples
 from throughtime.data.parts import part_of
-from throughtime.data.text.columns import DOCUMENT, TaggedSentence, read_columns, read_spans, split_signs
+from throughtime.data.tables.rows import TABLES
+from throughtime.data.text.columns import TaggedSentence, read_columns, read_spans, split_signs
 from throughtime.data.text.tags import (
-    Span,
     allowed_transitions,
     convert,
     count_spans,
@@ -40,6 +41,7 @@ from throughtime.models.inputs.words import Spelling
 from throughtime.tasks.sentences.judgement import Scored, gold_spans, hardest, trust_of_tags
 from throughtime.tasks.sentences.predictions import EntitiesPrediction, Entity, Tagging
 from throughtime.tasks.sentences.recalled import memorise, recall
+from throughtime.tasks.sentences.tokens import GivenWords, as_columns, entity_of, token_inputs, words_of
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, Schedule
 
@@ -81,7 +83,7 @@ class TypedWords(KnownWords):
     entities: dict[str, str]
 
 
-class EntityOptions(Ranked):
+class EntityOptions(Ranked, Columned, Tabled):
     """Of the entities of a sentence: what may be asked of it."""
 
 
@@ -102,10 +104,13 @@ class Entities(WordApplication[TaggedSentence]):
         ),
     )
     predicting = EntityOptions
+    column = Column("text", ("text",))
     # The last ones are those of CoNLL-2003: eng.train, eng.testa, eng.testb.
     suffixes = tuple(
         ".conll .conll2003 .iob .iob1 .iob2 .iobes .bio .tsv .annotated .jsonl .train .dev .test .testa .testb".split()  # noqa: SIM905
     )
+
+    tables = (*suffixes, *TABLES)
 
     settings: EntitySettings
 
@@ -143,7 +148,7 @@ class Entities(WordApplication[TaggedSentence]):
             found = rows(data, ("text", "spans"))
         if "text" in found[0]:
             return [write_rows(found, folder / "examples.jsonl")]
-        sentences = [_columns(row, number) for number, row in enumerate(found, 1)]
+        sentences = [as_columns(row, number) for number, row in enumerate(found, 1)]
         return [write_texts(sentences, folder / "examples.conll")]
 
     @classmethod
@@ -285,13 +290,42 @@ class Entities(WordApplication[TaggedSentence]):
 
     # Use.
 
+    def inputs(self, path: Path, asked: Asked) -> Inputs | None:
+        """The words of a file in columns, without their tags; the texts of a table, without their spans."""
+        return token_inputs(path, self.settings.tag_column, self.suffixes) or super().inputs(path, asked)
+
+    def inputs_of(self, rows: Sequence[Mapping[str, Any]], asked: Asked) -> Inputs:
+        """Words, where there is a column of that name, else texts."""
+        words = any("words" in row for row in rows) and asked.column is None
+        return super().inputs_of(rows, replace(asked, column="words") if words else asked)
+
+    def predict_items(self, model: Tagger, items: Sequence[Any], options: EntityOptions) -> list[Prediction]:
+        """The entities of lines of text, or of lists of words, which are told with a tag for every word."""
+        given = [None if isinstance(item, str | Path) else words_of(item, n) for n, item in enumerate(items, 1)]
+        lines = [str(item) if words is None else words.text for item, words in zip(items, given, strict=True)]
+        cut = [find_words(line) if words is None else words.words for line, words in zip(lines, given, strict=True)]
+        found = self._predict(model, lines, cut, options)
+        return [
+            prediction if words is None else replace(prediction, tags=self._row_tags(prediction, words))
+            for prediction, words in zip(found, given, strict=True)
+        ]
+
+    def _row_tags(self, prediction: EntitiesPrediction, given: GivenWords) -> list[str]:
+        """A tag for every word, in the scheme of the training data's files."""
+        return given.tags([(e.start, e.end, e.type) for e in prediction.entities], self.vocabulary["scheme"])
+
     def predict(self, model: Tagger, lines: Sequence[str], options: EntityOptions) -> list[Prediction]:
         """The entities of lines of text, cut into words by :func:`throughtime.data.text.words.find_words`."""
-        sentences = [[part for word in find_words(line) for part in split_sign(word)] for line in lines]
+        return [*self._predict(model, lines, [find_words(line) for line in lines], options)]
+
+    def _predict(
+        self, model: Tagger, lines: Sequence[str], cut: Sequence[Sequence[Word]], options: EntityOptions
+    ) -> list[EntitiesPrediction]:
+        sentences = [[part for word in words for part in split_sign(word)] for words in cut]
         longest = max(map(len, sentences), default=0)
         # A long line does not make the others as long.
         batches = Examples(sentences, self._read, len, 1 if longest > TOO_LONG else ROWS)
-        found: dict[int, Prediction] = {}
+        found: dict[int, EntitiesPrediction] = {}
         for chosen, words in zip(batches.chosen(), batches.batches(0), strict=True):
             scores = model.lifted(words)
             best = model.crf.nbest(scores, words.lengths, options.nbest)
@@ -311,7 +345,7 @@ class Entities(WordApplication[TaggedSentence]):
         taggings: list[Tagging] = []
         for labels, log_prob in best:
             spans = find_spans([self.tags.symbols[label] for label in labels])
-            entities = [_entity(line, words, span, labels, sure) for span in spans]
+            entities = [entity_of(line, words, span, labels, sure) for span in spans]
             taggings.append(Tagging(round(log_prob, 4), entities))
         shown = Text()
         for tagging in taggings:
@@ -337,26 +371,3 @@ class Entities(WordApplication[TaggedSentence]):
             shown.append(entity.text, f"bold {colour}").append(f" [{entity.type}]", colour)
             at = entity.end
         return shown.append(line[at:])
-
-
-def _entity(line: str, words: Sequence[Word], span: Span, labels: Sequence[int], sure: torch.Tensor) -> Entity:
-    """An entity; it is as sure as the least sure tag of its words."""
-    start, end = words[span.start].start, words[span.end - 1].end
-    confidence = min(float(sure[word, labels[word]]) for word in range(span.start, span.end))
-    return Entity(start, end, span.label, line[start:end], round(min(1.0, confidence), 4))
-
-
-def _columns(row: Mapping[str, Any], number: int) -> str:
-    """A sentence as rows of a file, which hold every word that has no tab and no line break."""
-    words, tags = (_texts(row.get(name)) for name in ("words", "tags"))
-    if not words or len(words) != len(tags):
-        raise UserError(f"example {number}: expected words and a tag for each, got {len(words)} and {len(tags)}")
-    for text in (*words, *tags):
-        if not text.strip(" ") or text == DOCUMENT or re.search(r"[\t\r\n]", text):
-            raise UserError(f"example {number}: expected words and tags that a file in columns can hold, got {text!r}")
-    return "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
-
-
-def _texts(values: Any) -> list[str]:
-    """A sequence's texts; none where it is no sequence."""
-    return [str(value) for value in values] if isinstance(values, Iterable) and not isinstance(values, str) else []

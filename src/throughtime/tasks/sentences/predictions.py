@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from throughtime.applications.prediction import Prediction, as_html
 
@@ -83,12 +84,20 @@ class EntitiesPrediction(Prediction):
         log_prob: Of the likeliest tags.
         entities: Those that they say, from left to right.
         nbest: The likeliest ways to find entities, the likeliest first, where more than one was asked for.
+        tags: Of every word, where words are given.
     """
 
     text: str
     log_prob: float
     entities: Sequence[Entity]
     nbest: Sequence[Tagging] | None = None
+    tags: Sequence[str] | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The tags of words, or spans of a text's characters as training reads them."""
+        spans = [[entity.start, entity.end, entity.type] for entity in self.entities]
+        return {"predicted": spans if self.tags is None else self.tags}
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,11 @@ class TreePrediction(Prediction):
     probabilities: dict[str, float]
     tree: str
     nodes: Sequence[Node]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The sentence's label with its probability, and the tree with those of its nodes."""
+        return {**super().columns, "predicted_tree": self.tree} if self.label else {}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -23,12 +23,13 @@ from throughtime.applications.classification import (
 )
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows
-from throughtime.applications.options import Explained, Labelled, Ranked
+from throughtime.applications.options import Columned, Explained, Labelled, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Column
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report
-from throughtime.data.text.labelled import KINDS, is_labelled, read_labelled
+from throughtime.data.text.labelled import KINDS, NOTHING, TEXT_NAMES, is_labelled, read_labelled
 from throughtime.data.text.words import Word, WordBatch, find_words, split_words
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.layers import PoolingName
@@ -73,7 +74,7 @@ class LabelledWords(KnownWords):
     labels: Closed
 
 
-class SentimentOptions(Ranked, Explained):
+class SentimentOptions(Ranked, Explained, Columned, Tabled):
     """Of the class of a text: what may be asked of it."""
 
 
@@ -85,6 +86,7 @@ class Sentiment(WordApplication[SentimentExample]):
     settings_type: ClassVar[type[ExampleSettings]] = SentimentSettings
     kinds: ClassVar[str] = KINDS
     predicting = SentimentOptions
+    column = Column("text", TEXT_NAMES, nothing=NOTHING)
     judging = Labelled
     example_type: ClassVar[type[Any]] = SentimentExample
     vocabulary_type: ClassVar[Any] = LabelledWords

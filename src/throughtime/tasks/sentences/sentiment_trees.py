@@ -27,12 +27,15 @@ from throughtime.applications.application import (
 from throughtime.applications.classification import MAJORITY, ClassSettings, trust
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, texts, write_texts
+from throughtime.applications.options import Columned, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.reading.readable import commonest
 from throughtime.applications.settings import option, steps_at_least
 from throughtime.applications.task import Report, Table
+from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.words import split_words
 from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_brackets, read_heads
 from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, binarised, drawn, right_branching, to_brackets
@@ -41,6 +44,7 @@ from throughtime.errors import UserError, listed
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
+from throughtime.tasks.sentences.trees_read import tree_inputs
 from throughtime.training import Evaluation, OptimiserName
 from throughtime.training.calibration import calibrate
 
@@ -73,6 +77,10 @@ class SentimentTreesSettings(DataSettings, ClassSettings):
             UserError: If there is none of that name.
         """
         find_tree_cell(self.cell)
+
+
+class TreeOptions(Columned, Tabled):
+    """Of the labels of a tree: what may be asked of them."""
 
 
 class LabelledTrees(TypedDict):
@@ -111,6 +119,9 @@ class SentimentTrees(Application[Tree]):
     vocabulary_type: ClassVar[Any] = LabelledTrees
     baselines: ClassVar[tuple[Baseline, ...]] = (replace(MAJORITY, figure="root_accuracy"),)
     suffixes = (".txt", ".ptb", ".trees", ".mrg", ".conllu")
+    predicting = TreeOptions
+    column = Column("text", ("tree", "sentence", "text"))
+    tables: ClassVar[tuple[str, ...]] = (*suffixes[1:], *TABLES)
 
     def __init__(self, settings: SentimentTreesSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -309,10 +320,22 @@ class SentimentTrees(Application[Tree]):
         """
         return [self._predict(model, line.strip()) for line in lines]
 
+    def inputs(self, path: Path, asked: Asked) -> Inputs | None:
+        """The trees of a file, without their labels, or of a table."""
+        return super().inputs(path, asked) if path.suffix.lower() in TABLES else tree_inputs(path)
+
+    def predict_items(self, model: TreeClassifier, items: Sequence[Any], options: Any) -> list[Prediction]:
+        """The labels of trees, and of lines."""
+        if any(isinstance(item, Tree) for item in items):
+            return [self._labelled(model, item, []) for item in items]
+        return super().predict_items(model, items, options)
+
     def _predict(self, model: TreeClassifier, line: str) -> TreePrediction:
         if not line:
             return TreePrediction(Text(), text="", label=None, probabilities={}, tree="", nodes=[])
-        tree, warnings = self._tree_of(line)
+        return self._labelled(model, *self._tree_of(line))
+
+    def _labelled(self, model: TreeClassifier, tree: Tree, warnings: list[str]) -> TreePrediction:
         warnings += long_input(len(tree.sentence))
         tree = self._fitted(tree)
         batch = batch_trees([tree], self._words, lambda tree: [-1] * len(tree))

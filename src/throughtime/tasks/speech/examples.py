@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -205,6 +206,30 @@ def check_length(example: SpeechExample, units: Vocabulary, settings: SpeechSett
             f"{example.where}: expected at most {steps} {settings.unit} in {example.seconds:.2f} s of sound, got "
             f"{len(symbols)}, {example.transcript[:40]!r}; mend the transcript, or pass a smaller --frames or --speed"
         )
+
+
+def learn_sound(train: Sequence[SpeechExample], settings: SpeechSettings) -> dict[str, Any]:
+    """Units, the rate, and mean and deviation of every band; see :class:`Learnt`.
+
+    Raises:
+        UserError: If there are only empty transcripts, or a recording is too short for its own.
+    """
+    units = Vocabulary.closed(unit for example in train for unit in split_units(example.transcript, settings.unit))
+    if not len(units):
+        raise UserError(f"expected transcripts, got only empty ones ({train[0].where})")
+    for example in train:
+        check_length(example, units, settings)
+    rate = settings.rate or audio_info(Path(train[0].audio)).rate
+    mean, deviation = statistics(train, FilterBank(rate, settings.mels))
+    return {
+        "rate": rate,
+        "units": units.symbols,
+        "mean": mean.tolist(),
+        "deviation": deviation.tolist(),
+        "commonest": Counter(example.transcript for example in train).most_common(1)[0][0],
+        "seconds": sum(example.seconds for example in train),
+        "broken": [f"{example.audio}: {example.warning}" for example in train if example.warning],
+    }
 
 
 def statistics(train: Sequence[SpeechExample], bank: FilterBank) -> tuple[Frames, Frames]:

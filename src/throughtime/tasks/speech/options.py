@@ -1,6 +1,7 @@
 """What may be asked of a recogniser."""
 
-from throughtime.applications.options import Drawn, Explained, Fused, Headed, Ranked, Searched
+from throughtime.applications.options import Drawn, Explained, Fused, Headed, Ranked, Searched, Tabled
+from throughtime.applications.settings import option
 
 
 class SearchOptions(Searched, Fused):
@@ -11,5 +12,7 @@ class JudgingOptions(SearchOptions, Headed):
     """Of a search in recordings that a manifest lists."""
 
 
-class SpeechOptions(Ranked, SearchOptions, Explained, Drawn):
+class SpeechOptions(Ranked, SearchOptions, Explained, Drawn, Headed, Tabled):
     """Of a transcript: what may be asked of it."""
+
+    audio_column: str | None = option(None, "Of a manifest: column of the recordings; default: as in training.", "Data")

@@ -73,6 +73,11 @@ class Transcript(Prediction):
     hypotheses: Sequence[Hypothesis] | None = None
     symbols: Sequence[Said] | None = None
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The likeliest transcript."""
+        return {"predicted": self.text}
+
 
 def words_of(said: Sequence[Said]) -> list[Said]:
     """Characters, with spaces among them, as words.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,14 @@ from throughtime.applications.application import Application, SignalSettings
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.task import Report
 from throughtime.applications.word_errors import SAID_OF_ALL, word_error
 from throughtime.data.remembered import Remembered
-from throughtime.data.speech.audio import SUFFIXES, Audio, Samples, audio_info
+from throughtime.data.speech.audio import SUFFIXES, Audio, Samples
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
-from throughtime.data.speech.recordings import is_recordings, read_recordings
+from throughtime.data.speech.kaldi import is_kaldi
+from throughtime.data.speech.recordings import AUDIO_NAMES, is_recordings, read_recordings
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import CTCBeam, CTCStream
 from throughtime.decoding.fusion import Fusion
@@ -35,16 +36,16 @@ from throughtime.tasks.speech.examples import (
     SpeechExample,
     SpeechSettings,
     add_noise,
-    check_length,
     join_some,
     join_units,
+    learn_sound,
     low_rate,
     named,
     read_examples,
     split_units,
-    statistics,
 )
 from throughtime.tasks.speech.fusion import open_fusion
+from throughtime.tasks.speech.inputs import Utterance, sound_inputs
 from throughtime.tasks.speech.judging import best_guess, report
 from throughtime.tasks.speech.memory import spill, write_sound
 from throughtime.tasks.speech.options import JudgingOptions, SearchOptions, SpeechOptions
@@ -90,6 +91,7 @@ class Speech(Application[SpeechExample]):
     reads_files: ClassVar[bool] = True
     unit, trained = "frames of 10 ms", "frames"
     predicting, judging = SpeechOptions, JudgingOptions
+    column = Column("audio", AUDIO_NAMES)
 
     def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
@@ -142,22 +144,7 @@ class Speech(Application[SpeechExample]):
     @classmethod
     def learn(cls, train: Sequence[SpeechExample], settings: SpeechSettings) -> dict[str, Any]:
         """Units, the rate, and mean and deviation of every band."""
-        units = Vocabulary.closed(unit for example in train for unit in split_units(example.transcript, settings.unit))
-        if not len(units):
-            raise UserError(f"expected transcripts, got only empty ones ({train[0].where})")
-        for example in train:
-            check_length(example, units, settings)
-        rate = settings.rate or audio_info(Path(train[0].audio)).rate
-        mean, deviation = statistics(train, FilterBank(rate, settings.mels))
-        return {
-            "rate": rate,
-            "units": units.symbols,
-            "mean": mean.tolist(),
-            "deviation": deviation.tolist(),
-            "commonest": Counter(example.transcript for example in train).most_common(1)[0][0],
-            "seconds": sum(example.seconds for example in train),
-            "broken": [f"{example.audio}: {example.warning}" for example in train if example.warning],
-        }
+        return learn_sound(train, settings)
 
     # Model.
 
@@ -287,23 +274,33 @@ class Speech(Application[SpeechExample]):
 
     def predict_file(self, model: CTCModel, path: Path, options: SpeechOptions) -> Iterator[Prediction]:
         """What is said in a recording."""
-        yield self._heard(model, path, options, str(path))
+        yield self._heard(model, Utterance(path, None, str(path)), options)
 
-    def _heard(self, model: CTCModel, path: Path, options: SpeechOptions, name: str) -> Transcript:
-        audio = Audio(path)
+    def inputs(self, path: Path, asked: Asked) -> Inputs | None:
+        """The recordings of a manifest, or of a folder of Kaldi's, without what is said in them."""
+        return sound_inputs(path, self.column, asked)
+
+    def is_whole(self, folder: Path) -> bool:
+        """A folder of Kaldi's."""
+        return is_kaldi(folder)
+
+    def _heard(self, model: CTCModel, said: Utterance, options: SpeechOptions) -> Transcript:
+        audio, name = Audio(said.file, said.stretch), said.name
         audio.name = name
         *_, heard = self._hear(model, audio, options, FILE_BLOCK)
         found = self._show(audio, heard, options)
         return replace(found, shown=Text.assemble((f"{name}  ", "dim"), found.shown))
 
     def predict_items(self, model: CTCModel, items: Sequence[Any], options: SpeechOptions) -> list[Prediction]:
-        """What is said in recordings: paths, or pairs of a waveform and its rate."""
+        """What is said in recordings: paths, or pairs of a waveform and its rate; utterances of a manifest."""
         found: list[Prediction] = []
         with tempfile.TemporaryDirectory() as folder:
             for number, item in enumerate(items, 1):
                 name = str(item) if isinstance(item, str | Path) else f"input {number}"
-                path = Path(name) if name == str(item) else write_sound(Path(folder, f"{number}.wav"), item, name)
-                found.append(self._heard(model, path, options, name))
+                if not isinstance(item, Utterance):
+                    path = Path(name) if name == str(item) else write_sound(Path(folder, f"{number}.wav"), item, name)
+                    item = Utterance(path, None, name)
+                found.append(self._heard(model, item, options))
         return found
 
     def stream(self, model: CTCModel, path: Path | None, options: SpeechOptions) -> Iterator[Prediction]:

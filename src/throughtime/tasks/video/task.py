@@ -16,9 +16,10 @@ from throughtime.applications.classification import MAJORITY, class_evaluation, 
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import LARGEST
 from throughtime.applications.memory import rows
-from throughtime.applications.options import Drawn, Explained, Ranked
+from throughtime.applications.options import Drawn, Explained, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.reading.inputs import Asked, Column, Input, Inputs
 from throughtime.applications.task import Report, Table
 from throughtime.data.classes import class_folders
 from throughtime.data.progress import counted, report
@@ -27,12 +28,13 @@ from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.augment import FrameChanges, PointChanges
 from throughtime.data.video.clips import Video
-from throughtime.data.video.keypoints import PointSequence, read_points
+from throughtime.data.video.keypoints import PointSequence
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, FrameInput, Model, PointInput, StackConfig
 from throughtime.pictures import short_name
 from throughtime.tasks.video.examples import (
+    LISTS,
     Array,
     ClipExample,
     VideoSettings,
@@ -42,6 +44,7 @@ from throughtime.tasks.video.examples import (
     steps_of,
     warnings_of,
 )
+from throughtime.tasks.video.inputs import list_inputs, point_inputs
 from throughtime.tasks.video.learning import STILL, LearntClips, learn_points, without_time
 from throughtime.tasks.video.memory import Film, as_clip, write_clips
 from throughtime.tasks.video.pictures import Samples, draw_points, draw_windows
@@ -53,7 +56,7 @@ TOGETHER = 8
 """Windows of a long video that are computed together."""
 
 
-class ActionOptions(Ranked, Explained, Drawn):
+class ActionOptions(Ranked, Explained, Drawn, Tabled):
     """Of the actions of a clip: what may be asked of it."""
 
 
@@ -77,6 +80,8 @@ class VideoActions(Application[ClipExample]):
     suffixes: ClassVar[tuple[str, ...]] = (*video.SUFFIXES, *keypoints.SUFFIXES)
     kinds: ClassVar[str] = f"tables ({', '.join(keypoints.SUFFIXES)}), and a folder of videos for every class"
     predicting = ActionOptions
+    column = Column("clip", ("path", "clip"))
+    tables: ClassVar[tuple[str, ...]] = (*keypoints.SUFFIXES, *LISTS)
     reads_files: ClassVar[bool] = True
 
     def __init__(self, settings: VideoSettings, vocabulary: Mapping[str, Any]) -> None:
@@ -238,17 +243,27 @@ class VideoActions(Application[ClipExample]):
 
     # Use.
 
+    def inputs(self, path: Path, asked: Asked) -> Inputs | None:
+        """The sequences of a table, or the videos of a list, without their classes."""
+        if path.suffix.lower() in LISTS:
+            return list_inputs(path)
+        numbers = self.settings.dims * self.settings.points
+        return point_inputs(path, numbers) if self.of_points and path.suffix.lower() in keypoints.SUFFIXES else None
+
+    def predict_inputs(self, model: Classifier, inputs: Sequence[Input], options: ActionOptions) -> list[Prediction]:
+        """The class of every sequence, or of every video."""
+        points = [found.value for found in inputs if isinstance(found.value, PointSequence)]
+        if points:
+            return list(self._of_points(model, points, options))
+        return super().predict_inputs(model, inputs, options)
+
     def predict_file(self, model: Classifier, path: Path, options: ActionOptions) -> Iterator[Prediction]:
-        """The class of a video, window by window where it is long, or of every sequence of a table."""
-        is_table = path.suffix.lower() in keypoints.SUFFIXES
-        if is_table and not self.of_points:
+        """The class of a video, window by window where it is long."""
+        if path.suffix.lower() in keypoints.SUFFIXES:
             raise UserError(f"{path}: expected a video, got a table: this model was trained on frames")
-        if self.of_points and not is_table:
+        if self.of_points:
             raise UserError(f"{path}: expected a table of key points, got a video: this model was trained on points")
-        if is_table:
-            yield from self._of_points(model, self._read_table(path, options), options)
-        else:
-            yield self._of_video(model, path, str(path), options)
+        yield self._of_video(model, path, str(path), options)
 
     def predict_items(self, model: Classifier, items: Sequence[Any], options: ActionOptions) -> list[Prediction]:
         """The class of arrays of key points or frames, as :meth:`spill` takes them, and of files."""
@@ -263,14 +278,6 @@ class VideoActions(Application[ClipExample]):
                     found.append(self._of_film(model, clip, at, options))
                 elif isinstance(clip, Path):
                     found += self.predict_file(model, clip, options)
-        return found
-
-    def _read_table(self, path: Path, options: ActionOptions) -> list[PointSequence]:
-        found = list(read_points(path, self.settings.dims * self.settings.points))
-        if not found:
-            raise UserError(f"{path}: expected sequences of key points, got an empty table")
-        if options.picture is not None and len(found) != 1:
-            raise UserError(f"--picture: expected a table of one sequence, got {len(found)} in {path}")
         return found
 
     def _of_points(
