@@ -209,7 +209,7 @@ def test_broken_training_data_is_used_and_named(call: Any, tmp_path: Path) -> No
         (["{one_way}", "--stream"], "standard input: expected sound (wav (with its head)), which this is not"),
         (["{run}", "{song}", "--lm", "{run}"], "expected a model of task 'text', got one of task 'speech'"),
         (["{run}", "{song}", "--lm-weight", "2"], "--lm-weight: expected a language model"),
-        (["{run}", "{song}", "--out", "x.txt"], "unknown option --out"),
+        (["{run}", "{song}", "--out", "x.txt"], "--out: expected a table, a manifest or another file of inputs"),
         (["{run}", "--line", "so"], "does not read lines of text"),
     ],
 )

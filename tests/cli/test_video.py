@@ -274,7 +274,7 @@ def test_bad_points_and_options(call: Any, gestures: tuple[Path, Path], tmp_path
     answer = call("predict", out, tmp_path / "three.csv")
     assert "three.csv:2: expected 2 numbers a step as in the training data, got 3" in answer.err
     answer = call("predict", out, path, "--picture", tmp_path / "x.png")
-    assert "--picture: expected a table of one sequence, got 60" in answer.err
+    assert "--picture: expected one input to draw, got 60" in answer.err
     (tmp_path / "x.mp4").write_bytes(b"")
     assert "expected a table of key points, got a video" in call("predict", out, tmp_path / "x.mp4").err
     (tmp_path / "empty.csv").write_text("")

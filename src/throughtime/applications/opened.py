@@ -134,12 +134,17 @@ class Opened(Trained):
         self, lines: Sequence[str], options: Options | None = None
     ) -> Iterator[tuple[str, Prediction]]:
         """The predictions for lines of text."""
+        options = options or self.bound.predicting()
+        if self.bound.reads_files:
+            _check_no_table(options, "lines")
+            return ((f"line {number}", found) for number, found in enumerate(self.predict(lines, options), 1))
         name = self.bound.column.what if self.bound.column else "text"
         inputs = line_inputs(Path("lines"), name, texts_of(lines, "lines"), "line ")
-        return self._answered(inputs, options or self.bound.predicting())
+        return self._answered(inputs, options)
 
     @torch.no_grad()
     def _read(self, path: Path, options: Options) -> Iterator[tuple[str, Prediction]]:
+        _check_no_table(options, str(path))
         with self._encoded(options):
             for prediction in self.bound.predict_file(self.model, path, options):
                 yield str(path), prediction
@@ -278,6 +283,15 @@ class Opened(Trained):
         ]
         references.check(folder, (Path(path) for example in examples for path in refers(example)), remedy)
         return examples
+
+
+def _check_no_table(options: Options, read: str) -> None:
+    """Refuses to write beside inputs that stand in no table."""
+    if isinstance(options, Tabled) and options.out is not None:
+        raise UserError(
+            f"--out: expected a table, a manifest or another file of inputs to write again, got {read}; leave "
+            "--out away, or list the inputs in a table"
+        )
 
 
 def from_memory(application: type[Application[Any]], data: Any, folder: Path, settings: Any) -> list[Any]:

@@ -258,12 +258,17 @@ class VideoActions(Application[ClipExample]):
         return super().predict_inputs(model, inputs, options)
 
     def predict_file(self, model: Classifier, path: Path, options: ActionOptions) -> Iterator[Prediction]:
-        """The class of a video, window by window where it is long."""
-        if path.suffix.lower() in keypoints.SUFFIXES:
+        """The class of a video, window by window where it is long, or of every sequence of a table."""
+        is_table = path.suffix.lower() in keypoints.SUFFIXES
+        if is_table and not self.of_points:
             raise UserError(f"{path}: expected a video, got a table: this model was trained on frames")
-        if self.of_points:
+        if self.of_points and not is_table:
             raise UserError(f"{path}: expected a table of key points, got a video: this model was trained on points")
-        yield self._of_video(model, path, str(path), options)
+        if is_table:
+            found = point_inputs(path, self.settings.dims * self.settings.points)
+            yield from self._of_points(model, [one.value for one in found.items], options)
+        else:
+            yield self._of_video(model, path, str(path), options)
 
     def predict_items(self, model: Classifier, items: Sequence[Any], options: ActionOptions) -> list[Prediction]:
         """The class of arrays of key points or frames, as :meth:`spill` takes them, and of files."""
