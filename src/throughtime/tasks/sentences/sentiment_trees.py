@@ -27,7 +27,6 @@ from throughtime.applications.application import (
 from throughtime.applications.classification import MAJORITY, ClassSettings, trust
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, texts, write_texts
-from throughtime.applications.options import Columned, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
@@ -44,7 +43,7 @@ from throughtime.errors import UserError, listed
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
-from throughtime.tasks.sentences.trees_read import tree_inputs
+from throughtime.tasks.sentences.trees_read import TreeOptions, tree_inputs
 from throughtime.training import Evaluation, OptimiserName
 from throughtime.training.calibration import calibrate
 
@@ -77,10 +76,6 @@ class SentimentTreesSettings(DataSettings, ClassSettings):
             UserError: If there is none of that name.
         """
         find_tree_cell(self.cell)
-
-
-class TreeOptions(Columned, Tabled):
-    """Of the labels of a tree: what may be asked of them."""
 
 
 class LabelledTrees(TypedDict):

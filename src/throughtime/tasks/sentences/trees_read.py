@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
+from throughtime.applications.options import Columned, Tabled
 from throughtime.applications.reading.inputs import Input, Inputs
 from throughtime.data.tables.sheets import Record, Sheet
 from throughtime.data.text.files import file_lines
@@ -14,6 +15,10 @@ from throughtime.errors import UserError
 
 HEADS, BRACKETS = (".conllu",), (".ptb", ".trees", ".mrg")
 """Suffixes of files of dependency heads, and of trees in brackets; a text file may hold the latter, too."""
+
+
+class TreeOptions(Columned, Tabled):
+    """Of the labels of a tree: what may be asked of them."""
 
 
 def tree_inputs(path: Path) -> Inputs | None:
