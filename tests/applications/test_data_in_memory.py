@@ -80,6 +80,13 @@ def test_an_error_names_the_example(name: str, tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{where} of valid: ")
 
 
+def test_a_text_without_a_letter_is_left_out_by_its_number(tmp_path: Path) -> None:
+    texts = [*DATA["text"], ("",)]
+    run = throughtime.train("text", texts, valid=texts, out=tmp_path / "run", **SMALL, **FURTHER["text"])
+    assert run.read.left_out[0].where == ["example 9", "example 9 of valid"]
+    assert run.read.parts["train"].examples == 8
+
+
 def test_files_are_named_by_what_they_stand_for() -> None:
     with spilling() as folder:
         for part in ("train", "valid"):

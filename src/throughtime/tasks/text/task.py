@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from throughtime.applications.curves import draw_learning
 from throughtime.applications.dividing import no_validation
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
-from throughtime.applications.memory import as_paths, encoded, holds, is_nothing, rows, texts
+from throughtime.applications.memory import as_given, as_paths, encoded, holds, is_nothing, rows, texts
 from throughtime.applications.options import Options, Reading
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.verdict import no_better
@@ -81,8 +82,10 @@ class TextTask(Task):
                 run = self._encoded(folder, settings, texts)
             if "valid" not in run.data:
                 note(no_validation(settings))
-            read = read_texts(run, origin_of(texts, settings, given), settings, notes)
-            read.save(folder)
+            origin = origin_of(texts, settings, given)
+            for written in (Path(found[0]).parent for found in given.values()):
+                notes = notes.renamed(partial(as_given, folder=written))
+            read_texts(run, origin, settings, notes).save(folder)
             # What is wrong with the model, or with its engine, shows before the folder stands.
             trainer = _trainer(run)
             with drawing_aside(trainer.model):
