@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from throughtime.data.dna.intervals import Region
 from throughtime.data.notes import noting
 from throughtime.decoding.coding import best_frames
 from throughtime.errors import UserError
+from throughtime.tasks.dna import classes
 from throughtime.tasks.dna.examples import BLOCK, LEAST, DnaExample, DnaSettings, as_regions, cut_genome
 from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna.regions import pieces
@@ -34,6 +36,26 @@ def test_mcc_is_the_correlation_of_two_masks() -> None:
         found |= gold & (rng.random(500) < 0.5)
         assert Hits.count(gold, found).mcc == pytest.approx(np.corrcoef(gold, found)[0, 1])
     assert Hits(90, 5, 2, 3).mcc == pytest.approx((90 * 3 - 5 * 2) / (95 * 92 * 8 * 5) ** 0.5)
+
+
+@pytest.mark.parametrize("calibrate", [True, False])
+def test_weights_are_chosen_by_what_is_said_at_the_fitted_temperature(
+    calibrate: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two models that differ by how sure they are alone are as good, unless their temperature is kept at 1."""
+    scores, gold = torch.randn(60, 3, generator=torch.Generator().manual_seed(1)).double(), torch.arange(60) % 3
+    scores[torch.arange(60), gold] += 1.0
+    dna = Dna(DnaSettings(calibrate=calibrate), {"learnt": "classes", "labels": ["a", "b", "c"]})
+    found = []
+    for sure in (3.0, 6.0):
+        log_probs = torch.log_softmax(sure * scores, 1)
+        monkeypatch.setattr(classes, "judge", lambda *_, said=log_probs: (said, gold))
+        found.append(dna.validate(None, []))
+    assert [one.figures["accuracy"] for one in found] == [found[0].figures["accuracy"]] * 2
+    near = pytest.approx(found[0].objective, rel=0.01)
+    assert (found[1].objective == near) == calibrate
+    if not calibrate:
+        assert [one.objective for one in found] == pytest.approx([one.figures["loss"] for one in found])
 
 
 def test_whoever_does_not_look_is_worth_nothing() -> None:

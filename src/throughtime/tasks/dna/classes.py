@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from rich.text import Text
+from torch.nn import functional as F
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import ROWS, Application, long_input, unknown_label
@@ -27,6 +28,7 @@ from throughtime.data.progress import report
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError, listed
 from throughtime.models import ClassBatch, Classifier, Letters, Model
+from throughtime.models.base import tempered
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
 from throughtime.tasks.dna.predictions import SequencePrediction
 from throughtime.training import Evaluation
@@ -93,9 +95,13 @@ class DnaClasses(Application[DnaExample]):
     # Judgement.
 
     def validate(self, model: Classifier, examples: Sequence[DnaExample]) -> Evaluation:
-        """Cross-entropy, which selects, as few errors tell little, and accuracy."""
-        found = class_evaluation(*judge(self, model, examples, len(self.labels)), self.settings.calibrate)
-        return replace(found, objective=found.figures["loss"])
+        """Accuracy, and cross-entropy at the temperature that is fitted, which selects, as few errors tell little.
+
+        At temperature 1 a model of little data is too sure long before it has learnt what it can.
+        """
+        log_probs, gold = judge(self, model, examples, len(self.labels))
+        found = class_evaluation(log_probs, gold, self.settings.calibrate)
+        return replace(found, objective=float(F.nll_loss(tempered(log_probs, found.temperature), gold)))
 
     def evaluate(self, model: Classifier, examples: Sequence[DnaExample], options: SequenceOptions) -> Report:
         """Accuracy beside the majority's; counts and confusions by label; the surest errors."""
