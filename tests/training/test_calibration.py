@@ -45,6 +45,8 @@ def test_the_error_of_a_case_that_is_computed_by_hand() -> None:
     assert calibration_error(torch.tensor(sure), torch.tensor(right)) == pytest.approx(expected)
     assert expected == pytest.approx(24.4)
     assert calibration_error(torch.empty(0), torch.empty(0, dtype=torch.bool)) == 0.0
+    bound = torch.tensor([0.2, 0.19], dtype=torch.float64)  # 3 / 15 is in the bin that ends there
+    assert calibration_error(bound, torch.tensor([True, False])) == pytest.approx(100 * (1 - 0.39) / 2)
 
 
 @settings(max_examples=60, deadline=None)
