@@ -148,9 +148,9 @@ class Run:
         chosen = self._checked("predict", options)
         return self._trained().predict_file(Path(path), chosen)
 
-    def is_whole(self, folder: Path) -> bool:
+    def is_whole(self, folder: str | Path) -> bool:
         """Whether a folder is an input as it is, and not the files in it."""
-        return self._trained().is_whole(folder)
+        return self._trained().is_whole(Path(folder))
 
     def answers(self, path: str | Path, **options: Any) -> Iterator[tuple[str, Prediction]]:
         """The same, each with the name of its input: the file, or file and line."""
