@@ -79,6 +79,12 @@ def test_columns_without_room_follow_below_the_first() -> None:
     assert [line.split()[0] for line in lines if line.startswith(("gru", "lstm"))] == ["gru", "lstm"] * 2
 
 
+def test_a_path_keeps_its_end() -> None:
+    lines = as_lines(["nats", "tune"], [["1.5", "/data/" + "deep/" * 20 + "last.mid: train 12"]], ["nats"], 40)
+    assert lines[1].plain.endswith("/last.mid: train 12")
+    assert cell_len(lines[1].plain) == 40
+
+
 def test_signs_are_never_cut_in_two() -> None:
     family = "👩\u200d👩\u200d👧"
     for width in range(1, 12):

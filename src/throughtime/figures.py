@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-PERCENT = ("accuracy", "f1", "precision", "recall", "error", "solved", "exact")
-"""Words of names of figures that are percents."""
+PERCENT = ("accuracy", "f1", "precision", "recall", "error", "solved", "exact", "met")
+"""Words of names of figures that are percents; of those met in training, too."""
 SHARES = ("share", "balanced accuracy", "sensitivity", "specificity", "right strand", "right frame", "coding")
 """Ends of names of figures that are shares of one."""
 NATS = ("loss", "lift")
@@ -27,6 +27,8 @@ def unit_of(name: str) -> str:
     told = name.lower().replace("_", " ")
     if told.endswith(SHARES):
         return "share"
+    if told.endswith("%"):
+        return "%"
     words = told.split()
     if any(word in PERCENT for word in words) and not {"squared", "nats"} & set(words):
         return "%"

@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_progress_line_tells_of_every_layer(call: Any, run: Path, tmp_path: Path) -> None:
     text = run.parent / "text.txt"
     answer = call("train", "text", text, *TINY, "--steps", "1", "--watch", "--out", tmp_path / "run")
-    assert re.search(r"clipped \d+%  layer 1 [\d.e-]+  layer 2 [\d.e-]+", answer.err)
+    assert re.search(r"clipped \d+ %  layer 1 [\d.e-]+  layer 2 [\d.e-]+", answer.err)
     answer = call("train", "text", text, *TINY, "--steps", "1", "--out", tmp_path / "other")
     assert "layer 1" not in answer.err
 

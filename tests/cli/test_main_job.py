@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from throughtime import TextModel
 from throughtime.cells import CELLS
 from throughtime.data import NOTHING
+from throughtime.figures import counted, figure
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10"]
 SHORT = [*TINY, "--steps", "2"]
@@ -288,8 +289,7 @@ def test_the_table_of_figures_says_the_same(call: Any, model: Path) -> None:
     rows = table(answer.out)
     assert rows[0] == ["figure", "value"]
     assert {name.replace(" ", "_"): value for name, value in rows[1:]} == {
-        name: value if isinstance(value, str) else f"{value:,.4f}" if isinstance(value, float) else f"{value:,}"
-        for name, value in found.items()
+        name: figure(name, value, counted(found)) for name, value in found.items()
     }
 
 

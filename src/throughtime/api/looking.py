@@ -40,7 +40,7 @@ class Look:
         """A row for every cell: how far its gradients reach."""
         from throughtime.inspection.numbers import show_factor, show_number, show_reach
 
-        columns = ["cell", "half-life", "factor a step", "1 % left after", "singular values"]
+        columns = ["cell", "half-life (steps)", "factor a step", "1 % left after (steps)", "singular values"]
         rows = [
             [
                 line["cell"],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.live import Live
 from rich.text import Text
 
@@ -47,15 +48,15 @@ class ProgressObserver(Observer):
         if self.live is not None:
             if not self.live.is_started:
                 self.live.start()
-            self.last = self.line(report)
+            over = cell_len(self.line(report)) - self.console.width
+            self.last = self.line(report, width=min(20, max(0, 20 - over))).lstrip()
             self._update(self.last)
         elif time.monotonic() - self.shown >= PLAIN_SECONDS:
             self.shown = time.monotonic()
             self.say(self.line(report))
 
-    def line(self, report: StepReport) -> str:
-        """One line of progress."""
-        width = 20
+    def line(self, report: StepReport, width: int = 20) -> str:
+        """One line of progress, after a bar of so many columns."""
         done = int(width * report.share)
         of = f"/{report.total:,}" if report.total else ""
         left = duration(math.ceil(report.seconds_left)) if math.isfinite(report.seconds_left) else "–"
@@ -68,7 +69,7 @@ class ProgressObserver(Observer):
     def judging(self, done: float, total: float | None, unit: str) -> None:
         """How far a validation has come, behind the live line; see :class:`throughtime.data.progress.Progress`."""
         if self.live is not None and self.live.is_started:
-            self._update(f"judging: {_counted(unit, _Told(done, total, math.inf), 0.0)}  {self.last}")
+            self._update(f"judging: {_counted(unit, _Told(done, total))}  {self.last}")
 
     def _update(self, line: str) -> None:
         assert self.live is not None
@@ -113,7 +114,7 @@ class Waiting:
 
     def begin(self) -> None:
         """Waits before anything is shown."""
-        self.begun = time.monotonic()
+        self.begun = self.whole = time.monotonic()
         self.timer = threading.Timer(AFTER, self._show)
         self.timer.daemon = True
         self.timer.start()
@@ -121,10 +122,12 @@ class Waiting:
     def __call__(self, done: float, total: float | None, unit: str) -> None:
         """See :class:`throughtime.data.progress.Progress`; what is whole is shown no longer."""
         with self.lock:
-            begun = self.told[unit].begun if unit in self.told else time.monotonic()
-            self.told[unit] = _Told(done, total, begun)
+            now = time.monotonic()
+            begun = self.told[unit].begun if unit in self.told else self.whole
+            self.told[unit] = _Told(done, total, begun, now)
             if total is not None and done >= total:
                 del self.told[unit]
+                self.whole = now
 
     def pause(self) -> None:
         """Makes room for what is printed on the same terminal; what follows is waited for anew."""
@@ -143,9 +146,9 @@ class Waiting:
     def lines(self) -> Text:
         """What is shown: a line for each thing that is counted, the outer ones first."""
         with self.lock:
-            now, told = time.monotonic(), dict(self.told)
-        lines = [_counted(unit, found, now) for unit, found in told.items()]
-        shown = [in_line(f"{self.what} … {line}") for line in lines or [duration(round(now - self.begun))]]
+            lines = [_counted(unit, told) for unit, told in self.told.items()]
+        passed = duration(round(time.monotonic() - self.begun))
+        shown = [in_line(f"{self.what} … {line}") for line in lines or [passed]]
         return Text("\n".join(shown), no_wrap=True, overflow="ellipsis")
 
     def _show(self) -> None:
@@ -163,21 +166,22 @@ class Waiting:
 
 
 class _Told(NamedTuple):
-    """How far something has come, and when it was first told of."""
+    """How far something has come, when it began, and when that was told."""
 
     done: float
     total: float | None
-    begun: float
+    begun: float = 0.0
+    at: float = 0.0
 
 
-def _counted(unit: str, told: _Told, now: float) -> str:
+def _counted(unit: str, told: _Told) -> str:
     """How far it has come, in words.
 
     Example:
-        >>> _counted("examples", _Told(500, 2000, 10.0), 20.0), _counted("bases", _Told(500, None, 10.0), 10.0)
+        >>> _counted("examples", _Told(500, 2000, 10.0, 20.0)), _counted("bases", _Told(500, None))
         ('500 of 2,000 examples, 50/s, 30 s left', '500 bases')
     """
-    done, total, passed = told.done, told.total, now - told.begun
+    done, total, passed = told.done, told.total, told.at - told.begun
     shown = f"{done:,.0f} {unit}" if total is None else f"{done:,.0f} of {total:,.0f} {unit}"
     if passed < 1 or not done:
         return shown
