@@ -34,7 +34,7 @@ def jacobian(cell: Watched, row: int, t: int) -> Tensor:
     def step(joined: Tensor) -> Tensor:
         old = {name: part.unsqueeze(0) for name, part in zip(before, torch.split(joined, sizes), strict=True)}
         new = directed.cell.step(inputs.unsqueeze(0), SimpleNamespace(**old), parameters)
-        after = (zone_out(new[name], value, directed.zoneout or None, 0) for name, value in old.items())
+        after = (zone_out(new[name], value, directed.keep.get(name), 0) for name, value in old.items())
         return torch.cat([value.squeeze(0) for value in after])
 
     found: Tensor = jacrev(step)(torch.cat(list(before.values())))

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.engine import Lengths, Look, Noise, unroll
+from throughtime.errors import listed, nearest
 
 
 class Directed(nn.Module):
@@ -21,7 +22,8 @@ class Directed(nn.Module):
         bias: Without it, what the cell declares as biases stays zero and is not trained.
         recurrent_dropout: Share of features dropped from what the recurrent matrices multiply, one mask a
             sequence, the same at every step (Gal and Ghahramani 2016).
-        zoneout: Share of every state's units that keep their old value at a step (Krueger et al. 2017).
+        zoneout: Share of every state's units that keep their old value at a step (Krueger et al. 2017); or shares by
+            state, ``{"h": 0.1, "c": 0.5}``, none of a state that is not named.
         weight_drop: Share of the recurrent matrices' weights dropped, one mask a call (Merity et al. 2017).
     """
 
@@ -32,14 +34,14 @@ class Directed(nn.Module):
         reverse: bool = False,
         bias: bool = True,
         recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
         weight_drop: float = 0.0,
     ) -> None:
         super().__init__()
         self.cell = cell
         self.reverse = reverse
         self.recurrent_dropout = share("recurrent_dropout", recurrent_dropout)
-        self.zoneout = share("zoneout", zoneout)
+        self.zoneout = shares("zoneout", zoneout, cell)
         self.weight_drop = share("weight_drop", weight_drop)
         self.declared = dict(cell.parameters())
         for name, parameter in self.declared.items():
@@ -68,6 +70,12 @@ class Directed(nn.Module):
             for name, parameter in self.declared.items()
         }
 
+    @property
+    def keep(self) -> dict[str, float]:
+        """Zoneout's share of every state that has one."""
+        zoneout = self.zoneout if isinstance(self.zoneout, dict) else dict.fromkeys(self.cell.state, self.zoneout)
+        return {name: kept for name, kept in zoneout.items() if kept}
+
     def forward(
         self,
         inputs: Tensor,
@@ -94,15 +102,14 @@ class Directed(nn.Module):
     def _draw(self, inputs: Tensor) -> Noise | None:
         batch, time = inputs.shape[:2]
         products: dict[str, Tensor] = {}
-        keep: dict[str, Tensor | float] = {}
+        keep: dict[str, Tensor | float] = dict(self.keep)
         if self.recurrent_dropout and self.training:
             for name, parameter in self.declared.items():
                 if parameter.role == "recurrent":
                     products[name] = F.dropout(inputs.new_ones(batch, parameter.shape[1]), self.recurrent_dropout)
-        if self.zoneout:
-            for name, width in self.cell.widths().items():
-                drawn = inputs.new_empty(batch, time, width).bernoulli_(self.zoneout) if self.training else None
-                keep[name] = self.zoneout if drawn is None else drawn
+        if self.training:
+            for name, kept in self.keep.items():
+                keep[name] = inputs.new_empty(batch, time, self.cell.widths()[name]).bernoulli_(kept)
         return Noise(products, keep)
 
     def extra_repr(self) -> str:
@@ -121,3 +128,20 @@ def share(name: str, value: float) -> float:
     if not 0.0 <= value < 1.0:
         raise ValueError(f"expected {name} to be at least 0 and less than 1, got {value}")
     return float(value)
+
+
+def shares(name: str, value: float | Mapping[str, float], cell: Cell) -> float | dict[str, float]:
+    """A share of every state, or shares by state in the cell's order.
+
+    Raises:
+        ValueError: If one is not from 0 to 1, 1 excluded, or the cell has no such state.
+    """
+    if not isinstance(value, Mapping):
+        return share(name, value)
+    for state in value:
+        if state not in cell.state:
+            other = nearest(str(state), cell.state)
+            raise ValueError(
+                f"{type(cell).__name__} has no state {state!r}{other}; {name} by state: {listed(cell.state)}"
+            )
+    return {state: share(f"{name} of {state!r}", value[state]) for state in cell.state if state in value}

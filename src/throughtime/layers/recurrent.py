@@ -34,7 +34,8 @@ class Recurrent(nn.Module):
         input_dropout: Variational: share of the features of every layer's input, one mask a sequence, the same
             at every step (Gal and Ghahramani 2016).
         recurrent_dropout: Variational, on what the recurrent matrices multiply (Gal and Ghahramani 2016).
-        zoneout: Share of the state's units that keep their old value at a step (Krueger et al. 2017).
+        zoneout: Share of the state's units that keep their old value at a step (Krueger et al. 2017); or shares by
+            state, ``{"h": 0.1, "c": 0.5}``, none of a state that is not named.
         weight_drop: Share of the recurrent matrices' weights dropped (Merity et al. 2017).
         residual: Add a layer's input to its output wherever the two have as many features.
         recompute: For sequences too long for memory: see :func:`throughtime.unroll`.
@@ -66,7 +67,7 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
         weight_drop: float = 0.0,
         residual: bool = False,
         recompute: bool = False,

@@ -44,9 +44,8 @@ class Stream:
         self.residual = residual
         self.cells: list[CellStream] = []
         for directed in cells:
-            keep = dict.fromkeys(directed.cell.state, directed.zoneout) if directed.zoneout else {}
             parameters = {name: getattr(directed, name) for name in directed.declared}
-            self.cells.append(open_stream(directed.cell, parameters, batch_size, keep, engine))
+            self.cells.append(open_stream(directed.cell, parameters, batch_size, directed.keep, engine))
         first, width = next(iter(parameters.values())), cells[0].cell.input_size
         self.shape, self.dtype, self.device = torch.Size((batch_size, width)), first.dtype, first.device
 
