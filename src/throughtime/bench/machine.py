@@ -14,6 +14,8 @@ import torch
 
 import throughtime.bench.timing as timing
 from throughtime._version import __version__
+from throughtime.engine.compiled.llvm.build import available
+from throughtime.engine.compiled.llvm.build import processor as compiled_for
 
 
 def machine() -> dict[str, Any]:
@@ -26,6 +28,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "llvmlite": installed("llvmlite"),
+        "target": None if available() else compiled_for().name,
         "onnxruntime": installed("onnxruntime"),
         "throughtime": __version__,
     }

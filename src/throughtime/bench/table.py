@@ -47,8 +47,9 @@ def heading(result: Mapping[str, Any]) -> str:
     machine, peaks = result["machine"], result["peak_gflops"]
     rates = ", ".join(f"{rate:,.0f} GFLOP/s on {number} thread(s)" for number, rate in peaks.items())
     peak = f"; float32 products: {rates}" if rates else ""
+    target = f", code for {machine['target']}" if machine.get("target") else ""
     return (
-        f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}, "
+        f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}{target}, "
         f"load {machine['load_before']:.2f} before{peak}\n"
         "median ± half the distance of the quartiles; ratio: the peer's figure over ours, above 1 where ours is ahead"
     )

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def test_code_under_another_key_is_not_loaded(tmp_path: Path, monkeypatch: pytes
 
 def test_the_key_covers_all_that_the_code_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [build._key("a"), build._key("b")]
-    name, triple, features = build._host()
+    made_for = build.processor()
     with monkeypatch.context() as patch:
         patch.setattr(build, "__version__", "0.0.0")
         keys.append(build._key("a"))
@@ -179,8 +180,8 @@ def test_the_key_covers_all_that_the_code_depends_on(monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(build._llvm(), "llvm_version_info", (0, 0, 0))
         keys.append(build._key("a"))
-    for host in (("z80", triple, features), (name, "cp/m", features), (name, triple, {**features, "sse9": True})):
-        monkeypatch.setattr(build, "_host", lambda host=host: host)
+    for other in ({"name": "z80"}, {"triple": "cp/m"}, {"features": {**made_for.features, "sse9": True}}):
+        monkeypatch.setattr(build, "processor", lambda other=other: replace(made_for, **other))
         keys.append(build._key("a"))
     assert len(set(keys)) == len(keys) == 8
     assert {len(key) for key in keys} == {32}

@@ -10,7 +10,7 @@ import torch
 from throughtime.cells import Cell
 from throughtime.engine.call import EngineError
 from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_cell
-from throughtime.engine.compiled.llvm.build import assembly, available
+from throughtime.engine.compiled.llvm.build import assembly, available, processor
 from throughtime.engine.compiled.loop import TYPES
 from throughtime.engine.compiled.plan import Sweep
 from throughtime.program import CannotTrace
@@ -26,7 +26,7 @@ def generated_code(
     Args:
         cell: The equations.
         form: ``"plan"`` for the step and its derivative in stages, ``"llvm"`` for the text handed to LLVM,
-            ``"assembly"`` for this processor's instructions.
+            ``"assembly"`` for the processor's instructions.
         dtype: float32 or float64.
         training: With the backward loop, and a forward loop that keeps what it needs.
 
@@ -44,7 +44,8 @@ def generated_code(
         else:
             body = side.emitted.text if form == "llvm" else assembly(side.emitted.text)
         mark = {"plan": "", "llvm": "; ", "assembly": "# "}[form]
-        parts.append(f"{mark}{type(cell).__name__}, {name}\n\n{body}")
+        made_for = "" if form == "plan" else f", for {processor().name}, {side.target.lanes} numbers a vector"
+        parts.append(f"{mark}{type(cell).__name__}, {name}{made_for}\n\n{body}")
     return "\n\n".join(parts)
 
 

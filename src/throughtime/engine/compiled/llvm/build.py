@@ -1,17 +1,18 @@
-"""Turns LLVM text into machine code for this processor, once: the code is kept on disk and loaded the next time."""
+"""Turns LLVM text into machine code for a processor, once: the code is kept on disk and loaded the next time."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import hashlib
+import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from throughtime._version import __version__
-from throughtime.engine.compiled.llvm import store
+from throughtime.engine.compiled.llvm import store, targets
 from throughtime.engine.compiled.llvm.vectors import Target
 
 
@@ -34,8 +35,9 @@ def available() -> str | None:
 
 @functools.cache
 def target(kind: str) -> Target:
-    """This processor, for ``"float"`` or ``"double"``."""
-    _, machine, features = _host()
+    """The processor, for ``"float"`` or ``"double"``."""
+    chosen = processor()
+    machine, features = chosen.triple, chosen.features
     if features.get("avx512f"):
         width, rows = 64, 14
     elif features.get("avx2") and features.get("fma"):
@@ -46,6 +48,25 @@ def target(kind: str) -> Target:
         width, rows = 16, 6
     pause = "void @llvm.x86.sse2.pause()" if machine.startswith(("x86_64", "i686")) else ""
     return Target(kind, width // (4 if kind == "float" else 8), rows, pause)
+
+
+@functools.cache
+def processor() -> targets.Processor:
+    """The processor that code is for: see :mod:`throughtime.engine.compiled.llvm.targets`.
+
+    Raises:
+        UserError: If ``THROUGHTIME_TARGET`` names none, or one whose code this machine cannot run.
+    """
+    chosen = targets.choose(host(), os.environ.get(targets.VARIABLE))
+    # vectors are written in full width, where that is 512 bits too
+    return replace(chosen, features={**chosen.features, "prefer-256-bit": False})
+
+
+def host() -> targets.Processor:
+    """This machine's processor."""
+    llvm = _llvm()
+    features = dict(sorted(llvm.get_host_cpu_features().items()))
+    return targets.Processor(llvm.get_host_cpu_name(), llvm.get_process_triple(), features)
 
 
 @functools.cache
@@ -89,28 +110,20 @@ def _llvm() -> Any:
     return llvm
 
 
-@functools.cache
-def _host() -> tuple[str, str, dict[str, bool]]:
-    llvm = _llvm()
-    features = dict(sorted(llvm.get_host_cpu_features().items()))
-    features["prefer-256-bit"] = False  # vectors are written in full width, where that is 512 bits too
-    return llvm.get_host_cpu_name(), llvm.get_process_triple(), features
-
-
 def _key(text: str) -> bytes:
     """The digest of all that machine code depends on: the text, the processor, and who compiles."""
     from llvmlite import __version__ as binding
 
     writers = (__version__, binding, _llvm().llvm_version_info, PIPELINE)
-    return hashlib.sha256(repr((text, _host(), writers)).encode()).digest()
+    return hashlib.sha256(repr((text, processor(), writers)).encode()).digest()
 
 
 def _machine() -> Any:
     llvm = _llvm()
-    name, triple, features = _host()
-    flags = ",".join(f"{'+' if on else '-'}{feature}" for feature, on in features.items())
-    target = llvm.Target.from_triple(triple)
-    return target.create_target_machine(cpu=name, features=flags, opt=PIPELINE["opt"], jit=True)
+    chosen = processor()
+    flags = ",".join(f"{'+' if on else '-'}{feature}" for feature, on in chosen.features.items())
+    target = llvm.Target.from_triple(chosen.triple)
+    return target.create_target_machine(cpu=chosen.name, features=flags, opt=PIPELINE["opt"], jit=True)
 
 
 def _optimised(text: str) -> Any:
