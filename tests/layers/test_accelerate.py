@@ -94,7 +94,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_the_report() -> None:
     report = throughtime.accelerate(model())
     assert report.swapped == (("first", "LSTM"), ("middle.0", "GRU"), ("middle.1", "RNN"))
-    reason = "one step at a time: nothing to fuse; PyTorch's own cell is as fast"
+    layer = "throughtime.LSTM.from_torch(cell)"
+    reason = f"one step a call; faster over all steps in one: {layer}, or in use, step by step: its .stream()"
     assert report.left == (("cell", "LSTMCell", reason),)
     assert str(report).splitlines() == [
         "swapped 3 of 4 recurrent modules",
@@ -117,9 +118,9 @@ def test_no_module_is_refused() -> None:
 
 def test_twice_is_once_and_back_is_back() -> None:
     module = model()
-    types = [type(part) for part in module.modules()]
+    types = [type(part).__name__ for part in module.modules()]
     throughtime.accelerate(module)
-    swapped = [type(part) for part in module.modules()]
+    swapped = [type(part).__name__ for part in module.modules()]
     report = throughtime.accelerate(module)
     assert report.swapped == ()
     assert [row for row in report.left if row[0] != "cell"] == [
@@ -127,9 +128,9 @@ def test_twice_is_once_and_back_is_back() -> None:
         ("middle.0", "GRU", "accelerated before"),
         ("middle.1", "RNN", "accelerated before"),
     ]
-    assert [type(part) for part in module.modules()] == swapped != types
+    assert [type(part).__name__ for part in module.modules()] == swapped != types
     assert throughtime.decelerate(module) == ("first", "middle.0", "middle.1")
-    assert [type(part) for part in module.modules()] == types
+    assert [type(part).__name__ for part in module.modules()] == types
     assert throughtime.decelerate(module) == ()
 
 
@@ -160,12 +161,6 @@ def replaced() -> nn.Module:
     return module
 
 
-def pruned() -> nn.Module:
-    module = nn.GRU(2, 3)
-    prune.l1_unstructured(module, "weight_hh_l0", 0.5)
-    return module
-
-
 def quantised() -> nn.Module:
     theirs: Any = import_module("torch.ao.nn.quantized.dynamic")
     return theirs.LSTM(2, 3)
@@ -173,12 +168,6 @@ def quantised() -> nn.Module:
 
 LEFT: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "subclass": (lambda: Own(2, 3), "LSTM", "of a class of its own, Own, which may compute something else"),
-    "weight norm": (
-        lambda: parametrizations.weight_norm(nn.RNN(2, 3), "weight_hh_l0"),
-        "RNN",
-        "its weights are computed, by a parametrization",
-    ),
-    "pruning": (pruned, "GRU", "its weights are computed, as by weight norm or pruning"),
     "forward": (replaced, "GRU", "its forward was replaced"),
     "script": (lambda: torch.jit.script(nn.LSTM(2, 3)), "LSTM", "compiled by TorchScript"),
     "quantised": (quantised, "LSTM", "quantised: other arithmetic"),
@@ -305,7 +294,7 @@ def test_weights_that_are_computed_after_the_swap() -> None:
     assert parametrize.is_parametrized(ours.middle[0])
     for mine, plain in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, plain.grad, **CLOSE)
-    assert dict(item[::2] for item in throughtime.accelerate(ours).left)["middle.0"].endswith("a parametrization")
+    assert dict(item[::2] for item in throughtime.accelerate(ours).left)["middle.0"] == "accelerated before"
 
 
 def test_recomputation_gives_the_same_gradients() -> None:

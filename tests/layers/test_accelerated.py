@@ -349,7 +349,7 @@ def test_cells_are_left_while_a_step_does_not_pay(kind: str) -> None:
     module = copy.deepcopy(CELLS[kind])
     report = throughtime.accelerate(module)
     assert not report.swapped
-    assert report.left[0][2].startswith("one step at a time")
+    assert report.left[0][2].startswith("one step a call; faster over all steps in one: throughtime.")
     assert type(module) is type(CELLS[kind])
 
 

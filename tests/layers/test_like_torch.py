@@ -128,3 +128,20 @@ def test_a_compiled_model_trains_as_it_does_without(kind: str) -> None:
     torch._dynamo.reset()
     for one, other in zip(got, expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_takes_the_weights_of_a_single_step_and_of_what_is_accelerated(kind: str, bias: bool) -> None:
+    torch.manual_seed(0)
+    cell, x = getattr(nn, f"{kind}Cell")(3, 4, bias=bias), torch.randn(5, 2, 3)
+    outputs, state = [], None
+    for step in x:
+        state = cell(step, state)
+        outputs.append(state[0] if kind == "LSTM" else state)
+    layer = getattr(throughtime, kind).from_torch(cell)
+    torch.testing.assert_close(layer(x)[0], torch.stack(outputs))
+    theirs = getattr(nn, kind)(3, 4, bias=bias)
+    expected = theirs(x)[0]
+    throughtime.accelerate(theirs)
+    torch.testing.assert_close(getattr(throughtime, kind).from_torch(theirs)(x)[0], expected)

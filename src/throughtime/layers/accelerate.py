@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.nn.utils.parametrize import type_before_parametrizations
 
-from throughtime.layers.accelerated import ORIGINALS, SWAPS, give_back, pays
+from throughtime.layers.accelerated import SWAPS, give_back, is_swapped, pays, swap
 
 _KINDS = {theirs.__name__ for theirs in SWAPS}
 
@@ -77,7 +77,7 @@ def accelerate(model: nn.Module) -> Acceleration:
             continue
         reason = _reason(module)
         if reason is None:
-            module.__class__ = SWAPS[type(module)]
+            swap(module)
             swapped.append((name, kind))
         else:
             left.append((name, kind, reason))
@@ -87,7 +87,7 @@ def accelerate(model: nn.Module) -> Acceleration:
 def decelerate(model: nn.Module) -> tuple[str, ...]:
     """Gives back to PyTorch what :func:`accelerate` swapped, in place.
 
-    Wanted before what looks for the classes of ``torch.nn`` themselves, such as dynamic quantisation.
+    Wanted where a model is to be PyTorch's alone again, pickled for a machine that lacks this library, for instance.
 
     Args:
         model: Any model.
@@ -105,7 +105,7 @@ def decelerate(model: nn.Module) -> tuple[str, ...]:
         ('0',)
     """
     _check(model)
-    swapped = [(name, module) for name, module in model.named_modules() if type(module) in ORIGINALS]
+    swapped = [(name, module) for name, module in model.named_modules() if is_swapped(module)]
     for _, module in swapped:
         give_back(module)
     return tuple(name for name, _ in swapped)
@@ -131,26 +131,23 @@ def _kind(module: nn.Module) -> str | None:
 
 def _reason(module: nn.Module) -> str | None:
     """Why a recurrent module is left as it is; None where it is not."""
-    if type(module) in ORIGINALS:
+    if is_swapped(module):
         return "accelerated before"
     if isinstance(module, torch.jit.ScriptModule):
         return "compiled by TorchScript"
     if type(module).__module__.startswith("torch.ao."):
         return "quantised: other arithmetic"
-    if parametrize.is_parametrized(module):
-        return "its weights are computed, by a parametrization"
-    if type(module) not in SWAPS:
-        return f"of a class of its own, {type(module).__name__}, which may compute something else"
+    written = type_before_parametrizations(module)
+    if written not in SWAPS:
+        return f"of a class of its own, {written.__name__}, which may compute something else"
     if "forward" in vars(module):
         return "its forward was replaced"
-    if set(_weights(module)) - module._parameters.keys():
-        return "its weights are computed, as by weight norm or pruning"
     if isinstance(module, nn.RNNCellBase) and not pays(1):
-        return "one step at a time: nothing to fuse; PyTorch's own cell is as fast"
+        return _alone(module)
     return None
 
 
-def _weights(module: nn.Module) -> list[str]:
-    if isinstance(module, nn.RNNBase):
-        return list(module._flat_weights_names)
-    return ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+def _alone(cell: nn.RNNCellBase) -> str:
+    """What is as fast as it gets, and what would be faster."""
+    layer = f"throughtime.{type(cell).__name__.removesuffix('Cell')}.from_torch(cell)"
+    return f"one step a call; faster over all steps in one: {layer}, or in use, step by step: its .stream()"

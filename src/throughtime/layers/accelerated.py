@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
@@ -35,7 +36,26 @@ def pays(steps: int) -> bool:
     return steps >= FEWEST_STEPS
 
 
-class _Accelerated(nn.Module):
+class _Equal(type):
+    """Of a class that counts as the class of ``torch.nn`` that it stands for, in comparisons and as a key.
+
+    Code that asks for a module's very class, as dynamic quantisation and many a function of start values do, so finds
+    what it looks for.
+    """
+
+    def __eq__(cls, other: object) -> bool:
+        return _original(cls) is _original(other)
+
+    def __hash__(cls) -> int:
+        return type.__hash__(_original(cls))
+
+
+def _original(cls: Any) -> Any:
+    """The class of ``torch.nn`` that a class stands for; the class itself where it stands for none."""
+    return cls.__dict__["stands_for"] if isinstance(cls, _Equal) and "stands_for" in cls.__dict__ else cls
+
+
+class _Accelerated(nn.Module, metaclass=_Equal):
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Arguments, results and errors of the class of ``torch.nn`` that this one stands for."""
         if isinstance(input, fx.Proxy):
@@ -53,7 +73,7 @@ class _Accelerated(nn.Module):
 
     def __prepare_scriptable__(self) -> nn.Module:
         # TorchScript compiles the source of forward and cannot read this one.
-        return give_back(self) if type(self) in ORIGINALS else self
+        return give_back(self)
 
 
 class _Layer(_Accelerated):
@@ -75,25 +95,37 @@ class _Single(_Accelerated):
 class AcceleratedRNN(_Layer, nn.RNN):
     """What :func:`throughtime.accelerate` makes of a ``torch.nn.RNN``."""
 
+    stands_for = nn.RNN
+
 
 class AcceleratedGRU(_Layer, nn.GRU):
     """What :func:`throughtime.accelerate` makes of a ``torch.nn.GRU``."""
+
+    stands_for = nn.GRU
 
 
 class AcceleratedLSTM(_Layer, nn.LSTM):
     """What :func:`throughtime.accelerate` makes of a ``torch.nn.LSTM``."""
 
+    stands_for = nn.LSTM
+
 
 class AcceleratedRNNCell(_Single, nn.RNNCell):
     """What :func:`throughtime.accelerate` makes of a ``torch.nn.RNNCell``, where a single step pays."""
+
+    stands_for = nn.RNNCell
 
 
 class AcceleratedGRUCell(_Single, nn.GRUCell):
     """What :func:`throughtime.accelerate` makes of a ``torch.nn.GRUCell``, where a single step pays."""
 
+    stands_for = nn.GRUCell
+
 
 class AcceleratedLSTMCell(_Single, nn.LSTMCell):
     """What :func:`throughtime.accelerate` makes of a ``torch.nn.LSTMCell``, where a single step pays."""
+
+    stands_for = nn.LSTMCell
 
 
 SWAPS: dict[type[nn.Module], type[nn.Module]] = {
@@ -106,12 +138,28 @@ SWAPS: dict[type[nn.Module], type[nn.Module]] = {
 }
 """What takes the place of what."""
 
-ORIGINALS = {ours: theirs for theirs, ours in SWAPS.items()}
+
+def is_swapped(module: nn.Module) -> bool:
+    """Whether a module is one of ours."""
+    return isinstance(module, _Accelerated)
+
+
+def swap(module: nn.Module) -> nn.Module:
+    """The same module, of our class: another ``forward``."""
+    return _reclassed(module, SWAPS[type_before_parametrizations(module)])
 
 
 def give_back(module: nn.Module) -> nn.Module:
     """The same module, of PyTorch's class again."""
-    module.__class__ = ORIGINALS[type(module)]
+    return _reclassed(module, _original(type_before_parametrizations(module)))
+
+
+def _reclassed(module: nn.Module, base: type[nn.Module]) -> nn.Module:
+    if is_parametrized(module):
+        # A class of the module's own, whose properties compute the weights; its copies share it, so it stays as it is.
+        own = {name: value for name, value in vars(type(module)).items() if name not in ("__dict__", "__weakref__")}
+        base = type(f"Parametrized{base.__name__}", (base,), own)
+    module.__class__ = base
     return module
 
 

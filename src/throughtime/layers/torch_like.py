@@ -7,6 +7,7 @@ from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
@@ -21,6 +22,7 @@ class _TorchLike(Recurrent):
     """What the three have in common: the order of the arguments, ``batch_first``, conversion."""
 
     torch_class: type[nn.RNNBase]
+    torch_cell: type[nn.RNNCellBase]
     make_cell: Callable[..., Cell]
 
     def __init__(
@@ -129,38 +131,31 @@ class _TorchLike(Recurrent):
         return outputs, dict(zip(names, finals, strict=True))
 
     @classmethod
-    def from_torch(cls, module: nn.RNNBase, **others: Any) -> Self:
+    def from_torch(cls, module: nn.RNNBase | nn.RNNCellBase, **others: Any) -> Self:
         """A layer with the weights of a ``torch.nn`` module of the same kind; both give the same outputs.
 
         Args:
-            module: The module.
+            module: The module; or a single step's, such as ``torch.nn.LSTMCell``, whose loop the layer takes over.
             others: What ``torch.nn`` does not have: zoneout, weight_drop, engine, ….
 
         Raises:
             TypeError: If the module is of another kind.
         """
-        if type(module) is not cls.torch_class:
+        if type_before_parametrizations(module) not in (cls.torch_class, cls.torch_cell):
             raise TypeError(f"expected a torch.nn.{cls.torch_class.__name__}, got {type(module).__name__}")
-        special: dict[str, Any] = {}
-        if isinstance(module, nn.RNN):
-            special["nonlinearity"] = module.nonlinearity
-        if isinstance(module, nn.LSTM):
-            special["proj_size"] = module.proj_size
-        layer = cls(
-            module.input_size,
-            module.hidden_size,
-            module.num_layers,
-            bias=module.bias,
-            batch_first=module.batch_first,
-            dropout=module.dropout,
-            bidirectional=module.bidirectional,
-            **special,
-            **others,
-        )
-        first = cast(Tensor, module.weight_hh_l0)
+        shared = ("num_layers", "batch_first", "dropout", "bidirectional", "nonlinearity", "proj_size")
+        options = {name: getattr(module, name) for name in shared if hasattr(module, name)}
+        if cls.torch_class is not nn.RNN:
+            options.pop("nonlinearity", None)
+        if cls.torch_class is not nn.LSTM:
+            options.pop("proj_size", None)
+        layer = cls(module.input_size, module.hidden_size, bias=module.bias, **options, **others)
+        single = [["weight_ih", "weight_hh", "bias_ih", "bias_hh"][: 4 if module.bias else 2]]
+        all_names = single if isinstance(module, nn.RNNCellBase) else module._all_weights
+        first = cast(Tensor, getattr(module, all_names[0][1]))
         layer.to(first)
         with torch.no_grad():
-            for directed, names in zip(layer.directed, module._all_weights, strict=True):
+            for directed, names in zip(layer.directed, all_names, strict=True):
                 weights = {name.split("_l")[0]: getattr(module, name) for name in names}
                 zero = torch.zeros_like(first[:, 0])
                 order = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
@@ -230,6 +225,7 @@ class RNN(_TorchLike):
     """
 
     torch_class = nn.RNN
+    torch_cell = nn.RNNCell
     make_cell = RNNCell
 
     def __init__(
@@ -271,6 +267,7 @@ class GRU(_TorchLike):
     """
 
     torch_class = nn.GRU
+    torch_cell = nn.GRUCell
     make_cell = GRUCell
 
 
@@ -304,6 +301,7 @@ class LSTM(_TorchLike):
     """
 
     torch_class = nn.LSTM
+    torch_cell = nn.LSTMCell
     make_cell = staticmethod(_lstm_cell)
 
     def __init__(
