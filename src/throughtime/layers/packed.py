@@ -41,6 +41,10 @@ class PackedSteps:
         flat = padded.flatten(0, 1)
         return flat if self.at is None else flat.index_select(0, self.at)
 
+    def like(self, packed: PackedSequence, padded: Tensor) -> PackedSequence:
+        """``[T, B, k]`` packed as another sequence of these steps is."""
+        return PackedSequence(self.unpad(padded), packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+
 
 def run_packed(
     inputs: PackedSequence,
@@ -64,8 +68,7 @@ def run_packed(
     outputs, finals = run(steps.pad(inputs.data), list(states), steps)
     if inputs.unsorted_indices is not None:
         finals = [final.index_select(1, inputs.unsorted_indices) for final in finals]
-    packed = PackedSequence(steps.unpad(outputs), inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices)
-    return packed, list(finals)
+    return steps.like(inputs, outputs), list(finals)
 
 
 def dropped(outputs: Tensor, share: float, steps: PackedSteps | None) -> Tensor:

@@ -12,16 +12,25 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell, find_cell
 from throughtime.engine import Lengths, as_lengths, check_engine, check_inputs, check_state, real_steps
-from throughtime.errors import nearest
+from throughtime.errors import listed, nearest
 from throughtime.layers.directed import Directed, share
 from throughtime.layers.stream import Stream, check_one_way
+
+MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
+    "concat": lambda outputs: torch.cat(outputs, -1),
+    "sum": lambda outputs: outputs[0] + outputs[1],
+    "mean": lambda outputs: (outputs[0] + outputs[1]) / 2,
+    "product": lambda outputs: outputs[0] * outputs[1],
+}
+"""How the outputs of both directions become one."""
 
 
 class Recurrent(nn.Module):
     """A deep recurrent layer of any cell.
 
     ``a[l]<t> = cell(a[l]<t-1>, a[l-1]<t>)`` for layer l; with ``bidirectional`` the outputs of both directions
-    are joined feature by feature. A final state of the backward direction is that of each row's first step.
+    are put side by side, or merged as ``merge`` says. A final state of the backward direction is that of each row's
+    first step.
 
     Args:
         cell: The name of a built-in cell (:data:`throughtime.cells.CELLS`), ``"module:Class"``, or a cell class.
@@ -29,6 +38,8 @@ class Recurrent(nn.Module):
         hidden_size: Units of a cell.
         num_layers: Depth.
         bidirectional: Run each layer in both directions.
+        merge: How the outputs of both directions become one: ``"concat"``, which has the features of both, ``"sum"``,
+            ``"mean"`` or ``"product"``, feature by feature.
         bias: Without it, biases stay zero and are not trained.
         dropout: Between layers: share of the features of every layer's output but the last one's.
         input_dropout: Variational: share of the features of every layer's input, one mask a sequence, the same
@@ -63,6 +74,7 @@ class Recurrent(nn.Module):
         num_layers: int = 1,
         *,
         bidirectional: bool = False,
+        merge: str = "concat",
         bias: bool = True,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
@@ -86,6 +98,7 @@ class Recurrent(nn.Module):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.bidirectional = bidirectional
+        self.merge = check_merge(merge, bidirectional)
         self.bias = bias
         self.dropout = share("dropout", dropout)
         self.input_dropout = share("input_dropout", input_dropout)
@@ -107,7 +120,7 @@ class Recurrent(nn.Module):
                 for reverse in ((False, True) if bidirectional else (False,))
             ]
             self.cells.extend(layer)
-            width = sum(directed.cell.output_size for directed in layer)
+            width = sum(directed.cell.output_size for directed in (layer if merge == "concat" else layer[:1]))
         self.output_size = width
         self.to(device=device, dtype=dtype)
 
@@ -131,14 +144,18 @@ class Recurrent(nn.Module):
         inputs: Tensor,
         state: Mapping[str, Tensor] | None = None,
         lengths: Lengths | None = None,
-    ) -> tuple[Tensor, Any]:
+        *,
+        return_layers: bool = False,
+    ) -> tuple[Any, Any]:
         """Runs the layer over a batch.
 
         Args:
-            inputs: ``[B, T, input_size]``.
+            inputs: ``[B, T, input_size]``; there may be more batch dimensions than B, here and in all that follows.
             state: The initial state by name, ``[num_layers * directions, B, width]`` each, ordered as
                 :attr:`directed`; zeros where None.
             lengths: Real steps of every row, ``[B]``; None where all are T. Empty rows are legal.
+            return_layers: Give the outputs of every layer, a list of them, of which the last are the outputs. Those of
+                the others are what they hand on to the next one, but before ``dropout``, which lies between layers.
 
         Returns:
             Outputs ``[B, T, output_size]``, zero past a row's length, and the final state, shaped as the initial.
@@ -147,9 +164,12 @@ class Recurrent(nn.Module):
             ValueError: If shapes do not fit; says what was expected.
             EngineError: If the engine asked for by name cannot serve the call.
         """
+        if isinstance(inputs, Tensor) and inputs.dim() > 3 and inputs.shape[-1] == self.input_size:
+            return self._flattened(inputs, state, lengths, return_layers=return_layers)
         self._check(inputs, state)
         lengths = None if lengths is None else as_lengths(lengths)
         finals: list[dict[str, Tensor]] = []
+        layers: list[Tensor] = []
         directions = 2 if self.bidirectional else 1
         for depth in range(self.num_layers):
             above = self._drop_inputs(inputs)
@@ -159,11 +179,32 @@ class Recurrent(nn.Module):
                 output, final = directed(above, initial, lengths, self.engine, self.recompute)
                 outputs.append(output)
                 finals.append(final)
-            joined = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
-            if self.dropout and depth < self.num_layers - 1:
-                joined = F.dropout(joined, self.dropout, self.training)
-            inputs = joined + _real(above, lengths) if self.residual and joined.shape == above.shape else joined
-        return inputs, {name: torch.stack([final[name] for final in finals]) for name in self.cell.state}
+            joined = MERGES[self.merge](outputs) if len(outputs) > 1 else outputs[0]
+            below = _real(above, lengths) if self.residual and joined.shape == above.shape else None
+            drops = self.dropout and self.training and depth < self.num_layers - 1
+            inputs = _added(F.dropout(joined, self.dropout) if drops else joined, below)
+            if return_layers:
+                layers.append(_added(joined, below) if drops else inputs)
+        final = {name: torch.stack([final[name] for final in finals]) for name in self.cell.state}
+        return layers if return_layers else inputs, final
+
+    def _flattened(
+        self, inputs: Tensor, state: Mapping[str, Tensor] | None, lengths: Lengths | None, **more: bool
+    ) -> tuple[Any, Any]:
+        """Runs ``[..., T, input_size]``, rows ``[...]``, as one batch."""
+        rows = inputs.shape[:-2]
+        if state is not None:
+            widths = self.cell.widths().items()
+            check_state(state, {name: [len(self.directed), *rows, width] for name, width in widths}, inputs)
+            state = {name: value.flatten(1, -2) for name, value in state.items()}
+        if lengths is not None:
+            lengths = as_lengths(lengths)
+            if lengths.shape != rows:
+                raise ValueError(f"expected lengths of shape {list(rows)} with integers, got {list(lengths.shape)}")
+            lengths = lengths.flatten()
+        outputs, final = Recurrent.forward(self, inputs.flatten(0, -3), state, lengths, **more)
+        apart = mapped(outputs, lambda value: torch.unflatten(value, 0, rows))
+        return apart, mapped(final, lambda value: torch.unflatten(value, 1, rows))
 
     def step(self, inputs: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
         """One step of a stream: ``inputs [B, input_size]`` gives the output ``[B, output_size]`` and the new state.
@@ -172,8 +213,8 @@ class Recurrent(nn.Module):
             ValueError: If the layer is bidirectional: its outputs need the steps to come.
         """
         check_one_way(self.directed)
-        outputs, state = self(inputs.unsqueeze(1), state)
-        return outputs[:, 0], state
+        outputs, state = self(inputs.unsqueeze(-2), state)
+        return outputs.squeeze(-2), state
 
     def stream(self, batch_size: int = 1) -> Stream:
         """The layer with its weights as they are now, to be run step by step: the fastest way to do so.
@@ -197,8 +238,22 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """Sizes and what the cells do not show."""
         flags = [n for n in ("bidirectional", "residual") if getattr(self, n)]
+        flags += [f"merge={self.merge!r}"] if self.merge != "concat" else []
         shares = [f"{n}={getattr(self, n)}" for n in ("dropout", "input_dropout") if getattr(self, n)]
         return ", ".join([f"{self.input_size} -> {self.output_size}", *flags, *shares])
+
+
+def check_merge(merge: str, bidirectional: bool) -> str:
+    """Refuses a way to merge that is unknown, or that has nothing to merge.
+
+    Raises:
+        ValueError: Names the nearest one.
+    """
+    if merge not in MERGES:
+        raise ValueError(f"expected merge to be one of {listed(MERGES)}, got {merge!r}{nearest(str(merge), MERGES)}")
+    if merge != "concat" and not bidirectional:
+        raise ValueError(f"merge={merge!r} merges two directions, and the layer has one; pass bidirectional=True")
+    return merge
 
 
 def check_options(layer: type[nn.Module], factory: Callable[..., Cell], options: Mapping[str, Any]) -> None:
@@ -213,6 +268,24 @@ def check_options(layer: type[nn.Module], factory: Callable[..., Cell], options:
     named = [*inspect.signature(layer).parameters, *inspect.signature(Recurrent).parameters, *known]
     for name in options.keys() - known.keys():
         raise TypeError(f"{layer.__name__} has no argument {name!r}{nearest(name, named)}")
+
+
+def mapped(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """Every tensor of lists and dictionaries changed.
+
+    Example:
+        >>> mapped([{"h": torch.ones(2)}], lambda value: value.shape)
+        [{'h': torch.Size([2])}]
+    """
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: mapped(part, change) for name, part in value.items()}
+    return [mapped(part, change) for part in value]
+
+
+def _added(outputs: Tensor, below: Tensor | None) -> Tensor:
+    return outputs if below is None else outputs + below
 
 
 def _real(inputs: Tensor, lengths: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCel
 from throughtime.engine import Lengths, check_inputs, from_torch, to_torch
 from throughtime.errors import listed
 from throughtime.layers.packed import PackedSteps, run_packed
-from throughtime.layers.recurrent import Recurrent
+from throughtime.layers.recurrent import Recurrent, mapped
 from throughtime.layers.stream import check_one_way
 
 
@@ -48,15 +48,18 @@ class _TorchLike(Recurrent):
         )
         self.batch_first = batch_first
 
-    def forward(self, input: Any, hx: Any = None, lengths: Lengths | None = None) -> tuple[Any, Any]:
+    def forward(
+        self, input: Any, hx: Any = None, lengths: Lengths | None = None, *, return_layers: bool = False
+    ) -> tuple[Any, Any]:
         """Runs the layer over a batch.
 
         Args:
-            input: ``[T, B, input_size]``, or ``[B, T, input_size]`` with ``batch_first=True``; one sequence
-                ``[T, input_size]``; or a PackedSequence.
+            input: ``[T, B, input_size]``, or with ``batch_first=True`` ``[B, T, input_size]``, where there may be more
+                batch dimensions than B; one sequence ``[T, input_size]``; or a PackedSequence.
             hx: The initial state as in ``torch.nn``: ``h [num_layers * directions, B, width]``, for the LSTM a pair
                 ``(h, c)``; without B for one sequence.
             lengths: Real steps of every row, ``[B]``; None where all are T.
+            return_layers: As in :class:`~throughtime.layers.Recurrent`.
 
         Returns:
             Outputs, as the input with ``output_size`` features, and the final state as in ``torch.nn``.
@@ -65,30 +68,33 @@ class _TorchLike(Recurrent):
             ValueError: If shapes do not fit; says what was expected.
         """
         state = self._named(hx)
-        outputs: Any
+        more: dict[str, Any] = {"return_layers": return_layers}
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError("expected no lengths beside a PackedSequence, which has its own; leave them out")
-            outputs, final = self._packed(input, state)
+            outputs, final = self._packed(input, state, more)
         elif isinstance(input, Tensor) and input.dim() == 2:
             if lengths is not None:
                 raise ValueError("expected no lengths beside one sequence [T, input_size]; leave them out")
             state = None if state is None else {name: value.unsqueeze(1) for name, value in state.items()}
-            outputs, final = super().forward(input.unsqueeze(0), state)
-            outputs, final = outputs.squeeze(0), {name: value.squeeze(1) for name, value in final.items()}
+            outputs, final = super().forward(input.unsqueeze(0), state, **more)
+            outputs = mapped(outputs, lambda value: value.squeeze(0))
+            final = {name: value.squeeze(1) for name, value in final.items()}
+        elif self.batch_first and isinstance(input, Tensor) and input.dim() > 3:
+            outputs, final = super().forward(input, state, lengths, **more)
         else:
+            self._check_rows(input, lengths)
             if not isinstance(input, Tensor) or input.dim() != 3 or input.shape[2] != self.input_size:
                 check_inputs(input, self.input_size, order="batch, time" if self.batch_first else "time, batch")
-            self._check_rows(input, lengths)
             time_first = isinstance(input, Tensor) and input.dim() == 3 and not self.batch_first
-            outputs, final = super().forward(input.transpose(0, 1) if time_first else input, state, lengths)
-            outputs = outputs.transpose(0, 1) if time_first else outputs
+            outputs, final = super().forward(input.transpose(0, 1) if time_first else input, state, lengths, **more)
+            outputs = mapped(outputs, lambda value: value.transpose(0, 1)) if time_first else outputs
         return outputs, self._unnamed(final)
 
     def step(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
         """One step of a stream: ``input [B, input_size]`` gives ``[B, output_size]`` and the new state."""
         check_one_way(self.directed)
-        time = 1 if self.batch_first else 0
+        time = -2 if self.batch_first else 0
         outputs, state = self(input.unsqueeze(time), hx)
         return outputs.squeeze(time), state
 
@@ -97,6 +103,11 @@ class _TorchLike(Recurrent):
 
     def _check_rows(self, input: Any, lengths: Lengths | None) -> None:
         shape = tuple(getattr(input, "shape", ()))
+        if len(shape) > 3 and shape[-1] == self.input_size:
+            raise ValueError(
+                f"expected inputs of shape [time, batch, {self.input_size}], got {list(shape)}; "
+                "for more batch dimensions build the layer with batch_first=True"
+            )
         if lengths is not None and not self.batch_first and len(shape) == 3 and len(lengths) == shape[0] != shape[1]:
             raise ValueError(
                 f"expected lengths of {shape[1]} rows of inputs [time, batch, features], got {len(lengths)}; "
@@ -117,18 +128,22 @@ class _TorchLike(Recurrent):
         return values[0] if len(values) == 1 else values
 
     def _packed(
-        self, packed: PackedSequence, state: Mapping[str, Tensor] | None
-    ) -> tuple[PackedSequence, dict[str, Tensor]]:
+        self, packed: PackedSequence, state: Mapping[str, Tensor] | None, more: Mapping[str, Any]
+    ) -> tuple[Any, dict[str, Tensor]]:
         names = list(self.cell.state)
+        every: list[PackedSequence] = []
 
         def run(inputs: Tensor, states: list[Tensor], steps: PackedSteps) -> tuple[Tensor, list[Tensor]]:
             initial = dict(zip(names, states, strict=True)) if states else None
-            outputs, final = Recurrent.forward(self, inputs.transpose(0, 1), initial, steps.lengths)
+            outputs, final = Recurrent.forward(self, inputs.transpose(0, 1), initial, steps.lengths, **more)
+            if more["return_layers"]:
+                every.extend(steps.like(packed, output.transpose(0, 1)) for output in outputs)
+                outputs = outputs[-1]
             return outputs.transpose(0, 1), [final[name] for name in names]
 
         states = [] if state is None else [state[name] for name in names]
         outputs, finals = run_packed(packed, states, run)
-        return outputs, dict(zip(names, finals, strict=True))
+        return every or outputs, dict(zip(names, finals, strict=True))
 
     @classmethod
     def from_torch(cls, module: nn.RNNBase | nn.RNNCellBase, **others: Any) -> Self:
@@ -172,6 +187,7 @@ class _TorchLike(Recurrent):
         """
         dropped = [name for name in ("recurrent_dropout", "zoneout", "weight_drop") if getattr(self.directed[0], name)]
         more = [name for name in ("input_dropout", "residual") if getattr(self, name)]
+        more += [f"merge={self.merge!r}"] if self.merge != "concat" else []
         if dropped or more:
             raise ValueError(
                 f"torch.nn has no {' and no '.join(dropped + more)}; build the layer without, then convert"
