@@ -40,10 +40,10 @@ def test_a_built_in_cell_is_found_and_sized(name: str) -> None:
 
 
 def test_options_reach_the_cell() -> None:
-    assert find_cell("rnn-relu")(1, 1).options() == {"nonlinearity": "relu", "gain": 1.0}
-    assert find_cell("rnn")(1, 1).options() == {"nonlinearity": "tanh", "gain": 1.0}
-    assert find_cell("lstm-projected")(3, 8, proj_size=3).options() == {"memory": None, "proj_size": 3}
-    assert find_cell("lstm")(3, 8, memory=9).options() == {"memory": 9}
+    assert find_cell("rnn-relu")(1, 1).options() == {"heads": 1, "nonlinearity": "relu", "gain": 1.0}
+    assert find_cell("rnn")(1, 1).options() == {"heads": 1, "nonlinearity": "tanh", "gain": 1.0}
+    assert find_cell("lstm-projected")(3, 8, proj_size=3).options() == {"memory": None, "heads": 1, "proj_size": 3}
+    assert find_cell("lstm")(3, 8, memory=9, heads=4).options() == {"memory": 9, "heads": 4}
 
 
 @pytest.mark.parametrize(

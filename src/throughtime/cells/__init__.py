@@ -1,6 +1,17 @@
 """Recurrent cells, a file each: equations, state, parameters, paper, deviations. They know nothing of time."""
 
-from throughtime.cells.base import Cell, GatedCell, Matrix, Parameter, bias, input_matrix, recurrent_matrix, vector
+from throughtime.cells.base import (
+    Cell,
+    GatedCell,
+    HeadedCell,
+    Matrix,
+    Parameter,
+    bias,
+    block_linear,
+    input_matrix,
+    recurrent_matrix,
+    vector,
+)
 from throughtime.cells.gru import GRUCell
 from throughtime.cells.gru_full import FullGRUCell
 from throughtime.cells.gru_simplified import SimplifiedGRUCell
@@ -20,6 +31,7 @@ __all__ = [
     "FullGRUCell",
     "GRUCell",
     "GatedCell",
+    "HeadedCell",
     "LSTMCell",
     "LayerNormLSTMCell",
     "Matrix",
@@ -29,6 +41,7 @@ __all__ = [
     "RNNCell",
     "SimplifiedGRUCell",
     "bias",
+    "block_linear",
     "cell_options",
     "find_cell",
     "input_matrix",

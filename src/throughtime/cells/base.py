@@ -26,16 +26,25 @@ class Parameter:
     """What a cell declares about one of its parameters.
 
     Attributes:
-        shape: Its size; a matrix is ``(rows, columns)`` and multiplies vectors of ``columns`` features.
+        shape: Its size; a matrix is ``(rows, columns)`` and multiplies vectors of ``heads * columns`` features.
         role: ``"recurrent"`` for matrices on the past (weight-drop and recurrent dropout act on them),
             ``"input"`` for matrices on anything else, ``"bias"`` for what ``bias=False`` removes, ``"vector"``
             for the rest: peepholes, gains.
         fill: Sets the start value, in place.
+        heads: Blocks on the diagonal of each gate's matrix, which is zero beside them: :func:`block_linear`.
+        gates: Gates whose matrices stand one under the other.
     """
 
     shape: tuple[int, ...]
     role: Role
     fill: Callable[[Tensor], object]
+    heads: int = 1
+    gates: int = 1
+
+    @property
+    def features(self) -> int:
+        """What a matrix multiplies: features of a row."""
+        return self.heads * self.shape[1]
 
 
 def input_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
@@ -47,13 +56,30 @@ def input_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
     return Parameter((gates * rows, columns), "input", partial(_fill_uniform, bound))
 
 
-def recurrent_matrix(rows: int, columns: int, gates: int = 1) -> Parameter:
-    """A matrix on the past, ``(gates * rows, columns)``, orthogonal in each gate's block.
+def recurrent_matrix(rows: int, columns: int, gates: int = 1, heads: int = 1) -> Parameter:
+    """A matrix on the past, ``(gates * rows, columns / heads)``, orthogonal in each gate's blocks.
 
     All singular values of an orthogonal matrix are 1, so that the product of many steps neither vanishes
     nor explodes by the start value alone (Saxe et al. 2014; Le et al. 2015 for the identity).
+
+    Args:
+        rows: Features of the product with one gate's matrix.
+        columns: Features of what is multiplied.
+        gates: Matrices one under the other.
+        heads: Blocks on the diagonal of each gate's matrix: the j-th part of the rows sees the j-th part of the
+            features alone, so that a step reads 1/heads of the weights. The blocks stand one under the other.
+
+    Raises:
+        ValueError: If the heads do not divide rows and columns.
+
+    Example:
+        >>> recurrent_matrix(6, 6, gates=4).shape, recurrent_matrix(6, 6, gates=4, heads=3).shape
+        ((24, 6), (24, 2))
     """
-    return Parameter((gates * rows, columns), "recurrent", partial(_fill_orthogonal, gates))
+    if not isinstance(heads, int) or heads < 1 or rows % heads or columns % heads:
+        raise ValueError(f"expected heads to divide a matrix of {rows} rows and {columns} columns, got {heads!r}")
+    fill = partial(_fill_orthogonal, gates * heads)
+    return Parameter((gates * rows, columns // heads), "recurrent", fill, heads, gates)
 
 
 def bias(size: int, *values: float) -> Parameter:
@@ -88,18 +114,47 @@ def _fill_blocks(values: tuple[float, ...], weight: Tensor) -> None:
 class Matrix:
     """A weight matrix inside a step, so that ``p.W_x @ x`` stands there as the textbook writes it.
 
-    ``matrix @ rows`` multiplies every row of ``rows`` (``[B, columns]``) and gives ``[B, rows of the matrix]``.
-    ``mask`` (``[B, columns]``) is what recurrent dropout lays over the rows before the product.
+    ``matrix @ rows`` multiplies every row of ``rows`` (``[B, features]``) and gives ``[B, rows of the matrix]``.
+    ``mask`` (``[B, features]``) is what recurrent dropout lays over the rows before the product; ``heads`` and
+    ``gates`` are those of its :class:`Parameter`.
     """
 
-    __slots__ = ("mask", "weight")
+    __slots__ = ("gates", "heads", "mask", "weight")
 
-    def __init__(self, weight: Tensor, mask: Tensor | None = None) -> None:
+    def __init__(self, weight: Tensor, mask: Tensor | None = None, *, heads: int = 1, gates: int = 1) -> None:
         self.weight = weight
         self.mask = mask
+        self.heads = heads
+        self.gates = gates
 
     def __matmul__(self, rows: Tensor) -> Tensor:
-        return F.linear(rows if self.mask is None else rows * self.mask, self.weight)
+        rows = rows if self.mask is None else rows * self.mask
+        if self.heads > 1:
+            return block_linear(rows, self.weight, self.heads, self.gates)
+        return F.linear(rows, self.weight)
+
+
+def block_linear(rows: Tensor, weight: Tensor, heads: int, gates: int = 1) -> Tensor:
+    """Rows times matrices that are zero but for blocks on the diagonal, of which only the blocks are stored.
+
+    Args:
+        rows: ``[B, heads * columns]``; each block multiplies a part of the features.
+        weight: The blocks one under the other, gate by gate: ``[gates * heads * units, columns]``.
+        heads: Blocks of a gate.
+        gates: Gates.
+
+    Returns:
+        ``[B, gates * heads * units]``.
+
+    Example:
+        Two heads of one unit each, which see a feature each:
+
+        >>> block_linear(torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0], [100.0]]), heads=2)
+        tensor([[ 10., 200.]])
+    """
+    blocks = torch.unflatten(weight, 0, (gates, heads, -1))
+    parts = torch.unflatten(rows, -1, (heads, -1))
+    return torch.einsum("bhc,ghuc->bghu", parts, blocks).flatten(1)
 
 
 @dataclass(frozen=True)
@@ -181,6 +236,29 @@ class Cell:
             can be looked at and costs nothing when nobody looks.
         """
         raise NotImplementedError(f"{type(self).__name__} has no equations: define step(self, x, s, p)")
+
+
+@dataclass(frozen=True)
+class HeadedCell(Cell):
+    """A cell whose matrices on the past may have heads: blocks on the diagonal, nothing beside them.
+
+    Args:
+        heads: Blocks, H, a divisor of ``hidden_size``: each H-th part of the units sees its own part of the state
+            alone, and a step reads 1/H of the recurrent weights. Matrices on the input stay whole, so that heads meet
+            in the layer above.
+    """
+
+    heads: int = field(default=1, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.heads, bool) or not isinstance(self.heads, int) or self.heads < 1:
+            raise ValueError(f"{type(self).__name__}: expected heads to be a positive integer, got {self.heads!r}")
+        for name, width in {"hidden_size": self.hidden_size, **self.widths()}.items():
+            if width % self.heads:
+                raise ValueError(
+                    f"{type(self).__name__}: expected heads to divide {name} ({width} features), got {self.heads}"
+                )
 
 
 @dataclass(frozen=True)

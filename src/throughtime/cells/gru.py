@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, bias, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
-class GRUCell(GatedCell):
+class GRUCell(HeadedCell, GatedCell):
     """The GRU with the reset after the product (Cho et al. 2014, arXiv:1406.1078v1; cuDNN's form)::
 
         r    = σ(W_r x<t> + U_r h<t-1> + b_r)             reset gate
@@ -32,7 +32,7 @@ class GRUCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=3),
-            "W_h": recurrent_matrix(n, n, gates=3),
+            "W_h": recurrent_matrix(n, n, gates=3, heads=self.heads),
             "b": self.gate_biases(0.0, 0.0, 0.0, keep=1),
             "b_hc": bias(n),
         }

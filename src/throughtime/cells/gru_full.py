@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
-class FullGRUCell(GatedCell):
+class FullGRUCell(HeadedCell, GatedCell):
     """The full GRU as published (Cho et al. 2014, arXiv:1406.1078; Chung et al. 2014)::
 
         u    = σ(W_u [h<t-1>, x<t>] + b_u)           update gate Γ_u
@@ -35,8 +35,8 @@ class FullGRUCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=3),
-            "W_h": recurrent_matrix(n, n, gates=2),
-            "W_hc": recurrent_matrix(n, n),
+            "W_h": recurrent_matrix(n, n, gates=2, heads=self.heads),
+            "W_hc": recurrent_matrix(n, n, heads=self.heads),
             "b": self.gate_biases(0.0, 0.0, 0.0, take=0),
         }
 

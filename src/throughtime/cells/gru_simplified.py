@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
-class SimplifiedGRUCell(GatedCell):
+class SimplifiedGRUCell(HeadedCell, GatedCell):
     """The GRU without its reset gate, as the course on sequence models introduces it::
 
         u    = σ(W_u [h<t-1>, x<t>] + b_u)           update gate Γ_u
@@ -33,7 +33,7 @@ class SimplifiedGRUCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=2),
-            "W_h": recurrent_matrix(n, n, gates=2),
+            "W_h": recurrent_matrix(n, n, gates=2, heads=self.heads),
             "b": self.gate_biases(0.0, 0.0, take=0),
         }
 

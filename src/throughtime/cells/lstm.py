@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
-class LSTMCell(GatedCell):
+class LSTMCell(HeadedCell, GatedCell):
     """The LSTM (Hochreiter and Schmidhuber 1997; forget gate: Gers, Schmidhuber and Cummins 2000)::
 
         i    = σ(W_i [h<t-1>, x<t>] + b_i)           input gate, the course's Γ_u
@@ -39,7 +39,7 @@ class LSTMCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=4),
-            "W_h": recurrent_matrix(n, n, gates=4),
+            "W_h": recurrent_matrix(n, n, gates=4, heads=self.heads),
             "b": self.gate_biases(0.0, 1.0, 0.0, 0.0, keep=1, take=0),
         }
 

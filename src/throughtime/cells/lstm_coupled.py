@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
-class CoupledLSTMCell(GatedCell):
+class CoupledLSTMCell(HeadedCell, GatedCell):
     """The LSTM with coupled input and forget gate, CIFG (Greff et al. 2017, arXiv:1503.04069)::
 
         f    = σ(W_f [h<t-1>, x<t>] + b_f)
@@ -37,7 +37,7 @@ class CoupledLSTMCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=3),
-            "W_h": recurrent_matrix(n, n, gates=3),
+            "W_h": recurrent_matrix(n, n, gates=3, heads=self.heads),
             "b": self.gate_biases(1.0, 0.0, 0.0, keep=0),
         }
 

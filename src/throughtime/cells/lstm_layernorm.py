@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from throughtime.cells.base import GatedCell, Parameter, bias, input_matrix, recurrent_matrix, vector
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, bias, input_matrix, recurrent_matrix, vector
 
 
 @dataclass(frozen=True)
-class LayerNormLSTMCell(GatedCell):
+class LayerNormLSTMCell(HeadedCell, GatedCell):
     """The layer-normalised LSTM (Ba, Kiros and Hinton 2016, arXiv:1607.06450, equations 20–22)::
 
         i, f, g, o = LN(W_x x<t>; α_x) + LN(W_h h<t-1>; α_h) + b,   then σ, σ, tanh, σ
@@ -38,7 +38,7 @@ class LayerNormLSTMCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=4),
-            "W_h": recurrent_matrix(n, n, gates=4),
+            "W_h": recurrent_matrix(n, n, gates=4, heads=self.heads),
             "b": self.gate_biases(0.0, 1.0, 0.0, 0.0, keep=1, take=0),
             "gain_x": vector(4 * n, 1.0),
             "gain_h": vector(4 * n, 1.0),

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix, vector
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matrix, recurrent_matrix, vector
 
 
 @dataclass(frozen=True)
-class PeepholeLSTMCell(GatedCell):
+class PeepholeLSTMCell(HeadedCell, GatedCell):
     """The LSTM with peepholes (Gers and Schmidhuber 2000; Graves 2013, arXiv:1308.0850)::
 
         i    = σ(W_i [h<t-1>, x<t>] + p_i c<t-1> + b_i)
@@ -39,7 +39,7 @@ class PeepholeLSTMCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=4),
-            "W_h": recurrent_matrix(n, n, gates=4),
+            "W_h": recurrent_matrix(n, n, gates=4, heads=self.heads),
             "b": self.gate_biases(0.0, 1.0, 0.0, 0.0, keep=1, take=0),
             "p_i": vector(n),
             "p_f": vector(n),

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, Parameter, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
-class ProjectedLSTMCell(GatedCell):
+class ProjectedLSTMCell(HeadedCell, GatedCell):
     """The LSTM with a recurrent projection (Sak, Senior and Beaufays 2014, arXiv:1402.1128)::
 
         i, f, g, o as in the LSTM, of [h<t-1>, x<t>]
@@ -58,7 +58,7 @@ class ProjectedLSTMCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=4),
-            "W_h": recurrent_matrix(n, self.m, gates=4),
+            "W_h": recurrent_matrix(n, self.m, gates=4, heads=self.heads),
             "b": self.gate_biases(0.0, 1.0, 0.0, 0.0, keep=1, take=0),
             "W_p": input_matrix(self.m, n),
         }

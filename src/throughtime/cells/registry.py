@@ -41,7 +41,7 @@ def cell_options(factory: CellFactory) -> list[str]:
 
     Example:
         >>> cell_options(find_cell("rnn")), cell_options(find_cell("lstm"))
-        (['nonlinearity', 'gain'], ['memory'])
+        (['heads', 'nonlinearity', 'gain'], ['memory', 'heads'])
     """
     made = factory.func if isinstance(factory, partial) else factory
     return [f.name for f in fields(made) if f.name not in ("input_size", "hidden_size")] if is_dataclass(made) else []

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import HeadedCell, Parameter, bias, input_matrix, recurrent_matrix
+
+
+def _fill_identity(heads: int, weight: Tensor) -> None:
+    for block in weight.chunk(heads):
+        torch.nn.init.eye_(block)
 
 
 def _fill_scaled(fill: Callable[[Tensor], object], gain: float, weight: Tensor) -> None:
@@ -20,7 +25,7 @@ def _fill_scaled(fill: Callable[[Tensor], object], gain: float, weight: Tensor) 
 
 
 @dataclass(frozen=True)
-class RNNCell(Cell):
+class RNNCell(HeadedCell):
     """The plain RNN (Elman 1990)::
 
         h<t> = g(W_x x<t> + W_h h<t-1> + b),    g = tanh or relu
@@ -51,9 +56,9 @@ class RNNCell(Cell):
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size
-        orthogonal = recurrent_matrix(n, n)
-        fill = torch.nn.init.eye_ if self.nonlinearity == "relu" else orthogonal.fill
-        W_h = Parameter(orthogonal.shape, orthogonal.role, partial(_fill_scaled, fill, self.gain))
+        W_h = recurrent_matrix(n, n, heads=self.heads)
+        fill = partial(_fill_identity, self.heads) if self.nonlinearity == "relu" else W_h.fill
+        W_h = replace(W_h, fill=partial(_fill_scaled, fill, self.gain))
         return {"W_x": input_matrix(n, k), "W_h": W_h, "b": bias(n)}
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:

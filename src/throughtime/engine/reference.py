@@ -65,9 +65,11 @@ def bind(
     products = noise.products if noise else {}
 
     def view(name: str, value: Tensor) -> Tensor | Matrix:
-        if declared[name].role not in ("input", "recurrent"):
+        parameter = declared[name]
+        if parameter.role not in ("input", "recurrent"):
             return value
-        return Matrix(value, products[name][:rows] if name in products else None)
+        mask = products[name][:rows] if name in products else None
+        return Matrix(value, mask, heads=parameter.heads, gates=parameter.gates)
 
     declared = cell.parameters()
     return SimpleNamespace(**{name: view(name, value) for name, value in parameters.items()})

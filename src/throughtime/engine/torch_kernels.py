@@ -8,7 +8,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
+from throughtime.cells import Cell, GRUCell, HeadedCell, LSTMCell, ProjectedLSTMCell, RNNCell
 from throughtime.engine.call import Call, Result
 from throughtime.engine.ragged import Arranged, arrange, restore
 
@@ -25,6 +25,8 @@ class TorchEngine:
         # The exact type: a subclass may have other equations.
         if type(call.cell) not in (RNNCell, GRUCell, LSTMCell):
             return f"PyTorch's kernels serve RNNCell, GRUCell and LSTMCell, not {type(call.cell).__name__}"
+        if isinstance(call.cell, HeadedCell) and call.cell.heads > 1:
+            return f"PyTorch's kernels have whole matrices, and this {type(call.cell).__name__} has heads"
         if call.noise:
             return "PyTorch's kernels have no recurrent dropout and no zoneout"
         return None

@@ -106,7 +106,7 @@ class Directed(nn.Module):
         if self.recurrent_dropout and self.training:
             for name, parameter in self.declared.items():
                 if parameter.role == "recurrent":
-                    products[name] = F.dropout(inputs.new_ones(batch, parameter.shape[1]), self.recurrent_dropout)
+                    products[name] = F.dropout(inputs.new_ones(batch, parameter.features), self.recurrent_dropout)
         if self.training:
             for name, kept in self.keep.items():
                 keep[name] = inputs.new_empty(batch, time, self.cell.widths()[name]).bernoulli_(kept)

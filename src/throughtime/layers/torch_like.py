@@ -188,6 +188,7 @@ class _TorchLike(Recurrent):
         dropped = [name for name in ("recurrent_dropout", "zoneout", "weight_drop") if getattr(self.directed[0], name)]
         more = [name for name in ("input_dropout", "residual") if getattr(self, name)]
         more += [f"merge={self.merge!r}"] if self.merge != "concat" else []
+        more += ["heads"] if self.cell.options()["heads"] > 1 else []
         if dropped or more:
             raise ValueError(
                 f"torch.nn has no {' and no '.join(dropped + more)}; build the layer without, then convert"
@@ -287,11 +288,12 @@ class GRU(_TorchLike):
     make_cell = GRUCell
 
 
-def _lstm_cell(input_size: int, hidden_size: int, *, proj_size: int, memory: float | None = None) -> Cell:
-    options = {} if memory is None else {"memory": memory}
+def _lstm_cell(
+    input_size: int, hidden_size: int, *, proj_size: int, memory: float | None = None, heads: int = 1
+) -> Cell:
     if proj_size:
-        return ProjectedLSTMCell(input_size, hidden_size, proj_size=proj_size, **options)
-    return LSTMCell(input_size, hidden_size, **options)
+        return ProjectedLSTMCell(input_size, hidden_size, proj_size=proj_size, memory=memory, heads=heads)
+    return LSTMCell(input_size, hidden_size, memory=memory, heads=heads)
 
 
 class LSTM(_TorchLike):

@@ -102,7 +102,8 @@ class _Derivation:
         for run in _runs(sorted(alike, key=self._row), self.forward):
             blocks = [b for p in run if (b := self.forward.nodes[p].block) is not None]
             rows = sum(block.rows for block in blocks)
-            block = replace(node.block, row=blocks[0].row, rows=rows, transposed=True)
+            gates = sum(block.gates for block in blocks) if node.block.heads > 1 else 1
+            block = replace(node.block, row=blocks[0].row, rows=rows, transposed=True, gates=gates)
             self._give(operand, self.back.product(block, *(self.derived.gradients[p] for p in run)))
 
     def _like(self, place: int, other: int) -> bool:

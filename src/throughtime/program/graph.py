@@ -19,7 +19,12 @@ TRANSCENDENTAL = ("tanh", "sigmoid", "exp", "log", "log1p", "sin", "cos", "erf",
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a weight matrix: ``matrix[row : row + rows, column : column + columns]``, or its transpose."""
+    """A part of a weight matrix: ``matrix[row : row + rows, column : column + columns]``, or its transpose.
+
+    With heads it stands for a matrix of ``heads`` times as many columns: its rows are those of ``gates`` gates, a
+    gate's rows those of its heads, one after the other, and each head's rows multiply a part of the features of their
+    own. Beside these blocks the matrix is zero.
+    """
 
     matrix: str
     row: int
@@ -27,19 +32,27 @@ class Block:
     column: int
     columns: int
     transposed: bool = False
+    heads: int = 1
+    gates: int = 1
+
+    @property
+    def features(self) -> int:
+        """Columns of the matrix that it stands for."""
+        return self.heads * self.columns
 
     @property
     def units(self) -> int:
         """Features of a product with it."""
-        return self.columns if self.transposed else self.rows
+        return self.features if self.transposed else self.rows
 
     @property
     def depth(self) -> int:
         """Features of what it multiplies."""
-        return self.rows if self.transposed else self.columns
+        return self.rows if self.transposed else self.features
 
     def __str__(self) -> str:
-        whole = f"{self.matrix}[{self.row}:{self.row + self.rows}, {self.column}:{self.column + self.columns}]"
+        heads = f"; {self.heads} heads" if self.heads > 1 else ""
+        whole = f"{self.matrix}[{self.row}:{self.row + self.rows}, {self.column}:{self.column + self.columns}{heads}]"
         return whole + ("ᵀ" if self.transposed else "")
 
 

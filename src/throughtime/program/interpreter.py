@@ -52,7 +52,7 @@ class Given:
         state: The initial state by name, ``[B, width]`` each.
         lengths: Real steps of every row, ``[B]``; None where all are T.
         reverse: Run each row from its last real step to its first.
-        masks: Recurrent dropout: for each matrix that the program was traced to mask, ``[B, columns]``.
+        masks: Recurrent dropout: for each matrix that the program was traced to mask, ``[B, features]``.
         keep: Zoneout: for each state whose zeros and ones are drawn, ``[B, T, width]``.
     """
 
@@ -80,7 +80,7 @@ class Given:
             return _at(self.keep[state] if kind == "keep" else self.inputs, rows, when)
         if node.op == "outer":
             assert node.block is not None
-            return _at(self.inputs, rows, when) @ _weights(self.parameters, node.block).T
+            return _at(self.inputs, rows, when) @ _matrix(self.parameters, node.block).T
         part = Slice.of(node.name, node.width)
         if node.op == "rowwise":
             value: Array = self.masks[part.parameter.removeprefix("mask ")][rows]
@@ -177,9 +177,9 @@ def interpret_backward(
             x[rows, when] += made[derived.x]
         for share in shares(derived):
             operand = given.inputs[rows, when] if share.operand is None else values[share.operand]
-            _weights(found, share.block)[...] += made[share.gradient].T @ operand
+            _stored(found, share.block)[...] += _on_heads(made[share.gradient].T @ operand, share.block)
             if share.operand is None:
-                x[rows, when] += made[share.gradient] @ _weights(given.parameters, share.block)
+                x[rows, when] += made[share.gradient] @ _matrix(given.parameters, share.block)
     return Gradients(x, carried, found)
 
 
@@ -203,7 +203,7 @@ def _evaluate(
                 value = read[node.name] if node.name in read else given.leaf(node, rows, when)
             elif node.op == "product":
                 assert node.block is not None
-                weights = _weights(given.parameters, node.block)
+                weights = _matrix(given.parameters, node.block)
                 value = np.concatenate(args, 1) @ (weights if node.block.transposed else weights.T)
             else:
                 value = OPERATIONS[node.op](*args)
@@ -217,5 +217,21 @@ def _at(value: Array, rows: NDArray[Any], when: NDArray[Any]) -> Array:
     return found
 
 
-def _weights(parameters: Mapping[str, Array], block: Block) -> Array:
+def _stored(parameters: Mapping[str, Array], block: Block) -> Array:
     return parameters[block.matrix][block.row : block.row + block.rows, block.column : block.column + block.columns]
+
+
+def _matrix(parameters: Mapping[str, Array], block: Block) -> Array:
+    """The matrix that a block stands for, ``[rows, features]``: zero beside its heads."""
+    stored = _stored(parameters, block)
+    split = stored.reshape(block.gates, block.heads, -1, block.columns)
+    whole = np.zeros((*split.shape[:3], block.heads, block.columns), stored.dtype)
+    for head in range(block.heads):
+        whole[:, head, :, head] = split[:, head]
+    return whole.reshape(block.rows, block.features)
+
+
+def _on_heads(whole: Array, block: Block) -> Array:
+    """What of such a matrix is stored: the inverse."""
+    split = whole.reshape(block.gates, block.heads, -1, block.heads, block.columns)
+    return np.stack([split[:, head, :, head] for head in range(block.heads)], 1).reshape(block.rows, block.columns)

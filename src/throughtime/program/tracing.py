@@ -34,9 +34,8 @@ def trace(
     parameters: dict[str, Any] = {}
     for name, declared in cell.parameters().items():
         if declared.role in ("input", "recurrent"):
-            rows, columns = declared.shape
-            mask = tracer.leaf("rowwise", f"mask {name}", columns) if name in masks else None
-            parameters[name] = TracedMatrix(tracer, name, (rows, columns), mask)
+            mask = tracer.leaf("rowwise", f"mask {name}", declared.features) if name in masks else None
+            parameters[name] = TracedMatrix(tracer, name, declared, mask)
         elif len(declared.shape) > 1:
             raise CannotTrace(f"parameter {name} has {len(declared.shape)} dimensions and is no matrix by its role")
         else:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 
+from throughtime.cells import Parameter
 from throughtime.program.graph import Block, Node, Program
 
 Number = (int, float)
@@ -112,15 +113,15 @@ for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs", "gt", "ge", "
 class TracedMatrix:
     """A weight matrix inside a traced step."""
 
-    def __init__(self, tracer: Tracer, name: str, shape: tuple[int, int], mask: Value | None) -> None:
+    def __init__(self, tracer: Tracer, name: str, declared: Parameter, mask: Value | None) -> None:
         self.tracer = tracer
         self.name = name
-        self.shape = shape
+        self.declared = declared
         self.mask = mask
 
     def __matmul__(self, rows: Any) -> Value:
-        if not isinstance(rows, Value) or rows.width != self.shape[1]:
-            raise CannotTrace(f"{self.name} @ … of something that is no row of {self.shape[1]} features")
+        if not isinstance(rows, Value) or rows.width != self.declared.features:
+            raise CannotTrace(f"{self.name} @ … of something that is no row of {self.declared.features} features")
         pieces, start = [], 0
         for piece in rows.pieces:
             stop = start + piece.width
@@ -130,7 +131,7 @@ class TracedMatrix:
                 else self.tracer.apply("mul", piece, self.tracer.part(self.mask, start, stop))
             )
             start = stop
-        return self.tracer.product(self.name, self.shape[0], pieces)
+        return self.tracer.product(self.name, self.declared, pieces)
 
     def __getattr__(self, name: str) -> Any:
         raise CannotTrace(f"the step uses {self.name}.{name}; matrices are applied as {self.name} @ rows")
@@ -167,8 +168,10 @@ class Tracer:
         """One number for all features."""
         return Value(self, width, lambda start, stop: self.program.constant(number, stop - start))
 
-    def product(self, matrix: str, rows: int, pieces: Sequence[Value]) -> Value:
+    def product(self, matrix: str, declared: Parameter, pieces: Sequence[Value]) -> Value:
         """``matrix @ pieces``, the pieces side by side."""
+        if declared.heads > 1:
+            return self._headed(matrix, declared, pieces)
 
         def take(start: int, stop: int) -> int:
             total, column = None, 0
@@ -178,6 +181,22 @@ class Tracer:
                 total = term if total is None else self.program.apply("add", total, term)
                 column += piece.width
             return cast(int, total)
+
+        return Value(self, declared.shape[0], take)
+
+    def _headed(self, matrix: str, declared: Parameter, pieces: Sequence[Value]) -> Value:
+        """A product with a matrix that has heads: of one operand, and its parts are whole gates."""
+        rows, columns = declared.shape
+        gate = rows // declared.gates
+        if len(pieces) > 1:
+            raise CannotTrace(f"{matrix} has heads, and multiplies values side by side")
+
+        def take(start: int, stop: int) -> int:
+            if start % gate or stop % gate:
+                raise CannotTrace(f"the step takes features {start}:{stop} of {matrix} @ …, which has gates of {gate}")
+            heads, gates = declared.heads, (stop - start) // gate
+            block = Block(matrix, start, stop - start, 0, columns, heads=heads, gates=gates)
+            return self.program.product(block, pieces[0].whole)
 
         return Value(self, rows, take)
 

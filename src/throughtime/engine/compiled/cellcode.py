@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from throughtime.cells import Cell
 from throughtime.engine.compiled.llvm.build import Code, build, target
 from throughtime.engine.compiled.llvm.emit import emit
+from throughtime.engine.compiled.llvm.heads import Windows
 from throughtime.engine.compiled.llvm.vectors import Target
 from throughtime.engine.compiled.plan import Plan, Tape, lay_out
 from throughtime.program import Block, Derived, Slice, beforehand, derive, histories, trace
@@ -46,6 +47,18 @@ class Weights:
     start: int
 
 
+@dataclass(frozen=True)
+class Headed:
+    """A block with heads, which a call packs before the code runs: the field that points to its packed form, and where
+    that begins.
+    """
+
+    pack: int
+    matrix: str
+    start: int
+    windows: Windows
+
+
 class Side:
     """One direction of a compiled cell: the plan, its text, and what a run must know of it.
 
@@ -59,6 +72,7 @@ class Side:
         masks: Buffers that are a part of a row-wise leaf, the leaf, and its first feature there.
         vectors: Parts of parameter vectors, each with the field that points to it.
         weights: What a call fills in of the matrices.
+        headed: Likewise of those with heads.
         room: Numbers in the packed matrices.
         outers: Products before the loop, in the order of their fields.
         work, outer_work: Multiply-adds of a row and a step, in the loop and before it.
@@ -93,6 +107,7 @@ class Side:
         self.meetings = len(plan.barriers())
         self.room = 0
         self.weights: list[Weights] = []
+        self.headed: list[Headed] = []
         for name, width in self.emitted.sizes.items():
             self.blank[self.index[name]] = width
         for slot, offset in enumerate(offsets):
@@ -100,7 +115,10 @@ class Side:
                 self.blank[self.index[f"slot {slot}"]] = offset
         shapes = {name: declared.shape for name, declared in cell.parameters().items()}
         for i, block in enumerate(inner):
-            self._weights(f"product {i}", block, shapes[block.matrix][1])
+            if block.heads > 1:
+                self._heads(f"product {i}", block, *shapes[block.matrix])
+            else:
+                self._weights(f"product {i}", block, shapes[block.matrix][1])
         for i, block in enumerate(self.outers):
             self._weights(f"outer {i}", block, shapes[block.matrix][1])
 
@@ -112,6 +130,15 @@ class Side:
         places = self.index[f"{name} weights"], self.index[f"{name} pack"]
         self.weights.append(Weights(*places, block.matrix, block.row * columns + block.column, self.room))
         self.room += -(-block.units // self.target.panel) * self.target.panel * block.depth
+
+    def _heads(self, name: str, block: Block, rows: int, columns: int) -> None:
+        windows = Windows.of(block, columns, rows, self.target.panel)
+        fields = {"depth": windows.depth, "starts": windows.starts.data_ptr(), "gate": windows.gate}
+        for field, value in fields.items():
+            if f"{name} {field}" in self.index:
+                self.blank[self.index[f"{name} {field}"]] = value
+        self.headed.append(Headed(self.index[f"{name} pack"], block.matrix, self.room, windows))
+        self.room += len(windows.packed)
 
     @functools.cached_property
     def code(self) -> Code:

@@ -70,6 +70,11 @@ class Run:
         for weights in self.side.weights:
             frame[weights.field] = values[weights.matrix].data_ptr() + weights.offset * size
             frame[weights.pack] = room + weights.start * size
+        for headed in self.side.headed:
+            stored = torch.nn.functional.pad(values[headed.matrix].flatten(), (0, 1))
+            place = headed.windows.packed
+            torch.index_select(stored, 0, place, out=packs[headed.start : headed.start + len(place)])
+            frame[headed.pack] = room + headed.start * size
 
     def start(self) -> Shared:
         """Runs; gives what runs again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,7 @@ class Span:
         row, rows, column, columns: The part of it.
         at: The tape's column where the gradients of these rows begin.
         operand: What the part multiplied: :data:`INPUTS`, a state before the step, or a column of the tape.
+        heads, gates: Those of the part.
     """
 
     matrix: str
@@ -35,6 +36,8 @@ class Span:
     columns: int
     at: int
     operand: str | int
+    heads: int = 1
+    gates: int = 1
 
 
 class Gradients:
@@ -58,16 +61,40 @@ class Gradients:
         """Gradients of matrices by name, and of :data:`INPUTS` as rows, those that are needed."""
         found: dict[str, Tensor] = {}
         for span in spans(self.compiled):
-            if needed[span.matrix]:
+            if needed[span.matrix] and span.heads > 1:
+                self._on_heads(found, span, parameters[span.matrix])
+            elif needed[span.matrix]:
                 gradients = self.tape[:, span.at : span.at + span.rows].t()
                 _multiply(found, span.matrix, parameters[span.matrix], span, gradients, self._operand(span))
         if needed[INPUTS]:
             found[INPUTS] = self._inputs(parameters)
         return found
 
+    def _on_heads(self, found: dict[str, Tensor], span: Span, matrix: Tensor) -> None:
+        """Adds what a part with heads multiplied, head by head, to the gradient of its matrix."""
+        operand = _heads(self._operand(span), span.heads)
+        if span.matrix not in found:
+            found[span.matrix] = torch.zeros_like(matrix)
+        part = found[span.matrix][span.row : span.row + span.rows]
+        for stored, gradients in self._gates(span, part):
+            stored.baddbmm_(gradients.mT, operand)
+
+    def _inputs_on_heads(self, found: dict[str, Tensor], span: Span, matrix: Tensor) -> None:
+        """The same of the inputs."""
+        added = [torch.bmm(gradients, stored) for stored, gradients in self._gates(span, matrix[span.row :])]
+        rows = sum(added[1:], added[0]).transpose(0, 1).flatten(1)
+        found[INPUTS] = found[INPUTS] + rows if INPUTS in found else rows
+
+    def _gates(self, span: Span, part: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each gate its rows of the matrix, ``[heads, units, columns]``, and the gradients of its products."""
+        rows = span.rows // span.gates
+        for first in range(0, span.rows, rows):
+            gradients = self.tape[:, span.at + first : span.at + first + rows]
+            yield part[first : first + rows].view(span.heads, -1, span.columns), _heads(gradients, span.heads)
+
     def _operand(self, span: Span) -> Tensor:
         if isinstance(span.operand, int):
-            return self.tape[:, span.operand : span.operand + span.columns]
+            return self.tape[:, span.operand : span.operand + span.heads * span.columns]
         if span.operand == INPUTS:
             return self.x
         if span.operand not in self.earlier:
@@ -83,7 +110,9 @@ class Gradients:
             at = self.compiled.offsets[back.plan.slots[derived.x]]
             found[INPUTS] = self.tape[:, at : at + self.x.shape[1]].clone()
         for span in spans(self.compiled):
-            if span.operand == INPUTS:
+            if span.operand == INPUTS and span.heads > 1:
+                self._inputs_on_heads(found, span, parameters[span.matrix])
+            elif span.operand == INPUTS:
                 columns = Span(INPUTS, 0, len(self.x), 0, span.columns, 0, INPUTS)
                 part = parameters[span.matrix][span.row : span.row + span.rows]
                 part = part[:, span.column : span.column + span.columns]
@@ -181,7 +210,8 @@ def spans(compiled: Compiled) -> tuple[Span, ...]:
         else:
             source = nodes[operand].name
         at = compiled.offsets[back.plan.slots[share.gradient]]
-        found.append(Span(block.matrix, block.row, block.rows, block.column, block.columns, at, source))
+        place = (block.matrix, block.row, block.rows, block.column, block.columns, at, source)
+        found.append(Span(*place, block.heads, block.gates))
     found.sort(key=lambda span: (span.matrix, str(span.operand), span.column, span.row))
     return tuple(_merged(found))
 
@@ -196,9 +226,15 @@ def _merged(spans: list[Span]) -> list[Span]:
             and (last.row + last.rows, last.at + last.rows) == (span.row, span.at)
         ):
             last.rows += span.rows
+            last.gates += span.gates if span.heads > 1 else 0
         else:
             merged.append(span)
     return merged
+
+
+def _heads(rows: Tensor, heads: int) -> Tensor:
+    """Rows ``[rows, features]`` head by head, ``[heads, rows, features of one]``."""
+    return torch.unflatten(rows, 1, (heads, -1)).transpose(0, 1)
 
 
 def _multiply(found: dict[str, Tensor], name: str, like: Tensor, span: Span, left: Tensor, right: Tensor) -> None:

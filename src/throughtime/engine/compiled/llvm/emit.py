@@ -101,6 +101,8 @@ class _Emitter(Writer):
         for place in [*self.products, *self.outers]:
             field, block = self.product(place), self.nodes[place].block
             assert block is not None
+            if block.heads > 1:  # comes packed
+                continue
             width = self.width(body, block.units)
             first, last = self.share(body, self.panels(body, width), "%index", "%all")
             weights = self.frame.load(body, f"{field} weights", "ptr")

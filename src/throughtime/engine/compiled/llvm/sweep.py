@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from throughtime.engine.compiled.llvm.vectors import Body, arithmetic
 from throughtime.engine.compiled.llvm.writer import STEP, Access, Writer, accesses
 from throughtime.engine.compiled.plan import Sweep
@@ -20,7 +22,7 @@ class SweepWriter:
     @property
     def scratch(self) -> int:
         """Numbers of scratch that it needs."""
-        products = len(self.sweep.products) + len(self.outers)
+        products = sum(map(self.writer.gates, [*self.sweep.products, *self.outers]))
         return products * self.writer.target.rows * self.writer.target.panel
 
     def text(self) -> str:
@@ -74,6 +76,9 @@ class SweepWriter:
             while same < min(4, len(waiting)) and self._source(waiting[same]) == self._source(waiting[0]):
                 same += 1
             together = {3: 2}.get(same, same)
+            if writer.gates(waiting[0]) > 1:
+                self._multiply_gates(body, waiting.pop(0), bases)
+                continue
             group, waiting = waiting[:together], waiting[together:]
             pointer, stride = self._operand(body, group[0], bases)
             depth = writer.frame.load(body, f"{writer.product(group[0])} depth")
@@ -84,13 +89,32 @@ class SweepWriter:
             operands = f"i64 %rows.count, ptr {pointer}, i64 {stride}, {given}, i64 {depth}, ptr {to}"
             body.do(f"call void @products.{together}({operands})")
 
+    def _multiply_gates(self, body: Body, place: int, bases: dict[str, str]) -> None:
+        """The transpose of a matrix with heads: a sum for each gate, side by side in the scratch."""
+        t, writer, name = self.writer.target, self.writer, self.writer.product(place)
+        pointer, stride = self._operand(body, place, bases)
+        depth, pack = writer.frame.load(body, f"{name} depth"), writer.frame.load(body, f"{name} pack", "ptr")
+        size = body.let(f"mul i64 {depth}, {t.panel}")
+        first = body.let(f"mul i64 %panel, {writer.gates(place)}")
+        for gate in range(writer.gates(place)):
+            at = body.let(f"mul i64 {body.let(f'add i64 {first}, {gate}')}, {size}")
+            ahead = body.let(f"mul i64 {writer.frame.load(body, f'{name} gate')}, {gate}")
+            to = body.at("%scratch", str(self._in_scratch(place) + gate * t.rows * t.panel))
+            given = f"ptr {body.at(pointer, ahead)}, i64 {stride}, ptr {body.at(pack, at)}, i64 {depth}, ptr {to}"
+            body.do(f"call void @products.1(i64 %rows.count, {given})")
+
     def _source(self, place: int) -> object:
-        """What a product multiplies."""
-        return self.writer.nodes[place].args
+        """What a product multiplies: values, and of which features of them."""
+        node = self.writer.nodes[place]
+        assert node.block is not None
+        heads = (node.block.heads, node.block.gates, node.block.rows, node.block.columns, node.block.transposed)
+        return node.args, heads if node.block.heads > 1 else None
 
     def _in_scratch(self, place: int) -> int:
         """Where a product's rows begin in the scratch."""
-        return [*self.sweep.products, *self.outers].index(place) * self.writer.target.rows * self.writer.target.panel
+        products = [*self.sweep.products, *self.outers]
+        before = sum(map(self.writer.gates, products[: products.index(place)]))
+        return before * self.writer.target.rows * self.writer.target.panel
 
     def _operand(self, body: Body, place: int, bases: dict[str, str]) -> tuple[str, str]:
         """A pointer to the first row that a product multiplies, and from row to row."""
@@ -102,7 +126,12 @@ class SweepWriter:
         elif product.op == "product" and writer.nodes[product.args[0]].op == "state":
             name, base = f"state {writer.nodes[product.args[0]].name}", "before"
         row = body.let(f"add i64 {bases[base]}, %row0")
-        return writer.row(body, name, row, offset=offset), writer.frame.load(body, f"{name} stride")
+        pointer, stride = writer.row(body, name, row, offset=offset), writer.frame.load(body, f"{name} stride")
+        if product.block is not None and product.block.heads > 1:
+            starts = writer.frame.load(body, f"{writer.product(place)} starts", "ptr")
+            window = body.let(f"getelementptr i64, ptr {starts}, i64 %panel")
+            pointer = body.at(pointer, body.let(f"load i64, ptr {window}, align 8, !invariant.load !0"))
+        return pointer, stride
 
     def _streams(self, body: Body, bases: dict[str, str], row: str) -> tuple[dict[int, str], list[tuple[int, str]]]:
         """Pointers to this row of everything that the sweep reads and writes."""
@@ -154,8 +183,10 @@ class SweepWriter:
         t = self.writer.target
         values = {place: access.load(pointer) for place, pointer in reads.items()}
         for place in self.sweep.products:
-            pointer = body.at("%scratch", body.let(f"add i64 {in_scratch}, {self._in_scratch(place)}"))
-            values[place] = body.let(f"load {t.vector}, ptr {pointer}, align {t.bytes}")
+            sums = [self._in_scratch(place) + gate * t.rows * t.panel for gate in range(self.writer.gates(place))]
+            pointers = [body.at("%scratch", body.let(f"add i64 {in_scratch}, {start}")) for start in sums]
+            vectors = [body.let(f"load {t.vector}, ptr {pointer}, align {t.bytes}") for pointer in pointers]
+            values[place] = functools.reduce(functools.partial(body.binary, "fadd"), vectors)
 
         def value(place: int) -> str:
             node = self.writer.nodes[place]

@@ -57,6 +57,11 @@ class Writer:
             return f"outer {self.outers.index(place)}"
         return f"product {self.products.index(place)}"
 
+    def gates(self, place: int) -> int:
+        """How many sums make a product: one, or of a transpose with heads one a gate."""
+        block = self.nodes[place].block
+        return block.gates if block is not None and block.heads > 1 and block.transposed else 1
+
     def row(self, body: Body, name: str, row: str, *, offset: str | None = None) -> str:
         """A pointer to a row of a buffer with fields ``name`` and ``name stride``, or of the tape."""
         base = self.frame.load(body, name, "ptr")
