@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from throughtime.cells import CELLS, cell_options, find_cell
 from throughtime.data.encodings import check_encoding
-from throughtime.engine import ENGINES, check_engine
+from throughtime.engine import BY_NAME, ENGINES, check_engine
 from throughtime.errors import UserError, listed, nearest
 from throughtime.models import StackConfig
 from throughtime.training import OptimiserName, Plan, Schedule
@@ -116,7 +116,7 @@ class StackSettings(TrainSettings):
     zoneout: float = option(0.0, "Units that keep their old state at a step.", "Model", ge=0, lt=1)
     weight_drop: float = option(0.0, "Recurrent weights dropped.", "Model", ge=0, lt=1)
     residual: bool = option(False, "Add a layer's input to its output.", "Model")
-    engine: str = option("auto", f"auto, {', '.join(engine.name for engine in ENGINES)}.", "Model")
+    engine: str = option("auto", f"auto, {', '.join(engine.name for engine in (*ENGINES, *BY_NAME))}.", "Model")
 
     @field_validator("cell_option")
     @classmethod

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
 from throughtime.engine.compiled import CompiledEngine
+from throughtime.engine.graphs import GraphsEngine
 from throughtime.engine.look import Look
 from throughtime.engine.ragged import Lengths, as_lengths, real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
@@ -22,7 +23,11 @@ from throughtime.errors import listed, nearest
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
 """Every engine, fastest first: the order in which ``engine="auto"`` asks. The last one serves every call."""
 
+BY_NAME: tuple[Engine, ...] = (GraphsEngine(),)
+"""Engines that serve only who asks for them: what they gain depends on calls to come."""
+
 __all__ = [
+    "BY_NAME",
     "ENGINES",
     "Call",
     "CellStream",
@@ -162,7 +167,7 @@ def check_engine(name: str) -> None:
     Raises:
         EngineError: With the nearest name.
     """
-    known = ["auto", *(engine.name for engine in ENGINES)]
+    known = ["auto", *(engine.name for engine in (*ENGINES, *BY_NAME))]
     if name not in known:
         raise EngineError(f"unknown engine {name!r}{nearest(name, known)}; engines: {listed(known)}")
 
@@ -236,7 +241,7 @@ def _checked_state(cell: Cell, state: Mapping[str, Tensor], inputs: Tensor) -> d
 
 def _choose(name: str, call: Call) -> Engine:
     check_engine(name)
-    for engine in ENGINES:
+    for engine in (*ENGINES, *BY_NAME) if name != "auto" else ENGINES:
         if name in ("auto", engine.name):
             reason = engine.refuses(call)
             if reason is None:

@@ -1,0 +1,223 @@
+"""The reference's loop as a CUDA graph: its kernels are recorded once, forward and backward, and launched together.
+
+The step of a small cell is bound by the launches of its kernels, one after the other from Python, not by what they
+compute. A graph has one shape and memory of its own: every other batch size or number of steps is recorded anew, which
+takes about as long as five calls of the reference.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from throughtime.cells import Cell
+from throughtime.engine.call import Call, EngineError, Noise, Result, watched
+from throughtime.engine.compiled.again import Again, differentiable, in_batches
+from throughtime.engine.ragged import arrange, restore
+from throughtime.engine.reference import ReferenceEngine
+
+MOST = 32
+"""Graphs that are kept; the oldest goes first."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a graph is recorded of, but for tensors: these are copied in at every call.
+
+    Attributes:
+        cell: The equations.
+        parameters, products, drawn: Names of parameters, of matrices under dropout, of states with drawn zoneout.
+        shares: Zoneout's share by state, where none is drawn.
+    """
+
+    cell: Cell
+    parameters: tuple[str, ...]
+    products: tuple[str, ...]
+    drawn: tuple[str, ...]
+    shares: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def of(cls, call: Call) -> tuple[Form, list[Tensor]]:
+        """The form of a call and its tensors in order: inputs, initial state, parameters, noise."""
+        noise = call.noise
+        drawn = {name: keep for name, keep in noise.keep.items() if isinstance(keep, Tensor)}
+        shares = tuple((name, keep) for name, keep in noise.keep.items() if not isinstance(keep, Tensor))
+        form = cls(call.cell, tuple(call.parameters), tuple(noise.products), tuple(drawn), shares)
+        states = [call.state[name] for name in call.cell.state]
+        return form, [call.inputs, *states, *call.parameters.values(), *noise.products.values(), *drawn.values()]
+
+    def call(self, tensors: Sequence[Tensor]) -> Call:
+        """The call of these tensors."""
+        left = iter(tensors)
+        inputs, state = next(left), {name: next(left) for name in self.cell.state}
+        parameters = {name: next(left) for name in self.parameters}
+        products = {name: next(left) for name in self.products}
+        drawn = {name: next(left) for name in self.drawn}
+        return Call(self.cell, parameters, inputs, state, noise=Noise(products, {**drawn, **dict(self.shares)}))
+
+    def run(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Outputs and final states: what is recorded."""
+        outputs, final = ReferenceEngine().run(self.call(tensors))
+        return (outputs, *(final[name] for name in self.cell.state))
+
+
+class GraphsEngine:
+    """Replays the reference's loop on a GPU. It serves by name alone: who asks for it knows that shapes repeat."""
+
+    name = "graphs"
+    device = "cuda"
+    record: Callable[..., Any] = staticmethod(torch.cuda.make_graphed_callables)
+
+    def __init__(self) -> None:
+        self.graphs: dict[Any, Graph] = {}
+        self.lock = threading.Lock()
+
+    def refuses(self, call: Call) -> str | None:
+        """The CPU, ragged batches, steps that are looked at, and whoever must see PyTorch's own operations."""
+        if call.inputs.device.type != self.device:
+            return f"CUDA graphs run on a GPU, and the call's tensors are on {call.inputs.device}"
+        if watched():
+            return "its operations cannot be traced, transformed or replaced, as something does here"
+        if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+            return "it records a graph of its own, and the call is being recorded into another"
+        if torch.is_autocast_enabled(self.device):
+            return "a graph has one type of numbers, and autocast is on"
+        if call.look is not None:
+            return "a graph does not show its steps"
+        if call.lengths is not None:
+            return "a graph has one shape, and the rows end at different steps"
+        try:
+            hash(call.cell)
+        except TypeError as error:
+            return f"the options of {type(call.cell).__name__} cannot be told apart ({error})"
+        return None
+
+    def run(self, call: Call) -> Result:
+        """Records what it sees for the first time, and replays it."""
+        if not len(call.inputs):
+            return ReferenceEngine().run(call)
+        arranged = arrange(call)
+        turned = replace(call, inputs=arranged.inputs, state=arranged.state, noise=arranged.noise, reverse=False)
+        form, tensors = Form.of(turned)
+        outputs, *finals = _Replay.apply(self._graph(form, tensors), Again.of(turned), *tensors)  # type: ignore[no-untyped-call]
+        return restore(arranged, outputs, dict(zip(call.cell.state, finals, strict=True)))
+
+    def _graph(self, form: Form, tensors: Sequence[Tensor]) -> Graph:
+        trains = [torch.is_grad_enabled() and value.requires_grad for value in tensors]
+        kinds = tuple(
+            (value.shape, value.dtype, value.device, wants) for value, wants in zip(tensors, trains, strict=True)
+        )
+        stream = torch.cuda.current_stream(tensors[0].device) if self.device == "cuda" else None
+        key = (form, kinds, stream, torch.get_float32_matmul_precision())
+        with self.lock:
+            if key not in self.graphs:
+                if len(self.graphs) >= MOST:
+                    self.graphs.pop(next(iter(self.graphs)))
+                self.graphs[key] = Graph(form, tensors, trains, self.record)
+            return self.graphs[key]
+
+
+class Graph:
+    """A recorded loop. Its memory holds one call: after another one, a backward pass runs its own forward pass again.
+
+    Args:
+        form: What is recorded.
+        tensors: Of the shapes to serve.
+        trains: Which of them get a gradient.
+        record: ``torch.cuda.make_graphed_callables``, or what stands in for it.
+    """
+
+    def __init__(self, form: Form, tensors: Sequence[Tensor], trains: list[bool], record: Callable[..., Any]) -> None:
+        self.form, self.trains = form, trains
+        self.turn = 0
+        self.lock = threading.Lock()
+        with torch.inference_mode(False), torch.set_grad_enabled(any(trains)):
+            # the recording reads and writes these, never what a user holds
+            own = [value.detach().clone(memory_format=torch.contiguous_format) for value in tensors]
+            own = [value.requires_grad_(wants) for value, wants in zip(own, trains, strict=True)]
+            try:
+                self.replay = record(self._walk, tuple(own), allow_unused_input=True)
+            except RuntimeError as error:
+                reason = str(error).splitlines()[0]
+                raise EngineError(
+                    f"engine 'graphs' cannot record {type(form.cell).__name__}: {reason}; pass engine=\"auto\""
+                ) from error
+
+    def _walk(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        results = self.form.run(*tensors)
+        self.flows = any(value.requires_grad for value in results)
+        return results
+
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], int]:
+        """Results of the caller's own, and the number of the turn that made them."""
+        with self.lock:
+            self._forward(tensors)
+            return [value.detach().clone() for value in self.results], self.turn
+
+    def backward(self, turn: int, tensors: Sequence[Tensor], incoming: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """Gradients of the tensors that train.
+
+        Args:
+            turn: Of the forward pass.
+            tensors: What it was given.
+            incoming: Gradients of its results; None where nothing depends on them.
+        """
+        if not self.flows:
+            return [None] * len(tensors)
+        with self.lock:
+            if turn != self.turn:
+                self._forward(tensors)
+            self.turn += 1  # the backward pass writes over what the forward pass kept
+            ends = [
+                (value, torch.zeros_like(value) if gradient is None else gradient)
+                for value, gradient in zip(self.results, incoming, strict=True)
+                if value.requires_grad
+            ]
+            values, gradients = zip(*ends, strict=True)
+            leaves = [leaf for leaf in self.leaves if leaf.requires_grad]
+            found = iter(torch.autograd.grad(values, leaves, gradients, allow_unused=True))
+            own = [next(found) if wants else None for wants in self.trains]
+            return [None if gradient is None else gradient.clone() for gradient in own]
+
+    def _forward(self, tensors: Sequence[Tensor]) -> None:
+        self.turn += 1
+        with torch.set_grad_enabled(any(self.trains)):
+            self.leaves = [
+                value.detach().requires_grad_(wants) for value, wants in zip(tensors, self.trains, strict=True)
+            ]
+            self.results = self.replay(*self.leaves)
+
+
+class _Replay(torch.autograd.Function):
+    """The tensors of a call to outputs and final states."""
+
+    @staticmethod
+    def forward(ctx: Any, graph: Graph, again: Again, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Replays the loop."""
+        results, ctx.turn = graph.forward(tensors)
+        ctx.graph, ctx.again = graph, again
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *incoming: Tensor | None) -> tuple[Any, ...]:
+        """Replays its backward pass."""
+        tensors = ctx.saved_tensors
+        again: Again = ctx.again
+        given = tensors[: 1 + len(again.cell.state) + len(again.names)]
+        again = replace(again, needed=ctx.needs_input_grad[2 : 2 + len(given)])
+        if in_batches(incoming):
+            found = again.gradients(given, incoming)
+        else:
+            with torch.no_grad():
+                found = ctx.graph.backward(ctx.turn, tensors, incoming)
+            found = found[: len(given)]
+            if torch.is_grad_enabled():
+                found = differentiable(again, found, incoming, given)
+        return (None, None, *found, *[None] * (len(tensors) - len(given)))
