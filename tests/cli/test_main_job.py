@@ -23,7 +23,7 @@ from throughtime.figures import counted, figure
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10"]
 SHORT = [*TINY, "--steps", "2"]
-FILES = {"config.json", "tokenizer.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl"}
+FILES = {"config.json", "data.json", "tokenizer.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl"}
 
 
 @torch.no_grad()
@@ -265,6 +265,7 @@ def test_evaluating_without_a_text_repeats_the_best_evaluation(call: Any, model:
     found = call("evaluate", model, "--json").json
     best = min(events(model, "evaluation"), key=lambda record: float(record["nats_per_token"]))
     assert found.pop("counted") == "characters, 0 of them unknown, and 1 text end"
+    assert found.pop("unigram_perplexity") > found["perplexity"]
     assert found == {name: best[name] for name in found}
 
 

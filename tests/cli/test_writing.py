@@ -245,7 +245,7 @@ def test_what_a_run_goes_on_from_is_on_the_disk_before_its_name(
     assert call("train", "text", text, "--out", out, *SMALL, *OPTIONS["text"]).code == 0
     renamed = done.index(("move", "run"))
     moved = [name for kind, name in done[:renamed] if kind == "move"]
-    assert moved == ["tokenizer.json", "train.ids", "valid.ids", "config.json"]
+    assert moved == ["tokenizer.json", "train.ids", "valid.ids", "config.json", "data.json"]
     for name in moved:
         synced = [number for number, (kind, what) in enumerate(done) if kind == "sync" and what.startswith(f".{name}.")]
         assert synced[0] < done.index(("move", name)), name
