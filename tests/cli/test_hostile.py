@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from made_data import MAKERS
-from throughtime.api.progress import ReadingBar
+from throughtime.api import progress
 from throughtime.cli import COMMANDS, run
 from throughtime.cli.output import VisibleConsole, guard_process
 from throughtime.tasks import TASKS
@@ -170,8 +170,10 @@ def test_in_a_terminal_our_own_colours_act_and_theirs_do_not(tmp_path: Path, mon
         assert run(["train", "entities", *map(str, made.data), "--out", str(tmp_path / "run"), *options]) == 0
         assert run(["evaluate", str(tmp_path / "run")]) == 0
         assert run(["predict", str(tmp_path / "run"), *made.inputs]) == 0
-        bar = ReadingBar(VisibleConsole(file=terminal.stream))
+        monkeypatch.setattr(progress, "AFTER", 0.0)
+        bar = progress.Waiting(HOSTILE, VisibleConsole(file=terminal.stream))
         bar(1, 10, HOSTILE)
+        bar.timer.join()
         bar.close()
         monkeypatch.undo()
     assert "\x1b[1m" in terminal.text  # a heading in bold

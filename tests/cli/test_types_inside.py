@@ -85,10 +85,18 @@ def test_no_value_of_another_kind_ends_in_a_traceback(call: Any, run: Path, name
 
 
 @every_run
+def test_nothing_missing_of_what_names_the_data_ends_in_a_traceback(call: Any, run: Path) -> None:
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    one = ["--cell", "rnn"] if TASKS[config["task"]].makes_data else []
+    for place in list(entries(config["data"], ("data",))):
+        (run / "config.json").write_text(json.dumps(without(config, place)), encoding="utf-8")
+        works_or_is_refused(call, place, "evaluate", run)
+        works_or_is_refused(call, place, "train", config["task"], "--out", run, "--resume", *one)
+
+
+@every_run
 def test_no_value_of_another_kind_in_what_was_read_ends_in_a_traceback(call: Any, run: Path) -> None:
     path = run / "data.json"
-    if not path.exists():  # of text
-        return
     value, refused = json.loads(path.read_text(encoding="utf-8")), 0
     for number, place in enumerate(entries(value)):
         for bad in [changed(value, place, VALUES[number % len(VALUES)]), without(value, place)]:

@@ -131,7 +131,7 @@ def form(name: str, module: nn.RNNBase, given: bool, dtype: torch.dtype) -> Call
 @pytest.mark.parametrize("name", ["dense", "sorted", "unsorted", "whole", "unbatched"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_call_gives_what_torch_gives(kind: str, name: str, dtype: torch.dtype, runs: list[Any]) -> None:
-    for layers in (1, 2, 3) if dtype is torch.float64 else (2,):
+    for layers in (1, 2) if dtype is torch.float64 else (2,):
         for switches in range(16) if dtype is torch.float64 else (0, 6, 9, 15):
             batch_first, both, bias, given = (bool(switches >> bit & 1) for bit in range(4))
             options = {"batch_first": batch_first, "bidirectional": both, "bias": bias}

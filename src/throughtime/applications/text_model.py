@@ -24,7 +24,7 @@ from throughtime.data.text.corpus import Split, TokenFile
 from throughtime.data.text.files import lines_of
 from throughtime.data.text.tokenizer import Tokenizer, Unit
 from throughtime.decoding import Sampling, perplexity, sample, stream_log_prob, token_log_probs
-from throughtime.errors import texts_of
+from throughtime.errors import UserError, texts_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
 from throughtime.schema import checked
@@ -257,7 +257,9 @@ def token_files(run: ModelFolder) -> dict[str, TokenFile]:
     Raises:
         UserError: If its config.json is damaged.
     """
-    found = checked(_DATA, {"data": run.data}, str(run.folder / "config.json"))["data"]
+    found = checked(_DATA, {"data": run.data}, file := str(run.folder / "config.json"))["data"]
+    if "train" not in found:
+        raise UserError(f"{file}: data: expected the files of train, and of valid where there is one, got no train")
     return {name: TokenFile.from_json(run.folder, told) for name, told in found.items()}
 
 
