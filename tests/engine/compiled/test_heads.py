@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from throughtime.cells import CELLS, Cell, Parameter
-from throughtime.engine import Noise
+import throughtime
+from throughtime.cells import CELLS, Cell, LSTMCell, Parameter, recurrent_matrix
+from throughtime.engine import EngineError, Noise, unroll
+from throughtime.layers import Recurrent
+from throughtime.program import CannotTrace, trace
 
 NAMES = [name for name in CELLS if name != "lstm-layernorm"]
 TOLERANCE = {torch.float64: {"rtol": 1e-9, "atol": 1e-11}, torch.float32: {"rtol": 2e-4, "atol": 2e-5}}
@@ -114,3 +117,113 @@ def test_a_row_has_the_same_bits_alone_and_in_any_batch(
         alone = run(cell, own, "compiled", lengths=lengths[row : row + 1])
         assert torch.equal(alone["outputs"][0], many["outputs"][row])
         assert all(torch.equal(alone[f"final {s}"][0], many[f"final {s}"][row]) for s in cell.state)
+
+
+def test_threads_that_share_units_give_the_same_bits(two_threads: None, draw: Any, run: Any, same: Any) -> None:
+    cell = CELLS["lstm"](3, 192, heads=3)
+    values = draw(cell, 3, 4)
+    together = run(cell, values, "compiled")
+    torch.set_num_threads(1)
+    same(run(cell, values, "compiled"), together)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", ["lstm", "gru", "gru-full"])
+def test_a_stream_gives_what_the_whole_sequence_does(name: str, batch: int) -> None:
+    torch.manual_seed(0)
+    layer = Recurrent(name, 5, 48, num_layers=2, heads=2).eval()
+    x = torch.randn(batch, 5, 5)
+    stream = layer.stream(batch)
+    outputs = torch.stack([stream.step(x[:, t]) for t in range(5)], 1)
+    torch.testing.assert_close(outputs, layer(x)[0].detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+def test_every_regulariser_serves_heads(name: str) -> None:
+    shares = {"recurrent_dropout": 0.3, "zoneout": 0.2, "weight_drop": 0.4, "dropout": 0.1, "input_dropout": 0.1}
+    found = []
+    for engine in ("compiled", "reference"):
+        torch.manual_seed(0)
+        layer = Recurrent(name, 3, 12, 2, bidirectional=True, heads=4, engine=engine, **shares).double()
+        torch.manual_seed(1)
+        outputs, _ = layer(torch.randn(4, 5, 3).double(), lengths=torch.tensor([5, 0, 3, 1]))
+        outputs.square().sum().backward()
+        found.append([outputs.detach(), *(p.grad for p in layer.parameters())])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-11)
+
+
+def test_windows_of_steps_and_gradients_of_gradients(draw: Any, run: Any, same: Any) -> None:
+    cell = CELLS["gru-full"](3, 12, heads=3)
+    values = draw(cell, 2, 40)
+    same(run(cell, values, "compiled", recompute=True), truth(cell, values, run), rtol=1e-9, atol=1e-11)
+    second = []
+    for engine in ("compiled", "reference"):
+        leaves = {n: v.clone().requires_grad_() for n, v in values.items()}
+        parameters = {n: leaves[n] for n in cell.parameters()}
+        outputs, _ = unroll(cell, parameters, leaves["inputs"], engine=engine)
+        (slope,) = torch.autograd.grad(outputs.square().sum(), [leaves["W_h"]], create_graph=True)
+        second.append(torch.autograd.grad(slope.square().sum(), [leaves["W_hc"]])[0])
+    torch.testing.assert_close(second[0], second[1])
+
+
+def stacked(x: Any, s: Any, p: Any) -> dict[str, Any]:
+    """A product of two gates as one value, a matrix with heads on the input, and gates taken two at a time."""
+    both = torch.tanh(p.U @ s.h + p.V @ x)
+    first, second = both.chunk(2, -1)
+    rest = (p.W @ (first * s.h))[..., 12:]
+    a, b = rest[..., :12], rest[..., 12:]
+    return {"h": torch.tanh(second + a + torch.sigmoid(b))}
+
+
+def test_gates_may_be_taken_together_and_the_input_multiplied(make: Any, draw: Any, agree: Any) -> None:
+    declared = {
+        "U": recurrent_matrix(12, 12, gates=2, heads=3),
+        "V": recurrent_matrix(12, 6, gates=2, heads=2),
+        "W": recurrent_matrix(12, 12, gates=3, heads=4),
+    }
+    cell = make(declared, stacked, {"h": 12}, 6)
+    agree(cell, draw(cell, 4, 5), lengths=torch.tensor([5, 0, 2, 3]))
+    agree(cell, draw(cell, 3, 4), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (lambda x, s, p: {"h": (p.U @ s.h)[..., 2:14]}, "takes features 2:14 of U @ …, which has gates of 12"),
+        (lambda x, s, p: {"h": (p.V @ torch.cat([s.h, x], -1))}, "V has heads, and multiplies values side by side"),
+    ],
+)
+def test_what_cuts_through_a_gate_runs_on_the_reference(step: Any, words: str, make: Any, draw: Any, run: Any) -> None:
+    declared = {"U": recurrent_matrix(12, 12, gates=2, heads=3), "V": recurrent_matrix(12, 14, heads=2)}
+    cell = make(declared, step, {"h": 12})
+    with pytest.raises(CannotTrace, match=words):
+        trace(cell)
+    assert run(cell, draw(cell, 2, 3), "auto")["outputs"].shape == (2, 3, 12)
+
+
+def test_blocks_start_orthogonal_and_the_identity() -> None:
+    torch.manual_seed(0)
+    layer = throughtime.LSTM(3, 12, heads=3)
+    for block in layer.directed[0].W_h.detach().chunk(12):
+        torch.testing.assert_close(block @ block.T, torch.eye(4))
+    relu = throughtime.RNN(3, 12, nonlinearity="relu", heads=3).directed[0].W_h.detach()
+    assert torch.equal(relu, torch.eye(4).repeat(3, 1))
+
+
+def test_heads_that_do_not_fit_are_refused_in_one_line() -> None:
+    for heads in (5, 0, -1, 1.5, True):
+        with pytest.raises(ValueError, match=r"^LSTMCell: expected heads to .*, got [^\n]*$"):
+            LSTMCell(3, 12, heads=heads)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"heads to divide h \(3 features\), got 2"):
+        Recurrent("lstm-projected", 3, 6, proj_size=3, heads=2)
+    with pytest.raises(ValueError, match="expected heads to divide a matrix of 4 rows and 6 columns, got 4"):
+        recurrent_matrix(4, 6, heads=4)
+    with pytest.raises(TypeError, match="heads"):
+        Recurrent("lstm", 3, 12, head=2)
+
+
+def test_what_has_whole_matrices_refuses_heads() -> None:
+    with pytest.raises(EngineError, match="whole matrices, and this LSTMCell has heads"):
+        throughtime.LSTM(3, 12, heads=3, engine="torch")(torch.zeros(2, 1, 3))
+    with pytest.raises(ValueError, match=r"torch\.nn has no heads; build the layer without, then convert"):
+        throughtime.GRU(3, 12, heads=3).to_torch()

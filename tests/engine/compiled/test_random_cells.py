@@ -101,7 +101,11 @@ class Author:
         state = self.product(width, 0)
         return lambda x, s, p: getattr(p, name) * state(x, s, p)
 
-    def product(self, width: int, depth: int) -> Formula:
+    def heads(self, rows: int, columns: int) -> int:
+        """Blocks that a matrix on the past may be divided into."""
+        return int(self.pick([n for n in range(1, 6) if rows % n == 0 and columns % n == 0]))
+
+    def product(self, width: int, depth: int, gates: int = 1) -> Formula:
         kind = self.pick(["input", "state", "joined", "computed"] if depth else ["input", "state", "joined"])
         if kind == "input":
             name = self.declare(input_matrix(width, self.k))
@@ -112,14 +116,15 @@ class Author:
             if self.draw(st.booleans()):
                 return lambda x, s, p: getattr(p, name) @ torch.cat([x, getattr(s, state)], -1)
             return lambda x, s, p: getattr(p, name) @ torch.cat([getattr(s, state), x], -1)
-        name = self.declare(recurrent_matrix(width, self.widths[state]))
+        columns = self.widths[state]
+        name = self.declare(recurrent_matrix(width // gates, columns, gates, self.heads(width // gates, columns)))
         operand = self.formula(self.widths[state], depth - 1) if kind == "computed" else None
         if operand is None:
             return lambda x, s, p: getattr(p, name) @ getattr(s, state)
         return lambda x, s, p: getattr(p, name) @ operand(x, s, p)
 
     def parts(self, width: int, depth: int) -> Formula:
-        whole, cut = self.product(2 * width, depth), self.draw(st.integers(0, 3))
+        whole, cut = self.product(2 * width, depth, 2), self.draw(st.integers(0, 3))
         added = self.declare(bias(2 * width))
         joint = self.pick([lambda a, b: torch.sigmoid(a) * torch.tanh(b), torch.add, torch.maximum])
         more = self.product(width, 0)
@@ -200,9 +205,9 @@ def drawn(draw: st.DrawFn, make: Callable[..., Cell], noisy: bool) -> tuple[Cell
         options["noise"] = Noise(
             # a mask lies over a whole operand: joined ones are refused
             {
-                name: zeros_and_ones(batch, p.shape[1]) * 2
+                name: zeros_and_ones(batch, p.features) * 2
                 for name, p in author.declared.items()
-                if p.role == "recurrent" and p.shape[1] in author.widths.values() and draw(st.booleans())
+                if p.role == "recurrent" and p.features in author.widths.values() and draw(st.booleans())
             },
             keep,
         )

@@ -31,10 +31,10 @@ def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize("name", ["lstm", "gru-full"])
+@pytest.mark.parametrize(("name", "heads"), [("lstm", 1), ("gru-full", 1), ("lstm", 3)])
 def test_other_widths_agree_with_the_reference(
-    name: str, dtype: torch.dtype, processor: None, draw: Any, agree: Any
+    name: str, heads: int, dtype: torch.dtype, processor: None, draw: Any, agree: Any
 ) -> None:
-    cell = CELLS[name](5, 19)
+    cell = CELLS[name](5, 19 if heads == 1 else 66, heads=heads)
     lengths = torch.tensor([4, 0, 3, 4, 1, 2, 4, 4, 4, 1, 4, 4, 4, 2, 4, 4])
     agree(cell, draw(cell, 16, 4, dtype), lengths=lengths)
