@@ -87,10 +87,12 @@ def _weights(results: Mapping[str, Tensor]) -> list[Tensor]:
 
 
 def _run(cell: Cell, values: Values, engine: str, **options: Any) -> Values:
-    """Outputs, final states and the gradient of a weighted sum of them by every value."""
+    """Outputs, final states, what a ``look`` saw, and the gradient of a weighted sum of them by every value."""
     leaves = {n: v.detach().clone().requires_grad_() for n, v in values.items()}
     outputs, final = _call(cell, leaves, engine, **options)
     results = {"outputs": outputs, **{f"final {n}": final[n] for n in cell.state}}
+    look = options.get("look")
+    results |= {f"seen {n}": look.values(n) for n in sorted(look.names)} if look is not None else {}
     loss = sum((value * weight).sum() for value, weight in zip(results.values(), _weights(results), strict=True))
     loss = loss + sum(leaf.sum() for leaf in leaves.values()) * 0.0  # there may be a cell that depends on nothing
     gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)

@@ -13,7 +13,7 @@ from throughtime.cells import Cell
 from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.graphs import GraphsEngine
-from throughtime.engine.look import Look
+from throughtime.engine.look import Look, Record
 from throughtime.engine.ragged import Lengths, as_lengths, real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
@@ -36,6 +36,7 @@ __all__ = [
     "Lengths",
     "Look",
     "Noise",
+    "Record",
     "as_lengths",
     "bind",
     "check_engine",
@@ -81,7 +82,8 @@ def unroll(
         noise: Regularisers inside the loop.
         recompute: For sequences too long for memory: the compiled engine keeps what the gradient needs for about √T
             steps at a time and computes the rest again, a third more work. The others keep everything.
-        look: Is shown the states and gates of every step, which the reference engine alone can do.
+        look: Is shown the states and gates of every step: a :class:`Look` one step after the other, which the reference
+            engine alone can do, a :class:`Record` all steps together. They are differentiable as the outputs are.
         engine: ``"auto"`` takes the fastest engine that serves the call, a name takes that one.
 
     Returns:

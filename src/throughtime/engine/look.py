@@ -1,4 +1,4 @@
-"""What every step of a run returned: states and gates, for whoever wants to look at them."""
+"""What every step of a run returned: states and gates, step by step or all steps together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 class Look:
     """Keeps the states and gates of one run of a cell, connected with its outputs, so that gradients reach them.
 
-    Pass one to :func:`throughtime.engine.unroll`; only the reference engine shows its steps.
+    Pass one to :func:`throughtime.engine.unroll`; only the reference engine shows its steps one by one.
 
     Example:
         >>> from throughtime.cells import GRUCell
@@ -61,3 +61,35 @@ class Look:
     def in_order(self, steps: list[Tensor]) -> Tensor:
         """Something of every step, ``[active, width]`` each, as ``[B, T, width]``; see :meth:`values`."""
         return self.restore(torch.stack([F.pad(value, (0, 0, 0, self.rows - len(value))) for value in steps], 1))
+
+
+class Record(Look):
+    """Keeps the states and gates of one run, all steps of each together; the compiled engine records them, too.
+
+    Example:
+        >>> from throughtime.cells import LSTMCell
+        >>> from throughtime.engine import unroll
+        >>> cell = LSTMCell(1, 2)
+        >>> parameters = {name: torch.zeros(p.shape) for name, p in cell.parameters().items()}
+        >>> record = Record()
+        >>> outputs, final = unroll(cell, parameters, torch.ones(1, 3, 1), look=record)
+        >>> sorted(record.names), bool((record.values("c")[:, -1] == final["c"]).all())
+        (['c', 'f', 'g', 'h', 'i', 'o'], True)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole: dict[str, Tensor] = {}
+
+    def take(self, values: Mapping[str, Tensor]) -> None:
+        """Keeps values by name, ``[B, T, width]`` each, zero past a length."""
+        self.whole = dict(values)
+
+    @property
+    def names(self) -> list[str]:
+        """States and gates that were seen; none where there was no step."""
+        return list(self.whole) or super().names
+
+    def values(self, name: str) -> Tensor:
+        """A state or gate at every step, ``[B, T, width]``, in the order of the inputs, zero past a length."""
+        return self.whole[name] if self.whole else super().values(name)

@@ -155,7 +155,8 @@ def evaluating(model: Model) -> Iterator[None]:
 def _watch(cell: Watched) -> Any:
     def before(module: Directed, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         inputs, state, lengths = (*arguments, None, None)[:3]
-        look = Look()
+        given = arguments[5] if len(arguments) > 5 else None
+        look = Look() if given is None else given
         cell.looks.append(look)
         cell.pieces.append(inputs.detach())
         cell.ragged = None if lengths is None else lengths.cpu()

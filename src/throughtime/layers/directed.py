@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
-from throughtime.engine import Lengths, Look, Noise, unroll
+from throughtime.engine import Lengths, Look, Noise, Record, unroll
 from throughtime.errors import listed, nearest
 
 
@@ -98,6 +98,24 @@ class Directed(nn.Module):
             look=look,
             engine=engine,
         )
+
+    @torch.no_grad()
+    def _without_step(self, inputs: Tensor) -> dict[str, Tensor]:
+        """What :meth:`shown` gives where no row has a step: zeros, as wide as a step on no rows makes them."""
+        record = Record()
+        parameters = {name: getattr(self, name) for name in self.declared}
+        unroll(self.cell, parameters, inputs.new_zeros(0, 1, inputs.shape[2]), look=record, engine="reference")
+        return {n: inputs.new_zeros(*inputs.shape[:2], record.values(n).shape[2]) for n in record.names}
+
+    def shown(self, record: Record, inputs: Tensor) -> dict[str, Tensor]:
+        """States, then gates, at every step, ``[B, T, width]`` each, zero past a row's length.
+
+        Args:
+            record: Of a run.
+            inputs: That run's.
+        """
+        seen = {n: record.values(n) for n in record.names} or self._without_step(inputs)
+        return {name: seen[name] for name in (*self.cell.state, *(n for n in seen if n not in self.cell.state))}
 
     def _draw(self, inputs: Tensor) -> Noise | None:
         batch, time = inputs.shape[:2]

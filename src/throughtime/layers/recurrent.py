@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell, find_cell
-from throughtime.engine import Lengths, as_lengths, check_engine, check_inputs, check_state, real_steps
+from throughtime.engine import Lengths, Record, as_lengths, check_engine, check_inputs, check_state, real_steps
 from throughtime.errors import listed, nearest
 from throughtime.layers.directed import Directed, share
 from throughtime.layers.stream import Stream, check_one_way
@@ -146,7 +146,8 @@ class Recurrent(nn.Module):
         lengths: Lengths | None = None,
         *,
         return_layers: bool = False,
-    ) -> tuple[Any, Any]:
+        return_states: bool = False,
+    ) -> tuple[Any, ...]:
         """Runs the layer over a batch.
 
         Args:
@@ -156,6 +157,9 @@ class Recurrent(nn.Module):
             lengths: Real steps of every row, ``[B]``; None where all are T. Empty rows are legal.
             return_layers: Give the outputs of every layer, a list of them, of which the last are the outputs. Those of
                 the others are what they hand on to the next one, but before ``dropout``, which lies between layers.
+            return_states: Give a third result: for each of :attr:`directed` its states and gates of every step by name,
+                as the cell calls them, ``[B, T, width]`` each, zero past a row's length; differentiable as the outputs
+                are. All of them are kept, with ``recompute`` too.
 
         Returns:
             Outputs ``[B, T, output_size]``, zero past a row's length, and the final state, shaped as the initial.
@@ -165,18 +169,22 @@ class Recurrent(nn.Module):
             EngineError: If the engine asked for by name cannot serve the call.
         """
         if isinstance(inputs, Tensor) and inputs.dim() > 3 and inputs.shape[-1] == self.input_size:
-            return self._flattened(inputs, state, lengths, return_layers=return_layers)
+            return self._flattened(inputs, state, lengths, return_layers=return_layers, return_states=return_states)
         self._check(inputs, state)
         lengths = None if lengths is None else as_lengths(lengths)
         finals: list[dict[str, Tensor]] = []
         layers: list[Tensor] = []
+        shown: list[dict[str, Tensor]] = []
         directions = 2 if self.bidirectional else 1
         for depth in range(self.num_layers):
             above = self._drop_inputs(inputs)
             outputs = []
             for directed in self.directed[depth * directions : (depth + 1) * directions]:
                 initial = None if state is None else {n: value[len(finals)] for n, value in state.items()}
-                output, final = directed(above, initial, lengths, self.engine, self.recompute)
+                record = Record() if return_states else None
+                output, final = directed(above, initial, lengths, self.engine, self.recompute, record)
+                if record is not None:
+                    shown.append(directed.shown(record, above))
                 outputs.append(output)
                 finals.append(final)
             joined = MERGES[self.merge](outputs) if len(outputs) > 1 else outputs[0]
@@ -186,11 +194,11 @@ class Recurrent(nn.Module):
             if return_layers:
                 layers.append(_added(joined, below) if drops else inputs)
         final = {name: torch.stack([final[name] for final in finals]) for name in self.cell.state}
-        return layers if return_layers else inputs, final
+        return (layers if return_layers else inputs, final, *([shown] if return_states else []))
 
     def _flattened(
         self, inputs: Tensor, state: Mapping[str, Tensor] | None, lengths: Lengths | None, **more: bool
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Any, ...]:
         """Runs ``[..., T, input_size]``, rows ``[...]``, as one batch."""
         rows = inputs.shape[:-2]
         if state is not None:
@@ -202,9 +210,9 @@ class Recurrent(nn.Module):
             if lengths.shape != rows:
                 raise ValueError(f"expected lengths of shape {list(rows)} with integers, got {list(lengths.shape)}")
             lengths = lengths.flatten()
-        outputs, final = Recurrent.forward(self, inputs.flatten(0, -3), state, lengths, **more)
-        apart = mapped(outputs, lambda value: torch.unflatten(value, 0, rows))
-        return apart, mapped(final, lambda value: torch.unflatten(value, 1, rows))
+        outputs, final, *shown = Recurrent.forward(self, inputs.flatten(0, -3), state, lengths, **more)
+        outputs, *shown = mapped([outputs, *shown], lambda value: torch.unflatten(value, 0, rows))
+        return (outputs, mapped(final, lambda value: torch.unflatten(value, 1, rows)), *shown)
 
     def step(self, inputs: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
         """One step of a stream: ``inputs [B, input_size]`` gives the output ``[B, output_size]`` and the new state.

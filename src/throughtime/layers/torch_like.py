@@ -49,8 +49,14 @@ class _TorchLike(Recurrent):
         self.batch_first = batch_first
 
     def forward(
-        self, input: Any, hx: Any = None, lengths: Lengths | None = None, *, return_layers: bool = False
-    ) -> tuple[Any, Any]:
+        self,
+        input: Any,
+        hx: Any = None,
+        lengths: Lengths | None = None,
+        *,
+        return_layers: bool = False,
+        return_states: bool = False,
+    ) -> tuple[Any, ...]:
         """Runs the layer over a batch.
 
         Args:
@@ -59,7 +65,8 @@ class _TorchLike(Recurrent):
             hx: The initial state as in ``torch.nn``: ``h [num_layers * directions, B, width]``, for the LSTM a pair
                 ``(h, c)``; without B for one sequence.
             lengths: Real steps of every row, ``[B]``; None where all are T.
-            return_layers: As in :class:`~throughtime.layers.Recurrent`.
+            return_layers: As in :class:`~throughtime.layers.Recurrent`; each shaped as the input.
+            return_states: As in :class:`~throughtime.layers.Recurrent`; each shaped as the input.
 
         Returns:
             Outputs, as the input with ``output_size`` features, and the final state as in ``torch.nn``.
@@ -68,28 +75,30 @@ class _TorchLike(Recurrent):
             ValueError: If shapes do not fit; says what was expected.
         """
         state = self._named(hx)
-        more: dict[str, Any] = {"return_layers": return_layers}
+        more: dict[str, Any] = {"return_layers": return_layers, "return_states": return_states}
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError("expected no lengths beside a PackedSequence, which has its own; leave them out")
-            outputs, final = self._packed(input, state, more)
+            outputs, final, *shown = self._packed(input, state, more)
         elif isinstance(input, Tensor) and input.dim() == 2:
             if lengths is not None:
                 raise ValueError("expected no lengths beside one sequence [T, input_size]; leave them out")
             state = None if state is None else {name: value.unsqueeze(1) for name, value in state.items()}
-            outputs, final = super().forward(input.unsqueeze(0), state, **more)
-            outputs = mapped(outputs, lambda value: value.squeeze(0))
+            outputs, final, *shown = super().forward(input.unsqueeze(0), state, **more)
+            outputs, *shown = mapped([outputs, *shown], lambda value: value.squeeze(0))
             final = {name: value.squeeze(1) for name, value in final.items()}
         elif self.batch_first and isinstance(input, Tensor) and input.dim() > 3:
-            outputs, final = super().forward(input, state, lengths, **more)
+            outputs, final, *shown = super().forward(input, state, lengths, **more)
         else:
             self._check_rows(input, lengths)
             if not isinstance(input, Tensor) or input.dim() != 3 or input.shape[2] != self.input_size:
                 check_inputs(input, self.input_size, order="batch, time" if self.batch_first else "time, batch")
             time_first = isinstance(input, Tensor) and input.dim() == 3 and not self.batch_first
-            outputs, final = super().forward(input.transpose(0, 1) if time_first else input, state, lengths, **more)
-            outputs = mapped(outputs, lambda value: value.transpose(0, 1)) if time_first else outputs
-        return outputs, self._unnamed(final)
+            batch = input.transpose(0, 1) if time_first else input
+            outputs, final, *shown = super().forward(batch, state, lengths, **more)
+            if time_first:
+                outputs, *shown = mapped([outputs, *shown], lambda value: value.transpose(0, 1))
+        return (outputs, self._unnamed(final), *shown)
 
     def step(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
         """One step of a stream: ``input [B, input_size]`` gives ``[B, output_size]`` and the new state."""
@@ -127,23 +136,21 @@ class _TorchLike(Recurrent):
         values = tuple(state[name] for name in self.cell.state)
         return values[0] if len(values) == 1 else values
 
-    def _packed(
-        self, packed: PackedSequence, state: Mapping[str, Tensor] | None, more: Mapping[str, Any]
-    ) -> tuple[Any, dict[str, Tensor]]:
+    def _packed(self, packed: PackedSequence, state: Mapping[str, Tensor] | None, more: Mapping[str, Any]) -> list[Any]:
         names = list(self.cell.state)
-        every: list[PackedSequence] = []
+        seen: list[Any] = []
 
         def run(inputs: Tensor, states: list[Tensor], steps: PackedSteps) -> tuple[Tensor, list[Tensor]]:
             initial = dict(zip(names, states, strict=True)) if states else None
-            outputs, final = Recurrent.forward(self, inputs.transpose(0, 1), initial, steps.lengths, **more)
-            if more["return_layers"]:
-                every.extend(steps.like(packed, output.transpose(0, 1)) for output in outputs)
-                outputs = outputs[-1]
-            return outputs.transpose(0, 1), [final[name] for name in names]
+            outputs, final, *shown = Recurrent.forward(self, inputs.transpose(0, 1), initial, steps.lengths, **more)
+            if any(more.values()):
+                seen.extend(mapped([outputs, *shown], lambda value: steps.like(packed, value.transpose(0, 1))))
+            last = outputs[-1] if more["return_layers"] else outputs
+            return last.transpose(0, 1), [final[name] for name in names]
 
         states = [] if state is None else [state[name] for name in names]
         outputs, finals = run_packed(packed, states, run)
-        return every or outputs, dict(zip(names, finals, strict=True))
+        return [seen[0] if seen else outputs, dict(zip(names, finals, strict=True)), *seen[1:]]
 
     @classmethod
     def from_torch(cls, module: nn.RNNBase | nn.RNNCellBase, **others: Any) -> Self:

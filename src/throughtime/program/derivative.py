@@ -6,6 +6,7 @@ the states, computed again where that takes plain arithmetic, and kept by the fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from throughtime.program.graph import TRANSCENDENTAL, Node, Program
@@ -21,8 +22,9 @@ class Derived:
     Attributes:
         forward: The step.
         backward: Its derivative. The states are the gradients of the forward step's states, ``d s``; the sequences are
-            those of the forward step, ``grad y`` (the gradient of the output), the states before and after the step
-            (``s<t-1>``, ``s<t>``) and kept values. It stores the gradient of every product.
+            those of the forward step, ``grad y`` (the gradient of the output), ``grad of s`` (that of what else is
+            handed out), the states before and after the step (``s<t-1>``, ``s<t>``) and kept values. It stores the
+            gradient of every product.
         kept: The forward step's values that it reads, by their name in it.
         gradients: For each product of the forward step, in the loop or before it, the value of the backward step that
             is its gradient.
@@ -36,13 +38,18 @@ class Derived:
     x: int | None = None
 
 
-def derive(forward: Program) -> Derived:
-    """The derivative of a step."""
-    return _Derivation(forward).derived
+def derive(forward: Program, seen: Mapping[str, int] | None = None) -> Derived:
+    """The derivative of a step.
+
+    Args:
+        forward: The step.
+        seen: Values beside the output that every step hands out, by name.
+    """
+    return _Derivation(forward, seen or {}).derived
 
 
 class _Derivation:
-    def __init__(self, forward: Program) -> None:
+    def __init__(self, forward: Program, seen: Mapping[str, int]) -> None:
         self.forward = forward
         self.back = Program(backward=True)
         self.derived = Derived(forward, self.back)
@@ -54,6 +61,8 @@ class _Derivation:
             self._give(place, self.back.leaf("state", f"d {name}", width))
             if name == forward.output:
                 self._give(place, self.back.leaf("sequence", "grad y", width))
+        for name, place in seen.items():
+            self._give(place, self.back.leaf("sequence", f"grad of {name}", forward.nodes[place].width))
         for place in reversed(forward.reachable()):
             node = forward.nodes[place]
             if node.op == "product":  # even if nothing depends on it: those with its operand are handed on together

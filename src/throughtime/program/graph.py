@@ -123,6 +123,7 @@ class Program:
         backward: Whether it runs from the last step to the first: it is given states after a step, makes those before.
         sums: For each parameter vector, the value whose sum over rows and steps is its gradient.
         stores: Values that must be kept for every row and step.
+        shown: What the step returns beside the states, by name, where that is to be kept.
         labels: The cell's own names for values, for people to read.
     """
 
@@ -132,6 +133,7 @@ class Program:
     backward: bool = False
     sums: dict[str, int] = field(default_factory=dict)
     stores: list[int] = field(default_factory=list)
+    shown: dict[str, int] = field(default_factory=dict)
     labels: dict[int, str] = field(default_factory=dict)
     _known: dict[Node, int] = field(default_factory=dict)
 

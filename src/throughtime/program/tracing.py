@@ -15,7 +15,12 @@ from throughtime.program.vocabulary import FUNCTIONS
 
 
 def trace(
-    cell: Cell, masks: Sequence[str] = (), keep: Mapping[str, float | None] | None = None, *, outer: bool = True
+    cell: Cell,
+    masks: Sequence[str] = (),
+    keep: Mapping[str, float | None] | None = None,
+    *,
+    outer: bool = True,
+    shows: bool = False,
 ) -> Program:
     """One step of a cell as a program.
 
@@ -24,6 +29,7 @@ def trace(
         masks: Matrices whose operand recurrent dropout masks; each mask is the row-wise leaf ``mask W``.
         keep: Zoneout by state: a number, or None for drawn zeros and ones, the sequence leaf ``keep s``.
         outer: Products with the input are computed for all steps before the loop.
+        shows: What the step returns beside the states is kept for every row and step.
 
     Raises:
         CannotTrace: With the operation that stops it.
@@ -50,6 +56,8 @@ def trace(
     shown = {n: v for n, v in names.items() if isinstance(v, Value) and len(v.pieces) == 1 and _is_free(n, widths)}
     tracer.program.labels = {value.whole: name for name, value in shown.items()}
     tracer.program.output = cell.state[0]
+    if shows:
+        _show(tracer.program, {name: value for name, value in names.items() if name not in widths})
     for name, width in widths.items():
         value = new.get(name) if isinstance(new, Mapping) else None
         if not isinstance(value, Value) or value.width != width:
@@ -64,6 +72,16 @@ def trace(
             )
         tracer.program.state[name] = value.whole
     return tracer.program
+
+
+def _show(program: Program, values: Mapping[str, Any]) -> None:
+    """Keeps what a step returns beside the states."""
+    for name, value in values.items():
+        place = value.whole if isinstance(value, Value) and len(value.pieces) == 1 else None
+        if place is None or (program.nodes[place].is_leaf and program.nodes[place].op != "outer"):
+            raise CannotTrace(f"the step shows a {name!r} that is no single value made by it")
+        program.shown[name] = place
+    program.stores.extend(dict.fromkeys(program.shown.values()))
 
 
 def _is_free(name: str, states: Mapping[str, int]) -> bool:

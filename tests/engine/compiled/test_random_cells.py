@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from throughtime.cells import Cell, Parameter, bias, input_matrix, recurrent_matrix, vector
-from throughtime.engine import Noise
+from throughtime.engine import Noise, Record
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=20)
 
@@ -176,9 +177,13 @@ class Author:
 
 
 @st.composite
-def drawn(draw: st.DrawFn, make: Callable[..., Cell], noisy: bool) -> tuple[Cell, int, int, dict[str, Any]]:
+def drawn(
+    draw: st.DrawFn, make: Callable[..., Cell], noisy: bool, shown: int = 0
+) -> tuple[Cell, int, int, dict[str, Any]]:
     author = Author(draw)
     steps = author.steps()
+    for number in range(shown):  # some of them depend on what the states do not
+        steps[f"seen{number}"] = author.formula(draw(st.integers(1, 4)), number)
     if not author.declared:
         author.declare(bias(1))
     cell = make(
@@ -251,3 +256,27 @@ def test_any_cell_agrees_in_single_precision(
         agree(cell, draw(cell, batch, time, torch.float32), **options)
 
     check()
+
+
+def test_any_cell_records_its_states_and_gates(
+    make: Callable[..., Cell], draw: Callable[..., Any], run: Callable[..., Any], same: Callable[..., None]
+) -> None:
+    served: list[bool] = []
+
+    @settings(EXAMPLES, max_examples=6)
+    @given(drawn(make, True, shown=3))
+    def check(case: tuple[Cell, int, int, dict[str, Any]]) -> None:
+        cell, batch, time, options = case
+        values = draw(cell, batch, time)
+        expected = run(cell, values, "reference", look=Record(), **options)
+        try:
+            got = run(cell, values, "compiled", look=Record(), **options)
+        except ValueError as refusal:
+            assert re.search("side by side|no single value", str(refusal))  # noqa: PT017 – a state itself is shown
+            served.append(False)
+        else:
+            same({**expected, **got}, expected, rtol=1e-8, atol=1e-10)
+            served.append(got.keys() == expected.keys())
+
+    check()
+    assert sum(served) >= 0.4 * len(served)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from throughtime.engine.call import Call, Result, watched
+from throughtime.engine.look import Record
 
 
 class CompiledEngine:
@@ -22,7 +23,7 @@ class CompiledEngine:
         from throughtime.engine.compiled.llvm import build
         from throughtime.program import CannotTrace
 
-        if call.look is not None:
+        if call.look is not None and not isinstance(call.look, Record):
             return "its steps cannot be looked at"
         if watched():
             return "its operations cannot be traced, transformed or replaced, as something does here"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from throughtime.cells import Cell
 from throughtime.engine.call import Call, Noise
+from throughtime.engine.look import Record
 from throughtime.engine.reference import ReferenceEngine
 
 
@@ -24,6 +25,7 @@ class Again:
     Attributes:
         cell, lengths, reverse, noise: The call's.
         names: Of the parameters.
+        seen: States and gates whose every step is handed out beside the outputs.
         needed: Whose gradients are wanted, of inputs, states and parameters in order.
     """
 
@@ -32,19 +34,20 @@ class Again:
     reverse: bool
     noise: Noise
     names: tuple[str, ...]
+    seen: tuple[str, ...] = ()
     needed: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, call: Call) -> Again:
+    def of(cls, call: Call, seen: tuple[str, ...] = ()) -> Again:
         """What is kept of a call."""
-        return cls(call.cell, call.lengths, call.reverse, call.noise, tuple(call.parameters))
+        return cls(call.cell, call.lengths, call.reverse, call.noise, tuple(call.parameters), seen)
 
     def gradients(self, given: Sequence[Tensor], incoming: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Gradients of inputs, initial state and parameters; they can be differentiated where gradients are enabled.
 
         Args:
             given: Inputs, initial state and parameters in order.
-            incoming: Gradients of the outputs and the final states; None where nothing depends on them.
+            incoming: Gradients of the outputs, the final states and what is seen; None where nothing depends on them.
         """
         states = self.cell.state
         further = torch.is_grad_enabled()
@@ -52,9 +55,11 @@ class Again:
             inputs, *others = (value.view_as(value) for value in given)  # one tensor may be given twice
             state = dict(zip(states, others, strict=False))
             parameters = dict(zip(self.names, others[len(states) :], strict=True))
-            call = Call(self.cell, parameters, inputs, state, self.lengths, self.reverse, self.noise)
+            record = Record() if self.seen else None
+            call = Call(self.cell, parameters, inputs, state, self.lengths, self.reverse, self.noise, look=record)
             outputs, final = ReferenceEngine().run(call)
-        ends = [outputs, *(final[name] for name in states)]
+            ends = [outputs, *(final[name] for name in states)]
+            ends += [] if record is None else [record.values(name) for name in self.seen]
         return _pulled(ends, incoming, [inputs, *others], self.needed, further)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from throughtime.cells import Cell
@@ -26,6 +27,7 @@ class Use:
         masks: Matrices under recurrent dropout.
         keep: Zoneout by state: a share, or None where zeros and ones are drawn.
         outer: Products with the inputs are computed before the loop.
+        records: Hands out every state and gate of every step.
     """
 
     cell: Cell
@@ -34,6 +36,7 @@ class Use:
     masks: tuple[str, ...] = ()
     keep: tuple[tuple[str, float | None], ...] = ()
     outer: bool = True
+    records: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ class Compiled:
         widths: Features of the tape's slots.
         offsets: Features before each slot.
         histories: States that are held for every step.
+        gates: Columns of the tape where the forward loop leaves what it hands out beside the states.
     """
 
     use: Use
@@ -167,6 +171,12 @@ class Compiled:
     widths: tuple[int, ...]
     offsets: list[int]
     histories: tuple[str, ...]
+    gates: Mapping[str, slice]
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """States and gates that are handed out for every step."""
+        return (*self.histories, *self.gates) if self.use.records else ()
 
 
 @functools.lru_cache(maxsize=256)
@@ -176,11 +186,12 @@ def compile_cell(use: Use) -> Compiled:
     Raises:
         CannotTrace: With the operation that stops it.
     """
-    program = trace(use.cell, use.masks, dict(use.keep), outer=use.outer)
-    derived = derive(program) if use.trains else None
+    program = trace(use.cell, use.masks, dict(use.keep), outer=use.outer, shows=use.records)
+    others = {name: place for name, place in program.state.items() if name != program.output} | program.shown
+    derived = derive(program, others if use.records else {}) if use.trains else None
     if derived is not None:
         program.stores.extend(derived.kept.values())
-    held = histories(program, derived)
+    held = tuple(program.state) if use.records else histories(program, derived)
     tape = Tape()
     given = {str(block): tape.add(block.rows, -1) for block in beforehand(program)}
     in_place = tuple(name for name in program.state if name not in held)
@@ -189,7 +200,7 @@ def compile_cell(use: Use) -> Compiled:
     if derived is None:
         offsets = tape.offsets()
         forward = Side(plan, use.cell, offsets, kind)
-        return Compiled(use, forward, None, None, tuple(tape.widths), offsets, held)
+        return Compiled(use, forward, None, None, tuple(tape.widths), offsets, held, _columns(plan, offsets))
     back = Tape(tape.widths, [-1.0] * len(tape.widths))
     for place in program.places("product"):
         for arg in program.nodes[place].args:
@@ -199,4 +210,11 @@ def compile_cell(use: Use) -> Compiled:
     laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state))
     offsets = back.offsets()
     forward, backward = (Side(each, use.cell, offsets, kind) for each in (plan, laid))
-    return Compiled(use, forward, backward, derived, tuple(back.widths), offsets, held)
+    gates = _columns(plan, offsets)
+    return Compiled(use, forward, backward, derived, tuple(back.widths), offsets, held, gates)
+
+
+def _columns(plan: Plan, offsets: list[int]) -> dict[str, slice]:
+    """Where the forward loop leaves what the step shows."""
+    starts = {name: (offsets[plan.slots[place]], place) for name, place in plan.program.shown.items()}
+    return {name: slice(start, start + plan.program.nodes[place].width) for name, (start, place) in starts.items()}

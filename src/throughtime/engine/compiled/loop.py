@@ -16,6 +16,7 @@ from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
 from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, total, vectors
 from throughtime.engine.compiled.layout import Layout, Window, apart
+from throughtime.engine.look import Record
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
 
@@ -32,6 +33,7 @@ def use_of(call: Call) -> Use:
         torch.is_grad_enabled() and any(value.requires_grad for value in given),
         tuple(sorted(call.noise.products)),
         tuple(sorted((name, keep if not isinstance(keep, Tensor) else None) for name, keep in call.noise.keep.items())),
+        records=call.look is not None,
     )
 
 
@@ -41,10 +43,12 @@ def run(call: Call, compiled: Compiled | None = None) -> Result:
     given = [call.inputs, *(call.state[name] for name in states), *call.parameters.values()]
     job = Job(call, compiled or compile_cell(use_of(call)))
     if job.compiled.use.trains:
-        outputs, *finals = _Loop.apply(job, *given)  # type: ignore[no-untyped-call]
+        outputs, *others = _Loop.apply(job, *given)  # type: ignore[no-untyped-call]
     else:
-        outputs, finals, _ = job.forward(*job.split(given))
-    return outputs, dict(zip(states, finals, strict=True))
+        outputs, others, _ = job.forward(*job.split(given))
+    if isinstance(call.look, Record):
+        call.look.take({states[0]: outputs, **dict(zip(job.seen, others[len(states) :], strict=True))})
+    return outputs, dict(zip(states, others, strict=False))
 
 
 @dataclass
@@ -75,10 +79,11 @@ class Job:
     def __init__(self, call: Call, compiled: Compiled) -> None:
         layout = Layout.of(call)
         self.compiled = self.forth = compiled
-        self.again = Again.of(call)
+        self.seen = compiled.seen[1:]  # the first are the outputs
+        self.again = Again.of(call, self.seen)
         self.layout = layout
         self.windows = [Window(layout)]
-        if call.recompute and compiled.use.trains:
+        if call.recompute and compiled.use.trains and not compiled.use.records:
             self.forth = compile_cell(replace(compiled.use, trains=False))
             self.windows = layout.windows(max(LEAST_WINDOW, math.isqrt(layout.steps)))
         self.states = call.cell.state
@@ -97,7 +102,7 @@ class Job:
     def forward(
         self, inputs: Tensor, initial: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
     ) -> tuple[Tensor, list[Tensor], Kept]:
-        """Outputs ``[B, T, width]``, final states, and what the backward step needs."""
+        """Outputs ``[B, T, width]``; final states and :attr:`seen`; and what the backward step needs."""
         layout = self.layout
         x = layout.pack(inputs.detach())
         x = x if x.stride(1) == 1 else x.contiguous()
@@ -121,7 +126,14 @@ class Job:
             for name in self.states
         ]
         outputs = layout.unpack(layout.after(histories[self.states[0]]))
-        return outputs, finals, Kept(x, histories, starts, tape if self.forth is self.compiled else None)
+        shown = [self._seen(name, histories, tape) for name in self.seen]
+        return outputs, finals + shown, Kept(x, histories, starts, tape if self.forth is self.compiled else None)
+
+    def _seen(self, name: str, histories: Mapping[str, Tensor], tape: Tensor) -> Tensor:
+        """A state or a gate at every step; the backward loop writes over the tape."""
+        if name in histories:
+            return self.layout.unpack(self.layout.after(histories[name]))
+        return self.layout.unpack(tape[:, self.compiled.gates[name]].clone())
 
     def _tape(self, code: Compiled, x: Tensor) -> Tensor:
         """A tape that every window uses after the other."""
@@ -157,19 +169,26 @@ class Job:
         kept: Kept,
         parameters: Mapping[str, Tensor],
         grad_outputs: Tensor | None,
-        grad_finals: Sequence[Tensor | None],
+        grad_others: Sequence[Tensor | None],
         needed: Mapping[str, bool],
     ) -> dict[str, Tensor]:
-        """Gradients of inputs, initial states and parameters by name, those that are needed."""
+        """Gradients of inputs, initial states and parameters by name, those that are needed.
+
+        Args:
+            kept: What the forward step kept.
+            parameters: By name.
+            grad_outputs: Gradient of the outputs; None where nothing depends on them.
+            grad_others: Of final states, then of :attr:`seen`.
+            needed: Whose gradients are wanted.
+        """
         layout, x = self.layout, kept.x
         carried = {}
-        for name, gradient in zip(self.states, grad_finals, strict=True):
+        for name, gradient in zip(self.states, grad_others, strict=False):
             last = x.new_zeros(layout.batch, self.widths[name]) if gradient is None else layout.sort(gradient)
             carried[name] = last.clone() if last is gradient else last
-        if grad_outputs is None:  # one row of zeros for all
-            output = x.new_zeros(1, self.widths[self.states[0]]).expand(layout.rows, -1)
-        else:
-            output = layout.pack(grad_outputs).contiguous()
+        incoming = {"grad y": self._incoming(x, grad_outputs, self.widths[self.states[0]])}
+        for name, gradient in zip(self.seen, grad_others[len(self.states) :], strict=True):
+            incoming[f"grad of {name}"] = self._incoming(x, gradient, self._width(name))
         sums = x.new_zeros(len(blocks(layout.batch, self.compiled.forward.target.rows)) - 1, total(self.compiled))
         found: dict[str, Tensor] = {}
         inputs = []
@@ -178,7 +197,8 @@ class Job:
             rows, held = window.of_rows(x), self._held(kept, window, start)
             if kept.tape is None:
                 self._forward(self.compiled, window, rows, tape, held, parameters)
-            self._backward(window, rows, tape, held, window.of_rows(output), carried, sums, parameters)
+            arriving = {name: window.of_rows(value) for name, value in incoming.items()}
+            self._backward(window, rows, tape, held, arriving, carried, sums, parameters)
             written = tape[: window.layout.rows]
             gradients = Gradients(self.compiled, window.layout, held, rows, written).collect(parameters, needed)
             if needed[INPUTS]:
@@ -189,6 +209,19 @@ class Job:
             found[INPUTS] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
         found |= {f"initial {name}": layout.unsort(value) for name, value in carried.items()}
         return complete(found, self.compiled, parameters, sums, needed)
+
+    def _incoming(self, x: Tensor, gradient: Tensor | None, width: int) -> Tensor:
+        """A gradient as rows; one row of zeros for all where there is none."""
+        if gradient is None:
+            return x.new_zeros(1, width).expand(self.layout.rows, -1)
+        return self.layout.pack(gradient).contiguous()
+
+    def _width(self, name: str) -> int:
+        """Features of a state or a gate."""
+        if name in self.widths:
+            return self.widths[name]
+        columns = self.compiled.gates[name]
+        return columns.stop - columns.start  # type: ignore[no-any-return]
 
     def _held(self, kept: Kept, window: Window, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The states as the training code holds them, over a window."""
@@ -207,7 +240,7 @@ class Job:
         x: Tensor,
         tape: Tensor,
         held: Mapping[str, Tensor],
-        grad_output: Tensor,
+        incoming: Mapping[str, Tensor],
         carried: Mapping[str, Tensor],
         sums: Tensor,
         parameters: Mapping[str, Tensor],
@@ -219,7 +252,8 @@ class Job:
         self._rows(run, window, x, tape, held)
         for name, value in carried.items():
             run.rows(f"state d {name}", value)
-        run.rows("grad y", grad_output)
+        for name, value in incoming.items():
+            run.rows(name, value)
         column = 0
         for vector in vectors(self.compiled):
             run.rows(f"sum {vector.name}", sums, column)
@@ -229,19 +263,19 @@ class Job:
 
 
 class _Loop(torch.autograd.Function):
-    """Inputs, initial state and parameters to outputs and final states."""
+    """Inputs, initial state and parameters to outputs, final states, and what is seen of every step."""
 
     @staticmethod
     def forward(ctx: Any, job: Job, *given: Tensor) -> tuple[Tensor, ...]:
         """Runs the loop; keeps the tape until the backward step has written over it."""
-        outputs, finals, kept = job.forward(*job.split(given))
+        outputs, others, kept = job.forward(*job.split(given))
         ctx.job, ctx.tape, ctx.starts, ctx.names = job, kept.tape, kept.starts, tuple(kept.histories)
         ctx.save_for_backward(kept.x, *kept.histories.values(), *given)
         ctx.set_materialize_grads(False)
-        return (outputs, *finals)
+        return (outputs, *others)
 
     @staticmethod
-    def backward(ctx: Any, grad_outputs: Tensor | None, *grad_finals: Tensor | None) -> tuple[Any, ...]:
+    def backward(ctx: Any, grad_outputs: Tensor | None, *grad_others: Tensor | None) -> tuple[Any, ...]:
         """Runs the derived loop."""
         job: Job = ctx.job
         x, *saved = ctx.saved_tensors
@@ -250,14 +284,14 @@ class _Loop(torch.autograd.Function):
         names = [INPUTS, *(f"initial {name}" for name in job.states), *job.names]
         needed = dict(zip(names, ctx.needs_input_grad[1:], strict=True))
         again = replace(job.again, needed=tuple(needed.values()))
-        incoming = [grad_outputs, *grad_finals]
+        incoming = [grad_outputs, *grad_others]
         if in_batches(incoming):
             return (None, *again.gradients(given, incoming))
         with torch.no_grad():
             _, _, parameters = job.split(given)
             kept = Kept(x, histories, ctx.starts, ctx.tape)
             ctx.tape = None  # gradients are written over it; asked again, it is computed again
-            gradients = job.backward(kept, parameters, grad_outputs, grad_finals, needed)
+            gradients = job.backward(kept, parameters, grad_outputs, grad_others, needed)
         results = [gradients.get(name) for name in names]
         if torch.is_grad_enabled():
             results = differentiable(again, results, incoming, given)
