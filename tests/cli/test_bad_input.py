@@ -226,6 +226,8 @@ def test_a_cell_that_is_not_there(refuse: Callable[..., str], cell: str, message
         ("--input-dropout", "-0.1"),
         ("--recurrent-dropout", "1.5"),
         ("--zoneout", "1"),
+        ("--zoneout", "h=0.1,c=1"),
+        ("--zoneout", "h=0.1,much"),
         ("--weight-drop", "nan"),
         ("--bptt", "-1"),
         ("--cell-option", "proj_size"),
@@ -236,6 +238,11 @@ def test_a_training_value_out_of_range(refuse: Callable[..., str], option: str, 
     message = refuse("train", "text", "text.txt", "--out", "out", "--batch", "2", "--bptt", "10", option, value)
     assert option in message
     assert value in message or float(value) == float(message.split()[-1])
+
+
+def test_zoneout_of_a_state_that_the_cell_has_not(refuse: Callable[..., str]) -> None:
+    message = refuse("train", "text", "text.txt", "--out", "out", "--cell", "gru", "--zoneout", "h=0.1,c=0.5")
+    assert "--zoneout: cell gru has no state 'c'; states: h" in message
 
 
 @pytest.mark.parametrize(

@@ -224,8 +224,9 @@ def test_the_adaptive_softmax_sums_to_one(call: Any, text: Path, tmp_path: Path)
 
 
 def test_regularisers_reach_the_model_and_rest_in_use(call: Any, text: Path, tmp_path: Path) -> None:
-    shares = {"dropout": 0.1, "input-dropout": 0.15, "recurrent-dropout": 0.2, "zoneout": 0.25, "weight-drop": 0.3}
+    shares = {"dropout": 0.1, "input-dropout": 0.15, "recurrent-dropout": 0.2, "weight-drop": 0.3}
     options = [word for name, value in shares.items() for word in (f"--{name}", value)]
+    options += ["--zoneout", "h=0.05,c=0.25"]
     run = tmp_path / "run"
     answer = call("train", "text", text, "--out", run, *SHORT, *options, "--layers", "2", "--residual")
     assert answer.code == 0
@@ -233,6 +234,7 @@ def test_regularisers_reach_the_model_and_rest_in_use(call: Any, text: Path, tmp
     config = known.model.config
     assert {name: getattr(config, name.replace("-", "_")) for name in shares} == shares
     assert (config.layers, config.residual, known.model.stack.num_layers) == (2, True, 2)
+    assert known.model.stack.directed[0].keep == config.zoneout == {"h": 0.05, "c": 0.25}
     first, second = (call("evaluate", run, "--json").json for _ in range(2))
     assert first == second
     score = call("score", run, "--line", "The cat", "--json").json

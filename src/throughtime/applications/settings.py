@@ -6,9 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from throughtime.cells import CELLS, cell_options, find_cell
+from throughtime.cells import CELLS, cell_options, cell_states, find_cell
 from throughtime.data.encodings import check_encoding
 from throughtime.engine import BY_NAME, ENGINES, check_engine
 from throughtime.errors import UserError, listed, nearest
@@ -22,6 +31,32 @@ Device = Literal["auto", "cpu", "cuda"]
 
 Encoding = Annotated[str, AfterValidator(check_encoding)]
 """The name of an encoding of text."""
+
+
+def read_shares(value: Any) -> Any:
+    """A share, or shares by state, as the command line writes them; what is neither is the schema's to refuse.
+
+    Raises:
+        ValueError: If one is not from 0 to 1, 1 excluded.
+
+    Example:
+        >>> read_shares("0.1"), read_shares("h=0.05,c=0.5")
+        (0.1, {'h': 0.05, 'c': 0.5})
+    """
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.split(",")]
+        try:
+            value = {name.strip(): float(share) for name, _, share in pairs} if "=" in value else float(value)
+        except ValueError:
+            raise ValueError("expected a share, or shares by state such as h=0.05,c=0.5") from None
+    shares = value.values() if isinstance(value, dict) else [value]
+    if not all(0 <= share < 1 for share in shares if isinstance(share, (int, float))):
+        raise ValueError("expected shares of at least 0 and less than 1")
+    return value
+
+
+Shares = Annotated[float | dict[str, float], BeforeValidator(read_shares)]
+"""A share of all states' units, or of each state's."""
 
 
 def option(default: Any, help: str, group: str, **bounds: Any) -> Any:
@@ -113,7 +148,9 @@ class StackSettings(TrainSettings):
     dropout: float = option(0.2, "Between layers and before the output.", "Model", ge=0, lt=1)
     input_dropout: float = option(0.0, "Variational, on every layer's input.", "Model", ge=0, lt=1)
     recurrent_dropout: float = option(0.0, "Variational, on the recurrence.", "Model", ge=0, lt=1)
-    zoneout: float = option(0.0, "Units that keep their old state at a step.", "Model", ge=0, lt=1)
+    zoneout: Shares = option(
+        0.0, "Units that keep their old state at a step; a share, or by state: h=0.05,c=0.5.", "Model"
+    )
     weight_drop: float = option(0.0, "Recurrent weights dropped.", "Model", ge=0, lt=1)
     residual: bool = option(False, "Add a layer's input to its output.", "Model")
     engine: str = option("auto", f"auto, {', '.join(engine.name for engine in (*ENGINES, *BY_NAME))}.", "Model")
@@ -143,11 +180,19 @@ class StackSettings(TrainSettings):
             UserError: If there is no such engine, cell or option of the cell.
         """
         check_engine(self.engine)
+        self._check_zoneout()
         known = cell_options(find_cell(self.cell))
         for name in self.cell_options():
             if name not in known:
                 has = f"options: {listed(known)}" if known else "it has none"
                 raise UserError(f"--cell-option: cell {self.cell} has no option {name!r}{nearest(name, known)}; {has}")
+
+    def _check_zoneout(self) -> None:
+        states = cell_states(find_cell(self.cell))
+        for name in self.zoneout if isinstance(self.zoneout, dict) else ():
+            if name not in states:
+                has = f"{nearest(name, states)}; states: {listed(states)}"
+                raise UserError(f"--zoneout: cell {self.cell} has no state {name!r}{has}")
 
 
 class SplitSettings(TrainSettings):

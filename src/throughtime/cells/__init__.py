@@ -20,7 +20,7 @@ from throughtime.cells.lstm_coupled import CoupledLSTMCell
 from throughtime.cells.lstm_layernorm import LayerNormLSTMCell
 from throughtime.cells.lstm_peephole import PeepholeLSTMCell
 from throughtime.cells.lstm_projected import ProjectedLSTMCell
-from throughtime.cells.registry import CELLS, CellFactory, cell_options, find_cell
+from throughtime.cells.registry import CELLS, CellFactory, cell_options, cell_states, find_cell
 from throughtime.cells.rnn import RNNCell
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "bias",
     "block_linear",
     "cell_options",
+    "cell_states",
     "find_cell",
     "input_matrix",
     "recurrent_matrix",

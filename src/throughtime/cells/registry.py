@@ -47,6 +47,17 @@ def cell_options(factory: CellFactory) -> list[str]:
     return [f.name for f in fields(made) if f.name not in ("input_size", "hidden_size")] if is_dataclass(made) else []
 
 
+def cell_states(factory: CellFactory) -> tuple[str, ...]:
+    """The names of a cell's states.
+
+    Example:
+        >>> cell_states(find_cell("rnn-relu")), cell_states(find_cell("lstm"))
+        (('h',), ('h', 'c'))
+    """
+    made = factory.func if isinstance(factory, partial) else factory
+    return tuple(getattr(made, "state", ()))
+
+
 def find_cell(name: str) -> CellFactory:
     """The cell of that name: a built-in one, or ``module:Class``, which imports the module.
 

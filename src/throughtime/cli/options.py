@@ -179,9 +179,10 @@ def given(ctx: click.Context, settings: type[BaseModel]) -> dict[str, Any]:
 
 
 def _plain(annotation: Any) -> Any:
-    """The type without ``| None``."""
+    """The type without ``| None``; text where several are left, which the settings read."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return next(part for part in get_args(annotation) if part is not type(None))
+        kinds = [part for part in get_args(annotation) if part is not type(None)]
+        return kinds[0] if len(kinds) == 1 else str
     return annotation
 
 

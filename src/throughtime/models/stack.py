@@ -22,7 +22,7 @@ class StackConfig:
         dropout: Share of features dropped between layers; models drop as many before their outputs.
         input_dropout: Variational, on every layer's input.
         recurrent_dropout: Variational, on the recurrence.
-        zoneout: Share of units that keep their old state.
+        zoneout: Share of units that keep their old state; or shares by state.
         weight_drop: Share of the recurrent weights dropped.
         residual: Add a layer's input to its output.
         options: The cell's own options.
@@ -35,7 +35,7 @@ class StackConfig:
     dropout: float = 0.0
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
-    zoneout: float = 0.0
+    zoneout: float | dict[str, float] = 0.0
     weight_drop: float = 0.0
     residual: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
