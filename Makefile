@@ -11,7 +11,7 @@ CUDA := cuda-bindings cuda-toolkit nvidia-cudnn-cu13 nvidia-cusparselt-cu13 nvid
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" --no-emit-package torch --excludes $(VENV)/excludes
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test check format gpu lock clean
 
 demo: $(VENV)/.installed
 	@sh benchmarks/demo.sh $(BIN)/throughtime
@@ -27,6 +27,10 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Needs a GPU, and nothing but a Python with torch, numpy and safetensors: make gpu PYTHON=python3 OPTIONS=--quick
+gpu:
+	@PYTHONPATH=src $(PYTHON) benchmarks/recipes/gpu.py $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
