@@ -23,7 +23,7 @@ def write(folder: Path, text: str, name: str = "points.csv") -> Path:
 def test_a_row_is_a_class_and_its_steps(tmp_path: Path) -> None:
     path = write(tmp_path, "wave,0,0,1,0.5\n\nrest,3,4,,\n")
     one, other = read_points(path, 2)
-    assert one == PointSequence([[0.0, 0.0], [1.0, 0.5]], "wave", f"{path}:1", "1", f"{path}:1")
+    assert one == PointSequence([[0.0, 0.0], [1.0, 0.5]], "wave", f"{path}:1", "1", f"{path}:1", lines=[1])
     assert (other.points, other.label, other.where) == ([[3.0, 4.0]], "rest", f"{path}:3")
 
 
@@ -42,7 +42,7 @@ def test_a_class_stands_first_where_a_step_is_one_number(tmp_path: Path) -> None
 def test_a_step_a_row_in_any_order(tmp_path: Path) -> None:
     path = write(tmp_path, "Frame,clip,x,y,Label\n2,a,3,4,run\n1,b,7,8,sit\n1,a,1,2,run\n")
     one, other = read_points(path, 2)
-    assert one == PointSequence([[1.0, 2.0], [3.0, 4.0]], "run", f"{path}:2", "a", f"{path}:2")
+    assert one == PointSequence([[1.0, 2.0], [3.0, 4.0]], "run", f"{path}:2", "a", f"{path}:2", lines=[2, 4])
     assert (other.points, other.label, other.where) == ([[7.0, 8.0]], "sit", f"{path}:3")
     path = write(tmp_path, "clip,frame,x,y\na,1,3,4\n")
     assert [found.label for found in read_points(path, 2)] == [None]
