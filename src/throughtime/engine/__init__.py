@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell
-from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, watched
+from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, out_of_graph, traced, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.graphs import GraphsEngine
 from throughtime.engine.look import Look, Record
 from throughtime.engine.ragged import Lengths, as_lengths, real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
-from throughtime.engine.torch_kernels import TorchEngine, from_torch, leaves_graph, to_torch
+from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
 from throughtime.errors import listed, nearest
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
@@ -45,6 +45,7 @@ __all__ = [
     "check_step",
     "from_torch",
     "open_stream",
+    "out_of_graph",
     "real_steps",
     "to_torch",
     "unroll",
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 
+@out_of_graph
 def unroll(
     cell: Cell,
     parameters: Mapping[str, Tensor],
@@ -101,19 +103,6 @@ def unroll(
         >>> outputs.flatten().round(decimals=4)  # tanh(1), tanh(1 + tanh(1))
         tensor([0.7616, 0.9427])
     """
-    if leaves_graph(cell):
-        return torch.compiler.disable(unroll)(  # type: ignore[no-untyped-call,no-any-return]
-            cell,
-            parameters,
-            inputs,
-            state=state,
-            lengths=lengths,
-            reverse=reverse,
-            noise=noise,
-            recompute=recompute,
-            look=look,
-            engine=engine,
-        )
     check_inputs(inputs, cell.input_size, next(iter(parameters.values()), None))
     batch, time = inputs.shape[:2]
     call = Call(
@@ -128,6 +117,7 @@ def unroll(
         look,
     )
     served = _choose(engine, call)
+    _check_traced(call, served)
     steps = time if call.lengths is None else int(call.lengths.max())
     # without a step nothing is left of an engine but which flags its results carry
     return (served if steps else ENGINES[-1]).run(call)
@@ -205,6 +195,11 @@ def check_lengths(lengths: Lengths, batch: int, time: int) -> Tensor | None:
     Raises:
         ValueError: If they are no integers, not one a row, or not within 0 and ``time``.
     """
+    if traced():
+        raise EngineError(
+            "expected no lengths under torch.jit.trace or torch.export, which do not see how they steer the loop, got "
+            "some; leave them out, or trace the layer's to_torch() on a PackedSequence"
+        )
     lengths = as_lengths(lengths)
     if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ValueError(
@@ -239,6 +234,15 @@ def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, list[int]], in
 def _checked_state(cell: Cell, state: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
     check_state(state, {name: [len(inputs), width] for name, width in cell.widths().items()}, inputs)
     return dict(state)
+
+
+def _check_traced(call: Call, engine: Engine) -> None:
+    """Refuses a trace that would hold for the number of steps alone that it was made with, and not say so."""
+    if torch._C._is_tracing() and engine is ENGINES[-1]:
+        raise EngineError(
+            f"expected a cell with a kernel of PyTorch's under torch.jit.trace, got {type(call.cell).__name__}, whose "
+            "trace would hold for this number of steps alone and not say so; use torch.export.export, which does"
+        )
 
 
 def _choose(name: str, call: Call) -> Engine:

@@ -40,6 +40,8 @@ class TorchEngine:
         arranged = arrange(call)
         weights = to_torch(call.cell, call.parameters)
         state = dict(arranged.state)
+        if call.lengths is None:
+            return restore(arranged, *_kernel(call.cell, arranged.inputs, state, weights))
         finished: list[dict[str, Tensor]] = []
         stairs: list[Tensor] = []
         runs = [(active, len(list(steps))) for active, steps in groupby(arranged.active)]
@@ -52,12 +54,6 @@ class TorchEngine:
             stairs.append(outputs)
         finals = {name: torch.cat([state[name], *(part[name] for part in reversed(finished))]) for name in state}
         return restore(arranged, _join(stairs, arranged, call.cell.output_size), finals)
-
-
-def leaves_graph(cell: Cell) -> bool:
-    """Whether ``torch.compile`` is to stop before this cell: the backward pass of ``torch.lstm``, traced, fails."""
-    compiling = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
-    return compiling and torch.is_grad_enabled() and type(cell) is LSTMCell
 
 
 def _join(stairs: list[Tensor], arranged: Arranged, width: int) -> Tensor:
@@ -74,7 +70,8 @@ def _kernel(
     """One call of a kernel: x ``[rows, steps, k]``, state ``[rows, width]``; its arguments after the weights are
     has_biases, num_layers, dropout, train, bidirectional, batch_first.
     """
-    settings = (True, 1, 0.0, torch.is_grad_enabled(), False, True)
+    trains = torch.is_grad_enabled() or torch._C._is_tracing()  # a trace may be trained
+    settings = (True, 1, 0.0, trains, False, True)
     h = state["h"].unsqueeze(0).contiguous()
     if isinstance(cell, LSTMCell):
         y, h, c = torch.lstm(x, [h, state["c"].unsqueeze(0).contiguous()], weights, *settings)

@@ -44,7 +44,7 @@ def accelerate(model: nn.Module) -> Acceleration:
 
     Outputs, arguments, errors, ``state_dict``, parameters, hooks and optimisers stay what they were: only the
     class of each module changes, to a subclass with another ``forward``. What the engines do not serve runs in
-    PyTorch as before: other devices and dtypes, autocast, ``torch.compile``, traces, ``torch.func``, forward-mode
+    PyTorch as before: other devices and dtypes, autocast, exports, traces, ``torch.func``, forward-mode
     derivatives, deterministic algorithms, a single step. :func:`decelerate` undoes it.
 
     Args:

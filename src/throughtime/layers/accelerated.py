@@ -19,7 +19,7 @@ from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizat
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import ENGINES, Call, Engine, from_torch, unroll, watched, zero_state
+from throughtime.engine import ENGINES, Call, Engine, from_torch, out_of_graph, unroll, watched, zero_state
 from throughtime.engine.reference import ReferenceEngine
 from throughtime.engine.torch_kernels import TorchEngine
 from throughtime.layers.packed import PackedSteps, dropped, run_packed
@@ -62,6 +62,10 @@ class _Accelerated(nn.Module, metaclass=_Equal):
             # One node of a symbolic trace, which is what a module of torch.nn is.
             tracer: Any = input.tracer
             return tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), {})
+        return self._served(input, hx)
+
+    @out_of_graph
+    def _served(self, input: Any, hx: Any) -> Any:
         given = None if _ruled() else self._given(input, hx)
         return super().forward(input, hx) if given is None else self._run(given)
 

@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell, find_cell
-from throughtime.engine import Lengths, Record, as_lengths, check_engine, check_inputs, check_state, real_steps
+from throughtime.engine import (
+    Lengths,
+    Record,
+    as_lengths,
+    check_engine,
+    check_inputs,
+    check_state,
+    out_of_graph,
+    real_steps,
+)
 from throughtime.errors import listed, nearest
 from throughtime.layers.directed import Directed, share
 from throughtime.layers.stream import Stream, check_one_way
@@ -139,6 +148,7 @@ class Recurrent(nn.Module):
         """The first layer's cell; those above differ at most in their ``input_size``."""
         return self.directed[0].cell
 
+    @out_of_graph
     def forward(
         self,
         inputs: Tensor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Self, cast
 
@@ -11,7 +12,7 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell, GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine import Lengths, check_inputs, from_torch, to_torch
+from throughtime.engine import Lengths, check_inputs, from_torch, out_of_graph, to_torch
 from throughtime.errors import listed
 from throughtime.layers.packed import PackedSteps, run_packed
 from throughtime.layers.recurrent import Recurrent, mapped
@@ -24,6 +25,7 @@ class _TorchLike(Recurrent):
     torch_class: type[nn.RNNBase]
     torch_cell: type[nn.RNNCellBase]
     make_cell: Callable[..., Cell]
+    proj_size = 0
 
     def __init__(
         self,
@@ -47,7 +49,13 @@ class _TorchLike(Recurrent):
             **others,
         )
         self.batch_first = batch_first
+        if dropout and num_layers == 1:
+            warnings.warn(
+                f"dropout={dropout} acts between layers, and there is one: it drops nothing; see input_dropout",
+                stacklevel=2,
+            )
 
+    @out_of_graph
     def forward(
         self,
         input: Any,
@@ -106,6 +114,17 @@ class _TorchLike(Recurrent):
         time = -2 if self.batch_first else 0
         outputs, state = self(input.unsqueeze(time), hx)
         return outputs.squeeze(time), state
+
+    @property
+    def mode(self) -> str:
+        """The kind, as ``torch.nn`` calls it: ``"LSTM"``, ``"GRU"``, ``"RNN_TANH"`` or ``"RNN_RELU"``."""
+        plain = f"RNN_{self.cell.nonlinearity.upper()}" if isinstance(self.cell, RNNCell) else None
+        return plain or self.torch_class.__name__
+
+    @property
+    def all_weights(self) -> list[list[nn.Parameter]]:
+        """The parameters of every layer and direction, in the order of :attr:`directed`."""
+        return [list(directed.parameters()) for directed in self.directed]
 
     def flatten_parameters(self) -> None:
         """Does nothing: the engines read weights where they are."""
