@@ -14,6 +14,7 @@ from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, ou
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.graphs import GraphsEngine
 from throughtime.engine.look import Look, Record
+from throughtime.engine.marks import check_mask, check_resets
 from throughtime.engine.ragged import Lengths, as_lengths, real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
@@ -66,6 +67,9 @@ def unroll(
     noise: Noise | None = None,
     recompute: bool = False,
     look: Look | None = None,
+    resets: Tensor | None = None,
+    resets_to: str = "initial",
+    mask: Tensor | None = None,
     engine: str = "auto",
 ) -> Result:
     """Runs a cell over a batch of sequences, in one direction.
@@ -86,6 +90,12 @@ def unroll(
             steps at a time and computes the rest again, a third more work. The others keep everything.
         look: Is shown the states and gates of every step: a :class:`Look` one step after the other, which the reference
             engine alone can do, a :class:`Record` all steps together. They are differentiable as the outputs are.
+        resets: ``[B, T]``, true where a row begins anew: what stands before the step and what follows do not see each
+            other, whichever way the row runs. Each part gives what it gives alone; no gradient passes.
+        resets_to: What a row begins anew with: ``"initial"``, the initial state that was passed, whose gradient is
+            that of every such step; or ``"zero"``, for a state that is carried from call to call.
+        mask: ``[B, T]``, false where a step is left out: the state stays, and the output is that of the step before
+            in the direction of running, since the last reset; zero where there is none. The input is not read.
         engine: ``"auto"`` takes the fastest engine that serves the call, a name takes that one.
 
     Returns:
@@ -115,6 +125,8 @@ def unroll(
         noise or Noise(),
         recompute,
         look,
+        *check_resets(resets, resets_to, inputs),
+        check_mask(mask, inputs),
     )
     served = _choose(engine, call)
     _check_traced(call, served)

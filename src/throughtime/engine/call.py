@@ -52,6 +52,9 @@ class Call:
         noise: Regularisers inside the loop.
         recompute: Keep little for the gradient and compute the rest again.
         look: Is shown every step.
+        resets: ``[B, T]``, true where a row begins anew before a step; None where none does.
+        to_zero: Begin anew at zeros, not at the initial state.
+        mask: ``[B, T]``, false where a step is left out; None where none is.
         notes: What an engine found out when asked whether it refuses, for its run.
     """
 
@@ -64,6 +67,9 @@ class Call:
     noise: Noise = field(default_factory=Noise)
     recompute: bool = False
     look: Look | None = None
+    resets: Tensor | None = None
+    to_zero: bool = False
+    mask: Tensor | None = None
     notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 

@@ -6,7 +6,7 @@ padding is never read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,8 @@ class Arranged:
         active: Rows still running at each of the S steps, never rising.
         order: Where each sorted row stood, ``[B]``; None where rows were not moved.
         turn: For each sorted row and step the step it came from, ``[B, S]``; None where time was not turned.
+        resets: Where a row begins anew before a step, ``[B, S]``; None where none does.
+        mask: Which steps are not left out, ``[B, S]``; None where none is.
         time: Steps of the call, T.
     """
 
@@ -37,6 +39,8 @@ class Arranged:
     order: Tensor | None
     turn: Tensor | None
     time: int
+    resets: Tensor | None = None
+    mask: Tensor | None = None
 
 
 def arrange(call: Call) -> Arranged:
@@ -69,7 +73,13 @@ def arrange(call: Call) -> Arranged:
         keep={n: in_time(keep) if isinstance(keep, Tensor) else keep for n, keep in call.noise.keep.items()},
     )
     state = {name: rows(value) for name, value in call.state.items()}
-    return Arranged(in_time(call.inputs), state, noise, active, order, turn, time)
+    mask = None if call.mask is None else _flags(in_time, call.mask)
+    resets = None if call.resets is None else _flags(in_time, call.resets)
+    if resets is not None and turn is not None:  # a border before a step is, run backward, one before the step before
+        resets = F.pad(resets[:, :-1], (1, 0))
+    # what is left out may be anything, NaN too
+    inputs = call.inputs if call.mask is None else call.inputs.masked_fill(~call.mask.unsqueeze(-1), 0.0)
+    return Arranged(in_time(inputs), state, noise, active, order, turn, time, resets, mask)
 
 
 Lengths = Tensor | Sequence[int]
@@ -107,8 +117,9 @@ def real_steps(lengths: Tensor, steps: int) -> Tensor:
 def by_length(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Lengths falling, where each stood, both ``[B]``, and the rows still running at each step that runs."""
     lengths, order = lengths.sort(descending=True, stable=True)
-    steps = torch.arange(int(lengths[0]) if len(lengths) else 0, device="cpu")
-    return lengths, order, (lengths.unsqueeze(0) > steps.unsqueeze(1)).sum(1)
+    steps = int(lengths[0]) if len(lengths) else 0
+    ended = lengths.bincount(minlength=steps + 1)[:steps].cumsum(0)
+    return lengths, order, len(lengths) - ended
 
 
 def restore(arranged: Arranged, outputs: Tensor, finals: Mapping[str, Tensor]) -> Result:
@@ -122,6 +133,10 @@ def restore(arranged: Arranged, outputs: Tensor, finals: Mapping[str, Tensor]) -
     back = torch.empty_like(arranged.order)
     back[arranged.order] = torch.arange(len(back), device=back.device)
     return outputs.index_select(0, back), {name: value.index_select(0, back) for name, value in finals.items()}
+
+
+def _flags(in_time: Callable[[Tensor], Tensor], flags: Tensor) -> Tensor:
+    return in_time(flags.unsqueeze(-1)).squeeze(-1)
 
 
 def _take_steps(value: Tensor, turn: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell, Matrix
 from throughtime.engine.call import Call, Noise, Result
-from throughtime.engine.ragged import arrange, restore
+from throughtime.engine.ragged import Arranged, arrange, restore
 from throughtime.errors import listed
 
 
@@ -37,25 +37,73 @@ class ReferenceEngine:
         outputs: list[Tensor] = []
         running = batch
         parameters = bind(cell, call.parameters, noise)
+        marks = Marks(call, arranged)
         for t, (x, active) in enumerate(zip(arranged.inputs.unbind(1), arranged.active, strict=True)):
             if active < running:
                 finished.append({name: value[active:] for name, value in state.items()})
                 state = {name: value[:active] for name, value in state.items()}
                 parameters = bind(cell, call.parameters, noise, active)
                 running = active
+            state = marks.before(t, state)
             new = cell.step(x[:active], SimpleNamespace(**state), parameters)
             if t == 0:
                 check_step(cell, new, active)
-            state = {name: zone_out(new[name], state[name], noise.keep.get(name), t) for name in state}
+            made = {name: zone_out(new[name], state[name], noise.keep.get(name), t) for name in state}
+            new, state = marks.after(t, new, state, made)
             if call.look is not None:
                 state = call.look.step(new, state)
-            outputs.append(F.pad(state[cell.state[0]], (0, 0, 0, batch - active)))
+            outputs.append(F.pad(marks.output(t, state[cell.state[0]]), (0, 0, 0, batch - active)))
         finals = {
             name: torch.cat([state[name], *(part[name] for part in reversed(finished))]) if finished else state[name]
             for name in state
         }
         stacked = torch.stack(outputs, 1) if outputs else call.inputs.new_zeros(batch, 0, cell.output_size)
         return restore(arranged, stacked, finals)
+
+
+class Marks:
+    """What resets and a mask make of a walk, step by step; without them it stays what it is.
+
+    Args:
+        call: The call.
+        arranged: The same in the order of running.
+    """
+
+    def __init__(self, call: Call, arranged: Arranged) -> None:
+        self.resets, self.mask = arranged.resets, arranged.mask
+        zero = call.to_zero
+        self.fresh = {name: torch.zeros_like(value) if zero else value for name, value in arranged.state.items()}
+        self.held = torch.zeros_like(self.fresh[call.cell.state[0]])
+
+    def before(self, t: int, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The states that step t begins with: fresh ones where a row begins anew."""
+        if self.resets is None:
+            return dict(state)
+        anew = self._rows(self.resets, t, state)
+        self.held = self.held[: len(anew)].masked_fill(anew, 0.0)
+        return {name: torch.where(anew, self.fresh[name][: len(anew)], value) for name, value in state.items()}
+
+    def after(
+        self, t: int, new: Mapping[str, Tensor], old: dict[str, Tensor], made: dict[str, Tensor]
+    ) -> tuple[Mapping[str, Tensor], dict[str, Tensor]]:
+        """What step t returned, zeros where it is left out, and its states, the old ones there."""
+        if self.mask is None:
+            return new, made
+        real = self._rows(self.mask, t, old)
+        states = {name: torch.where(real, made[name], value) for name, value in old.items()}
+        return {name: value.masked_fill(~real, 0.0) for name, value in new.items()}, states
+
+    def output(self, t: int, output: Tensor) -> Tensor:
+        """The output of step t: the one before where it is left out."""
+        if self.mask is None:
+            return output
+        rows = len(output)
+        self.held = torch.where(self.mask[:rows, t].unsqueeze(1), output, self.held[:rows])
+        return self.held
+
+    @staticmethod
+    def _rows(flags: Tensor, t: int, state: Mapping[str, Tensor]) -> Tensor:
+        return flags[: len(next(iter(state.values()))), t].unsqueeze(1)
 
 
 def bind(

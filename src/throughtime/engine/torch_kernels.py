@@ -9,8 +9,13 @@ import torch
 from torch import Tensor
 
 from throughtime.cells import Cell, GRUCell, HeadedCell, LSTMCell, ProjectedLSTMCell, RNNCell
-from throughtime.engine.call import Call, Result
+from throughtime.engine.call import Call, Result, watched
+from throughtime.engine.pieces import cut, is_cut, padded, split
 from throughtime.engine.ragged import Arranged, arrange, restore
+
+
+FILLING = 4
+"""Times the steps of a call that its pieces between resets may take as a padded batch."""
 
 
 class TorchEngine:
@@ -29,6 +34,12 @@ class TorchEngine:
             return f"PyTorch's kernels have whole matrices, and this {type(call.cell).__name__} has heads"
         if call.noise:
             return "PyTorch's kernels have no recurrent dropout and no zoneout"
+        if is_cut(call):
+            if watched():
+                return "a row is cut at its resets by their values, which are not there where operations are traced"
+            pieces = call.notes[self.name] = cut(call)
+            if padded(pieces) > FILLING * call.inputs.shape[0] * call.inputs.shape[1]:
+                return f"a row's pieces between resets are of lengths that, padded, fill {FILLING} times the memory"
         return None
 
     def run(self, call: Call) -> Result:
@@ -37,6 +48,9 @@ class TorchEngine:
         PyTorch's own way, a PackedSequence, slices the whole packed batch at every step, which on the CPU costs
         time quadratic in T (pytorch#149194); the staircase reads every real step once.
         """
+        if is_cut(call):
+            apart, join = split(call, call.notes[self.name] if self.name in call.notes else cut(call))
+            return join(self.run(apart))
         arranged = arrange(call)
         weights = to_torch(call.cell, call.parameters)
         state = dict(arranged.state)

@@ -23,7 +23,7 @@ class Again:
     """A call without its differentiable tensors, which the graph keeps.
 
     Attributes:
-        cell, lengths, reverse, noise: The call's.
+        cell, lengths, reverse, noise, resets, to_zero, mask: The call's.
         names: Of the parameters.
         seen: States and gates whose every step is handed out beside the outputs.
         needed: Whose gradients are wanted, of inputs, states and parameters in order.
@@ -33,6 +33,9 @@ class Again:
     lengths: Tensor | None
     reverse: bool
     noise: Noise
+    resets: Tensor | None
+    to_zero: bool
+    mask: Tensor | None
     names: tuple[str, ...]
     seen: tuple[str, ...] = ()
     needed: tuple[bool, ...] = ()
@@ -40,7 +43,8 @@ class Again:
     @classmethod
     def of(cls, call: Call, seen: tuple[str, ...] = ()) -> Again:
         """What is kept of a call."""
-        return cls(call.cell, call.lengths, call.reverse, call.noise, tuple(call.parameters), seen)
+        marks = (call.resets, call.to_zero, call.mask)
+        return cls(call.cell, call.lengths, call.reverse, call.noise, *marks, tuple(call.parameters), seen)
 
     def gradients(self, given: Sequence[Tensor], incoming: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Gradients of inputs, initial state and parameters; they can be differentiated where gradients are enabled.
@@ -56,7 +60,19 @@ class Again:
             state = dict(zip(states, others, strict=False))
             parameters = dict(zip(self.names, others[len(states) :], strict=True))
             record = Record() if self.seen else None
-            call = Call(self.cell, parameters, inputs, state, self.lengths, self.reverse, self.noise, look=record)
+            call = Call(
+                self.cell,
+                parameters,
+                inputs,
+                state,
+                self.lengths,
+                self.reverse,
+                self.noise,
+                look=record,
+                resets=self.resets,
+                to_zero=self.to_zero,
+                mask=self.mask,
+            )
             outputs, final = ReferenceEngine().run(call)
             ends = [outputs, *(final[name] for name in states)]
             ends += [] if record is None else [record.values(name) for name in self.seen]

@@ -8,12 +8,13 @@ loop needs nothing else, whichever way time goes.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from throughtime.engine.call import Call
+from throughtime.engine.pieces import Pieces, cut, is_cut
 from throughtime.engine.ragged import by_length
 
 SETS = 4096
@@ -31,6 +32,23 @@ def apart(like: Tensor, rows: int, width: int) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """How rows that are pieces of the call's make up the call's; see :class:`throughtime.engine.pieces.Pieces`.
+
+    Attributes:
+        anew: Sorted pieces that begin at zeros.
+        ends: The sorted piece that each row of the call ends in, ``[B]``.
+        held: Places of the call that repeat another's output.
+        repeats: The rows of a sequence buffer that they repeat.
+    """
+
+    anew: Tensor
+    ends: Tensor
+    held: Tensor
+    repeats: Tensor
+
+
+@dataclass(frozen=True)
 class Layout:
     """A batch's rows in time.
 
@@ -43,10 +61,11 @@ class Layout:
             after the step, ``[steps, 4]``.
         back: The table in the order of the backward loop.
         reverse: Whether time runs backward.
-        order: Ragged batches: where each of the rows, sorted by falling length, stood in the call, ``[B]``.
-        source: Ragged batches: the row of a ``[B * T]`` buffer that each row of a sequence buffer holds, ``[rows]``.
+        order: Ragged batches: the call's row that each row, sorted by falling length, is, or is a piece of, ``[B]``.
+        source: Ragged batches: the place in the call's ``[B * T]`` that each row of a sequence buffer is of, ``[rows]``.
         before: Ragged batches: the row of the history before each row's step, ``[rows]``.
         last: Ragged batches: the row of the history after each sorted row's last step, ``[B]``.
+        cut: Where rows are pieces of the call's: what joins them.
     """
 
     batch: int
@@ -60,12 +79,20 @@ class Layout:
     source: Tensor | None = None
     before: Tensor | None = None
     last: Tensor | None = None
+    cut: Cut | None = None
 
     @classmethod
     def of(cls, call: Call) -> Layout:
         """The layout of a call."""
         batch, time = call.inputs.shape[:2]
+        if is_cut(call):
+            return _of_pieces(cut(call), time, call.reverse)
         return whole(batch, time, call.reverse) if call.lengths is None else _ragged(call.lengths, time, call.reverse)
+
+    @property
+    def places(self) -> int:
+        """Steps of the call, padding included, over its rows."""
+        return self.time * (self.batch if self.cut is None else len(self.cut.ends))
 
     def windows(self, steps: int) -> list[Window]:
         """The layout cut into windows of so many steps, in the order of running."""
@@ -89,17 +116,54 @@ class Layout:
         """``[B, T, width]`` as a sequence buffer ``[rows, width]``."""
         if self.source is None:
             return value.transpose(0, 1).reshape(self.rows, value.shape[2])
-        return value.reshape(self.batch * self.time, value.shape[2]).index_select(0, self.source)
+        return value.reshape(self.places, value.shape[2]).index_select(0, self.source)
 
     def unpack(self, value: Tensor) -> Tensor:
         """A sequence buffer as ``[B, T, width]``, zeros where there is padding."""
         if self.source is None:
             return value.view(self.time, self.batch, value.shape[1]).transpose(0, 1)
-        whole = value.new_zeros(self.batch * self.time, value.shape[1])
-        return whole.index_copy_(0, self.source, value).view(self.batch, self.time, value.shape[1])
+        whole = value.new_zeros(self.places, value.shape[1])
+        return whole.index_copy_(0, self.source, value).view(-1, self.time, value.shape[1])
+
+    def outputs(self, value: Tensor) -> Tensor:
+        """Outputs of the steps that ran as ``[B, T, width]``; those left out repeat others."""
+        whole = self.unpack(value)
+        if self.cut is not None and len(self.cut.held):
+            whole.view(self.places, -1).index_copy_(0, self.cut.held, value.index_select(0, self.cut.repeats))
+        return whole
+
+    def grad_outputs(self, gradient: Tensor) -> Tensor:
+        """The gradient of what :meth:`outputs` was given, in rows that are contiguous."""
+        packed = self.pack(gradient).contiguous()
+        if self.cut is not None and len(self.cut.held):
+            held = gradient.reshape(self.places, -1).index_select(0, self.cut.held)
+            packed.index_add_(0, self.cut.repeats, held)
+        return packed
+
+    def begin(self, state: Tensor) -> Tensor:
+        """The call's initial state as that of the rows that run."""
+        rows = self.sort(state)
+        return rows if self.cut is None else rows.index_fill_(0, self.cut.anew, 0.0)
+
+    def grad_begin(self, gradient: Tensor) -> Tensor:
+        """The gradient of what :meth:`begin` was given."""
+        if self.cut is None or self.order is None:
+            return self.unsort(gradient)
+        rows = gradient.index_fill(0, self.cut.anew, 0.0)
+        return rows.new_zeros(len(self.cut.ends), rows.shape[1]).index_add_(0, self.order, rows)
+
+    def end(self, state: Tensor) -> Tensor:
+        """The final state of the rows that ran as the call's."""
+        return self.unsort(state) if self.cut is None else state.index_select(0, self.cut.ends)
+
+    def grad_end(self, gradient: Tensor) -> Tensor:
+        """The gradient of what :meth:`end` was given."""
+        if self.cut is None:
+            return self.sort(gradient)
+        return gradient.new_zeros(self.batch, gradient.shape[1]).index_copy_(0, self.cut.ends, gradient)
 
     def sort(self, value: Tensor) -> Tensor:
-        """Rows of the call ``[B, width]`` in the order of running."""
+        """Rows of the call ``[B, width]`` in the order of running, once for every piece."""
         return (value if self.order is None else value.index_select(0, self.order)).contiguous()
 
     def unsort(self, value: Tensor) -> Tensor:
@@ -193,4 +257,24 @@ def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
         order[which] * time + place,
         before.repeat_interleave(active) + which,
         last,
+    )
+
+
+def _of_pieces(pieces: Pieces, time: int, reverse: bool) -> Layout:
+    """Pieces side by side, as if each were a row."""
+    longest = max(1, int(pieces.lengths.max()))
+    ragged = _ragged(pieces.lengths, longest, reverse)
+    assert ragged.order is not None
+    assert ragged.source is not None
+    # the real step that each row of a sequence buffer is, and the row of every real step
+    step = ragged.source % longest + pieces.first.index_select(0, ragged.source // longest)
+    at, sorted_as = torch.empty_like(step), torch.empty_like(ragged.order)
+    at[step] = torch.arange(len(step), device="cpu")
+    sorted_as[ragged.order] = torch.arange(len(sorted_as), device="cpu")
+    return replace(
+        ragged,
+        time=time,
+        order=pieces.row.index_select(0, ragged.order),
+        source=pieces.place.index_select(0, step),
+        cut=Cut(sorted_as[pieces.anew], sorted_as[pieces.last], pieces.held, at[pieces.repeats]),
     )

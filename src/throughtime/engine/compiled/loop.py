@@ -111,9 +111,9 @@ class Job:
         for name, value in initial.items():
             if name in self.forth.histories:
                 histories[name] = apart(x, layout.rows + layout.batch, self.widths[name])
-                layout.initial(histories[name]).copy_(layout.sort(value.detach()))
+                layout.initial(histories[name]).copy_(layout.begin(value.detach()))
             else:
-                others[name] = layout.sort(value.detach()).clone()
+                others[name] = layout.begin(value.detach()).clone()
         starts = []
         tape = self._tape(self.forth, x)
         for window in self.windows:
@@ -122,18 +122,18 @@ class Job:
             held = {name: window.of_states(value) for name, value in histories.items()} | others
             self._forward(self.forth, window, window.of_rows(x), tape, held, parameters)
         finals = [
-            layout.unsort(layout.final(histories[name]).clone() if name in histories else others[name])
+            layout.end(layout.final(histories[name]).clone() if name in histories else others[name])
             for name in self.states
         ]
-        outputs = layout.unpack(layout.after(histories[self.states[0]]))
+        outputs = layout.outputs(layout.after(histories[self.states[0]]))
         shown = [self._seen(name, histories, tape) for name in self.seen]
         return outputs, finals + shown, Kept(x, histories, starts, tape if self.forth is self.compiled else None)
 
     def _seen(self, name: str, histories: Mapping[str, Tensor], tape: Tensor) -> Tensor:
         """A state or a gate at every step; the backward loop writes over the tape."""
         if name in histories:
-            return self.layout.unpack(self.layout.after(histories[name]))
-        return self.layout.unpack(tape[:, self.compiled.gates[name]].clone())
+            return self.layout.outputs(self.layout.after(histories[name]))
+        return self.layout.outputs(tape[:, self.compiled.gates[name]].clone())
 
     def _tape(self, code: Compiled, x: Tensor) -> Tensor:
         """A tape that every window uses after the other."""
@@ -184,7 +184,7 @@ class Job:
         layout, x = self.layout, kept.x
         carried = {}
         for name, gradient in zip(self.states, grad_others, strict=False):
-            last = x.new_zeros(layout.batch, self.widths[name]) if gradient is None else layout.sort(gradient)
+            last = x.new_zeros(layout.batch, self.widths[name]) if gradient is None else layout.grad_end(gradient)
             carried[name] = last.clone() if last is gradient else last
         incoming = {"grad y": self._incoming(x, grad_outputs, self.widths[self.states[0]])}
         for name, gradient in zip(self.seen, grad_others[len(self.states) :], strict=True):
@@ -207,14 +207,14 @@ class Job:
         if needed[INPUTS]:
             ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
             found[INPUTS] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
-        found |= {f"initial {name}": layout.unsort(value) for name, value in carried.items()}
+        found |= {f"initial {name}": layout.grad_begin(value) for name, value in carried.items()}
         return complete(found, self.compiled, parameters, sums, needed)
 
     def _incoming(self, x: Tensor, gradient: Tensor | None, width: int) -> Tensor:
         """A gradient as rows; one row of zeros for all where there is none."""
         if gradient is None:
             return x.new_zeros(1, width).expand(self.layout.rows, -1)
-        return self.layout.pack(gradient).contiguous()
+        return self.layout.grad_outputs(gradient)
 
     def _width(self, name: str) -> int:
         """Features of a state or a gate."""

@@ -1,0 +1,119 @@
+"""Rows with resets and steps left out as what they are made of: pieces of real steps, each of which begins anew.
+
+An engine that runs ragged batches runs a batch of such pieces as it is: a row costs what its real steps cost, and a piece
+has the bits that it has alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from throughtime.engine.call import Call, Result
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A call cut at its resets, P pieces of N real steps together; everything lies on the CPU.
+
+    Attributes:
+        row: The row of the call that each piece is of, ``[P]``.
+        lengths: Real steps of each, ``[P]``.
+        place: Where in ``[B * T]`` each real step stands, piece by piece and forward in time, ``[N]``.
+        anew: Pieces that begin at zeros, not at the initial state.
+        last: The piece that each row ends in, whichever way it runs, ``[B]``.
+        held: Where in ``[B * T]`` steps stand that are left out and repeat another.
+        repeats: For each of these the real step, a number below N, whose output they repeat.
+    """
+
+    row: Tensor
+    lengths: Tensor
+    place: Tensor
+    anew: Tensor
+    last: Tensor
+    held: Tensor
+    repeats: Tensor
+
+    @property
+    def first(self) -> Tensor:
+        """The real steps before each piece, ``[P]``."""
+        return self.lengths.cumsum(0) - self.lengths
+
+
+def is_cut(call: Call) -> bool:
+    """Whether a call has resets, or steps that are left out."""
+    return call.resets is not None or call.mask is not None
+
+
+def cut(call: Call) -> Pieces:
+    """Cuts a call of at least one step.
+
+    Example:
+        >>> from throughtime.cells import RNNCell
+        >>> resets = torch.tensor([[False, False, True]])
+        >>> cut(Call(RNNCell(1, 1), {}, torch.zeros(1, 3, 1), {}, resets=resets)).lengths
+        tensor([2, 1])
+    """
+    batch, time = call.inputs.shape[:2]
+    step = torch.arange(time, device="cpu")
+    inside = torch.ones(batch, time, dtype=torch.bool, device="cpu")
+    if call.lengths is not None:
+        inside = step < call.lengths.unsqueeze(1)
+    real = inside if call.mask is None else inside & call.mask.to("cpu")
+    resets = torch.zeros_like(inside) if call.resets is None else inside & call.resets.to("cpu")
+    begins = resets | (step == 0)
+    piece = begins.flatten().cumsum(0).sub_(1)
+    row = begins.nonzero()[:, 0]
+    place = real.flatten().nonzero().squeeze(1)
+    lengths = piece.index_select(0, place).bincount(minlength=len(row))
+    of_row = piece.view(batch, time)
+    if call.reverse:  # a border parts the same steps; what comes first is the row's last piece
+        after = torch.ones(len(row), dtype=torch.bool, device="cpu").index_fill_(0, of_row[:, -1], False)
+        last = of_row[:, 0]
+    else:
+        after, last = resets[begins], of_row[:, -1]
+    anew = after.nonzero().squeeze(1) if call.to_zero else row[:0]
+    held = (inside & ~real).flatten().nonzero().squeeze(1)
+    seen = real.flatten().cumsum(0).index_select(0, held)
+    within, ends = piece.index_select(0, held), lengths.cumsum(0)
+    repeats = seen if call.reverse else seen - 1
+    known = (repeats >= (ends - lengths).index_select(0, within)) & (repeats < ends.index_select(0, within))
+    return Pieces(row, lengths, place, anew, last, held[known], repeats[known])
+
+
+def padded(pieces: Pieces) -> int:
+    """Steps of the pieces as a padded batch."""
+    return len(pieces.row) * max(1, int(pieces.lengths.max()))
+
+
+def split(call: Call, pieces: Pieces) -> tuple[Call, Callable[[Result], Result]]:
+    """A call without noise as a padded batch of its pieces, and what makes that batch's results the call's."""
+    device, (batch, time) = call.inputs.device, call.inputs.shape[:2]
+    longest = max(1, int(pieces.lengths.max()))
+    # where each real step stands in the padded batch
+    of_piece = torch.arange(len(pieces.row), device="cpu").repeat_interleave(pieces.lengths)
+    step = torch.arange(len(pieces.place), device="cpu") - pieces.first.index_select(0, of_piece)
+    goal = of_piece * longest + step
+    inputs = _moved(call.inputs, pieces.place, goal, (len(pieces.row), longest))
+    row, anew, last = (value.to(device) for value in (pieces.row, pieces.anew, pieces.last))
+    state = {n: v.index_select(0, row).index_fill(0, anew, 0.0) for n, v in call.state.items()}
+    lengths = None if bool((pieces.lengths == longest).all()) else pieces.lengths
+    apart = replace(call, inputs=inputs, state=state, lengths=lengths, resets=None, mask=None)
+
+    def join(result: Result) -> Result:
+        outputs, final = result
+        source = torch.cat([goal, goal.index_select(0, pieces.repeats)])
+        outputs = _moved(outputs, source, torch.cat([pieces.place, pieces.held]), (batch, time))
+        return outputs, {name: value.index_select(0, last) for name, value in final.items()}
+
+    return apart, join
+
+
+def _moved(value: Tensor, source: Tensor, goal: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Steps ``[b, t, width]`` at flat places as those of another batch of ``shape``, zeros where none goes."""
+    source, goal = source.to(value.device), goal.to(value.device)
+    steps = value.reshape(-1, value.shape[2]).index_select(0, source)
+    return value.new_zeros(shape[0] * shape[1], value.shape[2]).index_copy(0, goal, steps).view(*shape, -1)
