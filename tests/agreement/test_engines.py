@@ -54,6 +54,14 @@ def make_noise(call: Call) -> Noise:
     )
 
 
+def make_marks(call: Call) -> dict[str, Any]:
+    """Resets and steps left out, for the arguments of :class:`Call`."""
+    draw = torch.Generator().manual_seed(7)
+    shape = call.inputs.shape[:2]
+    resets, mask = (torch.rand(shape, generator=draw) < share for share in (0.25, 0.7))
+    return {"resets": resets, "mask": mask, "to_zero": call.reverse}
+
+
 def run(engine: Engine, call: Call) -> dict[str, Tensor]:
     leaves = {"inputs": call.inputs, **{f"initial {n}": v for n, v in call.state.items()}, **call.parameters}
     leaves = {n: v.clone().requires_grad_() for n, v in leaves.items()}
@@ -85,14 +93,15 @@ def cases() -> Iterator[Any]:
                     yield pytest.param(name, engine, noise == "noisy", id=f"{name}-{engine.name}-{noise}")
 
 
-@pytest.mark.parametrize("ragged", [False, True], ids=["whole", "ragged"])
+@pytest.mark.parametrize("rows", ["whole", "ragged", "cut"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float64", "float32"])
 @pytest.mark.parametrize(("name", "engine", "noisy"), list(cases()))
 def test_engines_agree_with_the_reference(
-    name: str, engine: Engine, noisy: bool, dtype: torch.dtype, reverse: bool, ragged: bool
+    name: str, engine: Engine, noisy: bool, dtype: torch.dtype, reverse: bool, rows: str
 ) -> None:
-    call = make_call(CELLS[name](9, 16), dtype, reverse, ragged)
+    call = make_call(CELLS[name](9, 16), dtype, reverse, rows != "whole")
+    call = replace(call, **make_marks(call)) if rows == "cut" else call
     call = replace(call, noise=make_noise(call)) if noisy else call
     expected, got = run(ReferenceEngine(), call), run(engine, call)
     assert got.keys() == expected.keys()

@@ -53,7 +53,9 @@ def check_mask(mask: Any, inputs: Tensor) -> Tensor | None:
 def _check(name: str, flags: Any, inputs: Tensor) -> Tensor:
     shape = list(inputs.shape[:2])
     if not isinstance(flags, Tensor):
-        raise TypeError(f"expected {name} as a tensor {shape}, got a {type(flags).__name__}; pass torch.as_tensor of it")
+        raise TypeError(
+            f"expected {name} as a tensor {shape}, got a {type(flags).__name__}; pass torch.as_tensor of it"
+        )
     if list(flags.shape) != shape or flags.dtype != torch.bool:
         raise ValueError(
             f"expected {name} of shape {shape} with truth values, got {list(flags.shape)} of {flags.dtype}"

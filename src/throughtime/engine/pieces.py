@@ -1,7 +1,7 @@
 """Rows with resets and steps left out as what they are made of: pieces of real steps, each of which begins anew.
 
-An engine that runs ragged batches runs a batch of such pieces as it is: a row costs what its real steps cost, and a piece
-has the bits that it has alone.
+An engine that runs ragged batches runs a batch of such pieces as it is: a row costs what its real steps cost, and a
+piece has the bits that it has alone.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from throughtime.engine.call import Call, Result, watched
 from throughtime.engine.pieces import cut, is_cut, padded, split
 from throughtime.engine.ragged import Arranged, arrange, restore
 
-
 FILLING = 4
 """Times the steps of a call that its pieces between resets may take as a padded batch."""
 

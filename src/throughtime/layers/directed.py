@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,8 +85,11 @@ class Directed(nn.Module):
         engine: str = "auto",
         recompute: bool = False,
         look: Look | None = None,
+        **marks: Any,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Runs ``inputs [B, T, k]``; arguments, results and errors as in :func:`throughtime.engine.unroll`."""
+        """Runs ``inputs [B, T, k]``; arguments, results and errors as in :func:`throughtime.engine.unroll`, whose
+        ``resets``, ``resets_to`` and ``mask`` are the marks.
+        """
         return unroll(
             self.cell,
             self.values(),
@@ -97,6 +101,7 @@ class Directed(nn.Module):
             recompute=recompute,
             look=look,
             engine=engine,
+            **marks,
         )
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from throughtime.engine import (
 )
 from throughtime.errors import listed, nearest
 from throughtime.layers.directed import Directed, share
+from throughtime.layers.repeated import check_flags, repeated
 from throughtime.layers.stream import Stream, check_one_way
 
 MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
@@ -155,6 +156,9 @@ class Recurrent(nn.Module):
         state: Mapping[str, Tensor] | None = None,
         lengths: Lengths | None = None,
         *,
+        resets: Tensor | None = None,
+        resets_to: str = "initial",
+        mask: Tensor | None = None,
         return_layers: bool = False,
         return_states: bool = False,
     ) -> tuple[Any, ...]:
@@ -165,6 +169,12 @@ class Recurrent(nn.Module):
             state: The initial state by name, ``[num_layers * directions, B, width]`` each, ordered as
                 :attr:`directed`; zeros where None.
             lengths: Real steps of every row, ``[B]``; None where all are T. Empty rows are legal.
+            resets: ``[B, T]``, true where a row begins anew: every cell of every depth, in both directions, keeps
+                what stands before that step apart from what follows. Each part gives what it gives alone.
+            resets_to: What it begins anew with: ``"initial"``, the state that was passed, or ``"zero"``, for a state
+                that is carried from call to call.
+            mask: ``[B, T]``, false where a step is left out: states stay, and the output is that of the step before
+                (of the one after, in the backward direction) since the last reset, zero where there is none.
             return_layers: Give the outputs of every layer, a list of them, of which the last are the outputs. Those of
                 the others are what they hand on to the next one, but before ``dropout``, which lies between layers.
             return_states: Give a third result: for each of :attr:`directed` its states and gates of every step by name,
@@ -178,8 +188,10 @@ class Recurrent(nn.Module):
             ValueError: If shapes do not fit; says what was expected.
             EngineError: If the engine asked for by name cannot serve the call.
         """
+        marks: dict[str, Any] = {"resets": resets, "resets_to": resets_to, "mask": mask}
         if isinstance(inputs, Tensor) and inputs.dim() > 3 and inputs.shape[-1] == self.input_size:
-            return self._flattened(inputs, state, lengths, return_layers=return_layers, return_states=return_states)
+            shows = {"return_layers": return_layers, "return_states": return_states}
+            return self._flattened(inputs, state, lengths, **marks, **shows)
         self._check(inputs, state)
         lengths = None if lengths is None else as_lengths(lengths)
         finals: list[dict[str, Tensor]] = []
@@ -192,13 +204,13 @@ class Recurrent(nn.Module):
             for directed in self.directed[depth * directions : (depth + 1) * directions]:
                 initial = None if state is None else {n: value[len(finals)] for n, value in state.items()}
                 record = Record() if return_states else None
-                output, final = directed(above, initial, lengths, self.engine, self.recompute, record)
+                output, final = directed(above, initial, lengths, self.engine, self.recompute, record, **marks)
                 if record is not None:
                     shown.append(directed.shown(record, above))
                 outputs.append(output)
                 finals.append(final)
             joined = MERGES[self.merge](outputs) if len(outputs) > 1 else outputs[0]
-            below = _real(above, lengths) if self.residual and joined.shape == above.shape else None
+            below = self._below(above, lengths, resets, mask) if self.residual and joined.shape == above.shape else None
             drops = self.dropout and self.training and depth < self.num_layers - 1
             inputs = _added(F.dropout(joined, self.dropout) if drops else joined, below)
             if return_layers:
@@ -207,7 +219,7 @@ class Recurrent(nn.Module):
         return (layers if return_layers else inputs, final, *([shown] if return_states else []))
 
     def _flattened(
-        self, inputs: Tensor, state: Mapping[str, Tensor] | None, lengths: Lengths | None, **more: bool
+        self, inputs: Tensor, state: Mapping[str, Tensor] | None, lengths: Lengths | None, **more: Any
     ) -> tuple[Any, ...]:
         """Runs ``[..., T, input_size]``, rows ``[...]``, as one batch."""
         rows = inputs.shape[:-2]
@@ -220,18 +232,25 @@ class Recurrent(nn.Module):
             if lengths.shape != rows:
                 raise ValueError(f"expected lengths of shape {list(rows)} with integers, got {list(lengths.shape)}")
             lengths = lengths.flatten()
+        flags = {name: more[name] for name in ("resets", "mask") if more[name] is not None}
+        check_flags(flags, inputs)
+        more |= {name: value.flatten(0, -2) for name, value in flags.items()}
         outputs, final, *shown = Recurrent.forward(self, inputs.flatten(0, -3), state, lengths, **more)
         outputs, *shown = mapped([outputs, *shown], lambda value: torch.unflatten(value, 0, rows))
         return (outputs, mapped(final, lambda value: torch.unflatten(value, 1, rows)), *shown)
 
-    def step(self, inputs: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
+    def step(
+        self, inputs: Tensor, state: Mapping[str, Tensor] | None = None, *, resets: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
         """One step of a stream: ``inputs [B, input_size]`` gives the output ``[B, output_size]`` and the new state.
+        Rows where ``resets [B]`` is true begin anew from zeros.
 
         Raises:
             ValueError: If the layer is bidirectional: its outputs need the steps to come.
         """
         check_one_way(self.directed)
-        outputs, state = self(inputs.unsqueeze(-2), state)
+        marks = {} if resets is None else {"resets": resets.unsqueeze(-1), "resets_to": "zero"}
+        outputs, state = self(inputs.unsqueeze(-2), state, **marks)
         return outputs.squeeze(-2), state
 
     def stream(self, batch_size: int = 1) -> Stream:
@@ -241,6 +260,12 @@ class Recurrent(nn.Module):
             ValueError: If the layer is bidirectional.
         """
         return Stream(self.directed, batch_size, residual=self.residual, engine=self.engine)
+
+    def _below(self, inputs: Tensor, lengths: Tensor | None, resets: Tensor | None, mask: Tensor | None) -> Tensor:
+        """What a residual layer adds: its inputs, repeated as its outputs are."""
+        if mask is not None:
+            inputs = repeated(inputs, mask, lengths, resets, both=self.bidirectional and self.merge == "concat")
+        return _real(inputs, lengths)
 
     def _drop_inputs(self, inputs: Tensor) -> Tensor:
         if not (self.input_dropout and self.training):

@@ -52,8 +52,8 @@ class Stream:
     def __repr__(self) -> str:
         return f"Stream({len(self.cells)} cells, {self.shape[0]} rows of {self.shape[1]} features)"
 
-    def step(self, inputs: Tensor) -> Tensor:
-        """One step: ``[B, input_size]`` to ``[B, output_size]``.
+    def step(self, inputs: Tensor, *, resets: Tensor | None = None) -> Tensor:
+        """One step: ``[B, input_size]`` to ``[B, output_size]``; rows where ``resets [B]`` is true begin anew.
 
         Raises:
             ValueError: If the inputs have another shape, number type or device.
@@ -63,6 +63,8 @@ class Stream:
                 f"expected inputs of shape {list(self.shape)} of {self.dtype} on {self.device}, got "
                 f"{list(inputs.shape)} of {inputs.dtype} on {inputs.device}"
             )
+        if resets is not None:
+            self.reset(resets)
         value = inputs.detach().contiguous()
         for cell in self.cells:
             above = cell.step(value)
@@ -86,11 +88,20 @@ class Stream:
             for name, value in cell.read().items():
                 value.copy_(state[name][depth].detach())
 
-    def reset(self) -> None:
-        """Begins anew, with a state of zeros."""
+    def reset(self, rows: Tensor | None = None) -> None:
+        """Begins anew, with a state of zeros, in the rows where ``rows [B]`` is true; in all of them without it.
+
+        Raises:
+            ValueError: If they are no truth values, one for each row.
+        """
+        rows = torch.ones(self.shape[0], dtype=torch.bool, device=self.device) if rows is None else rows
+        if rows.shape != self.shape[:1] or rows.dtype != torch.bool:
+            raise ValueError(
+                f"expected resets of shape {[self.shape[0]]} with truth values, got {list(rows.shape)} of {rows.dtype}"
+            )
         for cell in self.cells:
             for value in cell.read().values():
-                value.zero_()
+                value.masked_fill_(rows.to(self.device).unsqueeze(1), 0.0)
 
 
 def check_one_way(cells: Sequence[Directed]) -> None:

@@ -16,6 +16,7 @@ from throughtime.engine import Lengths, check_inputs, from_torch, out_of_graph, 
 from throughtime.errors import listed
 from throughtime.layers.packed import PackedSteps, run_packed
 from throughtime.layers.recurrent import Recurrent, mapped
+from throughtime.layers.repeated import check_flags
 from throughtime.layers.stream import check_one_way
 
 
@@ -62,6 +63,9 @@ class _TorchLike(Recurrent):
         hx: Any = None,
         lengths: Lengths | None = None,
         *,
+        resets: Tensor | None = None,
+        resets_to: str = "initial",
+        mask: Tensor | None = None,
         return_layers: bool = False,
         return_states: bool = False,
     ) -> tuple[Any, ...]:
@@ -73,6 +77,10 @@ class _TorchLike(Recurrent):
             hx: The initial state as in ``torch.nn``: ``h [num_layers * directions, B, width]``, for the LSTM a pair
                 ``(h, c)``; without B for one sequence.
             lengths: Real steps of every row, ``[B]``; None where all are T.
+            resets: Where a row begins anew, as in :meth:`throughtime.Recurrent.forward`: a truth value for every row
+                and step, the dimensions in the order of the input's; not with a PackedSequence.
+            resets_to: ``"initial"``, or ``"zero"`` for a state that is carried from call to call.
+            mask: Which steps are not left out, laid out as the resets.
             return_layers: As in :class:`~throughtime.layers.Recurrent`; each shaped as the input.
             return_states: As in :class:`~throughtime.layers.Recurrent`; each shaped as the input.
 
@@ -83,7 +91,10 @@ class _TorchLike(Recurrent):
             ValueError: If shapes do not fit; says what was expected.
         """
         state = self._named(hx)
-        more: dict[str, Any] = {"return_layers": return_layers, "return_states": return_states}
+        flags = {name: value for name, value in (("resets", resets), ("mask", mask)) if value is not None}
+        check_flags(flags, input)
+        shows = {"return_layers": return_layers, "return_states": return_states}
+        more: dict[str, Any] = {**flags, "resets_to": resets_to, **shows}
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError("expected no lengths beside a PackedSequence, which has its own; leave them out")
@@ -92,6 +103,7 @@ class _TorchLike(Recurrent):
             if lengths is not None:
                 raise ValueError("expected no lengths beside one sequence [T, input_size]; leave them out")
             state = None if state is None else {name: value.unsqueeze(1) for name, value in state.items()}
+            more |= {name: value.unsqueeze(0) for name, value in flags.items()}
             outputs, final, *shown = super().forward(input.unsqueeze(0), state, **more)
             outputs, *shown = mapped([outputs, *shown], lambda value: value.squeeze(0))
             final = {name: value.squeeze(1) for name, value in final.items()}
@@ -102,17 +114,22 @@ class _TorchLike(Recurrent):
             if not isinstance(input, Tensor) or input.dim() != 3 or input.shape[2] != self.input_size:
                 check_inputs(input, self.input_size, order="batch, time" if self.batch_first else "time, batch")
             time_first = isinstance(input, Tensor) and input.dim() == 3 and not self.batch_first
+            if time_first:
+                more |= {name: value.transpose(0, 1) for name, value in flags.items()}
             batch = input.transpose(0, 1) if time_first else input
             outputs, final, *shown = super().forward(batch, state, lengths, **more)
             if time_first:
                 outputs, *shown = mapped([outputs, *shown], lambda value: value.transpose(0, 1))
         return (outputs, self._unnamed(final), *shown)
 
-    def step(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
-        """One step of a stream: ``input [B, input_size]`` gives ``[B, output_size]`` and the new state."""
+    def step(self, input: Tensor, hx: Any = None, *, resets: Tensor | None = None) -> tuple[Tensor, Any]:
+        """One step of a stream: ``input [B, input_size]`` gives ``[B, output_size]`` and the new state; rows where
+        ``resets [B]`` is true begin anew from zeros.
+        """
         check_one_way(self.directed)
         time = -2 if self.batch_first else 0
-        outputs, state = self(input.unsqueeze(time), hx)
+        flags = {} if resets is None else {"resets": resets.unsqueeze(-1 if self.batch_first else 0)}
+        outputs, state = self(input.unsqueeze(time), hx, **flags, resets_to="zero")
         return outputs.squeeze(time), state
 
     @property

@@ -30,7 +30,7 @@ def agree(run: Callable[..., Any], interpreted: Callable[..., Any], same: Callab
         got = run(cell, values, "compiled", noise=noise, recompute=recompute, **options)
         expected = run(cell, values, "reference", noise=noise, **options)
         same(got, expected, **tolerance)
-        if tight:
+        if tight and not options.keys() & {"resets", "mask"}:  # which the interpreter has not
             oracle = interpreted(cell, values, noise=noise, **options)
             same(oracle, expected, rtol=1e-12, atol=1e-12)
             same(got, oracle, **tolerance)

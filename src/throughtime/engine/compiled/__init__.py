@@ -25,6 +25,8 @@ class CompiledEngine:
 
         if call.look is not None and not isinstance(call.look, Record):
             return "its steps cannot be looked at"
+        if call.look is not None and call.mask is not None:
+            return "it knows no states of steps that a mask leaves out"
         if watched():
             return "its operations cannot be traced, transformed or replaced, as something does here"
         tensors = [call.inputs, *call.state.values(), *call.parameters.values(), *call.noise.products.values()]

@@ -62,7 +62,7 @@ class Layout:
         back: The table in the order of the backward loop.
         reverse: Whether time runs backward.
         order: Ragged batches: the call's row that each row, sorted by falling length, is, or is a piece of, ``[B]``.
-        source: Ragged batches: the place in the call's ``[B * T]`` that each row of a sequence buffer is of, ``[rows]``.
+        source: Ragged batches: the place in the call's ``[B * T]`` of each row of a sequence buffer, ``[rows]``.
         before: Ragged batches: the row of the history before each row's step, ``[rows]``.
         last: Ragged batches: the row of the history after each sorted row's last step, ``[B]``.
         cut: Where rows are pieces of the call's: what joins them.
