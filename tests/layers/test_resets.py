@@ -1,4 +1,4 @@
-"""Resets and masks through layers: deep, in both directions, as streams, whatever ``torch.nn``'s order of dimensions."""
+"""Resets and masks through layers: deep, in both directions, as streams, in either order of dimensions."""
 
 from __future__ import annotations
 

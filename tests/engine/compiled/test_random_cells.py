@@ -196,11 +196,12 @@ def drawn(
     options: dict[str, Any] = {"reverse": draw(st.booleans())}
     if draw(st.booleans()):
         options["lengths"] = torch.tensor(draw(st.lists(st.integers(0, time), min_size=batch, max_size=batch)))
-    for name in ("resets", "mask"):
-        if draw(st.booleans()):
-            flags = st.lists(st.booleans(), min_size=batch * time, max_size=batch * time)
-            options[name] = torch.tensor(draw(flags)).view(batch, time)
-    options["resets_to"] = draw(st.sampled_from(["initial", "zero"]))
+    marks = draw(st.sampled_from([(), (), ("resets",), ("mask",), ("resets", "mask")]))
+    for name in marks:
+        flags = draw(st.lists(st.booleans(), min_size=batch * time, max_size=batch * time))
+        options[name] = torch.tensor(flags).view(batch, time)
+    if "resets" in marks:
+        options["resets_to"] = draw(st.sampled_from(["initial", "zero"]))
     if noisy:
         source = torch.Generator().manual_seed(draw(st.integers(0, 99)))
 
