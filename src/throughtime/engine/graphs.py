@@ -18,6 +18,7 @@ from torch import Tensor
 from throughtime.cells import Cell
 from throughtime.engine.call import Call, EngineError, Noise, Result, watched
 from throughtime.engine.compiled.again import Again, differentiable, in_batches
+from throughtime.engine.pieces import is_cut
 from throughtime.engine.ragged import arrange, restore
 from throughtime.engine.reference import ReferenceEngine
 
@@ -78,7 +79,7 @@ class GraphsEngine:
         self.lock = threading.Lock()
 
     def refuses(self, call: Call) -> str | None:
-        """The CPU, ragged batches, steps that are looked at, and whoever must see PyTorch's own operations."""
+        """The CPU, ragged batches, resets, masks, looks, and whoever must see PyTorch's own operations."""
         if call.inputs.device.type != self.device:
             return f"CUDA graphs run on a GPU, and the call's tensors are on {call.inputs.device}"
         if watched():
@@ -91,6 +92,8 @@ class GraphsEngine:
             return "a graph does not show its steps"
         if call.lengths is not None:
             return "a graph has one shape, and the rows end at different steps"
+        if is_cut(call):
+            return "a graph is recorded without resets and without a mask"
         try:
             hash(call.cell)
         except TypeError as error:
