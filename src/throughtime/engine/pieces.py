@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.engine.call import Call, Result
+
+Flags = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,30 +63,35 @@ def cut(call: Call) -> Pieces:
         tensor([2, 1])
     """
     batch, time = call.inputs.shape[:2]
-    step = torch.arange(time, device="cpu")
-    inside = torch.ones(batch, time, dtype=torch.bool, device="cpu")
-    if call.lengths is not None:
-        inside = step < call.lengths.unsqueeze(1)
-    real = inside if call.mask is None else inside & call.mask.to("cpu")
-    resets = torch.zeros_like(inside) if call.resets is None else inside & call.resets.to("cpu")
+    step = np.arange(time)
+    inside = np.ones((batch, time), bool) if call.lengths is None else step < call.lengths.numpy()[:, None]
+    real = inside if call.mask is None else inside & call.mask.cpu().numpy()
+    resets = np.zeros_like(inside) if call.resets is None else inside & call.resets.cpu().numpy()
     begins = resets | (step == 0)
-    piece = begins.flatten().cumsum(0).sub_(1)
-    row = begins.nonzero()[:, 0]
-    place = real.flatten().nonzero().squeeze(1)
-    lengths = piece.index_select(0, place).bincount(minlength=len(row))
-    of_row = piece.view(batch, time)
+    piece = begins.ravel().cumsum() - 1
+    of_row = piece.reshape(batch, time)
+    row = begins.nonzero()[0]
+    place = real.ravel().nonzero()[0]
+    lengths = np.bincount(piece[place], minlength=len(row))
     if call.reverse:  # a border parts the same steps; what comes first is the row's last piece
-        after = torch.ones(len(row), dtype=torch.bool, device="cpu").index_fill_(0, of_row[:, -1], False)
-        last = of_row[:, 0]
+        after, last = np.ones(len(row), bool), of_row[:, 0]
+        after[of_row[:, -1]] = False
     else:
         after, last = resets[begins], of_row[:, -1]
-    anew = after.nonzero().squeeze(1) if call.to_zero else row[:0]
-    held = (inside & ~real).flatten().nonzero().squeeze(1)
-    seen = real.flatten().cumsum(0).index_select(0, held)
-    within, ends = piece.index_select(0, held), lengths.cumsum(0)
-    repeats = seen if call.reverse else seen - 1
-    known = (repeats >= (ends - lengths).index_select(0, within)) & (repeats < ends.index_select(0, within))
-    return Pieces(row, lengths, place, anew, last, held[known], repeats[known])
+    anew = after.nonzero()[0] if call.to_zero else row[:0]
+    held, repeats = (
+        _held(inside & ~real, real, piece, lengths, call.reverse) if call.mask is not None else (row[:0],) * 2
+    )
+    return Pieces(*map(torch.from_numpy, (row, lengths, place, anew, last.copy(), held, repeats)))
+
+
+def _held(out: Flags, real: Flags, piece: Numbers, lengths: Numbers, reverse: bool) -> tuple[Numbers, Numbers]:
+    """Places left out that repeat a real step of their piece, and which."""
+    held = out.ravel().nonzero()[0]
+    seen, within, ends = real.ravel().cumsum()[held], piece[held], lengths.cumsum()
+    repeats = seen if reverse else seen - 1
+    known = (repeats >= (ends - lengths)[within]) & (repeats < ends[within])
+    return held[known], repeats[known]
 
 
 def padded(pieces: Pieces) -> int:

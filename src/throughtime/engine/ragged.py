@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -116,10 +117,12 @@ def real_steps(lengths: Tensor, steps: int) -> Tensor:
 
 def by_length(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Lengths falling, where each stood, both ``[B]``, and the rows still running at each step that runs."""
-    lengths, order = lengths.sort(descending=True, stable=True)
-    steps = int(lengths[0]) if len(lengths) else 0
-    ended = lengths.bincount(minlength=steps + 1)[:steps].cumsum(0)
-    return lengths, order, len(lengths) - ended
+    given = lengths.numpy()  # NumPy, for these are many short operations
+    order = (-given).argsort(kind="stable")
+    falling = given[order]
+    steps = int(falling[0]) if len(falling) else 0
+    active = len(falling) - np.bincount(given, minlength=steps + 1)[:steps].cumsum()
+    return torch.from_numpy(falling), torch.from_numpy(order), torch.from_numpy(active)
 
 
 def restore(arranged: Arranged, outputs: Tensor, finals: Mapping[str, Tensor]) -> Result:

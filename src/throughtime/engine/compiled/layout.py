@@ -8,8 +8,9 @@ loop needs nothing else, whichever way time goes.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,12 +41,14 @@ class Cut:
         ends: The sorted piece that each row of the call ends in, ``[B]``.
         held: Places of the call that repeat another's output.
         repeats: The rows of a sequence buffer that they repeat.
+        inverse: The row of a sequence buffer that each place of the call holds; None where some hold none.
     """
 
     anew: Tensor
     ends: Tensor
     held: Tensor
     repeats: Tensor
+    inverse: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Layout:
         """The layout of a call."""
         batch, time = call.inputs.shape[:2]
         if is_cut(call):
-            return _of_pieces(cut(call), time, call.reverse)
+            pieces = cut(call)
+            return _ragged(pieces.lengths, time, call.reverse, pieces)
         return whole(batch, time, call.reverse) if call.lengths is None else _ragged(call.lengths, time, call.reverse)
 
     @property
@@ -122,6 +126,8 @@ class Layout:
         """A sequence buffer as ``[B, T, width]``, zeros where there is padding."""
         if self.source is None:
             return value.view(self.time, self.batch, value.shape[1]).transpose(0, 1)
+        if self.cut is not None and self.cut.inverse is not None:
+            return value.index_select(0, self.cut.inverse).view(-1, self.time, value.shape[1])
         whole = value.new_zeros(self.places, value.shape[1])
         return whole.index_copy_(0, self.source, value).view(-1, self.time, value.shape[1])
 
@@ -230,51 +236,46 @@ def whole(batch: int, time: int, reverse: bool) -> Layout:
     return Layout(batch, time, time, time * batch, table, table.flip(0), reverse)
 
 
-def _ragged(lengths: Tensor, time: int, reverse: bool) -> Layout:
+def _ragged(lengths: Tensor, time: int, reverse: bool, pieces: Pieces | None = None) -> Layout:
+    """Rows of lengths of their own, or the pieces that a call was cut into, side by side as rows."""
+    # NumPy, for these are many short operations
     batch = len(lengths)
-    sorted_lengths, order, active = by_length(lengths)
+    sorted_lengths, order, active = (value.numpy() for value in by_length(lengths))
     steps = len(active)
-    rows, step = torch.arange(batch, device="cpu"), torch.arange(steps, device="cpu")
-    first = active.cumsum(0) - active
+    rows = np.arange(batch)
+    first = active.cumsum() - active
     after = first + batch
-    before = torch.cat([after.new_zeros(min(steps, 1)), after[:-1]])
+    before = np.concatenate([np.zeros(min(steps, 1), np.int64), after[:-1]])
     # the row of the batch and the step that each row of a sequence buffer holds
-    which = torch.arange(int(active.sum()), device="cpu") - first.repeat_interleave(active)
-    when = step.repeat_interleave(active)
-    place = (sorted_lengths[which] - 1 - when) if reverse else when
+    which = np.arange(int(active.sum())) - first.repeat(active)
+    when = np.arange(steps).repeat(active)
+    step = sorted_lengths[which] - 1 - when if reverse else when
     ended = sorted_lengths - 1
-    last = torch.where(ended < 0, rows, after[ended.clamp(min=0)] + rows) if steps else rows
-    table = torch.stack([active, first, before, after], 1)
+    last = np.where(ended < 0, rows, after[ended.clip(min=0)] + rows) if steps else rows
+    table = torch.from_numpy(np.stack([active, first, before, after], 1))
+    source, cut = order[which] * time + step, None
+    if pieces is not None:
+        number = pieces.first.numpy()[order[which]] + step  # of the real step that each row of a sequence buffer is
+        at, place = np.empty_like(number), np.empty_like(order)
+        at[number], place[order] = np.arange(len(number)), rows
+        source, order = pieces.place.numpy()[number], pieces.row.numpy()[order]
+        # real steps stand in the order of places, so that where all are real their numbers are places
+        inverse = torch.from_numpy(at) if len(source) == time * len(pieces.last) else None
+        marks = place[pieces.anew.numpy()], place[pieces.last.numpy()], pieces.held.numpy(), at[pieces.repeats.numpy()]
+        anew, ends, held, repeats = map(torch.from_numpy, marks)
+        cut = Cut(anew, ends, held, repeats, inverse)
+    back, earlier = table.flip(0), before.repeat(active) + which
     return Layout(
         batch,
         time,
         steps,
         len(which),
         table,
-        table.flip(0),
+        back,
         reverse,
-        order,
-        order[which] * time + place,
-        before.repeat_interleave(active) + which,
-        last,
-    )
-
-
-def _of_pieces(pieces: Pieces, time: int, reverse: bool) -> Layout:
-    """Pieces side by side, as if each were a row."""
-    longest = max(1, int(pieces.lengths.max()))
-    ragged = _ragged(pieces.lengths, longest, reverse)
-    assert ragged.order is not None
-    assert ragged.source is not None
-    # the real step that each row of a sequence buffer is, and the row of every real step
-    step = ragged.source % longest + pieces.first.index_select(0, ragged.source // longest)
-    at, sorted_as = torch.empty_like(step), torch.empty_like(ragged.order)
-    at[step] = torch.arange(len(step), device="cpu")
-    sorted_as[ragged.order] = torch.arange(len(sorted_as), device="cpu")
-    return replace(
-        ragged,
-        time=time,
-        order=pieces.row.index_select(0, ragged.order),
-        source=pieces.place.index_select(0, step),
-        cut=Cut(sorted_as[pieces.anew], sorted_as[pieces.last], pieces.held, at[pieces.repeats]),
+        torch.from_numpy(order),
+        torch.from_numpy(source),
+        torch.from_numpy(earlier),
+        torch.from_numpy(last),
+        cut,
     )
