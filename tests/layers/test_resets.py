@@ -145,3 +145,16 @@ def test_more_batch_dimensions_and_every_layer_know_them(merge: str) -> None:
             torch.testing.assert_close(layers[depth][part], one[depth], **TIGHT)
     with pytest.raises(ValueError, match=r"expected mask of shape \[2, 3, 8\]"):
         layer(x, mask=MASK)
+
+
+def test_states_of_every_step_know_resets_and_masks() -> None:
+    layer = Recurrent("lstm", K, N, bidirectional=True, dtype=torch.float64)
+    plain = Recurrent("lstm", K, N, bidirectional=True, dtype=torch.float64, engine="reference")
+    plain.load_state_dict(layer.state_dict())
+    for marks in ({"resets": RESETS}, {"resets": RESETS, "mask": MASK}):
+        *_, shown = layer(inputs(), **marks, return_states=True)
+        *_, expected = plain(inputs(), **marks, return_states=True)
+        for got, right in zip(shown, expected, strict=True):
+            assert got.keys() == right.keys()
+            for name, value in right.items():
+                torch.testing.assert_close(got[name], value, **TIGHT)
