@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from throughtime.engine.call import Call, Result
+from throughtime.engine.ragged import real_steps
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
@@ -64,7 +65,7 @@ def cut(call: Call) -> Pieces:
     """
     batch, time = call.inputs.shape[:2]
     step = np.arange(time)
-    inside = np.ones((batch, time), bool) if call.lengths is None else step < call.lengths.numpy()[:, None]
+    inside = np.ones((batch, time), bool) if call.lengths is None else real_steps(call.lengths, time).numpy()
     real = inside if call.mask is None else inside & call.mask.cpu().numpy()
     resets = np.zeros_like(inside) if call.resets is None else inside & call.resets.cpu().numpy()
     begins = resets | (step == 0)
@@ -90,7 +91,8 @@ def _held(out: Flags, real: Flags, piece: Numbers, lengths: Numbers, reverse: bo
     held = out.ravel().nonzero()[0]
     seen, within, ends = real.ravel().cumsum()[held], piece[held], lengths.cumsum()
     repeats = seen if reverse else seen - 1
-    known = (repeats >= (ends - lengths)[within]) & (repeats < ends[within])
+    begins = ends - lengths
+    known = (repeats >= begins[within]) & (repeats < ends[within])
     return held[known], repeats[known]
 
 
