@@ -103,3 +103,27 @@ def test_bad_input_is_one_line(call: Any, arguments: list[str], message: str) ->
     assert (answer.code, answer.out) == (2, "")
     (line,) = answer.err.splitlines()
     assert line.startswith(f"throughtime: {message}")
+
+
+def test_options_reach_the_cell_and_its_weights_are_counted(call: Any) -> None:
+    answer = call("code", "lstm", "--hidden", 12, "--input", 5, "--cell-option", "heads=3", "--inference")
+    assert answer.code == 0
+    assert "\nreads 432 weights a step: W_x 240, W_h 192\n" in answer.out
+    assert "= W_h[0:12, 0:4; 3 heads] @ h<t-1>" in answer.out
+    whole = call("code", "lstm", "--hidden", 12, "--input", 5, "--inference").out
+    assert "\nreads 816 weights a step: W_x 240, W_h 576\n" in whole
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("heads=5", "--cell-option: LSTMCell: expected heads to divide hidden_size (8 features), got 5"),
+        ("heads=many", "--cell-option: LSTMCell: expected heads to be a positive integer, got 'many'"),
+        ("head=2", "--cell-option: cell lstm has no option 'head' (did you mean 'heads'?); options: memory, heads"),
+        ("heads", "--cell-option: expected name=value, got 'heads'"),
+    ],
+)
+def test_a_wrong_option_of_the_cell_is_refused(word: str, told: str, call: Any) -> None:
+    answer = call("code", "lstm", "--cell-option", word)
+    assert (answer.code, answer.out) == (2, "")
+    assert told in answer.err

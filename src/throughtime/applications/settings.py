@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -165,8 +165,7 @@ class StackSettings(TrainSettings):
 
     def cell_options(self) -> dict[str, Any]:
         """The cell's options, numbers as numbers."""
-        pairs = (value.partition("=") for value in self.cell_option)
-        return {name: _number(value) for name, _, value in pairs}
+        return read_options(self.cell_option)
 
     def stack(self) -> dict[str, Any]:
         """The fields of :class:`throughtime.models.StackConfig` that are settings."""
@@ -181,11 +180,7 @@ class StackSettings(TrainSettings):
         """
         check_engine(self.engine)
         self._check_zoneout()
-        known = cell_options(find_cell(self.cell))
-        for name in self.cell_options():
-            if name not in known:
-                has = f"options: {listed(known)}" if known else "it has none"
-                raise UserError(f"--cell-option: cell {self.cell} has no option {name!r}{nearest(name, known)}; {has}")
+        check_options(self.cell, self.cell_options())
 
     def _check_zoneout(self) -> None:
         states = cell_states(find_cell(self.cell))
@@ -234,6 +229,25 @@ class ModelSettings(StackSettings):
     """What every recurrent model of tokens takes."""
 
     embedding: int = option(128, "Features of a token's embedding.", "Model", ge=1, le=2**24)
+
+
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """Options of a cell from ``name=value``, numbers as numbers."""
+    pairs = (word.partition("=") for word in words)
+    return {name: _number(value) for name, _, value in pairs}
+
+
+def check_options(cell: str, options: Mapping[str, Any]) -> None:
+    """Refuses an option that a cell has not.
+
+    Raises:
+        UserError: If there is no such cell, or option of it; names the nearest one.
+    """
+    known = cell_options(find_cell(cell))
+    for name in options:
+        if name not in known:
+            has = f"options: {listed(known)}" if known else "it has none"
+            raise UserError(f"--cell-option: cell {cell} has no option {name!r}{nearest(name, known)}; {has}")
 
 
 def _number(text: str) -> int | float | str:

@@ -25,6 +25,7 @@ def describe(cell: Cell, *, training: bool = True) -> str:
         >>> from throughtime.cells import RNNCell
         >>> print(describe(RNNCell(2, 3), training=False))
         RNNCell(input_size=2, hidden_size=3, nonlinearity='tanh', gain=1.0)
+        reads 15 weights a step: W_x 6, W_h 9
         <BLANKLINE>
         forward
             state    h<t-1>: 3
@@ -38,7 +39,7 @@ def describe(cell: Cell, *, training: bool = True) -> str:
             next     h<t> = v7
     """
     program = trace(cell)
-    return f"{cell!r}\n\n{program_text(program, derive(program) if training else None)}"
+    return f"{cell!r}\n{_read(program)}\n\n{program_text(program, derive(program) if training else None)}"
 
 
 def program_text(program: Program, derived: Derived | None = None) -> str:
@@ -47,6 +48,17 @@ def program_text(program: Program, derived: Derived | None = None) -> str:
     if derived is not None:
         parts.append("\n".join(["backward", *_backward(derived)]))
     return "\n\n".join(parts)
+
+
+def _read(program: Program) -> str:
+    """How many numbers of each matrix the products of a step multiply by."""
+    products = [program.nodes[place].block for place in (*program.places("outer"), *program.places("product"))]
+    counts: dict[str, int] = {}
+    for block in dict.fromkeys(products):
+        if block is not None:
+            counts[block.matrix] = counts.get(block.matrix, 0) + block.rows * block.columns
+    each = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"reads {sum(counts.values())} weights a step" + (f": {each}" if each else "")
 
 
 def _forward(program: Program, derived: Derived | None) -> Iterator[str]:
