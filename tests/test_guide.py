@@ -97,16 +97,21 @@ TRAINED = {
 } | {"runs/first": "text", "runs/speech": "speech", "runs/languages": "mytasks:Languages"}
 """Tasks of the runs that pages speak of, by folder: what a page trains, and what it takes up from another page."""
 
-KINDS: dict[str, type[Application[Any]]] = {"runs/splice": DnaClasses, "runs/genes": DnaRegions}
+KINDS: dict[str, type[Application[Any]]] = {
+    "runs/promoters/fold-3": DnaClasses,
+    "runs/splice": DnaClasses,
+    "runs/genes": DnaRegions,
+}
 DRAWING: dict[str, type[Options]] = {"runs/tunes": EventDrawing}
 """Where a task's options depend on what it learnt: which of its kinds a run is."""
 
 
 def declared(run: str, use: Use) -> type[Options]:
     """What the task of a page's run declares."""
-    if TRAINED[run] == "text":
+    trained = TRAINED[re.sub(r"/fold-\d+$", "", run)]
+    if trained == "text":
         return TextDrawing if use == "sample" else Options
-    task = find_task(TRAINED[run])
+    task = find_task(trained)
     assert isinstance(task, Supervised)
     kind = KINDS.get(run, task.application)
     return DRAWING[run] if use == "sample" else {"predict": kind.predicting, "evaluate": kind.judging}[use]

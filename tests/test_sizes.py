@@ -12,7 +12,7 @@ import pytest
 from throughtime.tasks import TASKS
 
 HERE = Path(__file__).parent
-UNBOUNDED = {"steps", "warmup", "evaluate_every", "patience", "min_count"}
+UNBOUNDED = {"steps", "warmup", "evaluate_every", "patience", "min_count", "least_steps"}
 """Counts that no memory depends on."""
 
 

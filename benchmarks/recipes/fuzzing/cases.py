@@ -96,9 +96,13 @@ def data_case(data: Data) -> Case:
     return Case(f"{name} ({detail}) {unit}".strip(), data.files, data.targets or list(data.files), read, data.weight)
 
 
+LINES_FILE = "lines.txt"
+
+
 def predict_case(model: Path, name: str, data: Data) -> Case:
-    """What a trained model reads to predict: files of its own kind, or lines."""
+    """What a trained model reads to predict: files of a kind that training reads, or lines."""
     predictor = open_task(model, None).load(model)
+    kinds = {*predictor.suffixes, *predictor.bound.tables}
     for layer in predictor.model.modules():
         if isinstance(layer, Recurrent):
             layer.engine = "auto"  # one model for many inputs: compiling it pays
@@ -107,20 +111,18 @@ def predict_case(model: Path, name: str, data: Data) -> Case:
 
     def read(root: Path, draw: Random, target: str) -> None:
         path = root / target
-        if predictor.suffixes:
-            for _ in predictor.predict_file(path, options):
+        if target != LINES_FILE:
+            for _ in predictor.answers(path.parent if predictor.is_whole(path.parent) else path, options):
                 pass
         else:
             most = 400 if draw.random() < 0.05 else 12
             predictor.predict([line[:most] for line in read_lines(str(path))[:2]], options)
 
+    targets = [file for file in data.targets or data.files if Path(file).suffix in kinds or data.model == "utterances"]
+    targets = targets if len(targets) < 10 else targets[:1]
     if predictor.suffixes:
-        files = {file: content for file, content in data.files.items() if Path(file).suffix in predictor.suffixes}
-        targets = [file for file in files if len(files) < 10 or file == data.targets[0]]
-    else:
-        files = {"lines.txt": "\n".join(LINES).encode()}
-        targets = ["lines.txt"]
-    return Case(f"predict {name}", files, targets, read)
+        return Case(f"predict {name}", data.files, targets, read)
+    return Case(f"predict {name}", {**data.files, LINES_FILE: "\n".join(LINES).encode()}, [*targets, LINES_FILE], read)
 
 
 def go_on(root: Path) -> None:

@@ -284,7 +284,7 @@ def signals() -> list[Data]:
     return [
         Data("speech", {"a.csv": manifest.encode(), **sounds}, "a.csv", small, ["a.csv"], "heard"),
         Data("speech", {**sounds, **said}, ".", small),
-        Data("speech", {**sounds, **kaldi}, "a", small, [*kaldi]),
+        Data("speech", {**sounds, **kaldi}, "a", small, [*kaldi], "utterances"),
         Data("music", {"0.mid": midi(), "valid/1.mid": midi()}, ".", {}, ["0.mid"], "events", weight=9),
         Data("music", {"a.abc": TUNES, "valid/1.mid": midi()}, ".", targets=["a.abc"]),
         Data("music", {"a.mat": matlab()}, "a.mat", weight=2),
@@ -312,6 +312,7 @@ def genomes() -> list[Data]:
     return [
         Data("dna", {"a.gb": genbank(letters)}, "a.gb", short, model="regions"),
         Data("dna", {"a.fasta": fasta, "a.gff3": gff.encode()}, "a.fasta", short),
+        Data("dna", {"a.gff3": gff.encode() + b"##FASTA\n" + fasta}, ".", short),
         Data("dna", {"a.fa": fasta, "a.bed": bed.encode()}, "a.fa", short),
         Data("dna", {"a.fasta": labelled.encode()}, "a.fasta", model="classes", weight=9),
         Data("dna", {"a.data": rows.encode()}, "a.data", weight=9),

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from throughtime.api.loading import TaskLike, as_task, open_task
-from throughtime.api.progress import waiting
+from throughtime.api.progress import BriefObserver, waiting
 from throughtime.api.run import Run
 from throughtime.api.running import (
     Watching,
@@ -250,11 +250,11 @@ def resume_folds(task: Task, out: Path, data: Any, settings: Mapping[str, Any], 
 def _train(task: Task, out: Path, options: dict[str, Any], paths: Sequence[str], watching: Watching) -> bool:
     """Trains and judges the folds that are left."""
     folds = Folds.load(out)
-    console = VisibleConsole(stderr=True)
+    shown = BriefObserver(VisibleConsole(stderr=True))
 
     def say(line: str) -> None:
         if watching.progress:
-            console.print(in_line(line), soft_wrap=True)
+            shown.say(line)
 
     many = len(folds.examples)
     for number in [number for number, each in enumerate(folds.figures, 1) if each is None]:

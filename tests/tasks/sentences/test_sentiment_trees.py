@@ -252,7 +252,7 @@ def test_what_trees_do_not_have_is_refused(trained: Path, call: Call) -> None:
     code, _, err = call("predict", trained, "--line", "fine", "--nbest", "2", "--explain")
     assert code == 2
     assert "unknown option --nbest" in err
-    assert "this model has for predict: --encoding\n" in err
+    assert "this model has for predict: --encoding, --out, --header, --text-column\n" in err
 
 
 def test_trees_have_no_steps_in_time(trained: Path, call: Call) -> None:

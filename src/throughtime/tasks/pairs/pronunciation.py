@@ -303,7 +303,7 @@ def _sound_tables(results: Sequence[tuple[list[str], list[str], int]]) -> list[T
     rows: Rows = [[s, count, wrong[s], round(100.0 * wrong[s] / count, 2)] for s, count in there.most_common()]
     pairs: Rows = [[meant, heard, count] for (meant, heard), count in confused.most_common(LISTED)]
     return [
-        Table("by phoneme", ["phoneme", "there", "wrong", "wrong %"], rows),
+        Table("by phoneme", ["phoneme", "there", "wrong", "percent"], rows),
         Table("confusions", ["right", "said", "times"], pairs),
     ]
 
