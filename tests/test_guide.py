@@ -25,6 +25,7 @@ from throughtime.tasks.music.events import EventDrawing
 from throughtime.tasks.text.sampler import TextDrawing
 
 ROOT = Path(__file__).resolve().parents[1]
+RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -151,7 +152,8 @@ def kinds_of(kind: type[Options]) -> Iterator[type[Options]]:
 def test_options_that_pages_name_exist() -> None:
     names = {name for kind in kinds_of(Options) for name in kind.model_fields}
     asked = {f"--{no}{name.rstrip('_').replace('_', '-')}" for name in names for no in ("", "no-")}
-    known = asked | set(options_of(app, click.Context(app)))
+    recipes = "".join(file.read_text(encoding="utf-8") for file in RECIPES.glob("*.py"))
+    known = asked | set(options_of(app, click.Context(app))) | set(re.findall(r'"(--[a-z][a-z-]+)"', recipes))
     assert "--no-such" not in known
     for page in PAGES:
         if page.name != "log.md":  # tells of what was tried
