@@ -25,7 +25,7 @@ from throughtime.tasks.music.events import EventDrawing
 from throughtime.tasks.text.sampler import TextDrawing
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes"
+RECIPES = ROOT / "benchmarks" / "recipes"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

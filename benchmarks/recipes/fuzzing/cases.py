@@ -10,6 +10,7 @@ from random import Random
 from fuzzing.corpus import Data, all_data
 from fuzzing.models import settings, train
 from throughtime.api import open_task
+from throughtime.applications.opened import Opened
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Wanted
@@ -102,7 +103,7 @@ LINES_FILE = "lines.txt"
 def predict_case(model: Path, name: str, data: Data) -> Case:
     """What a trained model reads to predict: files of a kind that training reads, or lines."""
     predictor = open_task(model, None).load(model)
-    kinds = {*predictor.suffixes, *predictor.bound.tables}
+    kinds = {*predictor.suffixes, *(predictor.bound.tables if isinstance(predictor, Opened) else ())}
     for layer in predictor.model.modules():
         if isinstance(layer, Recurrent):
             layer.engine = "auto"  # one model for many inputs: compiling it pays
