@@ -154,7 +154,7 @@ def test_no_text_named(refuse: Callable[..., str]) -> None:
         (["train", "text", "text.txt", "--out", "out", "--device", "cude"], "did you mean 'cuda'?"),
         (
             ["train", "text", "text.txt", "--out", "o", "--cell", "lstm-projected", "--cell-option", "proj_siz=3"],
-            "cell lstm-projected has no option 'proj_siz' (did you mean 'proj_size'?); options: memory, heads, proj_size",
+            "cell lstm-projected has no option 'proj_siz' (did you mean 'proj_size'?); options: memory, heads, proj",
         ),
         (["score", "run", "--sotr"], "'--sort'"),
     ],
