@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from throughtime.api.housed import Housed
 from throughtime.api.loading import TaskLike, as_task, open_task
 from throughtime.api.progress import BriefObserver, waiting
 from throughtime.api.run import Run
@@ -22,7 +20,7 @@ from throughtime.api.running import (
     resumed_data,
 )
 from throughtime.applications.folder.folds import Folds, fold_folder
-from throughtime.applications.folder.model_folder import FOLDS, resumed, staged, task_of
+from throughtime.applications.folder.model_folder import FOLDS, resumed, task_of
 from throughtime.applications.memory import is_nothing
 from throughtime.applications.options import Options
 from throughtime.applications.settings import EXTENDABLE
@@ -30,7 +28,6 @@ from throughtime.applications.task import Report, Table, Task, Use
 from throughtime.console import VisibleConsole
 from throughtime.data.progress import counted
 from throughtime.errors import UserError
-from throughtime.training.lock import NAME as LOCK
 from throughtime.training.lock import locked
 from throughtime.visible import in_line
 
@@ -38,7 +35,7 @@ SHOWN = 3
 """Figures of a fold that are told when it ends."""
 
 
-class CrossValidation:
+class CrossValidation(Housed):
     """A cross-validation with its folder; ``throughtime.train(…, folds=10)`` gives one, or its folder.
 
     Args:
@@ -59,14 +56,14 @@ class CrossValidation:
     def __init__(
         self, folder: str | Path, *, cell: str | None = None, task: TaskLike | None = None, device: str = "auto"
     ) -> None:
-        self.folder, self.cell, self.device = Path(folder), cell, device
+        super().__init__(folder)
+        self.cell, self.device = cell, device
         Folds.load(self.folder)  # refuses what is none
         named, first = None if task is None else as_task(task), fold_folder(self.folder, 1)
         task_of(first, None if named is None else named.name)
         self.task: Task = open_task(first, None) if named is None else named
         self.progress = True
         self._runs: list[Run] = []
-        self._home: weakref.finalize[Any, Any] | None = None
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -155,25 +152,8 @@ class CrossValidation:
         self._runs.clear()
         return self
 
-    def save(self, path: str | Path) -> CrossValidation:
-        """Copies the folder to a path, where it lives from then on.
-
-        Raises:
-            UserError: If there is something already.
-        """
-        path = Path(path)
-        with staged(path) as folder:
-            shutil.copytree(self.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(LOCK))
-        self.folder = path
+    def _forget(self) -> None:
         self._runs.clear()
-        if self._home is not None:
-            self._home()
-            self._home = None
-        return self
-
-    def live_in(self, home: TemporaryDirectory[str]) -> None:
-        """The folder is temporary: it goes with this, and with its runs."""
-        self._home = weakref.finalize(self, home.cleanup)
 
     def __str__(self) -> str:
         return str(self.report)

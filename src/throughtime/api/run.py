@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from throughtime.api.housed import Housed
 from throughtime.api.looking import Look, look
 from throughtime.api.progress import waiting
 from throughtime.api.running import Outcome, Watching, check_names, resume
 from throughtime.api.sampling import Sample
-from throughtime.applications.folder.model_folder import ModelFolder, staged, stored
+from throughtime.applications.folder.model_folder import ModelFolder, stored
 from throughtime.applications.memory import is_table
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
@@ -25,7 +23,6 @@ from throughtime.console import as_table
 from throughtime.errors import UserError, texts_of
 from throughtime.models import Model
 from throughtime.pictures import check_picture
-from throughtime.training.lock import NAME as LOCK
 from throughtime.training.metrics import best_of, read_metrics
 from throughtime.visible import in_line
 
@@ -33,7 +30,7 @@ LOGGED = ("event", "step", "best", "seconds")
 """Of an evaluation in the log, what is no figure."""
 
 
-class Run:
+class Run(Housed):
     """A trained model with its folder; :func:`throughtime.train` and :func:`throughtime.load` give one.
 
     The model is loaded when it is first needed, and kept.
@@ -50,11 +47,11 @@ class Run:
     """
 
     def __init__(self, folder: str | Path, task: Task, *, cell: str | None = None, device: str = "auto") -> None:
-        self.folder, self.task, self.cell, self.device = Path(folder), task, cell, device
+        super().__init__(folder)
+        self.task, self.cell, self.device = task, cell, device
         self.outcome: Outcome | None = None
         self.progress = True
         self._loaded: dict[bool, Trained] = {}
-        self._home: weakref.finalize[Any, Any] | None = None
         self.within: object = None
         """What lives as long as the run, as its folder lies in the other's."""
 
@@ -226,21 +223,8 @@ class Run:
         with waiting("looking inside", self.progress):
             return look(lambda: self._trained(latest=True), wanted, page, self.folder)
 
-    def save(self, path: str | Path) -> Run:
-        """Copies the folder to a path, where the run lives from then on.
-
-        Raises:
-            UserError: If there is something already.
-        """
-        path = Path(path)
-        with staged(path) as folder:
-            shutil.copytree(self.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(LOCK))
-        self.folder = path
+    def _forget(self) -> None:
         self._loaded.clear()
-        if self._home is not None:
-            self._home()
-            self._home = None
-        return self
 
     def resume(self, data: Any = None, *, progress: bool = True, **settings: Any) -> Run:
         """Goes on with the training; settings may lengthen it, as ``epochs=20``.
@@ -295,10 +279,6 @@ class Run:
         if (out := getattr(chosen, "out", None)) is not None and not out.absolute().parent.is_dir():
             raise UserError(f"--out: expected a folder that exists, got {out.parent}; make it first")
         return chosen
-
-    def live_in(self, home: TemporaryDirectory[str]) -> None:
-        """The folder is temporary: it goes with the run."""
-        self._home = weakref.finalize(self, home.cleanup)
 
 
 def _short(value: float) -> str:
