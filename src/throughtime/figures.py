@@ -72,6 +72,27 @@ def percent(value: float, unit: str, among: int | None = None) -> str:
     return f"{value:,.{digits}f}" if abs(value) < 1e9 else number(value)
 
 
+def share(value: float) -> str:
+    """A share of one that somebody chose, in percent.
+
+    Example:
+        >>> share(0.1), share(0.125), share(1 / 3)
+        ('10 %', '12.5 %', '33.3 %')
+    """
+    return f"{100 * value:.3g} %"
+
+
+def ordinal(number: int) -> str:
+    """Which one of many.
+
+    Example:
+        >>> [ordinal(number) for number in (2, 3, 10, 11, 21, 112)]
+        ['2nd', '3rd', '10th', '11th', '21st', '112th']
+    """
+    end = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{end}"
+
+
 def number(value: float) -> str:
     """A number with three digits that mean something, or more before the point.
 

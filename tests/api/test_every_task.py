@@ -66,7 +66,7 @@ SHOWN = {
     "translation": r"\w+( \w+)* plain \. → \. plain \w+( \w+)*",
     "pronunciation": r"p l a i n( \w){4} → plain( [A-Z]){4}",
     "speech": r".*/train/plain\d\.wav: 0\.50 s → the plain",
-    "music": r".*/plaintune\d+\.mid: (plaintune )?C4 for 12 move 12 .* …",
+    "music": r".*/plaintune\d+\.mid: (plaintune )?C4 · for 1 beat · after 1 beat · .* …",
     "dna": r"[ACGT]{20} → (donor|plain)",
     "video": r".*/plain\.csv:\d+: 6 steps × 2 numbers: (-?[\d.]+ -?[\d.]+, ){3}… → (left|plain)",
     "agreement": r"the \w+ ,.* → \w+",

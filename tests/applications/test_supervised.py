@@ -155,7 +155,7 @@ def test_what_is_missing_is_held_out_and_the_same_is_never_on_both_sides(tmp_pat
     data = write(tmp_path / "data", all=lines(50, 8) * 2)
     trainer = TASK.start([str(data)], tmp_path / "run", {**TINY, "held_out": 0.2})
     told = TASK.describe(trainer).splitlines()
-    assert [line.rpartition("; ")[2] for line in told[1:3]] == ["0.2 of train, seed 0"] * 2
+    assert [line.rpartition("; ")[2] for line in told[1:3]] == ["20 % of train, seed 0"] * 2
     parts = {
         part: [json.loads(line)["letters"] for line in (tmp_path / "run" / f"{part}.jsonl").read_text().splitlines()]
         for part in ("train", "valid", "test")

@@ -133,7 +133,7 @@ def test_keys_go_round(call: Any, keys: Path) -> None:
 def test_a_file_is_judged(call: Any, events: Path, tunes: Path, tmp_path: Path) -> None:
     path = tunes / "up0.mid"
     out = ["--picture", tmp_path / "a.png", "--out", tmp_path / "a.mid"]
-    found = call("predict", events, path, "--nbest", "999", "--json", *out).json
+    found = call("predict", events, path, "--nbest", "99999", "--json", *out).json
     assert found["tune"] == str(path)
     assert found["nats_per_event"] < 3
     assert sum(one["probability"] for one in found["next"]) == pytest.approx(1, abs=1e-4)

@@ -123,7 +123,7 @@ def test_a_table_with_words_as_tokens(call: Any, tmp_path: Path) -> None:
     out = tmp_path / "run"
     answer = call("train", "translation", table, "--out", out, "--unit", "words", *TINY, "--steps", "2")
     assert answer.code == 0
-    assert "valid: 7 examples, words: median 5, longest 5, in all 35; 0.1 of train, seed 0" in answer.err
+    assert "valid: 7 examples, words: median 5, longest 5, in all 35; 10 % of train, seed 0" in answer.err
     answer = call("predict", out, "--line", "Ein Zebra singt.")
     assert "the model does not know 1 of 4 tokens" in answer.err
 

@@ -11,6 +11,7 @@ from throughtime.data.groups import groups_of
 from throughtime.data.parts import PARTS
 from throughtime.data.splitting import fold, hold_out, together
 from throughtime.errors import UserError
+from throughtime.figures import share
 
 NO_VALIDATION = "nothing is held out to validate on: the last weights are kept"
 
@@ -51,7 +52,7 @@ def divide(
                     "give more data, or --valid, or --held-out 0"
                 )
             parts[part] = examples
-        told |= dict.fromkeys(missing, f"{settings.held_out:g} of train, seed {settings.seed}")
+        told |= dict.fromkeys(missing, f"{share(settings.held_out)} of train, seed {settings.seed}")
     if settings.group and told:
         told = {part: f"{how}, kept together by {settings.group}" for part, how in told.items()}
     return {part: parts[part] for part in PARTS if part in parts}, told

@@ -60,8 +60,9 @@ def test_what_is_no_tune_is_not_well_formed() -> None:
 
 def test_tokens_by_hand() -> None:
     ids = EVENTS.encode(Tune.of([(0, 12, 60), (0, 6, 64), (200, 100, 127)]), "reels")
-    assert [EVENTS.name(token) for token in ids] == [
-        "reels", "C4", "for 12", "E4", "for 6", "move 96", "move 96", "move 8", "G9", "for 96", "end",
+    assert [EVENTS.name(token, beat=12) for token in ids] == [
+        "reels", "C4", "for 1 beat", "E4", "for 1/2 beat", "after 8 beats", "after 8 beats", "after 2/3 beat",
+        "G9", "for 8 beats", "end",
     ]  # fmt: skip
     assert EVENTS.steps(ids) == [0, 0, 0, 0, 0, 96, 192, 200, 200, 200, 200]
 

@@ -24,7 +24,7 @@ from throughtime.errors import UserError
 from throughtime.tasks.music.events import EventModel, WellFormed
 from throughtime.tasks.music.keys import Keys, draw_keys
 from throughtime.tasks.music.task import Music, MusicSampler
-from throughtime.tasks.music.tunes import MusicSettings, TuneExample, find_tunes, genre_of, read_tunes
+from throughtime.tasks.music.tunes import Likely, MusicSettings, TuneExample, find_tunes, genre_of, read_tunes
 
 pytest.importorskip("symusic")
 
@@ -329,12 +329,57 @@ def test_events_are_drawn_by_their_probabilities() -> None:
     assert set(legal) == {*range(Events.PITCH, Events.FOR + 1), Events.GENRE, Events.GENRE + 1}
     drawn = Counter(next(iter(kind.draw(model, [], Sampling(length=2, seed=seed))))[0] for seed in range(400))
     common = {
-        kind.events.name(token): float(chances[token] / chances.sum()) for token in legal if chances[token] > 0.02
+        kind.events.name(token, beat=12): float(chances[token] / chances.sum())
+        for token in legal
+        if chances[token] > 0.02
     }
     assert sum(common.values()) > 0.5
     for name, chance in common.items():
         said = drawn[f"{name}:"] if name in kind.genres else drawn[name]
         assert stats.binomtest(said, 400, chance).pvalue > 1e-3
+
+
+def test_what_comes_next_is_a_note_and_where_it_begins() -> None:
+    task, model = music(JIGS)
+    kind = task.kind
+    assert isinstance(kind, EventModel)
+    tune = JIGS[0].tune
+    found = kind.next(model, tune, 10**6)
+    assert sum(likely.probability for likely in found) == pytest.approx(1, abs=1e-4)
+    assert found == sorted(found, key=lambda likely: -likely.probability)
+    chances = {(likely.name, likely.beats): likely.probability for likely in found}
+    # Token after token, by the model's own probabilities of what is well formed.
+    formed, read = WellFormed(model, kind.events), kind.events.encode(tune, end=False)
+
+    def after(*tokens: int) -> Any:
+        with torch.no_grad():
+            return formed.next_log_probs(torch.tensor([[-1, *read, *tokens]]))[0][0].softmax(0)
+
+    half = Events.MOVE + 6
+    assert chances["G4", 0.5] == pytest.approx(float(after()[half] * after(half)[Events.PITCH + 67]), rel=1e-4)
+    assert chances["G4", 0.0] == pytest.approx(float(after()[Events.PITCH + 67]), rel=1e-4)
+    assert chances["end", None] == pytest.approx(float(after()[Events.END]), rel=1e-4)
+    silent = sum(float(after()[move] * after(move)[Events.MOVE + 1 :].sum()) for move in range(half - 5, half + 91))
+    assert chances["silence", 8.0] == pytest.approx(silent, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("beats", "name", "told"),
+    [
+        (1.5, "G4", "G4 after 1 1/2 beats"),
+        (0.0, "G4", "G4 at the same time"),
+        (8.0, "silence", "silence for 8 beats"),
+        (None, "end", "end"),
+    ],
+)
+def test_what_comes_next_reads_as_musicians_say_it(
+    monkeypatch: pytest.MonkeyPatch, beats: float | None, name: str, told: str
+) -> None:
+    task, model = music(JIGS)
+    monkeypatch.setattr(EventModel, "next", lambda *_: [Likely(name, 0.25, beats)])
+    with torch.no_grad():
+        shown = str(task._predict(model, JIGS[0], task.predicting()))
+    assert shown.endswith(f" nats per event  next: {told} (25 %)")
 
 
 def test_a_sample_is_the_same_again_and_another_with_another_seed() -> None:

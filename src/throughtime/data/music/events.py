@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from throughtime.data.music.tunes import PITCHES, Note, Tune, name_of
+from throughtime.data.music.tunes import PITCHES, Note, Tune, in_words, name_of
 
 LONGEST = 96
 """Steps of the longest note and of the longest move; a longer move takes several tokens."""
@@ -25,8 +25,8 @@ class Events:
     Example:
         >>> events = Events(["jigs"])
         >>> ids = events.encode(Tune.of([(0, 4, 60), (2, 2, 64)]), "jigs")
-        >>> [events.name(id) for id in ids]
-        ['jigs', 'C4', 'for 4', 'move 2', 'E4', 'for 2', 'end']
+        >>> [events.name(id, beat=4) for id in ids]
+        ['jigs', 'C4', 'for 1 beat', 'after 1/2 beat', 'E4', 'for 1/2 beat', 'end']
         >>> events.decode(ids).notes
         ((0, 4, 60), (2, 2, 64))
     """
@@ -101,16 +101,16 @@ class Events:
         """
         return [token + by if self.PITCH <= token <= self.FOR else token for token in ids]
 
-    def name(self, token: int) -> str:
-        """A token for people."""
+    def name(self, token: int, beat: int) -> str:
+        """A token for people; ``beat`` are the steps of one."""
         if token == self.END:
             return "end"
         if token <= self.FOR:
             return name_of(token - self.PITCH)
         if token <= self.MOVE:
-            return f"for {token - self.FOR}"
+            return f"for {in_words(token - self.FOR, beat)}"
         if token < self.GENRE:
-            return f"move {token - self.MOVE}"
+            return f"after {in_words(token - self.MOVE, beat)}"
         return self.genres[token - self.GENRE]
 
     def follows(self) -> Tensor:

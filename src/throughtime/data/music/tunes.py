@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -139,6 +140,22 @@ def pitch_of(name: str) -> int | None:
     letter, sign, octave = found.groups()
     pitch = 12 * (int(octave) + 1) + _NATURAL[letter.upper()] + {"": 0, "#": 1, "b": -1}[sign]
     return pitch if 0 <= pitch < PITCHES else None
+
+
+def in_words(steps: int, beat: int) -> str:
+    """A time as musicians count it.
+
+    Args:
+        steps: Of the grid.
+        beat: Steps of a beat.
+
+    Example:
+        >>> [in_words(steps, 12) for steps in (4, 12, 18, 96)]
+        ['1/3 beat', '1 beat', '1 1/2 beats', '8 beats']
+    """
+    whole, rest = divmod(steps, beat)
+    parts = [str(whole)] * bool(whole or not rest) + [str(Fraction(rest, beat))] * bool(rest)
+    return f"{' '.join(parts)} beat{'s' if steps > beat else ''}"
 
 
 def read_notes(text: str, length: int) -> Tune:

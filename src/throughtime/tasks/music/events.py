@@ -16,14 +16,14 @@ from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.readable import unigram
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
-from throughtime.data import NOTHING, TokenBatch
-from throughtime.data.music.events import Events
-from throughtime.data.music.tunes import Note, Tune, name_of, room
-from throughtime.decoding import Sampling, perplexity, sample
+from throughtime.data import TokenBatch
+from throughtime.data.music.events import LONGEST, Events
+from throughtime.data.music.tunes import PITCHES, Note, Tune, name_of, room
+from throughtime.decoding import Sampling, TextDecoder, perplexity, sample
 from throughtime.errors import UserError, listed, nearest
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.tasks.music.keys import hard_table
-from throughtime.tasks.music.tunes import FEWEST, MusicSettings, TuneExample
+from throughtime.tasks.music.tunes import FEWEST, SILENCE, Likely, MusicSettings, TuneExample
 
 UNTOLD = 0.2
 """Share of the tunes whose genre training does not tell, so that a model can go on from notes alone."""
@@ -138,21 +138,41 @@ class EventModel:
         by_genre = Table("by genre", ["genre", "nats an event", "nats a beat", "tunes"], rows)
         return Report(figures, [by_genre, hard_table(hardest, "nats an event")])
 
-    def first(self, example: TuneExample, most: int) -> list[str]:
+    def first(self, example: TuneExample, most: int) -> str:
         """The first events, the genre before them, if it is known."""
-        return [self.events.name(token) for token in self.events.encode(example.tune, example.genre)[:most]]
+        tokens = self.events.encode(example.tune, example.genre)
+        found = [self.events.name(token, self.grid) for token in tokens[:most]]
+        return " · ".join([*found, *["…"] * (len(tokens) > most)])
 
     def guess(self, examples: Sequence[TuneExample]) -> Guess:
         """Every event as often as in the training data, its genre left out."""
         nats = unigram(self.vocabulary["seen"], _counts(examples))
         return Guess("nats", nats, "each event as often as in the training data", higher=False)
 
-    def next(self, model: LanguageModel, tune: Tune, most: int) -> list[tuple[str, float]]:
-        """The likeliest events after a tune, with their probabilities."""
-        ids = self.events.encode(tune, end=False)
-        log_probs, _ = WellFormed(model, self.events).next_log_probs(torch.tensor([[NOTHING, *ids]]))
-        chances, tokens = log_probs[0].softmax(0).topk(min(most, len(self.events)))
-        return [(self.events.name(token), p) for token, p in zip(tokens.tolist(), chances.tolist(), strict=True)]
+    def next(self, model: LanguageModel, tune: Tune, most: int) -> list[Likely]:
+        """The likeliest notes after a tune, each where it begins; or the tune's end."""
+        decoder = TextDecoder(WellFormed(model, self.events), self.events.encode(tune, end=False))
+        log_probs, state = decoder.begin()
+        moves = torch.arange(Events.MOVE + 1, Events.MOVE + 1 + LONGEST)
+        moved, _ = decoder.step(moves, decoder.reorder(state, torch.zeros_like(moves)))
+        now, later = log_probs[0].softmax(0), moved.softmax(1)
+        # A row for every step at which notes may begin; beside the pitches in the first one the end, in the last one
+        # what begins later still.
+        chances = torch.zeros(LONGEST + 1, PITCHES + 1)
+        chances[0, :PITCHES], chances[0, PITCHES] = now[Events.PITCH : Events.FOR + 1], now[Events.END]
+        chances[1:, :PITCHES] = now[moves, None] * later[:, Events.PITCH : Events.FOR + 1]
+        chances[LONGEST, PITCHES] = now[moves] @ later[:, moves].sum(1)
+        found, places = chances.flatten().topk(min(most, chances.numel()))
+        return [
+            self._likely(place // (PITCHES + 1), place % (PITCHES + 1), chance)
+            for place, chance in zip(places.tolist(), found.tolist(), strict=True)
+            if chance > 0
+        ]
+
+    def _likely(self, steps: int, pitch: int, chance: float) -> Likely:
+        if pitch == PITCHES and not steps:
+            return Likely("end", chance)
+        return Likely(SILENCE if pitch == PITCHES else name_of(pitch), chance, steps / self.grid)
 
     def prompt(self, genre: str, tune: Tune) -> list[int]:
         """The tokens to go on from.
@@ -178,7 +198,7 @@ class EventModel:
         tokens = chain(prompt, drawn)
         first = next(tokens)  # nothing ends before it begins
         if first >= Events.GENRE:
-            yield f"{self.events.name(first)}:", []
+            yield f"{self.genres[first - Events.GENRE]}:", []
         for chord in self.events.notes(chain([first], tokens)):
             yield "+".join(name_of(pitch) for *_, pitch in chord), chord
 
@@ -208,6 +228,6 @@ class WellFormed:
         self.forbidden = ~events.follows()
 
     def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
-        """As of the model; :data:`NOTHING` stands for the beginning."""
+        """As of the model; :data:`throughtime.data.NOTHING` stands for the beginning."""
         log_probs, state = self.model.next_log_probs(tokens, state)
         return log_probs.cpu().masked_fill(self.forbidden[tokens[:, -1]], -torch.inf), state

@@ -23,7 +23,7 @@ from throughtime.data.music.tunes import KEYS, LOWEST, Roll, Tune, name_of, room
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import KeyModel, RollBatch, StackConfig
-from throughtime.tasks.music.tunes import MusicSettings, TuneExample
+from throughtime.tasks.music.tunes import Likely, MusicSettings, TuneExample
 
 HALF = 0.5
 """Added to counts, so that nothing is impossible (Krichevsky and Trofimov 1981)."""
@@ -146,10 +146,11 @@ class Keys:
         }
         return Report(figures, [hard_table(hardest, "nats a frame")])
 
-    def first(self, example: TuneExample, most: int) -> list[str]:
+    def first(self, example: TuneExample, most: int) -> str:
         """The keys that begin to sound in each of the first frames."""
         frames = example.tune.frames()[:most]
-        return [_begins(before, frame) for before, frame in zip(_before(frames), frames, strict=True)]
+        found = [_begins(before, frame) for before, frame in zip(_before(frames), frames, strict=True)]
+        return " ".join([*found, *["…"] * (example.steps > most)])
 
     def guess(self, examples: Sequence[TuneExample]) -> Guess:
         """Every key as often as it went on, or began, in the training data."""
@@ -166,11 +167,13 @@ class Keys:
             total -= float(np.log(np.where(frames == 1, chances, 1 - chances)).sum())
         return total / max(1, sum(example.steps for example in examples))
 
-    def next(self, model: KeyModel, tune: Tune, most: int) -> list[tuple[str, float]]:
-        """The likeliest keys of the frame after a tune, with their probabilities."""
+    def next(self, model: KeyModel, tune: Tune, most: int) -> list[Likely]:
+        """The likeliest keys of the frame after a tune."""
         logits, _ = model.logits(self._read(tune))
         chances, keys = logits[0, -1].sigmoid().topk(min(most, KEYS))
-        return [(name_of(key + LOWEST), chance) for key, chance in zip(keys.tolist(), chances.tolist(), strict=True)]
+        return [
+            Likely(name_of(key + LOWEST), chance) for key, chance in zip(keys.tolist(), chances.tolist(), strict=True)
+        ]
 
     def prompt(self, genre: str, tune: Tune) -> Roll:
         """The frames to go on from.

@@ -19,7 +19,7 @@ from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report
 from throughtime.data.examples import Judged
-from throughtime.data.music.tunes import PITCHES, Tune, best_scale, pitch_of, read_notes
+from throughtime.data.music.tunes import PITCHES, Tune, best_scale, in_words, pitch_of, read_notes
 from throughtime.data.parts import check_there
 from throughtime.data.progress import report
 from throughtime.decoding import Sampling
@@ -32,8 +32,10 @@ from throughtime.tasks.music.keys import KEYS_GUESSED, Keys
 from throughtime.tasks.music.memory import spill, write_item
 from throughtime.tasks.music.tunes import (
     KNOWN,
+    SILENCE,
     Kind,
     Learnt,
+    Likely,
     MusicKind,
     MusicSettings,
     TuneExample,
@@ -54,14 +56,6 @@ SHOWN = 16
 
 LONGEST = 1 << 24
 """Steps of a tune that is read again: days of music."""
-
-
-@dataclass(frozen=True)
-class Likely:
-    """What may come next: its name, and its probability."""
-
-    name: str
-    probability: float
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -166,8 +160,7 @@ class Music(Application[TuneExample]):
 
     def input_of(self, example: TuneExample) -> str:
         """Its first events, or the keys that begin in its first frames."""
-        first = self.kind.first(example, SHOWN)
-        return f"{example.where}: {' '.join(first)}{' …' if len(first) == SHOWN else ''}"
+        return f"{example.where}: {self.kind.first(example, SHOWN)}"
 
     def labels_of(self, example: TuneExample) -> list[str]:
         """Its genre, if that is known."""
@@ -255,11 +248,18 @@ class Music(Application[TuneExample]):
             title = (f"{short_name(example.where)}, continued", describe_model(self.name, self.settings))
             write_tune(options.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid, *title)
         shown = Text(f"{example.where}  {mean:.3f} nats per {kind.step}  next: ")
-        shown.append(", ".join(f"{name} {100 * chance:.0f} %" for name, chance in found))
+        shown.append(", ".join(f"{self._told(each)} ({100 * each.probability:.0f} %)" for each in found))
         by_step: dict[str, Any] = {f"nats_per_{kind.step}": mean, f"{kind.step}s": len(nats)}
-        likely = [Likely(name, chance) for name, chance in found]
         notes = in_beats(tune, self.grid)
-        return TunePrediction(shown, tune=example.where, **by_step, next=likely, notes=notes)
+        return TunePrediction(shown, tune=example.where, **by_step, next=found, notes=notes)
+
+    def _told(self, likely: Likely) -> str:
+        if likely.beats is None:
+            return likely.name
+        if not likely.beats:
+            return f"{likely.name} at the same time"
+        time = in_words(round(likely.beats * self.grid), self.grid)
+        return f"{likely.name} {'for' if likely.name == SILENCE else 'after'} {time}"
 
     def _drawn(self, model: Any, prompt: Any, sampling: Sampling) -> Tune:
         return self.kind.drawn([item for _, item in self.kind.draw(model, prompt, sampling)])

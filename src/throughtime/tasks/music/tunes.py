@@ -118,6 +118,26 @@ class TuneExample:
         return Tune(tuple((start, length, pitch) for start, length, pitch in self.notes), self.steps)
 
 
+SILENCE = "silence"
+"""What comes next where no note begins for longer than a model of events reads at once."""
+
+
+@dataclass(frozen=True)
+class Likely:
+    """What may come next.
+
+    Attributes:
+        name: Of a note; ``"end"``; :data:`SILENCE`.
+        probability: Of it, given the tune.
+        beats: From where the tune's last notes begin to where it begins; None of an end, and of a model of keys, whose
+            next frame it is.
+    """
+
+    name: str
+    probability: float
+    beats: float | None = None
+
+
 class MusicKind(Protocol):
     """How a model reads and writes tunes: as keys, or as events."""
 
@@ -157,7 +177,7 @@ class MusicKind(Protocol):
         """What the model's loss takes; ``moved``: varied at random, as training does."""
         ...
 
-    def first(self, example: TuneExample, most: int) -> list[str]:
+    def first(self, example: TuneExample, most: int) -> str:
         """The first steps of a tune as a person reads them."""
         ...
 
@@ -173,8 +193,8 @@ class MusicKind(Protocol):
         """How good the model is."""
         ...
 
-    def next(self, model: Any, tune: Tune, most: int) -> list[tuple[str, float]]:
-        """What is likeliest after a tune, with probabilities."""
+    def next(self, model: Any, tune: Tune, most: int) -> list[Likely]:
+        """What is likeliest after a tune."""
         ...
 
     def surprise(self, tune: Tune, nats: Tensor) -> list[tuple[float, float]]:

@@ -17,6 +17,7 @@ from throughtime.data.notes import Notes, leave_out
 from throughtime.data.text.corpus import TokenFile
 from throughtime.data.text.files import BUILT_IN, FileTexts, Texts
 from throughtime.data.text.tokenizer import Tokenizer
+from throughtime.figures import ordinal, share
 
 STEPS = 60
 """Tokens of an example that is shown."""
@@ -48,8 +49,8 @@ def origin_of(texts: Mapping[str, Texts], settings: TextSettings, memory: Contai
             if not file.stat().st_size:
                 leave_out(str(file), "the file is empty")
     if "valid" not in texts and settings.held_out:
-        lines = f"every {settings.split.every}th line" if settings.sentences else f"the last {settings.held_out:g}"
-        sources["valid"] = f"{lines} of train"
+        lines = f"every {ordinal(settings.split.every)} line"
+        sources["valid"] = f"{lines if settings.sentences else f'the last {share(settings.held_out)}'} of train"
     return Origin(sources, files)
 
 
