@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -274,6 +275,24 @@ def test_dependency_heads(tmp_path: Path, call: Call) -> None:
     code, _, err = call("predict", out, "--line", "the|2 plot|x")
     assert code == 0
     assert "line 1: no tree can be read (" in err
+
+
+def test_dependency_heads_are_refused_by_a_cell_that_reads_leaves(trained: Path, tmp_path: Path, call: Call) -> None:
+    said = "expected words at the leaves alone"
+    sentences = write(tmp_path / "data", heads, ".conllu", 3) / "train.conllu"
+    code, out, err = call("predict", trained, sentences)
+    assert (code, out) == (2, "")
+    assert f"train.conllu:2: {said}, as --cell tree-lstm takes them, got " in err
+    assert err.count("\n") == 1
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    lines = (run / "test.jsonl").read_text().splitlines()
+    damaged = json.loads(lines[1])
+    damaged["words"][damaged["parents"].index(-1)] = "word"
+    (run / "test.jsonl").write_text("\n".join([lines[0], json.dumps(damaged), *lines[2:]]) + "\n")
+    code, _, err = call("evaluate", run)
+    assert code == 2
+    assert f"test.jsonl:2: expected an example, got something else ({said}, got 'word' above others)" in err
 
 
 @pytest.mark.parametrize("cell", ["recursive", "rntn", "child-sum", "throughtime.layers.trees.rntn:RNTNCell"])

@@ -81,6 +81,11 @@ class Tree:
                 found[parent].append(node)
         return found
 
+    @property
+    def word_above(self) -> str | None:
+        """A word that stands above others, as in dependency trees; None where words are leaves."""
+        return next((word for word, below in zip(self.words, self.children, strict=True) if word and below), None)
+
     @cached_property
     def downwards(self) -> list[int]:
         """The nodes in reading order of brackets: each before its children."""

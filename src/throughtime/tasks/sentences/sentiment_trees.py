@@ -37,13 +37,13 @@ from throughtime.applications.task import Report, Table
 from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.words import split_words
 from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_brackets, read_heads
-from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, binarised, drawn, right_branching, to_brackets
+from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, drawn, right_branching, to_brackets
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError, listed
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
-from throughtime.tasks.sentences.trees_read import TreeOptions, tree_inputs
+from throughtime.tasks.sentences.trees_read import TreeOptions, tree_inputs, with_two_children
 from throughtime.training import Evaluation, OptimiserName
 from throughtime.training.calibration import calibrate
 
@@ -219,8 +219,10 @@ class SentimentTrees(Application[Tree]):
         return commonest([label for example in examples for label in self.labels_of(example)], "root_accuracy")
 
     def check(self, example: Tree) -> None:
-        """Lists of one length that make one tree."""
+        """Lists of one length that make one tree, for this cell."""
         example.check()
+        if self.cell.arity is not None and example.word_above is not None:
+            raise ValueError(f"expected words at the leaves alone, got {example.word_above!r} above others")
 
     def batch(self, examples: Sequence[Tree]) -> TreeBatch:
         """Trees as a batch.
@@ -232,7 +234,7 @@ class SentimentTrees(Application[Tree]):
         return batch_trees(trees, self._words, self._labels)
 
     def _fitted(self, tree: Tree) -> Tree:
-        return tree if self.cell.arity is None else binarised(tree)
+        return tree if self.cell.arity is None else with_two_children(tree, self.settings.cell)
 
     def _words(self, tree: Tree) -> list[int]:
         return [self.words.ids([_folded(word, self.settings)])[0] if word else -1 for word in tree.words]

@@ -10,7 +10,7 @@ from throughtime.applications.reading.inputs import Input, Inputs
 from throughtime.data.tables.sheets import Record, Sheet
 from throughtime.data.text.files import file_lines
 from throughtime.data.trees.treebank import read_brackets, read_heads
-from throughtime.data.trees.trees import Tree, to_brackets
+from throughtime.data.trees.trees import Tree, binarised, to_brackets
 from throughtime.errors import UserError
 
 HEADS, BRACKETS = (".conllu",), (".ptb", ".trees", ".mrg")
@@ -33,6 +33,20 @@ def tree_inputs(path: Path) -> Inputs | None:
     if kind in BRACKETS or (kind == ".txt" and _is_one_a_tree(path)):
         return _as_inputs(path, "tree", [(to_brackets(tree), tree) for tree in read_brackets(path)])
     return None
+
+
+def with_two_children(tree: Tree, cell: str) -> Tree:
+    """A tree as a cell takes it that tells a first child from a second.
+
+    Raises:
+        UserError: If words stand above others, as in dependency trees: such a cell takes them at the leaves alone.
+    """
+    if tree.word_above is not None:
+        raise UserError(
+            f"{tree.where}: expected words at the leaves alone, as --cell {cell} takes them, got {tree.word_above!r} "
+            "above others; pass trees in brackets, or train with --cell child-sum"
+        )
+    return binarised(tree)
 
 
 def _is_one_a_tree(path: Path) -> bool:
