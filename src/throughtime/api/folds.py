@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from throughtime.api.running import (
     plain,
     resumed_data,
 )
+from throughtime.api.telling import telling_notes
 from throughtime.applications.folder.folds import Folds, fold_folder
 from throughtime.applications.folder.model_folder import FOLDS, resumed, task_of
 from throughtime.applications.memory import is_nothing
@@ -26,6 +28,7 @@ from throughtime.applications.options import Options
 from throughtime.applications.settings import EXTENDABLE
 from throughtime.applications.task import Report, Table, Task, Use
 from throughtime.console import VisibleConsole
+from throughtime.data.notes import noting
 from throughtime.data.progress import counted
 from throughtime.errors import UserError
 from throughtime.training.lock import locked
@@ -131,8 +134,11 @@ class CrossValidation(Housed):
                 f"{self.folder}: expected all folds to be trained, {folds.done} of {len(folds.examples)} are; go on "
                 "with --resume"
             )
-        with waiting("judging", self.progress):
-            reports = [run.evaluate(data, **options) for run in counted(self.runs, "folds")]
+        reports: list[Report] = []
+        with waiting("judging", self.progress), telling_notes(self.progress):
+            for run in counted(self.runs, "folds"):
+                with noting() if reports else nullcontext():  # all of them read the same
+                    reports.append(run.evaluate(data, **options))
         folds = Folds.begun(folds.examples, apart=is_nothing(data))
         for number, report in enumerate(reports, 1):
             folds = folds.judged(number, report)

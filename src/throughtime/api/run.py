@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from throughtime.api.looking import Look, look
 from throughtime.api.progress import waiting
 from throughtime.api.running import Outcome, Watching, check_names, resume
 from throughtime.api.sampling import Sample
+from throughtime.api.telling import telling_notes
 from throughtime.applications.folder.model_folder import ModelFolder, stored
 from throughtime.applications.memory import is_table
 from throughtime.applications.options import Options
@@ -43,7 +45,8 @@ class Run(Housed):
 
     Attributes:
         outcome: What the training came to, where this process did it.
-        progress: Show on standard error, where that is a terminal, how far work has come that takes over two seconds.
+        progress: Show on standard error, where that is a terminal, how far work has come that takes over two seconds,
+            and tell there how files were taken, and what was left out of them.
     """
 
     def __init__(self, folder: str | Path, task: Task, *, cell: str | None = None, device: str = "auto") -> None:
@@ -126,13 +129,13 @@ class Run(Housed):
         """
         chosen = self._checked("predict", options)
         if is_table(inputs):
-            with waiting("predicting", self.progress):
+            with self._doing("predicting"):
                 return self._trained().predict_rows(inputs, chosen)
         items = list(inputs) if isinstance(inputs, list) else [inputs]
         for name in ("picture", "out"):
             if getattr(chosen, name, None) is not None and len(items) != 1:
                 raise UserError(f"{name}: expected one input, got {len(items)}")
-        with waiting("predicting", self.progress):
+        with self._doing("predicting"):
             return self._trained().predict_items(items, chosen)
 
     def predict_lines(self, lines: Sequence[str], **options: Any) -> list[Prediction]:
@@ -167,7 +170,7 @@ class Run(Housed):
         if isinstance(data, list) and not data:
             raise UserError("expected data to judge by, got an empty list; leave it out for the run's own test data")
         chosen = self._checked("evaluate", options)
-        with waiting("judging", self.progress):
+        with self._doing("judging"):
             return self._trained().evaluate(data, chosen)
 
     def sample(self, prompt: str = "", *, number: int = 0, **options: Any) -> Sample:
@@ -197,7 +200,7 @@ class Run(Housed):
         Args:
             pairs: ``[(right, wrong), …]``, whole lines, or ``[(prefix, right, wrong), …]``, or a file of either.
         """
-        with waiting("scoring", self.progress):
+        with self._doing("scoring"):
             return self._trained().score_pairs(pairs)
 
     def inspect(
@@ -220,7 +223,7 @@ class Run(Housed):
         """
         page = self.folder / "inspection" if out is None else Path(out)
         wanted = Wanted(() if data is None else data, prompt, rows, length)
-        with waiting("looking inside", self.progress):
+        with self._doing("looking inside"):
             return look(lambda: self._trained(latest=True), wanted, page, self.folder)
 
     def _forget(self) -> None:
@@ -268,6 +271,12 @@ class Run(Housed):
         if latest not in self._loaded:
             self._loaded[latest] = self.task.load(self.folder, self.cell, device=self.device, latest=latest)
         return self._loaded[latest]
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        """Shows how far work has come, and tells what readers note in it, if the user wants to see anything."""
+        with waiting(what, self.progress), telling_notes(self.progress):
+            yield
 
     def _checked(self, use: Use, given: Mapping[str, Any]) -> Options:
         """Options of a use, and that what they name can be written, before anything is computed."""

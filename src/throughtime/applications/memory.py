@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from throughtime.data.notes import renaming
 from throughtime.data.parts import PARTS
 from throughtime.errors import UserError, listed, shown
 from throughtime.files import make_folder, write_chunks
@@ -108,7 +109,9 @@ def as_paths(spill: Callable[[Any, Path], list[Path]], data: Any, part: str = PA
         return
     with spilling() as folder:
         make_folder(folder / part)
-        yield list(map(str, spill(data, folder / part)))
+        with renaming(lambda line: as_given(line, folder)):
+            paths = list(map(str, spill(data, folder / part)))
+        yield paths
 
 
 ExampleT = TypeVar("ExampleT")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NotRequired, cast
@@ -27,6 +27,7 @@ from throughtime.applications.reading.inputs import Asked, Inputs, in_groups, li
 from throughtime.applications.reading.verdict import remarks_on
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.encodings import asked_encoding, reading_as
+from throughtime.data.notes import renaming
 from throughtime.data.parts import check_there, is_file
 from throughtime.data.progress import report
 from throughtime.data.text.files import file_lines
@@ -260,7 +261,7 @@ class Opened(Trained):
                 raise UserError(f"expected examples to judge by, got none in {name}")
             yield examples, name
         else:
-            with memory.spilling() as folder:
+            with memory.spilling() as folder, renaming(partial(memory.as_given, folder=folder)):
                 found = from_memory(self.application, data, folder, self.settings)
                 refers = self.application.refers
                 yield [memory.moved(each, folder, kept=refers(each)) for each in found], "data in memory"

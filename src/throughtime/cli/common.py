@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from shutil import get_terminal_size
@@ -80,17 +79,6 @@ def open_runs(run: Path, cell: str | None, task: str | None) -> Run | CrossValid
     from throughtime.api.folds import CrossValidation, is_cross_validation
 
     return CrossValidation(run, cell=cell, task=task) if is_cross_validation(run) else open_run(run, cell, task)
-
-
-@contextmanager
-def telling_notes() -> Iterator[None]:
-    """Tells on standard error how the files of the block were taken, and what was left out of them."""
-    from throughtime.data.notes import noting
-
-    with noting() as notes:
-        yield
-    for line in notes.lines():
-        tell(line)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

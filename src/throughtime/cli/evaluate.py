@@ -14,7 +14,6 @@ from throughtime.cli.common import (
     print_report,
     run_argument,
     task_option,
-    telling_notes,
     wide_option,
 )
 from throughtime.cli.options import RunCommand, task_options
@@ -42,6 +41,4 @@ def command(
 
     Of a cross-validation every fold's model is judged: mean and spread.
     """
-    with telling_notes():
-        report = open_runs(run, cell, task).evaluate(paths, **task_options(ctx))
-    print_report(report, as_json)
+    print_report(open_runs(run, cell, task).evaluate(paths, **task_options(ctx)), as_json)

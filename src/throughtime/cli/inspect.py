@@ -16,7 +16,6 @@ from throughtime.cli.common import (
     print_tables,
     run_argument,
     task_option,
-    telling_notes,
     wide_option,
 )
 from throughtime.cli.output import echo, echo_json
@@ -73,7 +72,7 @@ def command(
             raise UserError("--data: expected a path each time, or once without one, to be told what training read")
         _tell(opened.read, as_json)
         return
-    with reading_as(encoding), telling_notes():
+    with reading_as(encoding):
         seen = opened.inspect(paths, prompt=prompt, out=out, rows=rows, length=length)
     if as_json:
         echo_json(seen.data)

@@ -11,6 +11,7 @@ import click
 
 from throughtime.api import Run
 from throughtime.api.progress import waiting
+from throughtime.api.telling import telling_notes
 from throughtime.applications.options import Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.cli.common import (
@@ -20,7 +21,6 @@ from throughtime.cli.common import (
     run_argument,
     stdin_lines,
     task_option,
-    telling_notes,
 )
 from throughtime.cli.options import RunCommand, task_options
 from throughtime.cli.output import echo_json, echo_styled

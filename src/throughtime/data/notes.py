@@ -41,6 +41,15 @@ class Notes:
         """
         return [*self.taken, *(_shown(why, places) for why, places in self.left_out.items())]
 
+    def add(self, others: Notes) -> None:
+        """Takes over what was noted elsewhere."""
+        self.taken += [how for how in others.taken if how not in self.taken]
+        for why, places in others.left_out.items():
+            self.left_out.setdefault(why, []).extend(places)
+        for what, names in others.columns.items():
+            known = self.columns.setdefault(what, [])
+            known += [name for name in names if name not in known]
+
     def renamed(self, rename: Callable[[str], str]) -> Notes:
         """The same notes with other names in them, such as those of files that data in memory were written as."""
         left = {rename(why): list(map(rename, places)) for why, places in self.left_out.items()}
@@ -63,6 +72,23 @@ def noting(known: Notes | None = None) -> Iterator[Notes]:
         yield notes
     finally:
         _collecting.reset(before)
+
+
+@contextmanager
+def renaming(rename: Callable[[str], str]) -> Iterator[None]:
+    """What is noted in the block has other names in it for whoever collects around it, if somebody does."""
+    around = _collecting.get()
+    if around is None:
+        yield
+        return
+    with noting() as notes:
+        yield
+    around.add(notes.renamed(rename))
+
+
+def is_heard() -> bool:
+    """Whether somebody collects what is noted."""
+    return _collecting.get() is not None
 
 
 def note(how: str) -> None:
