@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import throughtime
 from throughtime import UserError
@@ -30,6 +33,65 @@ def test_an_argument_misspelt_brings_the_nearest(layer: str) -> None:
             getattr(throughtime, layer)(3, 4, **{wrong: 0.1})
     with pytest.raises(TypeError, match=r"Recurrent has no argument 'proj' .did you mean 'proj_size'"):
         throughtime.Recurrent("lstm-projected", 3, 4, proj=2)
+
+
+def _calls() -> Iterator[tuple[str, Any]]:
+    """What the front door hands out, and what a run, a cross-validation and a model of texts can be asked for."""
+    for name in throughtime.__all__:
+        thing = getattr(throughtime, name)
+        if not callable(thing) or (inspect.isclass(thing) and issubclass(thing, Exception)):
+            continue
+        if inspect.isclass(thing) and not issubclass(thing, torch.nn.Module):
+            yield from (
+                (f"{name}.{method}", inner)
+                for kind in thing.__mro__[:-1]
+                for method, inner in vars(kind).items()
+                if inspect.isfunction(inner) and (method == "__init__" or not method.startswith("_"))
+            )
+        elif not inspect.isclass(thing) or thing is throughtime.LanguageModel:
+            yield name, thing
+
+
+CALLS = dict(_calls())
+OWN = {"Cell"}
+"""Whose arguments are those of a user's own class."""
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_the_front_door_hands_out_brings_the_nearest_argument(name: str) -> None:
+    parameters = inspect.signature(CALLS[name]).parameters
+    named = [p for p in parameters if p != "self"]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    if takes_any or not named or name.partition(".")[0] in OWN:
+        return  # options have a test of their own
+    for right in named:
+        wrong = f"{right[:-1]}{right[-1] * 2}"
+        with pytest.raises(TypeError, match=rf"has no argument '{wrong}' \(did you mean '{right}'\?\); it takes "):
+            CALLS[name](**{wrong: 1})
+    assert len(named) > 0
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        (lambda run: throughtime.train("sentiment", progres=False), "progress"),
+        (lambda run: throughtime.train("sentiment", vaild="a.csv"), "valid"),
+        (lambda run: run.resume(progres=False), "progress"),
+        (lambda run: run.sample(nummber=2), "number"),
+        (lambda run: run.sample(promt="a"), "prompt"),
+        (lambda run: run.evaluate(dta="a.txt"), "data"),
+    ],
+)
+def test_beside_options_arguments_may_be_meant(texts: throughtime.Run, call: Any, right: str) -> None:
+    with pytest.raises(UserError, match=rf"unknown option '\w+' \(did you mean '{right}'\?\)"):
+        call(texts)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> throughtime.Run:
+    path = tmp_path_factory.mktemp("texts") / "a.txt"
+    path.write_text("one two three\n" * 40, encoding="utf-8")
+    return throughtime.train("text", path, steps=1, hidden=4, batch=2, bptt=8, progress=False)
 
 
 def test_one_text_is_no_list_of_texts(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from functools import wraps
+from types import FunctionType
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+CallT = TypeVar("CallT", bound=Callable[..., Any])
 
 
 class UserError(Exception):
@@ -30,6 +33,53 @@ def nearest(name: str, known: Iterable[str]) -> str:
     spelled = {word.lower().lstrip("-"): word for word in known}
     matches = difflib.get_close_matches(name.lower().lstrip("-"), list(spelled), n=1, cutoff=0.5)
     return f" (did you mean {spelled[matches[0]]!r}?)" if matches else ""
+
+
+def spelled(call: CallT) -> CallT:
+    """Lets a function, or a class and its public methods, name the nearest argument where one is misspelt.
+
+    What takes any name (``**options``) is left as it is: it knows itself which of them mean something.
+
+    Example:
+        >>> @spelled
+        ... def load(folder, *, device="auto"): ...
+        >>> load("runs/a", devise="cpu")
+        Traceback (most recent call last):
+        TypeError: load has no argument 'devise' (did you mean 'device'?); it takes folder, device
+    """
+    if isinstance(call, type):
+        for name, inner in list(vars(call).items()):
+            if isinstance(inner, FunctionType) and (name == "__init__" or not name.startswith("_")):
+                setattr(call, name, spelled(inner))
+        return cast(CallT, call)
+    function = cast(FunctionType, call)
+    if function.__code__.co_flags & ANY_NAME:
+        return call
+    name, known = function.__qualname__.removesuffix(".__init__"), arguments_of(function)
+
+    @wraps(call)
+    def called(*args: Any, **options: Any) -> Any:
+        for given in options:
+            if given not in known:
+                raise TypeError(f"{name} has no argument {given!r}{nearest(given, known)}; it takes {listed(known)}")
+        return call(*args, **options)
+
+    return cast(CallT, called)
+
+
+ANY_NAME = 0x08
+"""Of a function's flags: it takes ``**options``."""
+
+
+def arguments_of(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's arguments, without ``self`` and what takes any number of them.
+
+    Example:
+        >>> arguments_of(nearest)
+        ['name', 'known']
+    """
+    code = cast(FunctionType, function).__code__
+    return [name for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if name != "self"]
 
 
 def shown(value: object) -> str:

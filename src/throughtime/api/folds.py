@@ -30,7 +30,7 @@ from throughtime.applications.task import Report, Table, Task, Use
 from throughtime.console import VisibleConsole
 from throughtime.data.notes import noting
 from throughtime.data.progress import counted
-from throughtime.errors import UserError
+from throughtime.errors import UserError, spelled
 from throughtime.training.lock import locked
 from throughtime.visible import in_line
 
@@ -38,6 +38,7 @@ SHOWN = 3
 """Figures of a fold that are told when it ends."""
 
 
+@spelled
 class CrossValidation(Housed):
     """A cross-validation with its folder; ``throughtime.train(…, folds=10)`` gives one, or its folder.
 

@@ -9,9 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from throughtime.applications.folder.model_folder import staged
+from throughtime.errors import spelled
 from throughtime.training.lock import NAME as LOCK
 
 
+@spelled
 class Housed:
     """A run, or several, in a folder.
 

@@ -10,13 +10,14 @@ from throughtime.applications.application import Application
 from throughtime.applications.folder.model_folder import choose_device, task_of
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Task
-from throughtime.errors import UserError, listed
+from throughtime.errors import UserError, listed, spelled
 from throughtime.tasks import APPLICATIONS, TASKS, find_task
 
 TaskLike = str | Task | type[Application[Any]]
 """A task's name, ``module:Class``, the class itself, or a :class:`throughtime.tasks.Task`."""
 
 
+@spelled
 def load(folder: str | Path, *, cell: str | None = None, task: TaskLike | None = None, device: str = "auto") -> Run:
     """The run of a model folder, whatever its task.
 

@@ -22,7 +22,7 @@ from throughtime.applications.reading.verdict import cautions
 from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Report, Sampler, Table, Task, Trained, Use, Wanted
 from throughtime.console import as_table
-from throughtime.errors import UserError, texts_of
+from throughtime.errors import UserError, arguments_of, spelled, texts_of
 from throughtime.models import Model
 from throughtime.pictures import check_picture
 from throughtime.training.metrics import best_of, read_metrics
@@ -32,6 +32,7 @@ LOGGED = ("event", "step", "best", "seconds")
 """Of an evaluation in the log, what is no figure."""
 
 
+@spelled
 class Run(Housed):
     """A trained model with its folder; :func:`throughtime.train` and :func:`throughtime.load` give one.
 
@@ -281,7 +282,7 @@ class Run(Housed):
     def _checked(self, use: Use, given: Mapping[str, Any]) -> Options:
         """Options of a use, and that what they name can be written, before anything is computed."""
         declared = self.options(use)
-        check_names(given, declared.model_fields, f"{self.task.name!r} has for {use}")
+        check_names(given, declared.model_fields, f"{self.task.name!r} has for {use}", arguments_of(getattr(Run, use)))
         chosen = check_settings(declared, given)
         if (picture := getattr(chosen, "picture", None)) is not None:
             check_picture(picture)

@@ -25,6 +25,9 @@ from throughtime.training.lock import locked
 
 CTRL_C = (signal.SIGINT,)
 
+BESIDE = ("data", "out", "valid", "test", "progress", "tensorboard", "watch")
+"""What training takes from Python beside settings."""
+
 
 @dataclass(frozen=True)
 class Watching:
@@ -265,11 +268,17 @@ def check_settings_names(task: Task, given: Iterable[str]) -> None:
     """
     given = list(given)
     refuse_lacking(task.settings, given)
-    check_names(given, task.settings.model_fields, f"task {task.name!r} has")
+    check_names(given, task.settings.model_fields, f"task {task.name!r} has", BESIDE)
 
 
-def check_names(given: Iterable[str], known: Iterable[str], has: str) -> None:
+def check_names(given: Iterable[str], known: Iterable[str], has: str, beside: Iterable[str] = ()) -> None:
     """Refuses a name that is none, as Python's users write it.
+
+    Args:
+        given: Names of options.
+        known: Those that there are.
+        has: Whose they are.
+        beside: Arguments that stand beside them, one of which may be meant.
 
     Raises:
         UserError: Names the nearest.
@@ -277,7 +286,8 @@ def check_names(given: Iterable[str], known: Iterable[str], has: str) -> None:
     known = list(known)
     for name in given:
         if name not in known:
-            raise UserError(f"unknown option {name!r}{nearest(name, known)}; {has}: {listed(known) or 'none'}")
+            near = nearest(name, [*known, *beside])
+            raise UserError(f"unknown option {name!r}{near}; {has}: {listed(known) or 'none'}")
 
 
 def _paths(data: Any) -> list[str]:

@@ -12,9 +12,11 @@ from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from throughtime.errors import spelled
 from throughtime.visible import visible
 
 
+@spelled
 @dataclass(frozen=True, repr=False)
 class Prediction:
     """What a model makes of an input. A task's own subclass names the fields of its results, by keyword.

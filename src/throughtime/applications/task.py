@@ -13,7 +13,7 @@ from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import TrainSettings
 from throughtime.console import as_table, as_text
-from throughtime.errors import UserError
+from throughtime.errors import UserError, spelled
 from throughtime.models import Model
 from throughtime.training import Trainer
 from throughtime.visible import in_line
@@ -269,6 +269,7 @@ class Table:
         return as_table(self.title, self.headings(), self.text(), self.numbers())
 
 
+@spelled
 @dataclass(frozen=True)
 class Report:
     """How good a model is: figures and tables, which print well.

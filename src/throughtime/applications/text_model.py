@@ -24,7 +24,7 @@ from throughtime.data.text.corpus import Split, TokenFile
 from throughtime.data.text.files import lines_of
 from throughtime.data.text.tokenizer import Tokenizer, Unit
 from throughtime.decoding import Sampling, perplexity, sample, stream_log_prob, token_log_probs
-from throughtime.errors import UserError, texts_of
+from throughtime.errors import UserError, spelled, texts_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
 from throughtime.schema import checked
@@ -129,6 +129,7 @@ class Score:
     each: list[TokenScore] | None = None
 
 
+@spelled
 class TextModel:
     """A trained language model with its tokenizer.
 

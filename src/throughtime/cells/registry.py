@@ -16,6 +16,7 @@ from throughtime.cells.lstm_layernorm import LayerNormLSTMCell
 from throughtime.cells.lstm_peephole import PeepholeLSTMCell
 from throughtime.cells.lstm_projected import ProjectedLSTMCell
 from throughtime.cells.rnn import RNNCell
+from throughtime.errors import spelled
 from throughtime.own import find_class
 
 CellFactory = Callable[..., Cell]
@@ -58,6 +59,7 @@ def cell_states(factory: CellFactory) -> tuple[str, ...]:
     return tuple(getattr(made, "state", ()))
 
 
+@spelled
 def find_cell(name: str) -> CellFactory:
     """The cell of that name: a built-in one, or ``module:Class``, which imports the module.
 

@@ -19,7 +19,7 @@ from throughtime.engine.ragged import Lengths, as_lengths, real_steps
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
-from throughtime.errors import listed, nearest
+from throughtime.errors import listed, nearest, spelled
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
 """Every engine, fastest first: the order in which ``engine="auto"`` asks. The last one serves every call."""
@@ -56,6 +56,7 @@ __all__ = [
 
 
 @out_of_graph
+@spelled
 def unroll(
     cell: Cell,
     parameters: Mapping[str, Tensor],

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
+from throughtime.errors import spelled
 from throughtime.layers.accelerated import SWAPS, give_back, is_swapped, pays, swap
 
 _KINDS = {theirs.__name__ for theirs in SWAPS}
@@ -39,6 +40,7 @@ class Acceleration:
         return "\n".join(lines)
 
 
+@spelled
 def accelerate(model: nn.Module) -> Acceleration:
     """Lets every ``torch.nn.RNN``, ``GRU`` and ``LSTM`` in a model run on our engines, in place.
 
@@ -84,6 +86,7 @@ def accelerate(model: nn.Module) -> Acceleration:
     return Acceleration(tuple(swapped), tuple(left))
 
 
+@spelled
 def decelerate(model: nn.Module) -> tuple[str, ...]:
     """Gives back to PyTorch what :func:`accelerate` swapped, in place.
 

@@ -17,11 +17,13 @@ from torch.nn import functional as F
 from throughtime.cells import Cell
 from throughtime.data import TokenBatch
 from throughtime.engine import real_steps
+from throughtime.errors import spelled
 from throughtime.models.base import State
 from throughtime.models.stack import StackConfig
 from throughtime.models.tokens import TokenModel
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelConfig(StackConfig):
     """What a language model is built from, as plain data: the fields of :class:`StackConfig`, and its own.
@@ -74,6 +76,7 @@ class LanguageModel(TokenModel):
 
     aligned = "stack"
 
+    @spelled
     def __init__(
         self, config: LanguageModelConfig, *, cell: Callable[..., Cell] | None = None, engine: str = "auto"
     ) -> None:

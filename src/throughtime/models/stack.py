@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from throughtime.cells import Cell
+from throughtime.errors import spelled
 from throughtime.layers import Recurrent
 
 
+@spelled
 @dataclass(frozen=True, kw_only=True)
 class StackConfig:
     """A deep recurrent layer as plain data; the fields are arguments of :class:`throughtime.Recurrent`.
