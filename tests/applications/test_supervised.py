@@ -14,8 +14,9 @@ from rich.text import Text
 from torch import Tensor
 from torch.nn import functional as F
 
-from throughtime.applications.application import Application, ExampleSettings, confusion, counts
+from throughtime.applications.application import Application, confusion, counts
 from throughtime.applications.prediction import Prediction
+from throughtime.applications.settings import ExampleSettings
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Report
 from throughtime.data.text.files import file_lines

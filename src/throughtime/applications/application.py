@@ -22,14 +22,7 @@ from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
 from throughtime.applications.reading.tabular import Tabular
-from throughtime.applications.settings import (
-    Encoding,
-    ModelSettings,
-    SplitSettings,
-    StackSettings,
-    option,
-    steps_at_least,
-)
+from throughtime.applications.settings import DataSettings, ExampleSettings, StackSettings
 from throughtime.applications.task import Report, Sampler, Table
 from throughtime.data.examples import Judged
 from throughtime.data.parts import find_parts
@@ -45,35 +38,6 @@ ROWS = 64
 
 HARDEST = 10
 """Errors that a report shows."""
-
-
-class DataSettings(SplitSettings):
-    """What training on labelled examples takes, whatever the model."""
-
-    cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
-    valid: str | None = option(None, "Validation data: a file or folder.", "Data")
-    test: str | None = option(None, "Test data: a file or folder.", "Data")
-    encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
-
-    def check_model(self) -> None:
-        """Refuses what no model can be built from.
-
-        Raises:
-            UserError: If there is no such cell, say.
-        """
-        raise NotImplementedError(f"{type(self).__name__}: define check_model(self)")
-
-
-class SignalSettings(StackSettings, DataSettings):
-    """What training a recurrent stack on labelled signals takes: their features are no embeddings."""
-
-    least_steps: int = steps_at_least()
-
-
-class ExampleSettings(ModelSettings, DataSettings):
-    """What training a recurrent stack on labelled tokens takes."""
-
-    least_steps: int = steps_at_least()
 
 
 class Where(Protocol):
@@ -150,6 +114,16 @@ class Application(Tabular, Readable[ExampleT]):
         return find_parts(paths, cls.is_data, cls.kinds or ", ".join(cls.suffixes))
 
     @classmethod
+    def makes_data(cls) -> bool:
+        """Whether it needs no data of the user's: its settings name none."""
+        return not issubclass(cls.settings_type, DataSettings)
+
+    @classmethod
+    def data_left_out(cls, given: str) -> UserError:
+        """What a user is told who gives data to a task that makes its own."""
+        return UserError(f"task {cls.name} makes its data itself, got {given}; leave them out")
+
+    @classmethod
     def is_data(cls, path: Path) -> bool:
         """Whether what lies in a searched folder is data."""
         return path.is_file() and path.suffix.lower() in cls.suffixes
@@ -161,6 +135,8 @@ class Application(Tabular, Readable[ExampleT]):
         Raises:
             UserError: If a file is not as it should be; names the line.
         """
+        if cls.makes_data():
+            raise cls.data_left_out(listed(paths))
         raise NotImplementedError(f"{cls.__name__} reads nothing: define read(cls, paths, settings)")
 
     @classmethod
@@ -174,7 +150,9 @@ class Application(Tabular, Readable[ExampleT]):
         Raises:
             UserError: If the data have no form that the task knows.
         """
-        raise UserError(f"task {cls.name!r} reads files, got data in memory; give paths")
+        if cls.makes_data():
+            raise cls.data_left_out("data in memory")
+        raise UserError(f"task {cls.name} reads files, got data in memory; give paths")
 
     @classmethod
     def key(cls, example: ExampleT) -> Hashable:

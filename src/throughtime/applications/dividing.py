@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from throughtime.applications.application import Application, DataSettings
-from throughtime.applications.settings import TrainSettings, flag
+from throughtime.applications.application import Application
+from throughtime.applications.settings import DataSettings, TrainSettings, flag
 from throughtime.data.groups import groups_of
 from throughtime.data.parts import PARTS
 from throughtime.data.splitting import fold, hold_out, together

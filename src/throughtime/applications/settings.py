@@ -308,3 +308,32 @@ def flag(name: str) -> str:
         ('--weight-decay', '--from')
     """
     return f"--{name.rstrip('_').replace('_', '-')}"
+
+
+class DataSettings(SplitSettings):
+    """What training on labelled examples takes, whatever the model."""
+
+    cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
+    valid: str | None = option(None, "Validation data: a file or folder.", "Data")
+    test: str | None = option(None, "Test data: a file or folder.", "Data")
+    encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
+
+    def check_model(self) -> None:
+        """Refuses what no model can be built from.
+
+        Raises:
+            UserError: If there is no such cell, say.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define check_model(self)")
+
+
+class SignalSettings(StackSettings, DataSettings):
+    """What training a recurrent stack on labelled signals takes: their features are no embeddings."""
+
+    least_steps: int = steps_at_least()
+
+
+class ExampleSettings(ModelSettings, DataSettings):
+    """What training a recurrent stack on labelled tokens takes."""
+
+    least_steps: int = steps_at_least()

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from throughtime.applications.application import Application, DataSettings, Learnt
+from throughtime.applications.application import Application, Learnt
 from throughtime.applications.dividing import divide, no_validation
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, drawing_aside
@@ -22,7 +22,7 @@ from throughtime.applications.opened import Opened, bind, from_memory, old_lines
 from throughtime.applications.options import Options
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.gather import Origin, account_of, in_a_word
-from throughtime.applications.settings import StackSettings, check_settings
+from throughtime.applications.settings import DataSettings, StackSettings, check_settings
 from throughtime.applications.task import Table, Task, Use
 from throughtime.data.encodings import reading_as
 from throughtime.data.examples import Examples
@@ -67,7 +67,7 @@ class Supervised(Task):
         self.name = name or application.name
         self.summary = application.summary
         self.settings = application.settings_type
-        self.makes_data = not issubclass(application.settings_type, DataSettings)
+        self.makes_data = application.makes_data()
 
     def start(
         self, paths: Sequence[str], out: Path, options: dict[str, Any], memory: Mapping[str, Any] | None = None
@@ -221,8 +221,7 @@ class Supervised(Task):
     ) -> tuple[dict[str, list[Any]], Origin]:
         """The examples of each part, which the task makes."""
         if paths or memory:
-            got = listed(paths) or "data in memory"
-            raise UserError(f"task {self.name} makes its data itself, got {got}; leave them out")
+            raise self.application.data_left_out(listed(paths) or "data in memory")
         made = {part: list(counted(self.application.make(part, settings), "examples")) for part in PARTS}
         made = {part: members for part, members in made.items() if members}
         return made, Origin(dict.fromkeys(made, "made by the task"))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from throughtime.applications.application import Application, DataSettings
+from throughtime.applications.application import Application
 from throughtime.applications.classification import MAJORITY
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Labelled
@@ -17,6 +17,7 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.inputs import Asked, Column, Input, Inputs, table_inputs
+from throughtime.applications.settings import DataSettings
 from throughtime.applications.task import Report
 from throughtime.data.dna.genomes import FASTA, GENBANK, is_whole
 from throughtime.data.dna.intervals import GFF

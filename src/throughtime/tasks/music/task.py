@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 import torch
 from rich.text import Text
 
-from throughtime.applications.application import Application, ExampleSettings
+from throughtime.applications.application import Application
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
+from throughtime.applications.settings import ExampleSettings
 from throughtime.applications.task import Report
 from throughtime.data.examples import Judged
 from throughtime.data.music.tunes import PITCHES, Tune, best_scale, in_words, pitch_of, read_notes

@@ -12,11 +12,10 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import ExampleSettings
 from throughtime.applications.folder.learnt import Count, Different
 from throughtime.applications.options import Drawing
 from throughtime.applications.reading.account import Guess
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import ExampleSettings, option, steps_at_least
 from throughtime.applications.task import Report
 from throughtime.data.music.abc import abc_field, abc_tunes
 from throughtime.data.music.midi import ABC, MIDI, midi_tunes, read_abc

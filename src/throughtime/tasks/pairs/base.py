@@ -11,11 +11,11 @@ from rich.style import Style
 from rich.text import Text
 from torch import Tensor
 
-from throughtime.applications.application import Application, ExampleSettings, Where
+from throughtime.applications.application import Application, Where
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Columned, Drawn, Explained, Ranked, Searched, Tabled
 from throughtime.applications.prediction import Prediction
-from throughtime.applications.settings import option
+from throughtime.applications.settings import ExampleSettings, option
 from throughtime.data.progress import report
 from throughtime.data.tables.columns import Guess
 from throughtime.data.text.pairs import PairBatch

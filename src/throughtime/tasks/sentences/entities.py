@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from rich.text import Text
 
-from throughtime.applications.application import ROWS, TOO_LONG, ExampleSettings, long_input, unknown_label
+from throughtime.applications.application import ROWS, TOO_LONG, long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows, write_texts
 from throughtime.applications.options import Columned, Ranked, Tabled
@@ -18,7 +18,7 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.inputs import Asked, Column, Inputs
-from throughtime.applications.settings import option
+from throughtime.applications.settings import ExampleSettings, option
 from throughtime.applications.task import Report, Table
 from throughtime.data.examples import Examples
 from throughtime.data.parts import part_of

@@ -12,7 +12,7 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from throughtime.applications.application import ROWS, ExampleSettings, long_input, unknown_label
+from throughtime.applications.application import ROWS, long_input, unknown_label
 from throughtime.applications.classification import (
     MAJORITY,
     ClassSettings,
@@ -27,7 +27,7 @@ from throughtime.applications.options import Columned, Explained, Labelled, Rank
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.inputs import Column
-from throughtime.applications.settings import option
+from throughtime.applications.settings import ExampleSettings, option
 from throughtime.applications.task import Report
 from throughtime.data.text.labelled import KINDS, NOTHING, TEXT_NAMES, is_labelled, read_labelled
 from throughtime.data.text.words import Word, WordBatch, find_words, split_words

@@ -16,7 +16,6 @@ from typing_extensions import TypedDict
 
 from throughtime.applications.application import (
     Application,
-    DataSettings,
     confusion,
     counts,
     long_input,
@@ -32,7 +31,7 @@ from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.reading.readable import commonest
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import DataSettings, option, steps_at_least
 from throughtime.applications.task import Report, Table
 from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.words import split_words

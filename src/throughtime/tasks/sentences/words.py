@@ -12,9 +12,9 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import Application, ExampleSettings, Where
+from throughtime.applications.application import Application, Where
 from throughtime.applications.folder.learnt import Count, Open
-from throughtime.applications.settings import option
+from throughtime.applications.settings import ExampleSettings, option
 from throughtime.data.text.vectors import WordVectors, read_vectors
 from throughtime.data.text.words import WordReader, shape_of
 from throughtime.data.vocabulary import UNKNOWN, Vocabulary

@@ -14,10 +14,9 @@ import torch
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import SignalSettings
 from throughtime.applications.folder.learnt import Closed, Real
 from throughtime.applications.memory import is_spilled
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import SignalSettings, option, steps_at_least
 from throughtime.data.notes import note
 from throughtime.data.progress import counted
 from throughtime.data.speech.audio import Audio, Samples, Stretch, audio_info

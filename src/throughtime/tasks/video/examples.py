@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.applications.application import SignalSettings
 from throughtime.applications.classification import ClassSettings
-from throughtime.applications.settings import option, steps_at_least
+from throughtime.applications.settings import SignalSettings, option, steps_at_least
 from throughtime.data.classes import class_folders
 from throughtime.data.parts import is_file
 from throughtime.data.text.files import file_lines

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from throughtime.applications.application import Application, SignalSettings, unknown_label
+from throughtime.applications.application import Application, unknown_label
 from throughtime.applications.classification import MAJORITY, class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import LARGEST
@@ -20,6 +20,7 @@ from throughtime.applications.options import Drawn, Explained, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.inputs import Asked, Column, Input, Inputs
+from throughtime.applications.settings import SignalSettings
 from throughtime.applications.task import Report, Table
 from throughtime.data.classes import class_folders
 from throughtime.data.progress import counted, report
