@@ -104,12 +104,22 @@ def lstm_layernorm(p: Arrays, x: Array, s: Arrays, n: int) -> Arrays:
     return {"h": o * np.tanh(normalised(c) * p["gain_c"] + p["b_c"]), "c": c, "i": i, "f": f, "g": g, "o": o}
 
 
+def gru_layernorm(p: Arrays, x: Array, s: Arrays, n: int) -> Arrays:
+    from_input = normalised(x @ p["W_x"].T) * p["gain_x"] + p["b"]
+    from_past = normalised(s["h"] @ p["W_h"].T) * p["gain_h"]
+    (xr, xz, xc), (hr, hz, hc) = (np.split(part, 3, axis=1) for part in (from_input, from_past))
+    r, z = sigmoid(xr + hr), sigmoid(xz + hz)
+    c = np.tanh(xc + r * (hc + p["b_hc"]))
+    return {"h": (1 - z) * c + z * s["h"], "r": r, "z": z, "c": c}
+
+
 EQUATIONS: dict[str, Callable[[Arrays, Array, Arrays, int], Arrays]] = {
     "rnn": rnn,
     "rnn-relu": rnn_relu,
     "gru-simplified": gru_simplified,
     "gru-full": gru_full,
     "gru": gru,
+    "gru-layernorm": gru_layernorm,
     "lstm": lstm,
     "lstm-peephole": lstm_peephole,
     "lstm-coupled": lstm_coupled,

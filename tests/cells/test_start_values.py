@@ -18,6 +18,7 @@ GATES = {
     "gru-simplified": 2,
     "gru-full": 2,
     "gru": 3,
+    "gru-layernorm": 3,
     "lstm": 4,
     "lstm-peephole": 4,
     "lstm-coupled": 3,
@@ -83,6 +84,7 @@ def test_peepholes_start_at_zero_and_gains_at_one() -> None:
     assert torch.equal(norm["gain_x"], torch.ones(20))
     assert torch.equal(norm["gain_h"], torch.ones(20))
     assert torch.equal(norm["gain_c"], torch.ones(5))
+    assert all(torch.equal(fresh("gru-layernorm")[key], torch.ones(15)) for key in ("gain_x", "gain_h"))
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -133,7 +135,7 @@ def test_helpers_of_a_cell_of_ones_own() -> None:
     assert not filled(input_matrix(3, 4, gates=2)).isnan().any()
 
 
-KEEPS = {"gru": 1, **FORGET}
+KEEPS = {"gru": 1, "gru-layernorm": 1, **FORGET}
 TAKES = {"gru-simplified": 0, "gru-full": 0, "lstm": 0, "lstm-peephole": 0, "lstm-projected": 0, "lstm-layernorm": 0}
 """Which block of ``b`` is that of a gate that keeps the memory, and of one that takes in what is new."""
 

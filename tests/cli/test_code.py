@@ -26,6 +26,17 @@ class Leaky(Cell):
 """
 
 
+@pytest.mark.parametrize(("option", "verb"), [([], "traced"), (["--plan"], "compiled")])
+def test_a_cell_that_no_program_can_be_made_of(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str], verb: str
+) -> None:
+    (tmp_path / f"adding_{verb}.py").write_text(OWN.replace("torch.tanh(", "torch.cumsum("))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    answer = call("code", f"adding_{verb}:Leaky", *option)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"throughtime: Leaky cannot be {verb}: the step calls cumsum")
+
+
 def test_the_program_is_what_is_shown_first(call: Any) -> None:
     answer = call("code", "gru", "--hidden", 5, "--input", 3)
     assert answer.code == 0
@@ -94,8 +105,6 @@ def test_instructions(call: Any) -> None:
     [
         (["ltsm"], "unknown cell 'ltsm' (did you mean 'lstm'?)"),
         (["lstm", "--hidden", "0"], "expected --input and --hidden of at least 1, got 16 and 0"),
-        (["lstm-layernorm"], "LayerNormLSTMCell cannot be traced: the step calls layer_norm"),
-        (["lstm-layernorm", "--plan"], "LayerNormLSTMCell cannot be compiled: the step calls layer_norm"),
     ],
 )
 def test_bad_input_is_one_line(call: Any, arguments: list[str], message: str) -> None:

@@ -10,19 +10,9 @@ import torch
 
 from throughtime.cells import CELLS
 from throughtime.engine import Noise
-from throughtime.program import CannotTrace, derive, trace
+from throughtime.program import derive, trace
 from throughtime.program.interpreter import OPERATIONS
 
-
-def traced(name: str) -> bool:
-    try:
-        trace(CELLS[name](2, 3))
-    except CannotTrace:
-        return False
-    return True
-
-
-TRACED = [name for name in CELLS if traced(name)]
 BATCH, TIME = 4, 5
 
 
@@ -41,15 +31,11 @@ def noise(cell: Any, kind: str) -> Noise | None:
     )
 
 
-def test_all_but_one_cell_are_traced() -> None:
-    assert set(CELLS) - set(TRACED) == {"lstm-layernorm"}
-
-
 @pytest.mark.parametrize("outer", [True, False], ids=["beforehand", "in the loop"])
 @pytest.mark.parametrize("lengths", [None, (3, 0, 5, 3)], ids=["whole", "ragged"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("kind", ["none", "drawn", "shares"])
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", CELLS)
 def test_every_cell_agrees_with_the_reference(
     name: str,
     kind: str,
@@ -105,7 +91,7 @@ def test_padding_is_never_read(draw: Any, interpreted: Any) -> None:
 
 def test_every_operation_of_a_program_is_known() -> None:
     """Of all cells and their derivatives."""
-    for name in TRACED:
+    for name in CELLS:
         derived = derive(trace(CELLS[name](2, 3)))
         for program in (derived.forward, derived.backward):
             used = {program.nodes[p].op for p in program.reachable() if not program.nodes[p].is_leaf} - {"product"}

@@ -14,6 +14,7 @@ from throughtime.cells.base import (
 )
 from throughtime.cells.gru import GRUCell
 from throughtime.cells.gru_full import FullGRUCell
+from throughtime.cells.gru_layernorm import LayerNormGRUCell
 from throughtime.cells.gru_simplified import SimplifiedGRUCell
 from throughtime.cells.lstm import LSTMCell
 from throughtime.cells.lstm_coupled import CoupledLSTMCell
@@ -33,6 +34,7 @@ __all__ = [
     "GatedCell",
     "HeadedCell",
     "LSTMCell",
+    "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "Matrix",
     "Parameter",

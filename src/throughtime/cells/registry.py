@@ -9,6 +9,7 @@ from functools import partial
 from throughtime.cells.base import Cell
 from throughtime.cells.gru import GRUCell
 from throughtime.cells.gru_full import FullGRUCell
+from throughtime.cells.gru_layernorm import LayerNormGRUCell
 from throughtime.cells.gru_simplified import SimplifiedGRUCell
 from throughtime.cells.lstm import LSTMCell
 from throughtime.cells.lstm_coupled import CoupledLSTMCell
@@ -28,6 +29,7 @@ CELLS: dict[str, CellFactory] = {
     "gru-simplified": SimplifiedGRUCell,
     "gru-full": FullGRUCell,
     "gru": GRUCell,
+    "gru-layernorm": LayerNormGRUCell,
     "lstm": LSTMCell,
     "lstm-peephole": PeepholeLSTMCell,
     "lstm-coupled": CoupledLSTMCell,

@@ -5,7 +5,7 @@ is the shortest example, and what the others are tested against.
 """
 
 from throughtime.program.derivative import Derived, derive
-from throughtime.program.graph import LEAVES, TRANSCENDENTAL, Block, Node, Program, Slice
+from throughtime.program.graph import LEAVES, NUMBERS, REDUCTIONS, TRANSCENDENTAL, Block, Node, Program, Slice
 from throughtime.program.interpreter import Given, Gradients, Ran, interpret, interpret_backward
 from throughtime.program.needs import Share, beforehand, histories, kept, shares
 from throughtime.program.text import describe, program_text
@@ -14,6 +14,8 @@ from throughtime.program.values import CannotTrace
 
 __all__ = [
     "LEAVES",
+    "NUMBERS",
+    "REDUCTIONS",
     "TRANSCENDENTAL",
     "Block",
     "CannotTrace",

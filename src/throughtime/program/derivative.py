@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from throughtime.program.graph import TRANSCENDENTAL, Node, Program
+from throughtime.program.graph import NUMBERS, REDUCTIONS, TRANSCENDENTAL, Node, Program
 
-ROOTS = ("product", "outer", *TRANSCENDENTAL)
+ROOTS = ("product", "outer", *TRANSCENDENTAL, *REDUCTIONS)
 """What costs more to compute again than to keep."""
 
 
@@ -92,7 +92,7 @@ class _Derivation:
             self.derived.gradients[place] = gradient
         elif not node.is_leaf:
             for arg, partial in zip(node.args, self._partials(place, node, gradient), strict=True):
-                if partial is not None and self.forward.nodes[arg].op != "constant":
+                if partial is not None and self.forward.nodes[arg].op not in NUMBERS:
                     self._give(arg, partial)
 
     def _spread(self, place: int) -> None:
@@ -141,6 +141,8 @@ class _Derivation:
             return self.back.leaf("sequence", f"{node.name}<t-1>", node.width)
         if node.is_leaf and node.op != "outer":
             return self.back.make(node)
+        if node.op == "spread":  # one number is kept rather than many
+            return self.back.spread(self._value(node.args[0]), node.width)
         if place not in self.kept and self._missing(place) <= 1 and node.op not in ROOTS:
             return self.back.apply(node.op, *(self._value(arg) for arg in node.args))
         if node.op in TRANSCENDENTAL and node.args[0] in self.after:  # tanh(c): c is at hand
@@ -151,7 +153,8 @@ class _Derivation:
         return self.back.leaf("sequence", name, node.width)
 
     def _missing(self, place: int) -> int:
-        """How many values must be kept to have this one by plain arithmetic."""
+        """How many values must be kept to have this one by plain arithmetic; single numbers beside a row are none."""
+        narrow = self.forward.nodes[place].width == 1
         roots: set[int] = set()
         waiting = [place]
         while waiting:
@@ -160,7 +163,7 @@ class _Derivation:
             if place in self.kept or place in self.after:
                 continue
             if node.op in ROOTS:
-                roots.add(place)
+                roots |= {place} if narrow or node.width > 1 else set()
             elif not node.is_leaf:
                 waiting.extend(node.args)
         return len(roots)
@@ -224,13 +227,27 @@ class _Derivation:
                     make("mul", gradient, make("add", make("gt", a, b), half)),
                     make("mul", gradient, make("add", make("gt", b, a), half)),
                 ]
+            case "apart":  # the other is the mean of the first: a share of its gradient would sum to zero
+                known = self.forward.find(replace(node, op="sub"))
+                difference = make("sub", value(0), value(1)) if known is None else self._value(known)
+                return [make("mul", gradient, make("mul", number(2), difference)), None]
+            case "spread":
+                return [self.back.reduce("total", gradient)]
+            case "total":
+                return [self.back.spread(gradient, self.forward.nodes[node.args[0]].width)]
+            case "peak":  # even shares for those that are the largest together
+                x = value(0)
+                width = self.forward.nodes[node.args[0]].width
+                largest = make("eq", x, self.back.spread(itself(), width))
+                share = make("div", gradient, self.back.reduce("total", largest))
+                return [make("mul", largest, self.back.spread(share, width))]
             case "where":
                 choice, none = value(0), number(0)
                 return [None, make("where", choice, gradient, none), make("where", choice, none, gradient)]
-        return [None] * len(node.args)  # comparisons have no gradient
+        return [None] * len(node.args)  # comparisons have no gradient, and what is detached hands none on
 
     def _varies(self, place: int) -> bool:
-        return self.forward.nodes[place].op not in ("constant", "rowwise")
+        return self.forward.nodes[place].op not in (*NUMBERS, "rowwise")
 
 
 def _runs(places: list[int], program: Program) -> list[list[int]]:

@@ -1,17 +1,24 @@
 """One step of a loop as a graph of values, each a row of ``width`` features.
 
-A value is a leaf, a product with a block of a weight matrix, or arithmetic on values, unit by unit. The forward step
-and its derivative are both written in it, so that whatever runs the one runs the other.
+A value is a leaf, a product with a block of a weight matrix, arithmetic on values, unit by unit, or what is reduced
+from all features of a row to one, and spread over them again. The forward step and its derivative are both written in
+it, so that whatever runs the one runs the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-LEAVES = ("state", "sequence", "outer", "rowwise", "vector", "constant")
+LEAVES = ("state", "sequence", "outer", "rowwise", "vector", "constant", "count", "index")
 """What a step is given: carried state, a row a step, a product computed for all steps before the loop, a row a
-sequence, a row for all, a number for all."""
+sequence, a row for all, a number for all, a number of features, each feature's own number."""
+
+NUMBERS = ("constant", "count", "index")
+"""Leaves that nobody fills in."""
+
+REDUCTIONS = ("total", "peak")
+"""What makes one feature of all those of a row: their sum, the largest of them."""
 
 TRANSCENDENTAL = ("tanh", "sigmoid", "exp", "log", "log1p", "sin", "cos", "erf", "sqrt")
 """Arithmetic that costs much more than a multiplication."""
@@ -95,7 +102,7 @@ class Node:
         args: The values that it is made of; a product's operands stand side by side.
         width: Features.
         name: A leaf's name.
-        number: A constant's value.
+        number: The value of a constant, or of a count, which is a number of features of this shape.
         block: What a product, inside the loop or before it, multiplies by.
     """
 
@@ -145,6 +152,11 @@ class Program:
             self.nodes.append(node)
         return place
 
+    def find(self, node: Node) -> int | None:
+        """The place of a value, if the step has it."""
+        place = self._known.get(node)
+        return place if place in self.reachable() else None
+
     def leaf(self, op: str, name: str, width: int) -> int:
         """A given value."""
         return self.make(Node(op, (), width, name=name))
@@ -152,6 +164,21 @@ class Program:
     def constant(self, number: float, width: int) -> int:
         """A number, the same for every unit."""
         return self.make(Node("constant", (), width, number=float(number)))
+
+    def count(self, features: int, width: int) -> int:
+        """A number of features, the same for every unit: a constant that goes with the sizes."""
+        return self.make(Node("count", (), width, number=float(features)))
+
+    def reduce(self, op: str, arg: int) -> int:
+        """One feature of all features of a row."""
+        return arg if self.nodes[arg].width == 1 else self.make(Node(op, (arg,), 1))
+
+    def spread(self, arg: int, width: int) -> int:
+        """One feature as that of every unit."""
+        node = self.nodes[arg]
+        if node.op in ("constant", "count"):
+            return self.make(replace(node, width=width))
+        return arg if width == 1 else self.make(Node("spread", (arg,), width))
 
     def product(self, block: Block, *operands: int) -> int:
         """``block @ operands``, the operands side by side."""
@@ -200,7 +227,7 @@ class Program:
     def show(self, place: int) -> str:
         """A value's name."""
         node = self.nodes[place]
-        if node.op == "constant":
+        if node.op in ("constant", "count"):
             return f"{node.number:g}" if float(f"{node.number:g}") == node.number else repr(node.number)
         if node.op == "state":
             return self.given(node.name)

@@ -38,8 +38,13 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "ge": lambda a, b: (a >= b).astype(a.dtype),
     "eq": lambda a, b: (a == b).astype(a.dtype),
     "where": lambda choice, a, b: np.where(choice != 0, a, b),
+    "apart": lambda a, b: (a - b) ** 2,
+    "detach": np.positive,
+    "total": lambda a: a.sum(1, keepdims=True),
+    "peak": lambda a: a.max(1, keepdims=True),
+    "spread": np.positive,  # a column stands for every unit already
 }
-"""All arithmetic that a program may hold, unit by unit; truth values are 0 and 1."""
+"""All arithmetic that a program may hold, unit by unit or on whole rows; truth values are 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,10 @@ class Given:
 
     def leaf(self, node: Node, rows: NDArray[Any], when: NDArray[Any]) -> Array:
         """A parameter, a mask, a number or the input at a step: ``[rows, width]``, or what spreads to it."""
-        if node.op == "constant":
+        if node.op in ("constant", "count"):
             return np.full((1, 1), node.number, self.inputs.dtype)
+        if node.op == "index":
+            return np.arange(node.width, dtype=self.inputs.dtype).reshape(1, -1)
         if node.op == "sequence":
             kind, _, state = node.name.partition(" ")
             return _at(self.keep[state] if kind == "keep" else self.inputs, rows, when)

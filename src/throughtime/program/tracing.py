@@ -34,7 +34,23 @@ def trace(
     Raises:
         CannotTrace: With the operation that stops it.
     """
-    tracer = Tracer(outer, FUNCTIONS)
+    cuts: dict[str, frozenset[int]] = {}
+    while True:
+        tracer = _traced(cell, masks, keep or {}, outer, cuts)
+        if not tracer.reduces or all(seen <= cuts.get(name, frozenset()) for name, seen in tracer.seen.items()):
+            return tracer.program
+        cuts = {name: seen | cuts.get(name, frozenset()) for name, seen in tracer.seen.items()}
+
+
+def _traced(
+    cell: Cell,
+    masks: Sequence[str],
+    keep: Mapping[str, float | None],
+    outer: bool,
+    cuts: Mapping[str, frozenset[int]],
+) -> Tracer:
+    """A step written down; ``cuts`` as in :class:`Tracer`."""
+    tracer = Tracer(outer, FUNCTIONS, cuts)
     widths = cell.widths()
     state = {name: tracer.leaf("state", name, width) for name, width in widths.items()}
     parameters: dict[str, Any] = {}
@@ -60,9 +76,9 @@ def trace(
         _show(tracer.program, {name: value for name, value in names.items() if name not in widths})
     for name, width in widths.items():
         value = new.get(name) if isinstance(new, Mapping) else None
-        if not isinstance(value, Value) or value.width != width:
+        if not isinstance(value, Value) or value.width != width or value.squeezed:
             raise CannotTrace(f"the step returns no state {name!r} of {width} features")
-        share = (keep or {}).get(name, 0.0)
+        share = keep.get(name, 0.0)
         if share is None:
             drawn = tracer.leaf("sequence", f"keep {name}", width)
             value = tracer.apply("where", tracer.apply("gt", drawn, 0.0), state[name], value)
@@ -71,7 +87,7 @@ def trace(
                 "add", tracer.apply("mul", share, state[name]), tracer.apply("mul", 1.0 - share, value)
             )
         tracer.program.state[name] = value.whole
-    return tracer.program
+    return tracer
 
 
 def _show(program: Program, values: Mapping[str, Any]) -> None:

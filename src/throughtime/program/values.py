@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -29,6 +31,8 @@ class Value:
         take: Gives the place in the program of features ``start`` to ``stop``.
         pieces: The values that it is, side by side.
         flag: Whether it says true or false.
+        edges: Gives the features between which it is known to be taken apart.
+        squeezed: Whether it has one feature and no dimension for it, as reductions without ``keepdim`` give.
     """
 
     __array_priority__ = 1000
@@ -41,12 +45,17 @@ class Value:
         *,
         pieces: Sequence[Value] = (),
         flag: bool = False,
+        edges: Callable[[], frozenset[int]] = frozenset,
+        squeezed: bool = False,
     ) -> None:
         self.tracer = tracer
         self.width = width
-        self.take = take
+        # values are used many times over: each part is written down once
+        self.take: Callable[[int, int], int] = functools.cache(take)
         self.pieces = pieces or (self,)
         self.flag = flag
+        self.edges: Callable[[], frozenset[int]] = functools.cache(edges)
+        self.squeezed = squeezed
 
     @property
     def whole(self) -> int:
@@ -69,6 +78,8 @@ class Value:
         return lambda *args, **kwargs: self.tracer.call(name, self, *args, **kwargs)
 
     def __getitem__(self, key: Any) -> Any:
+        if self.squeezed and key in ((..., None), (slice(None), None)):
+            return self.tracer.unsqueeze(self)
         last = key[-1] if isinstance(key, tuple) else None
         if (
             not isinstance(last, slice)
@@ -120,7 +131,7 @@ class TracedMatrix:
         self.mask = mask
 
     def __matmul__(self, rows: Any) -> Value:
-        if not isinstance(rows, Value) or rows.width != self.declared.features:
+        if not isinstance(rows, Value) or rows.width != self.declared.features or rows.squeezed:
             raise CannotTrace(f"{self.name} @ … of something that is no row of {self.declared.features} features")
         pieces, start = [], 0
         for piece in rows.pieces:
@@ -143,12 +154,23 @@ class Tracer:
     Args:
         outer: Products with the input are computed for all steps before the loop.
         functions: How functions of PyTorch and operators are written, by name; each is given the tracer first.
+        cuts: For each matrix the rows between which its products are taken apart, as far as known beforehand.
+
+    Attributes:
+        seen: The cuts that were met.
+        reduces: Whether anything is reduced: then the cuts matter, for all of a row is reduced in the parts in which
+            it is used, so that no product is computed twice.
     """
 
-    def __init__(self, outer: bool, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(
+        self, outer: bool, functions: Mapping[str, Callable[..., Any]], cuts: Mapping[str, frozenset[int]]
+    ) -> None:
         self.program = Program()
         self.outer = outer
         self.functions = functions
+        self.cuts = cuts
+        self.seen: dict[str, frozenset[int]] = {}
+        self.reduces = False
 
     # What a step is given.
 
@@ -174,6 +196,7 @@ class Tracer:
             return self._headed(matrix, declared, pieces)
 
         def take(start: int, stop: int) -> int:
+            self.seen[matrix] = self.seen.get(matrix, frozenset()) | {start, stop}
             total, column = None, 0
             for piece in pieces:
                 block = Block(matrix, start, stop - start, column, piece.width)
@@ -182,7 +205,7 @@ class Tracer:
                 column += piece.width
             return cast(int, total)
 
-        return Value(self, declared.shape[0], take)
+        return Value(self, declared.shape[0], take, edges=lambda: self.cuts.get(matrix, frozenset()))
 
     def _headed(self, matrix: str, declared: Parameter, pieces: Sequence[Value]) -> Value:
         """A product with a matrix that has heads: of one operand, and its parts are whole gates."""
@@ -192,13 +215,14 @@ class Tracer:
             raise CannotTrace(f"{matrix} has heads, and multiplies values side by side")
 
         def take(start: int, stop: int) -> int:
+            self.seen[matrix] = self.seen.get(matrix, frozenset()) | {start, stop}
             if start % gate or stop % gate:
                 raise CannotTrace(f"the step takes features {start}:{stop} of {matrix} @ …, which has gates of {gate}")
             heads, gates = declared.heads, (stop - start) // gate
             block = Block(matrix, start, stop - start, 0, columns, heads=heads, gates=gates)
             return self.program.product(block, pieces[0].whole)
 
-        return Value(self, rows, take)
+        return Value(self, rows, take, edges=lambda: self.cuts.get(matrix, frozenset()))
 
     def _term(self, block: Block, operand: int) -> int:
         node = self.program.nodes[operand]
@@ -210,11 +234,17 @@ class Tracer:
 
     def part(self, value: Value, start: int, stop: int) -> Value:
         """Features ``start`` to ``stop``."""
-        return Value(self, stop - start, lambda a, b: value.take(start + a, start + b))
+        if value.squeezed:
+            raise CannotTrace("the step takes a part of what has no features; keepdim=True keeps them")
+
+        def edges() -> frozenset[int]:
+            return frozenset(edge - start for edge in value.edges() if start < edge < stop)
+
+        return Value(self, stop - start, lambda a, b: value.take(start + a, start + b), edges=edges)
 
     def join(self, values: Sequence[Value]) -> Value:
         """Values side by side."""
-        if not all(isinstance(value, Value) for value in values):
+        if not all(isinstance(value, Value) and not value.squeezed for value in values):
             raise CannotTrace("the step joins a value with something that is none")
         starts = [sum(value.width for value in values[:i]) for i in range(len(values))]
 
@@ -224,12 +254,64 @@ class Tracer:
                     return value.take(start - first, stop - first)
             raise CannotTrace("the step uses values side by side otherwise than in a product or in their parts")
 
+        def edges() -> frozenset[int]:
+            within = {first + edge for first, value in zip(starts, values, strict=True) for edge in value.edges()}
+            return frozenset(within | set(starts))
+
         pieces = [piece for value in values for piece in value.pieces]
-        return Value(self, starts[-1] + values[-1].width, take, pieces=pieces)
+        return Value(self, starts[-1] + values[-1].width, take, pieces=pieces, edges=edges)
+
+    def reduce(self, op: str, value: Value) -> Value:
+        """One feature of all features of a row."""
+        self.reduces = True
+
+        def take(start: int, stop: int) -> int:
+            joint = {"total": "add", "peak": "max"}[op]
+            alike: dict[int, int] = {}  # parts of one width are joined unit by unit, and reduced together
+            for part in self._parts(value):
+                width = self.program.nodes[part].width
+                alike[width] = self.program.apply(joint, alike[width], part) if width in alike else part
+            found = [self.program.reduce(op, part) for part in alike.values()]
+            return functools.reduce(lambda a, b: self.program.apply(joint, a, b), found)
+
+        return Value(self, 1, take)
+
+    def _parts(self, value: Value) -> list[int]:
+        """The places of a value's parts: those in which it is used, where they are known and it has them."""
+        edges = sorted({0, *(edge for edge in value.edges() if edge < value.width), value.width})
+        try:
+            return [value.take(start, stop) for start, stop in itertools.pairwise(edges)]
+        except CannotTrace:
+            return [value.whole]
+
+    def squeeze(self, value: Value) -> Value:
+        """One feature without a dimension for it."""
+        return Value(self, 1, value.take, squeezed=True)
+
+    def unsqueeze(self, value: Value) -> Value:
+        """One feature with a dimension for it."""
+        return Value(self, 1, value.take)
+
+    def count(self, features: int) -> Value:
+        """A number of features."""
+        return Value(self, 1, lambda start, stop: self.program.count(features, 1))
+
+    def index(self, width: int) -> Value:
+        """Each feature's number, from 0."""
+
+        def take(start: int, stop: int) -> int:
+            own = self.program.leaf("index", "index", stop - start)
+            return self.program.apply("add", own, self.program.constant(start, stop - start))
+
+        return Value(self, width, take)
 
     def apply(self, op: str, *args: Any) -> Value:
         """Arithmetic on values and numbers."""
-        widths = {arg.width for arg in args if isinstance(arg, Value)} - {1}
+        values = [arg for arg in args if isinstance(arg, Value)]
+        squeezed = any(value.squeezed for value in values)
+        if squeezed and not all(value.squeezed for value in values):
+            raise CannotTrace(f"{op} of a row and what has no features; keepdim=True keeps them")
+        widths = {value.width for value in values} - {1}
         if len(widths) > 1:
             raise CannotTrace(f"{op} of rows of {' and '.join(map(str, sorted(widths)))} features")
         width = widths.pop() if widths else 1
@@ -243,7 +325,7 @@ class Tracer:
                     return arg.take(start, stop)
                 only = self.program.nodes[arg.whole]
                 if only.op != "vector":
-                    raise CannotTrace(f"{op} spreads a single computed feature over {width}")
+                    return self.program.spread(arg.whole, stop - start)
                 return self.program.leaf("vector", f"{only.name}*{stop - start}", stop - start)
             if isinstance(arg, Number) and not isinstance(arg, bool):
                 return self.program.constant(arg, stop - start)
@@ -252,13 +334,19 @@ class Tracer:
         def take(start: int, stop: int) -> int:
             return self.program.apply(op, *(place(arg, start, stop) for arg in args))
 
-        return Value(self, width, take, flag=op in FLAGS or (op == "mul" and flags))
+        def edges() -> frozenset[int]:
+            return frozenset[int]().union(*(value.edges() for value in values if value.width == width))
+
+        flag = op in FLAGS or (op == "mul" and flags)
+        return Value(self, width, take, flag=flag, edges=edges, squeezed=squeezed)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch, or an operator, by name."""
         known = self.functions.get(name)
         if known is None:
-            raise CannotTrace(f"the step calls {name}, which is not made of element-wise operations and products")
+            raise CannotTrace(
+                f"the step calls {name}, which is not made of element-wise operations, products and reductions of rows"
+            )
         try:
             return known(self, *args, **kwargs)
         except TypeError as error:  # an argument that the rewriting does not take

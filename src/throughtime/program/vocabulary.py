@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from throughtime.program.reductions import ROWS
 from throughtime.program.values import CannotTrace, Number, Tracer, Value
 
 
@@ -186,4 +187,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ones_like": _full_like(1.0),
     "contiguous": lambda t, x: x,
     "clone": lambda t, x: x,
+    **ROWS,
 }

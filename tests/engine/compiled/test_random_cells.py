@@ -53,6 +53,19 @@ UNARY: list[Callable[[Any], Any]] = [
     lambda v: torch.ones_like(v) - v,
     lambda v: 2.0 - v / 3,
 ]
+ROWS: list[Callable[[Any], Any]] = [
+    lambda v: v - v.mean(-1, keepdim=True),
+    lambda v: v * torch.tanh(v.sum(1, keepdim=True)),
+    lambda v: v / (v.var(-1, unbiased=False, keepdim=True) + 1.0),
+    lambda v: v - v.amax(-1, keepdim=True),
+    lambda v: v * torch.sigmoid(v.max(-1).values.unsqueeze(-1)),
+    lambda v: torch.softmax(v, -1),
+    lambda v: v * torch.tanh(torch.logsumexp(v, -1, keepdim=True)),
+    lambda v: (v - v.mean(-1, keepdim=True)) * torch.rsqrt(v.var(-1, unbiased=False, keepdim=True) + 0.5),
+    lambda v: v / torch.sqrt(v.square().mean(-1, keepdim=True) + 0.5),
+]
+"""What makes every feature depend on all of its row."""
+
 BINARY: list[Callable[[Any, Any], Any]] = [
     torch.add,
     torch.sub,
@@ -129,9 +142,10 @@ class Author:
         added = self.declare(bias(2 * width))
         joint = self.pick([lambda a, b: torch.sigmoid(a) * torch.tanh(b), torch.add, torch.maximum])
         more = self.product(width, 0)
+        row = self.pick([lambda v: v, *ROWS[:2], ROWS[-2]])
 
         def both(x: Any, s: Any, p: Any) -> Any:
-            rows = whole(x, s, p) + getattr(p, added)
+            rows = row(whole(x, s, p) + getattr(p, added))
             if cut == 0:
                 a, b = rows.chunk(2, -1)
             elif cut == 1:
@@ -145,7 +159,9 @@ class Author:
         return both
 
     def formula(self, width: int, depth: int) -> Formula:
-        kind = self.pick(["leaf", "product"] if depth <= 0 else ["product", "unary", "binary", "binary", "parts"])
+        kind = self.pick(
+            ["leaf", "product"] if depth <= 0 else ["product", "unary", "binary", "binary", "parts", "row"]
+        )
         if kind == "leaf":
             return self.leaf(width)
         if kind == "product":
@@ -153,6 +169,9 @@ class Author:
         if kind == "parts":
             return self.parts(width, depth - 1)
         first = self.formula(width, depth - 1)
+        if kind == "row":
+            row = self.pick(ROWS)
+            return lambda x, s, p: row(first(x, s, p))
         if kind == "unary":
             unary = self.pick(UNARY)
             return lambda x, s, p: unary(first(x, s, p))

@@ -116,6 +116,9 @@ class Side:
         for slot, offset in enumerate(offsets):
             if f"slot {slot}" in self.index:
                 self.blank[self.index[f"slot {slot}"]] = offset
+        for slot, offset in enumerate(plan.desk.offsets()):
+            if f"note {slot}" in self.index:
+                self.blank[self.index[f"note {slot}"]] = offset
         shapes = {name: declared.shape for name, declared in cell.parameters().items()}
         for i, block in enumerate(inner):
             if block.heads > 1:
@@ -196,7 +199,7 @@ def compile_cell(use: Use) -> Compiled:
     given = {str(block): tape.add(block.rows, -1) for block in beforehand(program)}
     in_place = tuple(name for name in program.state if name not in held)
     kind = target(use.type)
-    plan = lay_out(program, tape, given, in_place)
+    plan = lay_out(program, tape, given, in_place, kind.lanes)
     if derived is None:
         offsets = tape.offsets()
         forward = Side(plan, use.cell, offsets, kind)
@@ -207,7 +210,7 @@ def compile_cell(use: Use) -> Compiled:
             if (arg,) in plan.operands:  # the gradient of the matrix is taken from it after the loop
                 back.last_read[plan.operands[arg,]] = float("inf")
     kept = {name: plan.slots[place] for name, place in derived.kept.items()}
-    laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state))
+    laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state), kind.lanes)
     offsets = back.offsets()
     forward, backward = (Side(each, use.cell, offsets, kind) for each in (plan, laid))
     gates = _columns(plan, offsets)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.compiled.cellcode import Side
-from throughtime.engine.compiled.layout import Layout
+from throughtime.engine.compiled.layout import Layout, apart
 from throughtime.engine.compiled.team import Shared
 
 SERIAL = 5e5
@@ -82,6 +82,10 @@ class Run:
         groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
         self._set("stretch", self._stretch(groups, parts))
         self._set("fused", self._fuses(groups, parts))
+        if "desk" in self.side.buffers:
+            kind = torch.float32 if self.side.target.bytes == 4 else torch.float64
+            like = torch.empty(0, dtype=kind, device="cpu")
+            self.rows("desk", apart(like, self.layout.batch, sum(self.side.plan.desk.widths)))
         shared = Shared(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
         shared()
         return shared

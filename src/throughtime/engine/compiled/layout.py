@@ -27,9 +27,13 @@ LINE = 64
 
 def apart(like: Tensor, rows: int, width: int) -> Tensor:
     """Room for rows ``[rows, width]`` of which no few neighbours push each other out of the cache."""
+    return like.new_empty(rows, padded(like, width))[:, :width]
+
+
+def padded(like: Tensor, width: int) -> int:
+    """Numbers from row to row there."""
     size = like.element_size()
-    spare = LINE // size if width * size % (SETS // 2) == 0 else 0
-    return like.new_empty(rows, width + spare)[:, :width]
+    return width + (LINE // size if width * size % (SETS // 2) == 0 else 0)
 
 
 @dataclass(frozen=True)

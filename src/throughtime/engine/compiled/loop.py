@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.call import Call, Result
+from throughtime.engine.compiled import spare
 from throughtime.engine.compiled.again import Again, differentiable, in_batches
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
@@ -137,7 +138,7 @@ class Job:
 
     def _tape(self, code: Compiled, x: Tensor) -> Tensor:
         """A tape that every window uses after the other."""
-        return apart(x, max(window.layout.rows for window in self.windows), sum(code.widths))
+        return spare.take(x, max(window.layout.rows for window in self.windows), sum(code.widths))
 
     def _forward(
         self,
@@ -204,6 +205,7 @@ class Job:
             if needed[INPUTS]:
                 inputs.append((window.rows.start if window.rows else 0, gradients.pop(INPUTS)))
             found = {name: found[name] + value for name, value in gradients.items()} if found else gradients
+        spare.give(tape)
         if needed[INPUTS]:
             ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
             found[INPUTS] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))

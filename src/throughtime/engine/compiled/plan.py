@@ -3,13 +3,20 @@
 A step is cut into stages. A product needs whole rows of its operand, so it opens a stage after the one that computes
 the operand; everything else follows unit by unit. Units of one width in one stage make a sweep. Values that outlive
 their sweep get a slot in the tape, a row of ``slots`` for every row and step; slots are used again.
+
+A reduction is cut in two. The sweep that has its operand reduces each vector of units to one number, which it writes to
+a slot of such numbers; a sweep of one unit, a stage later, reduces these, always in the same order. What is spread from
+one unit over a row is no value of its own: a later stage reads it where the one stands. As a row is then walked over
+several times, what is cheap is computed where it is used, as often as it is, and what only the running step needs lies
+on a desk, a row of slots for every row, which stays in the cache.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from throughtime.program import Program
+from throughtime.engine.compiled.demand import Demand
+from throughtime.program import REDUCTIONS, Program
 
 
 @dataclass
@@ -24,6 +31,8 @@ class Sweep:
         keeps: Values that it writes to the tape, with their slots.
         states: States that it writes.
         sums: Parameter vectors whose gradient it adds to.
+        notes: Values that it writes to the desk, with their slots.
+        reduces: Reductions of which it writes a number for every vector of units, with the slot of the desk.
     """
 
     stage: int
@@ -33,6 +42,8 @@ class Sweep:
     keeps: list[tuple[int, int]] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
     sums: list[str] = field(default_factory=list)
+    notes: list[tuple[int, int]] = field(default_factory=list)
+    reduces: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -84,6 +95,9 @@ class Plan:
         given: Leaves that lie on the tape beforehand.
         operands: For each group of values that a product reads from the tape, side by side, the first slot.
         in_place: States that are held for the running step alone, not for every step.
+        desk: Slots of the desk.
+        notes: For each value on the desk its slot.
+        partials: For each reduction the slot of the desk with the numbers that it reduces.
     """
 
     program: Program
@@ -92,15 +106,23 @@ class Plan:
     given: frozenset[int]
     operands: dict[tuple[int, ...], int]
     in_place: tuple[str, ...]
+    desk: Tape = field(default_factory=Tape)
+    notes: dict[int, int] = field(default_factory=dict)
+    partials: dict[int, int] = field(default_factory=dict)
 
     def barriers(self) -> set[int]:
-        """Stages that begin when all units of the stage before are written: those with products."""
-        return {sweep.stage for sweep in self.sweeps if sweep.products}
+        """Stages that begin when all units of the stage before are written: those with products, and all where one unit
+        is made of many or read by many.
+        """
+        crosses = bool(self.partials or self.program.places("spread"))
+        return {sweep.stage for sweep in self.sweeps if sweep.products or crosses}
 
     def fuses(self) -> bool:
         """Whether each product with the inputs serves the arithmetic of one sweep alone, which then may compute it."""
         program = self.program
         elsewhere = {*program.state.values(), *program.stores, *(p for group in self.operands for p in group)}
+        for op in ("spread", *REDUCTIONS):
+            elsewhere |= {arg for place in program.places(op) for arg in program.nodes[place].args}
         for place in program.places("outer"):
             users = [sweep for sweep in self.sweeps if any(place in program.nodes[v].args for v in sweep.values)]
             if len(users) != 1 or place in elsewhere:
@@ -108,7 +130,7 @@ class Plan:
         return True
 
 
-def lay_out(program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...]) -> Plan:
+def lay_out(program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...], lanes: int) -> Plan:
     """Plans a program.
 
     Args:
@@ -116,14 +138,18 @@ def lay_out(program: Program, tape: Tape, given: dict[str, int], in_place: tuple
         tape: Slots so far; grows.
         given: Slots of what lies on the tape beforehand: products before the loop by their block, others by name.
         in_place: States held for the running step alone; the others have a history, which products may read.
+        lanes: Units of a vector.
     """
-    return _Layout(program, tape, given, in_place).plan
+    return _Layout(program, tape, given, in_place, lanes).plan
 
 
 class _Layout:
-    def __init__(self, program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...]) -> None:
+    def __init__(
+        self, program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...], lanes: int
+    ) -> None:
         self.program = program
         self.tape = tape
+        self.lanes = lanes
         self.alive = program.reachable()
         self.in_place = in_place
         self.stages = self._stages()
@@ -131,25 +157,38 @@ class _Layout:
         self.operands: dict[tuple[int, ...], int] = {}
         self.slots: dict[int, int] = {}
         self.sweeps: dict[tuple[int, int], Sweep] = {}
-        for place in self.alive:
-            node = program.nodes[place]
-            if not node.is_leaf:
-                sweep = self._sweep(place)
-                (sweep.products if node.op == "product" else sweep.values).append(place)
+        self.crosses = any(program.nodes[place].op in ("spread", *REDUCTIONS) for place in self.alive)
+        self.desk = Tape()
+        self.notes: dict[int, int] = {}
+        for place, stage in self._computed():
+            sweep = self._sweep(place, stage)
+            (sweep.products if program.nodes[place].op == "product" else sweep.values).append(place)
         self._given(given)
         leaves = frozenset(self.slots)
+        partials = self._reduce()
         self._place(self._leave())
         sweeps = [self.sweeps[key] for key in sorted(self.sweeps)]
-        self.plan = Plan(program, sweeps, self.slots, leaves, self.operands, in_place)
+        self.plan = Plan(program, sweeps, self.slots, leaves, self.operands, in_place, self.desk, self.notes, partials)
 
     def _stages(self) -> dict[int, int]:
         stages: dict[int, int] = {}
         for place in self.alive:
             node = self.program.nodes[place]
             stages[place] = max((stages[arg] for arg in node.args), default=0)
-            if node.op == "product" and not all(self._is_ready(arg) for arg in node.args):
-                stages[place] += 1
+            waits = {
+                "product": not all(self._is_ready(arg) for arg in node.args),
+                "spread": not all(self.program.nodes[arg].is_leaf for arg in node.args),
+                **dict.fromkeys(REDUCTIONS, True),
+            }
+            stages[place] += waits.get(node.op, False)
         return stages
+
+    def _computed(self) -> list[tuple[int, int]]:
+        """What is computed, with the stage."""
+        nodes = self.program.nodes
+        if self.crosses:
+            return sorted(Demand(self.program, self.stages, self.groups).found)
+        return [(place, self.stages[place]) for place in self.alive if not nodes[place].is_leaf]
 
     def _is_ready(self, place: int) -> bool:
         """Whether a product may read a value as it came into the step."""
@@ -168,9 +207,20 @@ class _Layout:
         return self.sweeps.setdefault((stage, width), Sweep(stage, width))
 
     def _readers(self, place: int) -> list[int]:
-        """Stages that read a value unit by unit."""
+        """Stages that read a value unit by unit; what is read across units is read until the stage after."""
+        spreads = {p for p in self.program.places("spread") if place in self.program.nodes[p].args}
+        found = [self.stages[spread] + 1 for spread in spreads]
+        for sweep in self.sweeps.values():
+            read = self._read(sweep)
+            found += [sweep.stage] * (place in read) + [sweep.stage + 1] * (not spreads.isdisjoint(read))
+        return found
+
+    def _read(self, sweep: Sweep) -> set[int]:
+        """What the arithmetic of a sweep reads and does not compute."""
         nodes = self.program.nodes
-        return [self.stages[p] for p in self.alive if place in nodes[p].args and nodes[p].op != "product"]
+        reduced = [place for place, _ in sweep.reduces]
+        users = [place for place in sweep.values if nodes[place].op not in REDUCTIONS]
+        return {arg for place in [*reduced, *users] for arg in nodes[place].args} - {*sweep.values, *sweep.products}
 
     def _given(self, given: dict[str, int]) -> None:
         for place in self.alive:
@@ -184,20 +234,37 @@ class _Layout:
                 late = float("inf") if place in leaves else max(self._readers(place), default=-1)
                 self.tape.last_read[slot] = max(self.tape.last_read[slot], late)
 
-    def _leave(self) -> dict[int, int]:
-        """Writes states and sums down in the sweeps that make them; gives what must be kept, with its stage."""
-        kept = {place: self.stages[place] for place in self.program.stores if place not in self.slots}
+    def _reduce(self) -> dict[int, int]:
+        """Gives each reduction a slot for what each vector of units of its operand comes to."""
+        partials = {}
+        for op in REDUCTIONS:
+            for place in self.program.places(op):
+                (arg,) = self.program.nodes[place].args
+                width = self.program.nodes[arg].width
+                slot = partials[place] = self.desk.add(-(-width // self.lanes), float("inf"))
+                self._sweep(arg).reduces.append((place, slot))
+        return partials
+
+    def _leave(self) -> dict[int, float]:
+        """Writes states and sums down in the sweeps that make them; gives what must be kept, with the last stage that
+        reads it.
+        """
+        kept = {place: float("inf") for place in self.program.stores if place not in self.slots}
         for name, stage in self._writes().items():
             place = self.program.state[name]
             self._sweep(place, stage).states.append(name)
-            if stage > self.stages[place] and not self.program.nodes[place].is_leaf:
-                kept[place] = self.stages[place]
+            late = [*self._spread_from(place), place][0]
+            if stage > self.stages[place] and not self.program.nodes[late].is_leaf:
+                kept[late] = max(kept.get(late, 0), stage + 1)
         for name, place in self.program.sums.items():
             self._sweep(place).sums.append(name)
         for place in self.alive:
             node = self.program.nodes[place]
-            if not node.is_leaf and any(stage > self.stages[place] for stage in self._readers(place)):
-                kept[place] = self.stages[place]
+            if node.op == "spread" or node.is_leaf:
+                continue
+            last = max(self._readers(place), default=-1)
+            if last > self.stages[place]:
+                kept[place] = max(kept.get(place, 0), last)
         return kept
 
     def _writes(self) -> dict[str, int]:
@@ -211,12 +278,17 @@ class _Layout:
             late = dict(stages)
             for name, old in olds.items():
                 takers = [stages[other] for other, place in state.items() if place == old and other != name]
+                takers += [stages[other] + 1 for other, place in state.items() if (old,) == self._spread_from(place)]
                 late[name] = max([late[name], *self._readers(old), *takers])
             if late == stages:
                 return stages
             stages = late
 
-    def _place(self, kept: dict[int, int]) -> None:
+    def _spread_from(self, place: int) -> tuple[int, ...]:
+        node = self.program.nodes[place]
+        return node.args if node.op == "spread" else ()
+
+    def _place(self, kept: dict[int, float]) -> None:
         """Gives each kept value its slot; operands of one product lie side by side, and may be kept twice for it."""
         for group in self.groups:
             if len(group) == 1 and group[0] in self.slots:
@@ -224,8 +296,17 @@ class _Layout:
             else:
                 self.operands[group] = self._store(group)
         for place in kept:
-            if place not in self.slots:
+            if place not in self.slots and (kept[place] == float("inf") or not self.crosses):
                 self._store((place,))
+        for place in sorted(kept, key=lambda place: self.stages[place]):
+            if place not in self.slots:
+                self._note(place, kept[place])
+
+    def _note(self, place: int, last_read: float) -> None:
+        stage = self.stages[place]
+        slot = self.notes[place] = self.desk.take([self.program.nodes[place].width], stage)
+        self.desk.last_read[slot] = last_read
+        self._sweep(place).notes.append((place, slot))
 
     def _store(self, group: tuple[int, ...]) -> int:
         first = self.tape.take(

@@ -88,6 +88,10 @@ def _sweep(side: Side, sweep: Sweep) -> Iterator[str]:
         yield f"    {program.show(place)} = {program.right(place, show)}"
     for place, slot in sweep.keeps:
         yield f"    slot {slot} = {show(place)}"
+    for place, slot in sweep.notes:
+        yield f"    note {slot} = {show(place)}"
+    for place, slot in sweep.reduces:
+        yield f"    note {slot} = each vector's part of {program.show(place)}"
     for name in sweep.states:
         yield f"    {program.made(name)} = {show(program.state[name])}"
     for name in sweep.sums:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from throughtime.engine.compiled.llvm import reductions
 from throughtime.engine.compiled.llvm.kernels import kernels
 from throughtime.engine.compiled.llvm.sweep import SweepWriter
 from throughtime.engine.compiled.llvm.vectors import Body, Target, functions
@@ -53,6 +54,7 @@ class _Emitter(Writer):
         parts = [
             kernels(target),
             functions(target),
+            reductions.functions(target, {plan.program.nodes[place].op for place in plan.partials}),
             *(sweep.text() for sweep in sweeps),
             self._outer(),
             self._prepare(),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 
+from throughtime.engine.compiled.llvm.reductions import across, one_for_all, partial
 from throughtime.engine.compiled.llvm.vectors import Body, arithmetic
 from throughtime.engine.compiled.llvm.writer import STEP, Access, Writer, accesses
 from throughtime.engine.compiled.plan import Sweep
+from throughtime.program import NUMBERS, REDUCTIONS
 
 
 class SweepWriter:
@@ -44,6 +46,7 @@ class SweepWriter:
         inside = body.least(left_of_panel, str(t.panel))
         with body.loop("0", "%rows.count") as row:
             reads, writes = self._streams(body, bases, row)
+            partials = self._partials(body, row)
             scratch = body.let(f"mul i64 {row}, {t.panel}")
             for place in self.outers:
                 # in the scratch, a row begins with the panel's units
@@ -55,7 +58,7 @@ class SweepWriter:
                 left = body.let(f"sub i64 {inside}, {within}")
                 in_scratch = body.let(f"add i64 {scratch}, {within}")
                 for access in accesses(body, unit, left):
-                    self._arithmetic(body, access, reads, writes, in_scratch)
+                    self._arithmetic(body, access, reads, writes, partials, in_scratch)
         head = "ptr %frame, ptr %step, i64 %block, i64 %row0, i64 %rows.count, i64 %panel, ptr %scratch"
         return body.function(f"@sweep.{self.number}({head})")
 
@@ -63,8 +66,8 @@ class SweepWriter:
         """Asks for the rows that the arithmetic needs before the products, which take longer than memory does."""
         with body.loop("0", "%rows.count") as row:
             reads, writes = self._streams(body, bases, row)
-            vectors = {p for p in reads if self.writer.nodes[p].op == "vector"}
-            for pointer in [*(r for p, r in reads.items() if p not in vectors), *(w for _, w in writes)]:
+            near = {p for p in reads if self.writer.nodes[p].op in ("vector", "spread", *REDUCTIONS)}
+            for pointer in [*(r for p, r in reads.items() if p not in near), *(w for _, w in writes)]:
                 body.fetch(body.at(pointer, units))
 
     def _multiply(self, body: Body, places: list[int], bases: dict[str, str]) -> None:
@@ -138,27 +141,52 @@ class SweepWriter:
         nodes, plan = self.writer.nodes, self.writer.plan
         absolute = body.let(f"add i64 %row0, {row}")
         places = {name: body.let(f"add i64 {base}, {absolute}") for name, base in bases.items()}
-        used = [arg for place in self.sweep.values for arg in nodes[place].args]
+        used = [arg for place in self.sweep.values if nodes[place].op not in REDUCTIONS for arg in nodes[place].args]
         used += [
-            *(place for place, _ in self.sweep.keeps),
+            *(arg for place, _ in self.sweep.reduces for arg in nodes[place].args),
+            *(place for place, _ in [*self.sweep.keeps, *self.sweep.notes]),
             *(plan.program.state[s] for s in self.sweep.states),
             *(plan.program.sums[s] for s in self.sweep.sums),
         ]
         own = {*self.sweep.products, *self.sweep.values}
         reads: dict[int, str] = {}
         for place in dict.fromkeys(used):
-            if place not in own and nodes[place].op != "constant":
-                reads[place] = self._read(body, place, places, absolute)
+            if place not in own and nodes[place].op not in NUMBERS:
+                one = nodes[place].args[0] if nodes[place].op == "spread" else place
+                reads[place] = self._read(body, one, places, absolute)
+        for place in self.sweep.values:
+            if place in plan.partials:
+                reads[place] = self.writer.note(body, plan.partials[place], absolute)
         writes = [(place, self.writer.slot(body, slot, places["row"])) for place, slot in self.sweep.keeps]
+        writes += [(place, self.writer.note(body, slot, absolute)) for place, slot in self.sweep.notes]
         for name in self.sweep.states:
             row = absolute if name in plan.in_place else places["after"]
             writes.append((plan.program.state[name], self.writer.row(body, f"state {name}", row)))
         return reads, writes
 
+    def _partials(self, body: Body, row: str) -> dict[int, str]:
+        """Pointers to this row of what reductions are made of."""
+        if not self.sweep.reduces:
+            return {}
+        absolute = body.let(f"add i64 %row0, {row}")
+        return {reduction: self.writer.note(body, slot, absolute) for reduction, slot in self.sweep.reduces}
+
+    def _load(self, body: Body, access: Access, place: int, pointer: str) -> str:
+        """A vector of units, each read where it stands: itself, or one for all of them, or one of all the row's."""
+        node = self.writer.nodes[place]
+        if node.op == "spread":
+            return one_for_all(body, pointer)
+        if node.op in REDUCTIONS and place in self.sweep.values:
+            features = self.writer.width(body, self.writer.nodes[node.args[0]].width)
+            return across(body, node.op, pointer, features)
+        return access.load(pointer)
+
     def _read(self, body: Body, place: int, places: dict[str, str], absolute: str) -> str:
         node = self.writer.nodes[place]
         if place in self.writer.plan.given or (place in self.writer.plan.slots and not node.is_leaf):
             return self.writer.slot(body, self.writer.plan.slots[place], places["row"])
+        if place in self.writer.plan.notes:
+            return self.writer.note(body, self.writer.plan.notes[place], absolute)
         if node.op == "vector":
             return self.writer.frame.load(body, f"vector {node.name}", "ptr")
         if node.op == "rowwise":
@@ -177,11 +205,13 @@ class SweepWriter:
         access: Access,
         reads: dict[int, str],
         writes: list[tuple[int, str]],
+        partials: dict[int, str],
         in_scratch: str,
     ) -> None:
         """One vector of units: everything is read before anything is written, so that slots may be used again."""
         t = self.writer.target
-        values = {place: access.load(pointer) for place, pointer in reads.items()}
+        nodes = self.writer.nodes
+        values = {place: self._load(body, access, place, pointer) for place, pointer in reads.items()}
         for place in self.sweep.products:
             sums = [self._in_scratch(place) + gate * t.rows * t.panel for gate in range(self.writer.gates(place))]
             pointers = [body.at("%scratch", body.let(f"add i64 {in_scratch}, {start}")) for start in sums]
@@ -189,12 +219,18 @@ class SweepWriter:
             values[place] = functools.reduce(functools.partial(body.binary, "fadd"), vectors)
 
         def value(place: int) -> str:
-            node = self.writer.nodes[place]
-            return body.number(node.number) if node.op == "constant" else values[place]
+            node = nodes[place]
+            if node.op == "constant":
+                return body.number(node.number)
+            if node.op == "count":
+                return body.whole(self.writer.width(body, int(node.number)))
+            return body.indices(access.unit) if node.op == "index" else values[place]
 
         for place in self.sweep.values:
-            node = self.writer.nodes[place]
-            values[place] = arithmetic(body, node.op, [value(arg) for arg in node.args])
+            if nodes[place].op not in REDUCTIONS:
+                values[place] = arithmetic(body, nodes[place].op, [value(arg) for arg in nodes[place].args])
+        for place, pointer in partials.items():
+            partial(access, nodes[place].op, value(nodes[place].args[0]), pointer)
         for place, pointer in writes:
             access.store(value(place), pointer)
         for name in self.sweep.sums:

@@ -174,10 +174,25 @@ class Body:
         t = self.target
         bits = f"i{8 * t.bytes}"
         cut = count if t.bytes == 8 else self.let(f"trunc i64 {count} to {bits}")
-        one = self.let(f"insertelement {t.integers} poison, {bits} {cut}, i32 0")
-        cuts = self.let(f"shufflevector {t.integers} {one}, {t.integers} poison, <{t.lanes} x i32> zeroinitializer")
+        cuts = self.splat(bits, cut)
         lanes = self.let(f"load {t.integers}, ptr @lanes")
         return self.let(f"icmp slt {t.integers} {lanes}, {cuts}")
+
+    def splat(self, kind: str, one: str) -> str:
+        """A vector of one number, or integer, of a type."""
+        vector = f"<{self.target.lanes} x {kind}>"
+        first = self.let(f"insertelement {vector} poison, {kind} {one}, i32 0")
+        return self.let(f"shufflevector {vector} {first}, {vector} poison, <{self.target.lanes} x i32> zeroinitializer")
+
+    def whole(self, integer: str) -> str:
+        """A vector of one 64-bit integer as a number."""
+        return self.splat(self.target.type, self.let(f"sitofp i64 {integer} to {self.target.type}"))
+
+    def indices(self, unit: str) -> str:
+        """The numbers of the units from one on, lane by lane."""
+        t = self.target
+        lanes = self.let(f"sitofp {t.integers} {self.let(f'load {t.integers}, ptr @lanes')} to {t.vector}")
+        return self.binary("fadd", self.whole(unit), lanes)
 
     def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
         """Horner's rule, highest power first."""
@@ -249,8 +264,14 @@ _ARITHMETIC: dict[str, Callable[..., str]] = {
     "ge": _flag("oge"),
     "eq": _flag("oeq"),
     "where": lambda body, test, yes, no: body.choose("une", test, body.number(0.0), yes, no),
+    "apart": lambda body, a, b: _square(body, body.binary("fsub", a, b)),
+    "detach": lambda body, x: x,
     **{name: _called(name) for name in ("exp", "tanh", "sigmoid", *SCALAR)},
 }
+
+
+def _square(body: Body, x: str) -> str:
+    return body.binary("fmul", x, x)
 
 
 def _clamped(body: Body, x: str, low: float, high: float) -> str:

@@ -75,6 +75,10 @@ class Writer:
         """A pointer to a slot in a row of the tape."""
         return self.row(body, "tape", row, offset=self.frame.load(body, f"slot {slot}"))
 
+    def note(self, body: Body, slot: int, row: str) -> str:
+        """A pointer to a slot in a row of the desk."""
+        return self.row(body, "desk", row, offset=self.frame.load(body, f"note {slot}"))
+
     def step(self, body: Body, name: str, line: str = "%step") -> str:
         """Reads the step's line in the table."""
         place = body.let(f"getelementptr i64, ptr {line}, i64 {STEP.index(name)}")
