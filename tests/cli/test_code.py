@@ -30,7 +30,7 @@ class Leaky(Cell):
 def test_a_cell_that_no_program_can_be_made_of(
     call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str], verb: str
 ) -> None:
-    (tmp_path / f"adding_{verb}.py").write_text(OWN.replace("torch.tanh(", "torch.cumsum("))
+    (tmp_path / f"adding_{verb}.py").write_text(OWN.replace("s.h)", "s.h).cumsum(-1)"))
     monkeypatch.syspath_prepend(str(tmp_path))
     answer = call("code", f"adding_{verb}:Leaky", *option)
     assert (answer.code, answer.out) == (2, "")

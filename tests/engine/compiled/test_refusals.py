@@ -85,7 +85,7 @@ def test_the_operation_that_stops_it_is_named(name: str, make: Any) -> None:
     assert words in reason
 
 
-@pytest.mark.parametrize("name", ["softmax", "mean", "truth", "size", "tensor"])
+@pytest.mark.parametrize("name", ["softmax", "norm", "truth", "size", "tensor"])
 def test_auto_falls_back_and_a_name_does_not(name: str, make: Any) -> None:
     step, words = STEPS[name]
     cell = make(DECLARED, lambda x, s, p: {"h": step(x, s, p)}, {"h": 3})
