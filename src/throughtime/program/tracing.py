@@ -36,7 +36,7 @@ def trace(
     """
     cuts: dict[str, frozenset[int]] = {}
     while True:
-        tracer = _traced(cell, masks, keep or {}, outer, cuts)
+        tracer = _traced(cell, masks, keep or {}, outer, shows, cuts)
         if not tracer.reduces or all(seen <= cuts.get(name, frozenset()) for name, seen in tracer.seen.items()):
             return tracer.program
         cuts = {name: seen | cuts.get(name, frozenset()) for name, seen in tracer.seen.items()}
@@ -47,6 +47,7 @@ def _traced(
     masks: Sequence[str],
     keep: Mapping[str, float | None],
     outer: bool,
+    shows: bool,
     cuts: Mapping[str, frozenset[int]],
 ) -> Tracer:
     """A step written down; ``cuts`` as in :class:`Tracer`."""
