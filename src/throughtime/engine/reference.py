@@ -57,8 +57,11 @@ class ReferenceEngine:
             name: torch.cat([state[name], *(part[name] for part in reversed(finished))]) if finished else state[name]
             for name in state
         }
-        stacked = torch.stack(outputs, 1) if outputs else call.inputs.new_zeros(batch, 0, cell.output_size)
-        return restore(arranged, stacked, finals)
+        if not outputs:
+            return restore(arranged, call.inputs.new_zeros(batch, 0, cell.output_size), finals)
+        # in memory as the other engines lay it out: dropout draws in that order, and a seed gives all of them the same
+        dense = call.lengths is None and call.resets is None and call.mask is None
+        return restore(arranged, torch.stack(outputs).transpose(0, 1) if dense else torch.stack(outputs, 1), finals)
 
 
 class Marks:
