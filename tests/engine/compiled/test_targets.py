@@ -41,8 +41,18 @@ def compile_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Non
     forget()
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("gru-full", torch.float32), ("lstm-peephole", torch.float64)])
+CASES = {
+    "gru-full": torch.float32,
+    "lstm-peephole": torch.float64,
+    "gru-layernorm": torch.float32,
+    "lstm-layernorm": torch.float64,
+}
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES.items(), ids=list(CASES))
+@pytest.mark.parametrize("units", [11, 83])
 def test_every_target_gives_the_same_bits(
+    units: int,
     name: str,
     dtype: torch.dtype,
     draw: Callable[..., Any],
@@ -51,13 +61,13 @@ def test_every_target_gives_the_same_bits(
     compile_for: Callable[[str], None],
 ) -> None:
     """Ragged rows, reversed, under dropout and zoneout; units end within a vector, whatever its width."""
-    cell = CELLS[name](3, 11)
+    cell = CELLS[name](3, units)
     values = draw(cell, 5, 4, dtype)
-    mask = torch.tensor([[1.25, 0.0, 1.25, 1.25, 1.25] * 3][:1], dtype=dtype)[:, :11].expand(5, 11).contiguous()
+    mask = torch.tensor([1.25, 0.0, 1.25, 1.25, 1.25], dtype=dtype).repeat(20)[:units].expand(5, units).contiguous()
     options = {
         "lengths": torch.tensor([4, 0, 3, 1, 4]),
         "reverse": True,
-        "noise": Noise({"W_h": mask} if cell.parameters()["W_h"].shape[1] == 11 else {}, {"h": 0.2}),
+        "noise": Noise({"W_h": mask} if cell.parameters()["W_h"].shape[1] == units else {}, {"h": 0.2}),
     }
     expected = run(cell, values, "reference", **options)
     first = run(cell, values, "compiled", **options)

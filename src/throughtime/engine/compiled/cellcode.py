@@ -199,7 +199,7 @@ def compile_cell(use: Use) -> Compiled:
     given = {str(block): tape.add(block.rows, -1) for block in beforehand(program)}
     in_place = tuple(name for name in program.state if name not in held)
     kind = target(use.type)
-    plan = lay_out(program, tape, given, in_place, kind.lanes)
+    plan = lay_out(program, tape, given, in_place, kind.group)
     if derived is None:
         offsets = tape.offsets()
         forward = Side(plan, use.cell, offsets, kind)
@@ -210,7 +210,7 @@ def compile_cell(use: Use) -> Compiled:
             if (arg,) in plan.operands:  # the gradient of the matrix is taken from it after the loop
                 back.last_read[plan.operands[arg,]] = float("inf")
     kept = {name: plan.slots[place] for name, place in derived.kept.items()}
-    laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state), kind.lanes)
+    laid = lay_out(derived.backward, back, kept, tuple(derived.backward.state), kind.group)
     offsets = back.offsets()
     forward, backward = (Side(each, use.cell, offsets, kind) for each in (plan, laid))
     gates = _columns(plan, offsets)

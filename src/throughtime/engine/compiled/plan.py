@@ -4,11 +4,11 @@ A step is cut into stages. A product needs whole rows of its operand, so it open
 the operand; everything else follows unit by unit. Units of one width in one stage make a sweep. Values that outlive
 their sweep get a slot in the tape, a row of ``slots`` for every row and step; slots are used again.
 
-A reduction is cut in two. The sweep that has its operand reduces each vector of units to one number, which it writes to
-a slot of such numbers; a sweep of one unit, a stage later, reduces these, always in the same order. What is spread from
-one unit over a row is no value of its own: a later stage reads it where the one stands. As a row is then walked over
-several times, what is cheap is computed where it is used, as often as it is, and what only the running step needs lies
-on a desk, a row of slots for every row, which stays in the cache.
+A reduction is cut in two. The sweep that has its operand reduces each group of units to one number, which it writes
+to a slot of such numbers; a sweep of one unit, a stage later, reduces these, always in the same order. What is spread
+from one unit over a row is no value of its own: a later stage reads it where the one stands. As a row is then walked
+over several times, what is cheap is computed where it is used, as often as it is, and what only the running step needs
+lies on a desk, a row of slots for every row, which stays in the cache.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Sweep:
         states: States that it writes.
         sums: Parameter vectors whose gradient it adds to.
         notes: Values that it writes to the desk, with their slots.
-        reduces: Reductions of which it writes a number for every vector of units, with the slot of the desk.
+        reduces: Reductions of which it writes a number for every group of units, with the slot of the desk.
     """
 
     stage: int
@@ -130,7 +130,7 @@ class Plan:
         return True
 
 
-def lay_out(program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...], lanes: int) -> Plan:
+def lay_out(program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...], group: int) -> Plan:
     """Plans a program.
 
     Args:
@@ -138,18 +138,18 @@ def lay_out(program: Program, tape: Tape, given: dict[str, int], in_place: tuple
         tape: Slots so far; grows.
         given: Slots of what lies on the tape beforehand: products before the loop by their block, others by name.
         in_place: States held for the running step alone; the others have a history, which products may read.
-        lanes: Units of a vector.
+        group: Units that a reduction makes one number of.
     """
-    return _Layout(program, tape, given, in_place, lanes).plan
+    return _Layout(program, tape, given, in_place, group).plan
 
 
 class _Layout:
     def __init__(
-        self, program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...], lanes: int
+        self, program: Program, tape: Tape, given: dict[str, int], in_place: tuple[str, ...], group: int
     ) -> None:
         self.program = program
         self.tape = tape
-        self.lanes = lanes
+        self.group = group
         self.alive = program.reachable()
         self.in_place = in_place
         self.stages = self._stages()
@@ -235,13 +235,13 @@ class _Layout:
                 self.tape.last_read[slot] = max(self.tape.last_read[slot], late)
 
     def _reduce(self) -> dict[int, int]:
-        """Gives each reduction a slot for what each vector of units of its operand comes to."""
+        """Gives each reduction a slot for what each group of units of its operand comes to."""
         partials = {}
         for op in REDUCTIONS:
             for place in self.program.places(op):
                 (arg,) = self.program.nodes[place].args
                 width = self.program.nodes[arg].width
-                slot = partials[place] = self.desk.add(-(-width // self.lanes), float("inf"))
+                slot = partials[place] = self.desk.add(4 * -(-width // (4 * self.group)), float("inf"))  # whole vectors
                 self._sweep(arg).reduces.append((place, slot))
         return partials
 

@@ -35,6 +35,11 @@ class Target:
         return 4 if self.type == "float" else 8
 
     @property
+    def group(self) -> int:
+        """Numbers of 128 bits, the narrowest vector of any target."""
+        return 16 // self.bytes
+
+    @property
     def vector(self) -> str:
         """A vector's type."""
         return f"<{self.lanes} x {self.type}>"
