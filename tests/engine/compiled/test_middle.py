@@ -9,7 +9,8 @@ import pytest
 
 from throughtime.cells import CELLS
 from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_cell
-from throughtime.engine.compiled.plan import Plan, Tape
+from throughtime.engine.compiled.plan import Plan, Sweep, Tape
+from throughtime.program import REDUCTIONS
 
 SERVED = list(CELLS)
 
@@ -46,11 +47,24 @@ def check_slots(side: Side, compiled: Compiled, given: dict[int, int], late: set
     plan: Plan = side.plan
     nodes = plan.program.nodes
     holds: dict[int, int] = dict(given)
+    desk: dict[int, tuple[str, int]] = {}
     ready = {p for p in plan.program.reachable() if nodes[p].is_leaf and p not in plan.given}
     barriers, passed = plan.barriers(), -1
-    # what other parties have written by the last barrier: products read whole rows
-    written: set[int] = set(given.values())
-    fresh: set[int] = set()
+    # what other parties have written by the last barrier: products read whole rows, and what is reduced or spread does
+    written: set[tuple[str, int]] = {("value", place) for place in given.values()}
+    fresh: set[tuple[str, int]] = set()
+
+    def check_read(place: int) -> None:
+        across = nodes[place].op == "spread"
+        place = nodes[place].args[0] if across else place
+        if place in ready:
+            return
+        if place in plan.slots:
+            assert holds.get(plan.slots[place]) == place, f"{plan.program.show(place)} is gone"
+        else:
+            assert desk.get(plan.notes[place]) == ("value", place), f"{plan.program.show(place)} is gone from the desk"
+        assert not across or ("value", place) in written, f"{plan.program.show(place)} is read before a barrier"
+
     for sweep in plan.sweeps:
         if sweep.stage in barriers and sweep.stage != passed:
             written |= fresh
@@ -62,27 +76,40 @@ def check_slots(side: Side, compiled: Compiled, given: dict[int, int], late: set
                 for slot, operand in enumerate(operands, first):
                     assert holds.get(slot) == operand, f"{plan.program.show(place)} reads slot {slot}"
                     assert compiled.widths[slot] == nodes[operand].width
-                    assert operand in written, f"{plan.program.show(place)} reads what no barrier has finished"
+                    assert ("value", operand) in written, f"{plan.program.show(place)} reads what is not finished"
             else:
                 assert len(operands) == 1
                 assert nodes[operands[0]].op in ("state", "sequence")
                 assert nodes[operands[0]].name not in plan.in_place
-        inside = {*sweep.products, *sweep.values}
-        leaving = [*(p for p, _ in sweep.keeps), *(plan.program.state[s] for s in sweep.states)]
-        leaving += [plan.program.sums[s] for s in sweep.sums]
-        for place in [*(arg for value in sweep.values for arg in nodes[value].args), *leaving]:
-            if place not in inside and place not in ready:
-                assert holds.get(plan.slots[place]) == place, f"{plan.program.show(place)} is gone"
+        for place in read(plan, sweep):
+            check_read(place)
         for place in sweep.values:
             assert nodes[place].width == sweep.width
+            if nodes[place].op in REDUCTIONS:
+                assert desk.get(plan.partials[place]) == ("parts", place)
+                assert ("parts", place) in written, f"{plan.program.show(place)} is reduced before a barrier"
         for place, slot in sweep.keeps:
             assert compiled.widths[slot] == nodes[place].width == sweep.width
             holds[slot] = place
-            fresh.add(place)
+            fresh.add(("value", place))
+        for kind, notes in (("value", sweep.notes), ("parts", sweep.reduces)):
+            for place, slot in notes:
+                desk[slot] = (kind, place)
+                fresh.add((kind, place))
     for place in late:
         assert holds.get(plan.slots[place]) == place, f"{plan.program.show(place)} does not last"
     assert sorted(s for sweep in plan.sweeps for s in sweep.states) == sorted(plan.program.state)
     assert sorted(s for sweep in plan.sweeps for s in sweep.sums) == sorted(plan.program.sums)
+
+
+def read(plan: Plan, sweep: Sweep) -> list[int]:
+    """What the arithmetic of a sweep reads and does not compute itself."""
+    nodes = plan.program.nodes
+    found = [arg for place in sweep.values if nodes[place].op not in REDUCTIONS for arg in nodes[place].args]
+    found += [arg for place, _ in sweep.reduces for arg in nodes[place].args]
+    found += [*(p for p, _ in [*sweep.keeps, *sweep.notes]), *(plan.program.state[s] for s in sweep.states)]
+    found += [plan.program.sums[s] for s in sweep.sums]
+    return [place for place in found if place not in {*sweep.products, *sweep.values}]
 
 
 @pytest.mark.parametrize("name", SERVED)
@@ -120,9 +147,8 @@ def test_states_held_for_one_step_are_not_read_after_they_are_written(name: str)
                 for state in sweep.states:
                     gone[state] = i
             for i, sweep in enumerate(plan.sweeps):
-                read = [arg for place in sweep.values for arg in nodes[place].args]
-                read += [*(p for p, _ in sweep.keeps), *(plan.program.state[s] for s in sweep.states)]
-                for place in read:
+                for place in read(plan, sweep):
+                    place = nodes[place].args[0] if nodes[place].op == "spread" else place
                     if nodes[place].op == "state" and nodes[place].name in plan.in_place:
                         assert i <= gone[nodes[place].name]
 

@@ -37,7 +37,7 @@ UNARY: list[Callable[[Any], Any]] = [
     F.softplus,
     F.leaky_relu,
     F.hardtanh,
-    F.hardsigmoid,
+    lambda v: F.hardtanh(v + 3.0, 0.0, 6.0) / 6,  # the gradient of F.hardsigmoid has a sixth in single precision
     lambda v: F.gelu(v, approximate="tanh"),
     lambda v: torch.exp(torch.tanh(v)),
     lambda v: torch.expm1(-v.abs()),
