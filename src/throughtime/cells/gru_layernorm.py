@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from throughtime.cells.base import GatedCell, Parameter, bias, input_matrix, recurrent_matrix, vector
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, bias, input_matrix, recurrent_matrix, vector
 
 
 @dataclass(frozen=True)
-class LayerNormGRUCell(GatedCell):
+class LayerNormGRUCell(HeadedCell, GatedCell):
     """The layer-normalised GRU (Ba, Kiros and Hinton 2016, arXiv:1607.06450, section 3.1) with the reset after the
     product, as haste's ``LayerNormGRU`` (LMNT 2020, github.com/lmnt-com/haste)::
 
@@ -39,7 +39,7 @@ class LayerNormGRUCell(GatedCell):
         n, k = self.hidden_size, self.input_size
         return {
             "W_x": input_matrix(n, k, gates=3),
-            "W_h": recurrent_matrix(n, n, gates=3),
+            "W_h": recurrent_matrix(n, n, gates=3, heads=self.heads),
             "b": self.gate_biases(0.0, 0.0, 0.0, keep=1),
             "gain_x": vector(3 * n, 1.0),
             "gain_h": vector(3 * n, 1.0),
