@@ -9,8 +9,8 @@ from torch import Tensor
 
 from throughtime.engine.compiled.layout import padded
 
-LEAST = 2**24
-"""Bytes from which on the C library asks the system each time, so that keeping pays."""
+LEAST = 2**25
+"""Bytes from which on the C library asks the system each time (glibc's ``DEFAULT_MMAP_THRESHOLD_MAX``)."""
 
 MOST = 2**28
 """Bytes that are kept in all."""
