@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS, Cell
 from throughtime.engine import ENGINES, Engine, Noise
 from throughtime.engine.call import Call
@@ -85,8 +86,8 @@ def run(engine: Engine, call: Call) -> dict[str, Tensor]:
 
 def cases() -> Iterator[Any]:
     """Each cell with each engine that serves it, without noise inside the loop and with it."""
-    for name, factory in CELLS.items():
-        plain = make_call(factory(2, 3), torch.float32, reverse=False, ragged=False)
+    for name in FAMILIAR:
+        plain = make_call(CELLS[name](2, 3), torch.float32, reverse=False, ragged=False)
         for noise, call in (("plain", plain), ("noisy", replace(plain, noise=make_noise(plain)))):
             for engine in OTHERS:
                 if engine.refuses(call) is None:

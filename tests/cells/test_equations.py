@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from cell_equations import UNFAMILIAR
 from throughtime.cells import CELLS, Cell, Matrix
 from throughtime.engine import bind, unroll
 
@@ -125,6 +126,7 @@ EQUATIONS: dict[str, Callable[[Arrays, Array, Arrays, int], Arrays]] = {
     "lstm-coupled": lstm_coupled,
     "lstm-projected": lstm_projected,
     "lstm-layernorm": lstm_layernorm,
+    **UNFAMILIAR,
 }
 
 
@@ -150,7 +152,7 @@ def test_every_built_in_cell_has_its_equations_here() -> None:
     assert EQUATIONS.keys() == CELLS.keys()
 
 
-@pytest.mark.parametrize(("inputs", "units"), [(4, 5), (1, 2), (6, 3)])
+@pytest.mark.parametrize(("inputs", "units"), [(4, 5), (3, 3), (6, 2)])
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_one_step_equals_the_equations(name: str, inputs: int, units: int) -> None:
     cell = CELLS[name](inputs, units)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS
 from throughtime.engine import unroll
 
+RAGGED = (2, 0, 3)
+CASES = [
+    *itertools.product(FAMILIAR, (None, RAGGED), (False, True)),
+    *((name, RAGGED, True) for name in CELLS if name not in FAMILIAR),
+]
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("lengths", [None, (2, 0, 3)], ids=["whole", "ragged"])
-@pytest.mark.parametrize("name", CELLS)
+
+@pytest.mark.parametrize(("name", "lengths", "reverse"), CASES, ids=str)
 def test_gradcheck(name: str, lengths: tuple[int, ...] | None, reverse: bool) -> None:
     batch, time = (2, 2) if lengths is None else (3, 3)
     cell = CELLS[name](2, 3)

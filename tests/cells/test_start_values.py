@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 
 import pytest
 import torch
 from torch import Tensor
 
-from throughtime.cells import CELLS, Parameter, bias, input_matrix, recurrent_matrix, vector
+from familiar import FAMILIAR
+from throughtime.cells import CELLS, Cell, Parameter, bias, input_matrix, recurrent_matrix, vector
 from throughtime.layers import Directed
 
 GATES = {
@@ -24,6 +26,23 @@ GATES = {
     "lstm-coupled": 3,
     "lstm-projected": 4,
     "lstm-layernorm": 4,
+    "fastrnn": 1,
+    "fastgrnn": 1,
+    "cornn": 1,
+    "lem": 3,
+    "mgu": 1,
+    "ugrnn": 2,
+    "ligru": 2,
+    "janet": 2,
+    "star": 1,
+    "cfn": 2,
+    "nbrc": 2,
+    "mut1": 1,
+    "mut2": 2,
+    "mut3": 1,
+    "lstm-multiplicative": 4,
+    "ran": 2,
+    "slstm": 4,
 }
 """Blocks of ``W_h``."""
 
@@ -49,14 +68,14 @@ def assert_orthogonal(block: Tensor) -> None:
     torch.testing.assert_close(product, torch.eye(min(rows, columns)), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", GATES)
 def test_recurrent_blocks_are_orthogonal_and_differ(name: str) -> None:
     values = fresh(name)
     blocks = values["W_h"].chunk(GATES[name])
     assert len(blocks) * 5 == len(values["W_h"])
     for block in blocks:
         assert_orthogonal(block)
-    for key in {"W_hc"} & values.keys():
+    for key in {"W_hc", "W_hz", "W_m", "W_z"} & values.keys():
         assert_orthogonal(values[key])
     for first, second in itertools.pairwise(blocks):
         assert not torch.allclose(first, second)
@@ -67,7 +86,7 @@ def test_relu_starts_from_the_identity_and_tanh_does_not() -> None:
     assert not torch.allclose(fresh("rnn")["W_h"], torch.eye(5))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_biases_are_zero_but_for_the_forget_gate(name: str) -> None:
     values = fresh(name)
     expected = torch.zeros(len(values["b"]))
@@ -76,6 +95,79 @@ def test_biases_are_zero_but_for_the_forget_gate(name: str) -> None:
     assert torch.equal(values["b"], expected)
     for key in {"b_hc", "b_c"} & values.keys():
         assert torch.equal(values[key], torch.zeros(5))
+
+
+BIASES = {
+    "minlstm": (1.0, 0.0, 0.0),
+    "fastgrnn": (1.0, 0.0),
+    "ugrnn": (1.0, 0.0),
+    "janet": (1.0, 0.0),
+    "cfn": (1.0, -1.0),
+    "lstm-multiplicative": (0.0, 1.0, 0.0, 0.0),
+    "ran": (0.0, 1.0),
+    "slstm": (0.0, 1.0, 0.0, 0.0),
+}
+"""Biases of unfamiliar cells by gate, where one is not 0."""
+
+DRAWN = {
+    ("indrnn", "u"): (0.0, 1.0),
+    ("sru", "v_f"): (-math.sqrt(1.5), math.sqrt(1.5)),
+    ("sru", "v_r"): (-math.sqrt(1.5), math.sqrt(1.5)),
+    ("brc", "w_a"): (-1.0, 1.0),
+    ("brc", "w_z"): (-1.0, 1.0),
+    ("unicornn", "w"): (0.0, 1.0),
+    ("unicornn", "c"): (-0.1, 0.1),
+}
+"""Bounds that vectors are drawn from evenly."""
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if name not in FAMILIAR])
+def test_biases_of_the_unfamiliar_cells(name: str) -> None:
+    values = {key: value for key, value in fresh(name).items() if re.fullmatch(r"b\d?", key)}
+    expected = {key: torch.zeros(len(value)) for key, value in values.items()}
+    if name in BIASES:
+        expected["b"] = torch.tensor(BIASES[name]).repeat_interleave(5)
+    if name == "rhn":
+        expected = dict.fromkeys(("b1", "b2", "b3"), torch.tensor((0.0, -2.0)).repeat_interleave(5))
+    torch.testing.assert_close(values, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("name", "key"), DRAWN)
+def test_vectors_are_drawn_between_their_bounds(name: str, key: str) -> None:
+    low, high = DRAWN[name, key]
+    drawn = fresh(name, units=2000)[key]
+    assert low <= float(drawn.min()) < low + 0.01 * (high - low)
+    assert high - 0.01 * (high - low) < float(drawn.max()) <= high
+    assert float(drawn.mean()) == pytest.approx((low + high) / 2, abs=0.03 * (high - low))
+
+
+def test_numbers_of_the_fast_cells() -> None:
+    rnn, grnn = fresh("fastrnn"), fresh("fastgrnn")
+    assert (rnn["alpha"].tolist(), rnn["beta"].tolist()) == ([-3.0], [3.0])
+    assert (grnn["zeta"].tolist(), grnn["nu"].tolist()) == ([1.0], [-4.0])
+
+
+def test_an_rg_lru_starts_with_decays_from_0_9_to_0_999() -> None:
+    kept = torch.sigmoid(fresh("rg-lru", units=2000)["decay"]) ** 8
+    assert 0.9 - 1e-5 <= float(kept.min()) < 0.901
+    assert 0.998 < float(kept.max()) <= 0.999 + 1e-5
+    assert float(kept.mean()) == pytest.approx(0.9495, abs=0.003)
+
+
+def test_an_lru_starts_in_a_ring_with_states_of_one_variance() -> None:
+    torch.manual_seed(0)
+    values = filled_all(CELLS["lru"](3, 1000, fastest=0.6, slowest=0.9, phase=0.5))
+    size = torch.exp(-torch.exp(values["nu"]))
+    assert 0.6 < float(size.min()) < 0.601
+    assert 0.899 < float(size.max()) < 0.9
+    assert float(size.square().mean()) == pytest.approx((0.36 + 0.81) / 2, abs=1e-4)
+    torch.testing.assert_close(torch.exp(values["gamma"]), torch.sqrt(1 - size.square()), rtol=1e-3, atol=1e-4)
+    assert 0 < float(torch.exp(values["theta"]).min()) < 0.01
+    assert 0.49 < float(torch.exp(values["theta"]).max()) <= 0.5
+
+
+def filled_all(cell: Cell) -> dict[str, Tensor]:
+    return {name: filled(parameter) for name, parameter in cell.parameters().items()}
 
 
 def test_peepholes_start_at_zero_and_gains_at_one() -> None:
@@ -89,7 +181,8 @@ def test_peepholes_start_at_zero_and_gains_at_one() -> None:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_input_matrices_are_glorot_uniform_by_gate(name: str) -> None:
-    weight = fresh(name, inputs=60, units=40)["W_x"]
+    values = fresh(name, inputs=60, units=40)
+    weight = values["W_x"] if "W_x" in values else torch.cat([values["B_re"], values["B_im"], values["D"]])
     bound = math.sqrt(6 / (60 + 40))
     for block in weight.split(40):
         assert block.abs().max() <= bound
@@ -104,7 +197,7 @@ def test_a_seed_gives_the_same_start_values(name: str) -> None:
     assert all(torch.equal(first[key], second[key]) for key in first)
     torch.manual_seed(1)
     third = Directed(CELLS[name](7, 5)).values()
-    assert not torch.equal(first["W_x"], third["W_x"])
+    assert any(not torch.equal(first[key], third[key]) for key in first)
 
 
 def test_reset_parameters_draws_the_start_values_again() -> None:
@@ -136,7 +229,11 @@ def test_helpers_of_a_cell_of_ones_own() -> None:
 
 
 KEEPS = {"gru": 1, "gru-layernorm": 1, **FORGET}
+KEEPS |= {"sru": 0, "brc": 1, "nbrc": 1, "fastgrnn": 0, "ugrnn": 0, "ligru": 0, "janet": 0}
+KEEPS |= {"minlstm": 0, "cfn": 0, "lstm-multiplicative": 1, "ran": 1, "slstm": 1}
 TAKES = {"gru-simplified": 0, "gru-full": 0, "lstm": 0, "lstm-peephole": 0, "lstm-projected": 0, "lstm-layernorm": 0}
+TAKES |= {"mingru": 0, "mgu": 0, "star": 0, "mut1": 0, "mut2": 0, "mut3": 0, "minlstm": 1, "cfn": 1, "ran": 0}
+TAKES |= {"lstm-multiplicative": 0, "slstm": 0}
 """Which block of ``b`` is that of a gate that keeps the memory, and of one that takes in what is new."""
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from familiar import FAMILIAR
 from throughtime import TextModel
 from throughtime.cells import CELLS
 from throughtime.data import NOTHING
@@ -184,7 +185,7 @@ def test_the_corpus_that_python_carries(call: Any, tmp_path: Path) -> None:
     assert data["tokens"] == data["characters"] + len(topics)  # an EOS after each
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 def test_every_built_in_cell_trains_and_scores(call: Any, text: Path, tmp_path: Path, cell: str) -> None:
     run = tmp_path / "run"
     assert call("train", "text", text, "--out", run, *SHORT, "--cell", cell, "--held-out", "0").code == 0

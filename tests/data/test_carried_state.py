@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.cells import CELLS
+from familiar import FAMILIAR
 from throughtime.data import Streams, TokenBatch
 from throughtime.models import LanguageModel, LanguageModelConfig
 
@@ -76,7 +76,7 @@ def test_a_text_scores_the_same_wherever_it_is_cut(ids: list[int], rows: int, st
         np.testing.assert_allclose(scores, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 def test_every_cell_carries_all_of_its_state(cell: str) -> None:
     model, text = tiny(cell, layers=2), [3, 5, 2, 7, 4, 6, 3, 2, 5, EOS, 4, 4, 6, 2, EOS]
     (scores,) = streamed(model, Streams(np.array(text), 1, 4, EOS), 1)

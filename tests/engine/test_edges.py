@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS, Cell, RNNCell
 from throughtime.engine import ENGINES, Noise, unroll, zero_state
 from throughtime.engine.call import Call
@@ -32,7 +33,7 @@ def serving(name: str) -> list[str]:
     return [engine.name for engine in ENGINES if engine.refuses(call) is None]
 
 
-CASES = [(name, engine) for name in CELLS for engine in serving(name)]
+CASES = [(name, engine) for name in FAMILIAR for engine in serving(name)]
 
 
 @pytest.mark.parametrize("reverse", [False, True])

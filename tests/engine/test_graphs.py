@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import hessian
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS, Cell, RNNCell
 from throughtime.engine import BY_NAME, EngineError, Look, Noise, unroll
 from throughtime.engine.graphs import GraphsEngine
@@ -83,7 +84,7 @@ def noise_for(cell: Cell, batch: int, time: int) -> Noise:
 
 @pytest.mark.parametrize("noisy", [False, True], ids=["plain", "noisy"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_replay_gives_the_references_results(
     name: str,
     reverse: bool,
@@ -228,7 +229,7 @@ def test_auto_never_takes_it(recorder: Recorder, draw: Callable[..., Any], run: 
 
 
 @pytest.mark.skipif(not ON_GPU, reason="needs a GPU: torch.cuda.is_available() is false")
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_gpu_gives_the_references_results(name: str, draw: Callable[..., Any], run: Any, same: Any) -> None:
     cell = CELLS[name](7, 12)
     assert [engine.name for engine in BY_NAME] == ["graphs"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS
 from throughtime.engine import ENGINES, EngineError, Look, unroll
 from throughtime.layers import Directed
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 def test_what_is_shown_is_what_comes_out(cell: str, reverse: bool) -> None:
     torch.manual_seed(0)
     directed = Directed(CELLS[cell](3, 4), reverse=reverse)

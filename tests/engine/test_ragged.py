@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS, Cell
 from throughtime.engine import ENGINES, unroll, zero_state
 from throughtime.engine.call import Call
@@ -124,7 +125,7 @@ def serving(name: str) -> list[str]:
     return [engine.name for engine in ENGINES if engine.refuses(call) is None]
 
 
-CASES = [(name, engine) for name in CELLS for engine in serving(name)]
+CASES = [(name, engine) for name in FAMILIAR for engine in serving(name)]
 
 
 @pytest.mark.parametrize(("name", "engine"), CASES)

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS, Cell, LSTMCell
 from throughtime.engine import Noise, unroll
 
-COMPILED = list(CELLS)
+COMPILED = FAMILIAR
 
 
 def gradients(cell: Cell, ragged: bool, reverse: bool, noisy: bool, recompute: bool) -> dict[str, Tensor]:

@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime import LSTM, EngineError, Recurrent
 from throughtime.cells import CELLS, Cell
 from throughtime.engine import Look, Noise, Record, unroll
 from throughtime.layers import Directed
 
 TOLERANCE = {torch.float64: {"rtol": 1e-9, "atol": 1e-11}, torch.float32: {"rtol": 2e-4, "atol": 2e-5}}
-COMPILED = [name for name in CELLS if name != "lstm-layernorm"]
+COMPILED = FAMILIAR
 LENGTHS = torch.tensor([3, 5, 0, 4])
 
 
@@ -28,7 +29,7 @@ def by_hand(directed: Directed, x: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("ragged", [False, True], ids=["whole", "ragged"])
 @pytest.mark.parametrize(
-    ("name", "dtype"), [*((name, torch.float64) for name in CELLS), ("lstm", torch.float32)], ids=str
+    ("name", "dtype"), [*((name, torch.float64) for name in FAMILIAR), ("lstm", torch.float32)], ids=str
 )
 def test_what_is_recorded_agrees_with_the_reference(
     name: str, ragged: bool, dtype: torch.dtype, draw: Any, run: Any, same: Any

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from throughtime.cells import CELLS
+from familiar import FAMILIAR
 from throughtime.data import TokenBatch
 from throughtime.engine import bind
 from throughtime.inspection import (
@@ -65,7 +65,7 @@ def states_after(directed: Directed, inputs: Tensor, step: int) -> dict[str, Ten
     return {name: state[name].detach().requires_grad_() for name in cell.state}
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 def test_gradients_equal_brute_force(cell: str) -> None:
     """Of both layers, every sequence, every loss t and every step s."""
     model = language_model(cell)
@@ -176,7 +176,7 @@ def test_a_curve_that_rises_has_no_half_life() -> None:
     assert curve.decay().factor == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 @pytest.mark.parametrize("reverse", [False, True])
 def test_the_jacobian_equals_differences(cell: str, reverse: bool) -> None:
     torch.manual_seed(3)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime import Recurrent
-from throughtime.cells import CELLS, Matrix
+from throughtime.cells import Matrix
 from throughtime.layers import Directed
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-11}
@@ -56,7 +57,7 @@ def composed(layer: Recurrent, x: Tensor, state: dict[str, Tensor], lengths: lis
 
 @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_deep_layer_equals_its_cells_step_by_step(name: str, bidirectional: bool, residual: bool) -> None:
     torch.manual_seed(2)
     layer = Recurrent(name, 3, 4, 3, bidirectional=bidirectional, residual=residual).double()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from familiar import FAMILIAR
 from throughtime import Recurrent
 from throughtime.cells import CELLS, GRUCell
 from throughtime.engine import ENGINES, Noise, unroll
@@ -53,7 +54,7 @@ def assert_mask(mask: Tensor, dropped: float) -> None:
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_recurrent_dropout_multiplies_what_recurrent_matrices_see(name: str, reverse: bool, calls: list[Call]) -> None:
     torch.manual_seed(0)
     layer = Recurrent(name, 3, 4, bidirectional=True, recurrent_dropout=0.5).double()
@@ -91,7 +92,7 @@ def test_recurrent_dropout_leaves_the_leak_of_a_gru_alone() -> None:
     assert outputs.item() == pytest.approx(0.5 * math.tanh(0.3 + 0.5 * 0.4) + 0.5 * 0.8)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_recurrent_dropout_draws_for_every_row_matrix_and_call(name: str, calls: list[Call]) -> None:
     torch.manual_seed(0)
     layer = Recurrent(name, 3, 40, recurrent_dropout=0.3)
@@ -108,7 +109,7 @@ def test_recurrent_dropout_draws_for_every_row_matrix_and_call(name: str, calls:
         assert not torch.equal(first["W_h"], first["W_hc"])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_weight_drop_zeroes_recurrent_weights_in_training_only(name: str, calls: list[Call]) -> None:
     torch.manual_seed(0)
     layer, x = Recurrent(name, 30, 40, weight_drop=0.4), torch.randn(2, 5, 30)
@@ -196,7 +197,7 @@ def test_dropout_stands_before_the_residual() -> None:
 ALL = dict.fromkeys(("dropout", "input_dropout", "recurrent_dropout", "weight_drop"), 0.4)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_in_use_nothing_is_dropped(name: str) -> None:
     torch.manual_seed(0)
     layer, plain = Recurrent(name, 3, 4, 2, bidirectional=True, **ALL), Recurrent(name, 3, 4, 2, bidirectional=True)
@@ -211,7 +212,7 @@ def test_in_use_nothing_is_dropped(name: str) -> None:
 
 
 @pytest.mark.parametrize("zoneout", [0.0, 0.2])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_seed_gives_the_same_bits(name: str, zoneout: float) -> None:
     torch.manual_seed(0)
     layer = Recurrent(name, 3, 4, 2, bidirectional=True, zoneout=zoneout, **ALL)

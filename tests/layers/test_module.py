@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime import GRU, Recurrent
-from throughtime.cells import CELLS
 
 
 def biases(layer: Recurrent) -> dict[str, Tensor]:
@@ -19,7 +19,7 @@ def biases(layer: Recurrent) -> dict[str, Tensor]:
     return {n: v for n, v in layer.directed[0].values().items() if declared[n].role == "bias"}
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_without_bias_they_stay_zero_and_out_of_sight(name: str) -> None:
     torch.manual_seed(0)
     layer = Recurrent(name, 3, 4, 2, bidirectional=True, bias=False)
@@ -38,7 +38,7 @@ def test_without_bias_they_stay_zero_and_out_of_sight(name: str) -> None:
     assert any(not torch.equal(before[n], p) for n, p in layer.named_parameters())
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_without_bias_equals_biases_of_zero(name: str) -> None:
     torch.manual_seed(0)
     bare, full = Recurrent(name, 3, 4, bias=False), Recurrent(name, 3, 4)
@@ -50,7 +50,7 @@ def test_without_bias_equals_biases_of_zero(name: str) -> None:
     torch.testing.assert_close(bare(x)[0], full(x)[0])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_bias_that_is_left_out_moves_with_the_layer(name: str) -> None:
     layer = Recurrent(name, 3, 4, bias=False).double()
     outputs, _ = layer(torch.randn(2, 5, 3, dtype=torch.float64))
@@ -58,7 +58,7 @@ def test_a_bias_that_is_left_out_moves_with_the_layer(name: str) -> None:
     assert {value.dtype for value in biases(layer).values()} == {torch.float64}
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_weights_go_into_another_layer(name: str) -> None:
     first, second = (Recurrent(name, 3, 4, 2, bidirectional=True) for _ in range(2))
     x = torch.randn(2, 5, 3)
@@ -67,7 +67,7 @@ def test_weights_go_into_another_layer(name: str) -> None:
     assert torch.equal(first(x)[0], second(x)[0])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_every_declared_parameter_is_trained(name: str) -> None:
     torch.manual_seed(0)
     layer = Recurrent(name, 3, 4, 2, bidirectional=True)
@@ -83,7 +83,7 @@ def test_every_declared_parameter_is_trained(name: str) -> None:
         assert p.grad.abs().sum() > 0, n
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_layer_can_be_copied_and_pickled(name: str) -> None:
     layer, x = Recurrent(name, 3, 4, 2, zoneout=0.1).eval(), torch.randn(2, 5, 3)
     saved = io.BytesIO()

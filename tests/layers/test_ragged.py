@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime import Recurrent
-from throughtime.cells import CELLS
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=10)
 TIGHT = {"rtol": 1e-8, "atol": 1e-10}
@@ -79,7 +79,7 @@ def assert_same(got: dict[str, Tensor], expected: dict[str, Tensor], **tolerance
         torch.testing.assert_close(got[key], value, **tolerance, msg=lambda m, key=key: f"{key}: {m}")
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_ragged_batch_equals_its_rows_one_by_one(name: str) -> None:
     @EXAMPLES
     @given(st.data())
@@ -90,7 +90,7 @@ def test_a_ragged_batch_equals_its_rows_one_by_one(name: str) -> None:
     check()
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_padding_is_never_read_and_gets_no_gradient(name: str) -> None:
     @EXAMPLES
     @given(st.data())
@@ -107,7 +107,7 @@ def test_padding_is_never_read_and_gets_no_gradient(name: str) -> None:
     check()
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_without_lengths_every_row_is_whole(name: str) -> None:
     @EXAMPLES
     @given(st.data())
@@ -121,7 +121,7 @@ def test_without_lengths_every_row_is_whole(name: str) -> None:
 
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize(("batch", "time"), [(0, 4), (3, 0), (0, 0)])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_nothing_to_do(name: str, batch: int, time: int, residual: bool) -> None:
     layer = Recurrent(name, 4, 4, 2, bidirectional=True, residual=residual)
     widths = layer.cell.widths()

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime import GRU, LSTM, RNN, Recurrent
-from throughtime.cells import CELLS
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
 
@@ -19,7 +19,7 @@ def build(name: str, **arguments: object) -> tuple[Recurrent, Tensor]:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 4, 7])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_carried_state_goes_on_where_it_ended(name: str, cut: int) -> None:
     layer, x = build(name, residual=True)
     weigh = torch.randn(3, 7, layer.output_size, dtype=torch.float64)
@@ -38,7 +38,7 @@ def test_a_carried_state_goes_on_where_it_ended(name: str, cut: int) -> None:
         torch.testing.assert_close(got, expected, **TIGHT)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_detached_state_stops_the_gradient_and_nothing_else(name: str) -> None:
     layer, x = build(name)
     leaf = x.clone().requires_grad_()
@@ -50,7 +50,7 @@ def test_a_detached_state_stops_the_gradient_and_nothing_else(name: str) -> None
     assert gradient[:, 4:].ne(0).any(-1).any(0).all()
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_a_stream_equals_the_whole(name: str) -> None:
     layer, x = build(name, residual=True)
     whole, final = layer(x)
@@ -90,7 +90,7 @@ def test_a_bidirectional_layer_has_no_stream(kind: type[RNN | GRU | LSTM]) -> No
         Recurrent("lstm-peephole", 4, 5, bidirectional=True).step(torch.zeros(3, 4))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_rows_that_ended_keep_their_state_for_the_next_call(name: str) -> None:
     layer, x = build(name)
     _, carried = layer(x, lengths=torch.tensor([7, 3, 0]))

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import throughtime
-from throughtime.cells import CELLS, input_matrix
+from familiar import FAMILIAR
+from throughtime.cells import input_matrix
 from throughtime.layers import Recurrent
 
 TOLERANCE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol": 1e-9, "atol": 1e-11}}
@@ -16,7 +17,7 @@ TOLERANCE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol"
 
 @pytest.mark.parametrize("batch", [1, 2, 17])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 def test_steps_equal_the_whole_sequence(cell: str, dtype: torch.dtype, batch: int) -> None:
     torch.manual_seed(0)
     layer = Recurrent(cell, 5, 19, num_layers=2, zoneout=0.2, dropout=0.5, recurrent_dropout=0.4).to(dtype).eval()

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from familiar import FAMILIAR
 from throughtime import LSTM, Recurrent
-from throughtime.cells import CELLS
 from throughtime.engine import ENGINES, bind
 from throughtime.engine.call import Call, Result
 from throughtime.layers import Directed
@@ -69,7 +69,7 @@ def by_hand(
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize(
     ("name", "zoneout"),
-    [*((name, 0.3) for name in CELLS), *(("lstm", zoneout) for zoneout in BY_STATE)],
+    [*((name, 0.3) for name in FAMILIAR), *(("lstm", zoneout) for zoneout in BY_STATE)],
     ids=str,
 )
 def test_zoneout_keeps_units_as_a_loop_does(
@@ -167,7 +167,7 @@ def test_zoneout_streams_in_use(zoneout: float | dict[str, float], engine: str) 
     torch.testing.assert_close(stream.state, final, **TIGHT)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_zoneout_and_recurrent_dropout_together(name: str, calls: list[Call]) -> None:
     torch.manual_seed(0)
     directed = Recurrent(name, 3, 4, zoneout=0.3, recurrent_dropout=0.4).double().directed[0]

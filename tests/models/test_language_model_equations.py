@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from throughtime.cells import CELLS
+from familiar import FAMILIAR
 from throughtime.data import TokenBatch
 from throughtime.engine import bind
 from throughtime.models import LanguageModel, LanguageModelConfig
@@ -109,7 +109,7 @@ def test_an_rnn_in_numbers() -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 def test_every_cell_with_values_and_gradients(cell: str, layers: int) -> None:
     model = build(cell=cell, layers=layers)
     agrees(model)

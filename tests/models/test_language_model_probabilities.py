@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from throughtime.cells import CELLS, GRUCell
+from familiar import FAMILIAR
+from throughtime.cells import GRUCell
 from throughtime.data import TokenBatch
 from throughtime.decoding import sequence_log_probs
 from throughtime.models import LanguageModel, LanguageModelConfig, Model
@@ -95,7 +96,7 @@ def test_tied_weights_are_one_matrix_with_both_gradients(head: str) -> None:
     assert changed.nonzero().flatten().tolist() == [3, 5]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 @pytest.mark.parametrize("head", HEADS)
 def test_the_state_dict_has_every_number_once(head: str, cell: str, tmp_path: Path) -> None:
     model = build(head, cell=cell, hidden=32, layers=2, residual=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from throughtime.cells import CELLS
+from familiar import FAMILIAR
 from throughtime.data.text.tags import allowed_transitions, scheme_tags
 from throughtime.data.text.words import WordBatch, WordReader
 from throughtime.data.vocabulary import Vocabulary
@@ -121,7 +121,7 @@ def test_labels_keep_to_the_grammar() -> None:
             assert all(b != 2 or a in (1, 2) for a, b in itertools.pairwise([0, *labels]))
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", FAMILIAR)
 def test_any_cell_reads_words_and_letters(cell: str) -> None:
     model = build(cell=cell)
     loss, _ = model.loss(batch(), None)

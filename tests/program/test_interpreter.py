@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS
 from throughtime.engine import Noise
 from throughtime.program import derive, trace
@@ -35,7 +36,7 @@ def noise(cell: Any, kind: str) -> Noise | None:
 @pytest.mark.parametrize("lengths", [None, (3, 0, 5, 3)], ids=["whole", "ragged"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("kind", ["none", "drawn", "shares"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_every_cell_agrees_with_the_reference(
     name: str,
     kind: str,

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from torch import nn
 
-import torch
-from torch import Tensor, nn
-
-from throughtime.cells import CELLS, Cell, Parameter, bias, find_cell, input_matrix, recurrent_matrix
+from throughtime.cells import CELLS, Cell, find_cell
 from throughtime.errors import UserError, listed, nearest
 from throughtime.layers import GRU, LSTM, RNN, Recurrent
 
@@ -19,38 +15,6 @@ ONNX = "onnxruntime"
 OWN_LSTM = "our lstm"
 
 
-class MinimalGatedUnit(Cell):
-    """The minimal gated unit (Zhou et al. 2016), as a user would write it.
-
-    Equations::
-
-        f    = σ(W_f x<t> + U_f h<t-1> + b_f)
-        c    = tanh(W_c x<t> + U_c (f h<t-1>) + b_c)
-        h<t> = (1 - f) h<t-1> + f c
-    """
-
-    def parameters(self) -> Mapping[str, Parameter]:
-        """A matrix on the input, one on the past, and a bias, for the gate and for the candidate."""
-        n, k = self.hidden_size, self.input_size
-        return {
-            "W_f": input_matrix(n, k),
-            "U_f": recurrent_matrix(n, n),
-            "b_f": bias(n),
-            "W_c": input_matrix(n, k),
-            "U_c": recurrent_matrix(n, n),
-            "b_c": bias(n),
-        }
-
-    def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:
-        """One step."""
-        f = torch.sigmoid(p.W_f @ x + p.U_f @ s.h + p.b_f)
-        c = torch.tanh(p.W_c @ x + p.U_c @ (f * s.h) + p.b_c)
-        return {"h": (1 - f) * s.h + f * c, "f": f}
-
-
-OWN_CELLS: dict[str, type[Cell]] = {"mgu": MinimalGatedUnit}
-"""Cells that stand for a user's own: no engine knows them by name."""
-
 _TORCH_LIKE: dict[str, type[LSTM | GRU | RNN]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 
 
@@ -60,18 +24,17 @@ def check_cell(name: str) -> None:
     Raises:
         UserError: With the nearest name.
     """
-    known = [*CELLS, *OWN_CELLS]
     if ":" in name:
         find_cell(name)
-    elif name not in known:
-        raise UserError(f"unknown cell {name!r}{nearest(name, known)}; cells: {listed(known)}, or module:Class")
+    elif name not in CELLS:
+        raise UserError(f"unknown cell {name!r}{nearest(name, CELLS)}; cells: {listed(CELLS)}, or module:Class")
 
 
 def make_layer(cell: str, input_size: int, hidden_size: int, engine: str = "auto") -> Recurrent:
-    """A layer of one cell: a built-in one, one of :data:`OWN_CELLS`, or ``module:Class``."""
+    """A layer of one cell: a built-in one, or ``module:Class``."""
     if cell in _TORCH_LIKE:
         return _TORCH_LIKE[cell](input_size, hidden_size, batch_first=True, engine=engine)
-    return Recurrent(OWN_CELLS.get(cell, cell), input_size, hidden_size, engine=engine)
+    return Recurrent(cell, input_size, hidden_size, engine=engine)
 
 
 def peer_of(cell: str) -> str:

@@ -83,7 +83,7 @@ class Plan:
 
     Attributes:
         what: Parts.
-        cells: Names of cells, of ``mgu``, which stands for a user's own, or ``module:Class``.
+        cells: Names of cells, or ``module:Class``.
         batch: Rows.
         time: Steps.
         hidden: Units.

@@ -94,11 +94,20 @@ def vector(size: int, *values: float) -> Parameter:
     return Parameter((len(values) * size,), "vector", partial(_fill_blocks, values))
 
 
+def uniform_vector(size: int, low: float, high: float) -> Parameter:
+    """A vector as :func:`vector` makes it, drawn evenly from ``low`` to ``high``."""
+    return Parameter((size,), "vector", partial(_fill_between, low, high))
+
+
 # Functions of the module, not of their callers, so that a layer can be pickled.
 
 
 def _fill_uniform(bound: float, weight: Tensor) -> None:
     weight.uniform_(-bound, bound)
+
+
+def _fill_between(low: float, high: float, weight: Tensor) -> None:
+    weight.uniform_(low, high)
 
 
 def _fill_orthogonal(gates: int, weight: Tensor) -> None:

@@ -7,6 +7,29 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 
 from throughtime.cells.base import Cell
+from throughtime.cells.elementwise.brc import BistableCell
+from throughtime.cells.elementwise.indrnn import IndRNNCell
+from throughtime.cells.elementwise.lru import LRUCell
+from throughtime.cells.elementwise.mingru import MinGRUCell
+from throughtime.cells.elementwise.minlstm import MinLSTMCell
+from throughtime.cells.elementwise.rg_lru import RGLRUCell
+from throughtime.cells.elementwise.sru import SRUCell
+from throughtime.cells.elementwise.unicornn import UnICORNNCell
+from throughtime.cells.euler.cornn import CoRNNCell
+from throughtime.cells.euler.fastgrnn import FastGRNNCell
+from throughtime.cells.euler.fastrnn import FastRNNCell
+from throughtime.cells.euler.lem import LEMCell
+from throughtime.cells.gated.cfn import ChaosFreeCell
+from throughtime.cells.gated.janet import JANETCell
+from throughtime.cells.gated.ligru import LightGRUCell
+from throughtime.cells.gated.mgu import MGUCell
+from throughtime.cells.gated.mut1 import MUT1Cell
+from throughtime.cells.gated.mut2 import MUT2Cell
+from throughtime.cells.gated.mut3 import MUT3Cell
+from throughtime.cells.gated.nbrc import NeuromodulatedBistableCell
+from throughtime.cells.gated.rhn import RHNCell
+from throughtime.cells.gated.star import STARCell
+from throughtime.cells.gated.ugrnn import UGRNNCell
 from throughtime.cells.gru import GRUCell
 from throughtime.cells.gru_full import FullGRUCell
 from throughtime.cells.gru_layernorm import LayerNormGRUCell
@@ -16,6 +39,9 @@ from throughtime.cells.lstm_coupled import CoupledLSTMCell
 from throughtime.cells.lstm_layernorm import LayerNormLSTMCell
 from throughtime.cells.lstm_peephole import PeepholeLSTMCell
 from throughtime.cells.lstm_projected import ProjectedLSTMCell
+from throughtime.cells.lstms.multiplicative import MultiplicativeLSTMCell
+from throughtime.cells.lstms.ran import RANCell
+from throughtime.cells.lstms.scalar import SLSTMCell
 from throughtime.cells.rnn import RNNCell
 from throughtime.errors import spelled
 from throughtime.own import find_class
@@ -35,6 +61,32 @@ CELLS: dict[str, CellFactory] = {
     "lstm-coupled": CoupledLSTMCell,
     "lstm-projected": ProjectedLSTMCell,
     "lstm-layernorm": LayerNormLSTMCell,
+    "indrnn": IndRNNCell,
+    "mingru": MinGRUCell,
+    "minlstm": MinLSTMCell,
+    "lru": LRUCell,
+    "rg-lru": RGLRUCell,
+    "sru": SRUCell,
+    "brc": BistableCell,
+    "unicornn": UnICORNNCell,
+    "fastrnn": FastRNNCell,
+    "fastgrnn": FastGRNNCell,
+    "cornn": CoRNNCell,
+    "lem": LEMCell,
+    "mgu": MGUCell,
+    "ugrnn": UGRNNCell,
+    "ligru": LightGRUCell,
+    "janet": JANETCell,
+    "star": STARCell,
+    "cfn": ChaosFreeCell,
+    "nbrc": NeuromodulatedBistableCell,
+    "mut1": MUT1Cell,
+    "mut2": MUT2Cell,
+    "mut3": MUT3Cell,
+    "rhn": RHNCell,
+    "lstm-multiplicative": MultiplicativeLSTMCell,
+    "ran": RANCell,
+    "slstm": SLSTMCell,
 }
 """The built-in cells by the name that the command line takes."""
 

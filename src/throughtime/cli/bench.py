@@ -63,7 +63,7 @@ def _flag(param: click.Parameter | None) -> str:
     show_default=True,
     help=f"What is measured: {', '.join(PARTS)}, or all.",
 )
-@click.option("--cells", type=Words(), help="Cells; mgu stands for one of your own, which module:Class names.")
+@click.option("--cells", type=Words(), help="Cells by name, or module:Class.")
 @click.option("--batch", type=Numbers(), help="Rows of a batch.")
 @click.option("--time", type=Numbers(), help="Steps.")
 @click.option("--hidden", type=Numbers(), help="Units.")

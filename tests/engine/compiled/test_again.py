@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import throughtime
+from familiar import FAMILIAR
 from throughtime.cells import CELLS
 from throughtime.engine import unroll
 from throughtime.layers import Recurrent
@@ -65,7 +66,7 @@ def of_functions(run: Any, leaves: list[Tensor]) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("ask", [second_and_third, many_at_once, of_functions])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_every_cell_s_are_the_reference_s(name: str, ask: Any, draw: Any) -> None:
     expected = results(name, draw, "reference", ask)
     for got, right in zip(results(name, draw, "auto", ask), expected, strict=True):

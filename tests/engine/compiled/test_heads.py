@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import throughtime
+from familiar import FAMILIAR
 from throughtime.cells import CELLS, Cell, LSTMCell, Parameter, recurrent_matrix
 from throughtime.engine import EngineError, Noise, unroll
 from throughtime.layers import Recurrent
@@ -60,7 +61,7 @@ def noise(cell: Cell, batch: int, time: int, dtype: torch.dtype) -> Noise:
 
 @pytest.mark.parametrize("noisy", [False, True], ids=["plain", "noisy"])
 @pytest.mark.parametrize(("lengths", "reverse"), [(None, False), ((3, 0, 5, 3), False), ((3, 0, 5, 3), True)])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", FAMILIAR)
 def test_heads_are_a_whole_matrix_that_is_zero_beside_them(
     name: str, lengths: Any, reverse: bool, noisy: bool, draw: Any, run: Any, interpreted: Any, same: Any
 ) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from familiar import FAMILIAR
 from throughtime.cells import CELLS
 from throughtime.engine.compiled.cellcode import Compiled, Side, Use, compile_cell
 from throughtime.engine.compiled.plan import Plan, Sweep, Tape
 from throughtime.program import REDUCTIONS
 
-SERVED = list(CELLS)
+SERVED = FAMILIAR
 
 
 def test_the_tape() -> None:

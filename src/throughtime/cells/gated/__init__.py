@@ -1,0 +1,1 @@
+"""Cells with gates and one state, which is their output: kin of the GRU."""

@@ -1,0 +1,1 @@
+"""Cells with gates and a memory beside their output: kin of the LSTM."""
