@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell
-from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, out_of_graph, traced, watched
+from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, traced, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.graphs import GraphsEngine
+from throughtime.engine.in_graph import compiling, out_of_graph, run_in_graph, stops_graph
 from throughtime.engine.look import Look, Record
 from throughtime.engine.marks import check_mask, check_resets
-from throughtime.engine.ragged import Lengths, as_lengths, real_steps
+from throughtime.engine.ragged import Lengths, as_lengths, real_steps, within
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
@@ -48,6 +49,7 @@ __all__ = [
     "open_stream",
     "out_of_graph",
     "real_steps",
+    "stops_graph",
     "to_torch",
     "unroll",
     "watched",
@@ -55,7 +57,25 @@ __all__ = [
 ]
 
 
-@out_of_graph
+def _stops(
+    cell: Cell,
+    parameters: Mapping[str, Tensor],
+    inputs: Tensor,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    noise: Noise | None = None,
+    look: Look | None = None,
+    engine: str = "auto",
+    **_: Any,
+) -> str:
+    if look is not None:
+        return "the states of its steps are looked at"
+    drawn = () if noise is None else (*noise.products.values(), *noise.keep.values())
+    noisy = [value for value in drawn if isinstance(value, Tensor)]
+    return stops_graph(cell, [inputs, *parameters.values(), *(state or {}).values(), *noisy], engine)
+
+
+@out_of_graph(_stops)
 @spelled
 def unroll(
     cell: Cell,
@@ -129,6 +149,8 @@ def unroll(
         *check_resets(resets, resets_to, inputs),
         check_mask(mask, inputs),
     )
+    if compiling():
+        return run_in_graph(call)
     served = _choose(engine, call)
     _check_traced(call, served)
     steps = time if call.lengths is None else int(call.lengths.max())
@@ -219,9 +241,7 @@ def check_lengths(lengths: Lengths, batch: int, time: int) -> Tensor | None:
             f"expected lengths of shape [{batch}] with integers, got {list(lengths.shape)} of {lengths.dtype}"
         )
     lengths = lengths.to("cpu", torch.int64)
-    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
-        raise ValueError(f"expected lengths from 0 to {time}, got {int(lengths.min())} to {int(lengths.max())}")
-    return None if bool((lengths == time).all()) else lengths
+    return lengths if compiling() else within(lengths, time)
 
 
 def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, list[int]], inputs: Tensor) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -84,28 +83,9 @@ def watched() -> bool:
     )
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
 def traced() -> bool:
     """Whether what runs is written down, to be run later on other sizes: by ``torch.jit.trace`` or ``torch.export``."""
-    return torch._C._is_tracing() or torch.compiler.is_exporting()
-
-
-def out_of_graph(function: Callable[P, R]) -> Callable[P, R]:
-    """Lets ``torch.compile`` stop before a function and go on after it, so that the engines run as they do without.
-
-    Traced into the graph, the loop would be unrolled and compiled again for every number of steps.
-    """
-
-    @wraps(function)
-    def called(*args: P.args, **options: P.kwargs) -> R:
-        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-            return torch.compiler.disable(function)(*args, **options)  # type: ignore[no-untyped-call,no-any-return]
-        return function(*args, **options)
-
-    return called
+    return torch.compiler.is_exporting() or (not torch.compiler.is_compiling() and torch._C._is_tracing())
 
 
 Result = tuple[Tensor, dict[str, Tensor]]

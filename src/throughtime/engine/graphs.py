@@ -9,62 +9,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from throughtime.cells import Cell
-from throughtime.engine.call import Call, EngineError, Noise, Result, watched
-from throughtime.engine.compiled.again import Again, differentiable, in_batches
+from throughtime.engine.call import Call, EngineError, Result, watched
+from throughtime.engine.compiled.again import Again, pulled_back
+from throughtime.engine.form import Form
 from throughtime.engine.pieces import is_cut
 from throughtime.engine.ragged import arrange, restore
 from throughtime.engine.reference import ReferenceEngine
 
 MOST = 32
 """Graphs that are kept; the oldest goes first."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What a graph is recorded of, but for tensors: these are copied in at every call.
-
-    Attributes:
-        cell: The equations.
-        parameters, products, drawn: Names of parameters, of matrices under dropout, of states with drawn zoneout.
-        shares: Zoneout's share by state, where none is drawn.
-    """
-
-    cell: Cell
-    parameters: tuple[str, ...]
-    products: tuple[str, ...]
-    drawn: tuple[str, ...]
-    shares: tuple[tuple[str, float], ...]
-
-    @classmethod
-    def of(cls, call: Call) -> tuple[Form, list[Tensor]]:
-        """The form of a call and its tensors in order: inputs, initial state, parameters, noise."""
-        noise = call.noise
-        drawn = {name: keep for name, keep in noise.keep.items() if isinstance(keep, Tensor)}
-        shares = tuple((name, keep) for name, keep in noise.keep.items() if not isinstance(keep, Tensor))
-        form = cls(call.cell, tuple(call.parameters), tuple(noise.products), tuple(drawn), shares)
-        states = [call.state[name] for name in call.cell.state]
-        return form, [call.inputs, *states, *call.parameters.values(), *noise.products.values(), *drawn.values()]
-
-    def call(self, tensors: Sequence[Tensor]) -> Call:
-        """The call of these tensors."""
-        left = iter(tensors)
-        inputs, state = next(left), {name: next(left) for name in self.cell.state}
-        parameters = {name: next(left) for name in self.parameters}
-        products = {name: next(left) for name in self.products}
-        drawn = {name: next(left) for name in self.drawn}
-        return Call(self.cell, parameters, inputs, state, noise=Noise(products, {**drawn, **dict(self.shares)}))
-
-    def run(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Outputs and final states: what is recorded."""
-        outputs, final = ReferenceEngine().run(self.call(tensors))
-        return (outputs, *(final[name] for name in self.cell.state))
 
 
 class GraphsEngine:
@@ -152,7 +111,8 @@ class Graph:
                 ) from error
 
     def _walk(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        results = self.form.run(*tensors)
+        outputs, final = ReferenceEngine().run(self.form.call(tensors))
+        results = (outputs, *(final[name] for name in self.form.cell.state))
         self.flows = any(value.requires_grad for value in results)
         return results
 
@@ -215,12 +175,9 @@ class _Replay(torch.autograd.Function):
         again: Again = ctx.again
         given = tensors[: 1 + len(again.cell.state) + len(again.names)]
         again = replace(again, needed=ctx.needs_input_grad[2 : 2 + len(given)])
-        if in_batches(incoming):
-            found = again.gradients(given, incoming)
-        else:
-            with torch.no_grad():
-                found = ctx.graph.backward(ctx.turn, tensors, incoming)
-            found = found[: len(given)]
-            if torch.is_grad_enabled():
-                found = differentiable(again, found, incoming, given)
+
+        def first() -> list[Tensor | None]:
+            return ctx.graph.backward(ctx.turn, tensors, incoming)[: len(given)]  # type: ignore[no-any-return]
+
+        found = pulled_back(again, first, incoming, given)
         return (None, None, *found, *[None] * (len(tensors) - len(given)))

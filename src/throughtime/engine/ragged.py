@@ -105,6 +105,17 @@ def as_lengths(lengths: Lengths, device: torch.device | str | None = None) -> Te
         raise ValueError(f"expected lengths, a whole number for every row, got {lengths!r:.80}") from error
 
 
+def within(lengths: Tensor, time: int) -> Tensor | None:
+    """Lengths that are in a batch's time; None where every row is whole.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    if len(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
+        raise ValueError(f"expected lengths from 0 to {time}, got {int(lengths.min())} to {int(lengths.max())}")
+    return None if bool((lengths == time).all()) else lengths
+
+
 def real_steps(lengths: Tensor, steps: int) -> Tensor:
     """Which of a batch's steps are real and not filling: ``[B, steps]``, on the device of the lengths ``[B]``.
 

@@ -64,7 +64,7 @@ class _Accelerated(nn.Module, metaclass=_Equal):
             return tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), {})
         return self._served(input, hx)
 
-    @out_of_graph
+    @out_of_graph(lambda *_: "whether an engine serves an accelerated module hangs on its weights")
     def _served(self, input: Any, hx: Any) -> Any:
         given = None if _ruled() else self._given(input, hx)
         return super().forward(input, hx) if given is None else self._run(given)

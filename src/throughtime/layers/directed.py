@@ -61,6 +61,10 @@ class Directed(nn.Module):
             if isinstance(value, nn.Parameter):
                 parameter.fill(value)
 
+    def stored(self) -> list[Tensor]:
+        """The cell's parameters as they are stored."""
+        return [getattr(self, name) for name in self.declared]
+
     def values(self) -> dict[str, Tensor]:
         """The cell's parameters by name, the dropped weights dropped."""
         drop = self.weight_drop if self.training else 0.0

@@ -20,6 +20,7 @@ from throughtime.engine import (
     check_state,
     out_of_graph,
     real_steps,
+    stops_graph,
 )
 from throughtime.errors import listed, nearest
 from throughtime.layers.directed import Directed, share
@@ -149,7 +150,22 @@ class Recurrent(nn.Module):
         """The first layer's cell; those above differ at most in their ``input_size``."""
         return self.directed[0].cell
 
-    @out_of_graph
+    def _stops_graph(
+        self,
+        inputs: Any,
+        state: Mapping[str, Tensor] | None = None,
+        lengths: Lengths | None = None,
+        *,
+        return_states: bool = False,
+        **_: Any,
+    ) -> str:
+        if return_states:
+            return "states of every step are asked for"
+        given = [inputs, *(state or {}).values()]
+        reasons = [stops_graph(d.cell, [*given, *d.stored()], self.engine) for d in self.directed]
+        return next((reason for reason in reasons if reason), "")
+
+    @out_of_graph(_stops_graph)
     def forward(
         self,
         inputs: Tensor,

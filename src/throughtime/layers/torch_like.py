@@ -56,7 +56,12 @@ class _TorchLike(Recurrent):
                 stacklevel=2,
             )
 
-    @out_of_graph
+    def _stops(self, input: Any, hx: Any = None, lengths: Lengths | None = None, **more: Any) -> str:
+        if not isinstance(input, Tensor):
+            return "its steps are packed"
+        return self._stops_graph(input, self._named(hx), lengths, **more)
+
+    @out_of_graph(_stops)
     def forward(
         self,
         input: Any,

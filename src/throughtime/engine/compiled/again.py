@@ -5,7 +5,7 @@ The call is run again on the reference engine, whose operations PyTorch can diff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,27 @@ def in_batches(gradients: Sequence[Tensor | None]) -> bool:
     """Whether gradients stand for many of their kind, which are asked for at once (``is_grads_batched``, vmap)."""
     known = torch._C._functorch
     return any(g is not None and (known.is_batchedtensor(g) or known.is_legacy_batchedtensor(g)) for g in gradients)
+
+
+def pulled_back(
+    again: Again,
+    first: Callable[[], Sequence[Tensor | None]],
+    incoming: Sequence[Tensor | None],
+    given: Sequence[Tensor],
+) -> Sequence[Tensor | None]:
+    """Gradients of inputs, initial state and parameters, by whoever can give them.
+
+    Args:
+        again: The call.
+        first: Gives first gradients, one of each, which cannot be differentiated.
+        incoming: Gradients of outputs, final states and what is seen.
+        given: Inputs, initial state and parameters in order.
+    """
+    if in_batches(incoming):
+        return again.gradients(given, incoming)
+    with torch.no_grad():
+        results = first()
+    return differentiable(again, results, incoming, given) if torch.is_grad_enabled() else results
 
 
 def differentiable(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from throughtime.engine.call import Call, Result
 from throughtime.engine.compiled import spare
-from throughtime.engine.compiled.again import Again, differentiable, in_batches
+from throughtime.engine.compiled.again import Again, pulled_back
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
 from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, total, vectors
@@ -75,10 +75,11 @@ class Job:
     Args:
         call: The call; only its noise, names and sizes are read here.
         compiled: The cell.
+        layout: The call's, where it is known.
     """
 
-    def __init__(self, call: Call, compiled: Compiled) -> None:
-        layout = Layout.of(call)
+    def __init__(self, call: Call, compiled: Compiled, layout: Layout | None = None) -> None:
+        layout = layout or Layout.of(call)
         self.compiled = self.forth = compiled
         self.seen = compiled.seen[1:]  # the first are the outputs
         self.again = Again.of(call, self.seen)
@@ -100,13 +101,17 @@ class Job:
         parameters = dict(zip(self.names, given[1 + len(states) :], strict=True))
         return given[0], states, {name: value.detach().contiguous() for name, value in parameters.items()}
 
+    def rows(self, inputs: Tensor) -> Tensor:
+        """Inputs ``[B, T, k]`` as rows."""
+        x = self.layout.pack(inputs.detach())
+        return x if x.stride(1) == 1 else x.contiguous()
+
     def forward(
         self, inputs: Tensor, initial: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
     ) -> tuple[Tensor, list[Tensor], Kept]:
         """Outputs ``[B, T, width]``; final states and :attr:`seen`; and what the backward step needs."""
         layout = self.layout
-        x = layout.pack(inputs.detach())
-        x = x if x.stride(1) == 1 else x.contiguous()
+        x = self.rows(inputs)
         histories: dict[str, Tensor] = {}
         others: dict[str, Tensor] = {}
         for name, value in initial.items():
@@ -286,15 +291,12 @@ class _Loop(torch.autograd.Function):
         names = [INPUTS, *(f"initial {name}" for name in job.states), *job.names]
         needed = dict(zip(names, ctx.needs_input_grad[1:], strict=True))
         again = replace(job.again, needed=tuple(needed.values()))
-        incoming = [grad_outputs, *grad_others]
-        if in_batches(incoming):
-            return (None, *again.gradients(given, incoming))
-        with torch.no_grad():
+
+        def first() -> list[Tensor | None]:
             _, _, parameters = job.split(given)
             kept = Kept(x, histories, ctx.starts, ctx.tape)
             ctx.tape = None  # gradients are written over it; asked again, it is computed again
             gradients = job.backward(kept, parameters, grad_outputs, grad_others, needed)
-        results = [gradients.get(name) for name in names]
-        if torch.is_grad_enabled():
-            results = differentiable(again, results, incoming, given)
-        return (None, *results)
+            return [gradients.get(name) for name in names]
+
+        return (None, *pulled_back(again, first, [grad_outputs, *grad_others], given))
