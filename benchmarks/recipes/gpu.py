@@ -219,9 +219,9 @@ def resets(given: Given) -> Iterator[str]:
         cell = CELLS[name](9, 16)
         values = draw(cell, 6, 12, torch.float64)
         flags = torch.rand(6, 12, generator=torch.Generator().manual_seed(2)) < 0.2
-        expected = run(cell, values, "cpu", "reference", resets=flags)
+        expected = run(cell, values, "cpu", "reference", resets=flags, resets_to="initial")
         try:
-            got = run(cell, values, given.device, engine, resets=flags.to(given.device))
+            got = run(cell, values, given.device, engine, resets=flags.to(given.device), resets_to="initial")
         except EngineError:
             continue
         compare(got, expected, f"{engine} {name}")

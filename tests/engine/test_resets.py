@@ -166,7 +166,8 @@ def test_second_derivatives_know_resets_and_masks() -> None:
 
     def run(x: Tensor, h: Tensor) -> Tensor:
         state = {"h": h, "c": h * 2}
-        return unroll(directed.cell, directed.values(), x, state=state, resets=resets, mask=mask, engine="compiled")[0]
+        marks = {"resets": resets, "resets_to": "initial", "mask": mask}
+        return unroll(directed.cell, directed.values(), x, state=state, engine="compiled", **marks)[0]
 
     assert torch.autograd.gradcheck(run, (x, h))
     assert torch.autograd.gradgradcheck(run, (x, h))
@@ -187,6 +188,7 @@ def test_regularisers_and_windows_agree_with_the_reference(reverse: bool, recomp
         "noise": noise,
         "recompute": recompute,
         "resets": torch.rand(B, steps) < 0.03,
+        "resets_to": "initial",
         "mask": torch.rand(B, steps) < 0.8,
     }
     assert int(cut(Call(cell, values, x, {}, resets=options["resets"])).lengths.max()) > 16  # more windows than one
@@ -236,6 +238,10 @@ def test_a_mask_without_a_step_ends_where_it_began(engine: str) -> None:
         ({"mask": torch.zeros(B, dtype=torch.bool)}, r"expected mask of shape \[4, 9\]"),
         ({"mask": [[True]]}, "got a list; pass torch.as_tensor"),
         ({"resets_to": "zeros"}, "did you mean 'zero'"),
+        (
+            {"resets": torch.zeros(B, T, dtype=torch.bool), "state": {n: torch.ones(B, N) for n in "hc"}},
+            r"expected resets_to beside a state and resets.* resets_to=.zero. where .* resets_to=.initial.",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told(options: dict[str, Any], message: str) -> None:

@@ -96,7 +96,7 @@ def test_a_reset_goes_back_to_the_state_that_was_passed() -> None:
     layer = GRU(K, N, batch_first=True, dtype=torch.float64)
     x = inputs()
     h = torch.randn(1, B, N, dtype=torch.float64, requires_grad=True)
-    outputs, _ = layer(x, h, resets=RESETS)
+    outputs, _ = layer(x, h, resets=RESETS, resets_to="initial")
     alone, _ = layer(x[:1, 6:], h[:, :1])
     torch.testing.assert_close(outputs[:1, 6:], alone, **TIGHT)
     got, right = (torch.autograd.grad(value.sum(), h)[0] for value in (outputs[:1, 6:], alone))

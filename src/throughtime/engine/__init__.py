@@ -89,7 +89,7 @@ def unroll(
     recompute: bool = False,
     look: Look | None = None,
     resets: Tensor | None = None,
-    resets_to: str = "initial",
+    resets_to: str | None = None,
     mask: Tensor | None = None,
     engine: str = "auto",
 ) -> Result:
@@ -113,8 +113,9 @@ def unroll(
             engine alone can do, a :class:`Record` all steps together. They are differentiable as the outputs are.
         resets: ``[B, T]``, true where a row begins anew: what stands before the step and what follows do not see each
             other, whichever way the row runs. Each part gives what it gives alone; no gradient passes.
-        resets_to: What a row begins anew with: ``"initial"``, the initial state that was passed, whose gradient is
-            that of every such step; or ``"zero"``, for a state that is carried from call to call.
+        resets_to: What a row begins anew with: ``"zero"``, for a state that is carried from call to call; or
+            ``"initial"``, the initial state that was passed, whose gradient is that of every such step. To be said
+            where both a state and resets are passed; without a state it is zeros.
         mask: ``[B, T]``, false where a step is left out: the state stays, and the output is that of the step before
             in the direction of running, since the last reset; zero where there is none. The input is not read.
         engine: ``"auto"`` takes the fastest engine that serves the call, a name takes that one.
@@ -146,7 +147,7 @@ def unroll(
         noise or Noise(),
         recompute,
         look,
-        *check_resets(resets, resets_to, inputs),
+        *check_resets(resets, resets_to, inputs, beside_state=state is not None),
         check_mask(mask, inputs),
     )
     if compiling():

@@ -14,25 +14,31 @@ RESETS_TO = ("initial", "zero")
 """What a row may begin anew with."""
 
 
-def check_resets(resets: Any, to: str, inputs: Tensor) -> tuple[Tensor | None, bool]:
+def check_resets(resets: Any, to: str | None, inputs: Tensor, *, beside_state: bool) -> tuple[Tensor | None, bool]:
     """Resets as engines take them, and whether they go to zeros.
 
     Args:
         resets: ``[B, T]`` or None.
-        to: One of :data:`RESETS_TO`.
+        to: One of :data:`RESETS_TO`; None where both are the same.
         inputs: ``[B, T, k]``.
+        beside_state: Whether an initial state was passed.
 
     Returns:
         The resets on the device of the inputs, None where there are none.
 
     Raises:
         TypeError: If they are no tensor.
-        ValueError: If they are no truth values of that shape, or go elsewhere.
+        ValueError: If they are no truth values of that shape, go elsewhere, or where is not said.
     """
-    if to not in RESETS_TO:
+    if to is not None and to not in RESETS_TO:
         raise ValueError(f"expected resets_to to be {listed(map(repr, RESETS_TO))}, got {to!r}{nearest(to, RESETS_TO)}")
     if resets is None:
         return None, False
+    if to is None and beside_state:
+        raise ValueError(
+            'expected resets_to beside a state and resets, got none; pass resets_to="zero" where the state is carried '
+            'from call to call, resets_to="initial" where rows begin anew with it'
+        )
     flags = _check("resets", resets, inputs)
     return (flags if watched() or bool(flags.any()) else None), to == "zero"
 

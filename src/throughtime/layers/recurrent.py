@@ -173,7 +173,7 @@ class Recurrent(nn.Module):
         lengths: Lengths | None = None,
         *,
         resets: Tensor | None = None,
-        resets_to: str = "initial",
+        resets_to: str | None = None,
         mask: Tensor | None = None,
         return_layers: bool = False,
         return_states: bool = False,
@@ -187,8 +187,8 @@ class Recurrent(nn.Module):
             lengths: Real steps of every row, ``[B]``; None where all are T. Empty rows are legal.
             resets: ``[B, T]``, true where a row begins anew: every cell of every depth, in both directions, keeps
                 what stands before that step apart from what follows. Each part gives what it gives alone.
-            resets_to: What it begins anew with: ``"initial"``, the state that was passed, or ``"zero"``, for a state
-                that is carried from call to call.
+            resets_to: What it begins anew with: ``"zero"``, for a state that is carried from call to call, or
+                ``"initial"``, the state that was passed. To be said where both are passed; without a state it is zeros.
             mask: ``[B, T]``, false where a step is left out: states stay, and the output is that of the step before
                 (of the one after, in the backward direction) since the last reset, zero where there is none.
             return_layers: Give the outputs of every layer, a list of them, of which the last are the outputs. Those of

@@ -69,7 +69,7 @@ class _TorchLike(Recurrent):
         lengths: Lengths | None = None,
         *,
         resets: Tensor | None = None,
-        resets_to: str = "initial",
+        resets_to: str | None = None,
         mask: Tensor | None = None,
         return_layers: bool = False,
         return_states: bool = False,
@@ -84,7 +84,8 @@ class _TorchLike(Recurrent):
             lengths: Real steps of every row, ``[B]``; None where all are T.
             resets: Where a row begins anew, as in :meth:`throughtime.Recurrent.forward`: a truth value for every row
                 and step, the dimensions in the order of the input's; not with a PackedSequence.
-            resets_to: ``"initial"``, or ``"zero"`` for a state that is carried from call to call.
+            resets_to: What it begins anew with, where ``hx`` is passed, too: ``"zero"`` or ``"initial"``, as in
+                :meth:`throughtime.Recurrent.forward`.
             mask: Which steps are not left out, laid out as the resets.
             return_layers: As in :class:`~throughtime.layers.Recurrent`; each shaped as the input.
             return_states: As in :class:`~throughtime.layers.Recurrent`; each shaped as the input.

@@ -47,7 +47,8 @@ CALLS: dict[str, Callable[[Cell], dict[str, Any]]] = {
     "cut": lambda cell: {**MARKS, "resets_to": "zero", "noise": noise(cell, drawn=False)},
     "empty": lambda _: {"lengths": torch.zeros(BATCH, dtype=torch.int64)},
     "unmarked": lambda _: {
-        "lengths": torch.full((BATCH,), TIME), "resets": MARKS["resets"] & False, "mask": MARKS["mask"] | True
+        "lengths": torch.full((BATCH,), TIME), "resets": MARKS["resets"] & False, "mask": MARKS["mask"] | True,
+        "resets_to": "initial",
     },
 }  # fmt: skip
 
