@@ -1,0 +1,129 @@
+"""Training a cell whose steps do not wait for products: tokens a second against the number of steps.
+
+    python benchmarks/recipes/scans.py                # hidden 512, one thread
+    python benchmarks/recipes/scans.py --steps 100 1000 --seconds 10
+
+In turns, each a training step (forward and backward, gradients for inputs and weights) on the same batch: our minGRU
+and our GRU on the compiled engine; the minGRU as a loop over time in PyTorch's operations, its products taken
+beforehand; the same by a scan in log space, as the paper's appendix has it. The three products that such a step is
+bound by are timed alone beside them. Writes ``benchmarks/results/scans.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from record import machine, record
+from torch import Tensor
+from torch.nn import functional as F
+
+from throughtime import Recurrent
+from throughtime.bench.measures.training import Step
+from throughtime.bench.timing import interleave, ratios, summarise, threads, timed
+
+STEPS = (100, 1_000, 10_000, 100_000)
+SLOW = 20.0
+"""Seconds of one step from which on it is measured once."""
+
+
+def parts(layer: Recurrent, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The gate before its sigmoid, and the candidate before the paper's g, of all steps."""
+    weights = dict(layer.named_parameters())
+    gate, candidate = F.linear(x, weights["cells.0.W_x"], weights["cells.0.b"]).chunk(2, -1)
+    return gate, candidate
+
+
+def looped(layer: Recurrent, x: Tensor) -> Tensor:
+    """The minGRU as a loop over time in PyTorch's operations."""
+    gate, candidate = parts(layer, x)
+    take = torch.sigmoid(gate)
+    new = take * torch.where(candidate >= 0, candidate + 0.5, torch.sigmoid(candidate))
+    hidden, found = x.new_zeros(len(x), new.shape[2]), []
+    for kept, taken in zip((1 - take).unbind(1), new.unbind(1), strict=True):
+        hidden = kept * hidden + taken
+        found.append(hidden)
+    return torch.stack(found, 1)
+
+
+def scanned(layer: Recurrent, x: Tensor) -> Tensor:
+    """The minGRU by a scan in log space (Feng et al. 2024, appendix B; Heinsen 2023, arXiv:2311.06281)."""
+    gate, candidate = parts(layer, x)
+    candidate = torch.where(candidate >= 0, (F.relu(candidate) + 0.5).log(), -F.softplus(-candidate))
+    kept = (-F.softplus(gate)).cumsum(1)
+    return (kept + (candidate - F.softplus(-gate) - kept).logcumsumexp(1)).exp()
+
+
+def products(layer: Recurrent, x: Tensor) -> Callable[[], None]:
+    """The products of a training step alone: the parts, and the gradients of inputs and weights."""
+    weight = dict(layer.named_parameters())["cells.0.W_x"].detach()
+    rows = x.detach().flatten(0, 1)
+    gradient = torch.randn(len(rows), len(weight))
+
+    def multiply() -> None:
+        torch.mm(rows, weight.t())
+        torch.mm(gradient, weight)
+        torch.mm(gradient.t(), rows)
+
+    return multiply
+
+
+def measure(steps: int, hidden: int, seconds: float) -> dict[str, Any]:
+    """A row of the table."""
+    batch = max(1, min(8, 80_000 // steps))
+    torch.manual_seed(0)
+    ours = Recurrent("mingru", hidden, hidden, positive=True, engine="compiled")
+    gru = Recurrent("gru", hidden, hidden, engine="compiled")
+    x = torch.randn(batch, steps, hidden, requires_grad=True)
+    forwards: dict[str, tuple[Recurrent, Callable[[], Tensor]]] = {
+        "minGRU": (ours, lambda: ours(x)[0]),
+        "GRU": (gru, lambda: gru(x)[0]),
+        "minGRU, a loop in PyTorch": (ours, lambda: looped(ours, x)),
+        "minGRU, a scan in log space": (ours, lambda: scanned(ours, x)),
+    }
+    with torch.no_grad():
+        expected = forwards["minGRU"][1]()
+        for name in ("minGRU, a loop in PyTorch", "minGRU, a scan in log space"):
+            torch.testing.assert_close(forwards[name][1](), expected, rtol=1e-3, atol=1e-3)
+    gradient = torch.randn(batch, steps, hidden)
+    runs = {
+        name: Step(forward, [x, *layer.parameters()], gradient).measured()
+        for name, (layer, forward) in forwards.items()
+    }
+    runs["its products alone"] = timed(products(ours, x))
+    found = interleave(runs, seconds, slow=SLOW)
+    own = found["minGRU"]
+    return {
+        "steps": steps,
+        "batch": batch,
+        "hidden": hidden,
+        "tokens_per_s": {
+            name: summarise([steps * batch / value for value in values]) for name, values in found.items()
+        },
+        "times_as_fast_as": {
+            name: summarise(ratios(own, values)) for name, values in found.items() if name != "minGRU"
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cells whose steps do not wait for products.")
+    parser.add_argument("--steps", type=int, nargs="+", default=list(STEPS))
+    parser.add_argument("--hidden", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=20.0, help="For a row.")
+    given = parser.parse_args()
+    before, rows = machine(), []
+    with threads(given.threads):
+        for steps in given.steps:
+            rows.append(measure(steps, given.hidden, given.seconds))
+            print(rows[-1], flush=True)
+    command = f"python benchmarks/recipes/scans.py --hidden {given.hidden} --threads {given.threads}"
+    result = {"command": f"{command} --seconds {given.seconds:g}", "machine": before, "rows": rows}
+    print(f"recorded in {record('scans', result)}")
+
+
+if __name__ == "__main__":
+    main()
