@@ -225,6 +225,7 @@ UNFAMILIAR: dict[str, Equations] = {
     "unicornn": unicornn,
     "fastrnn": fastrnn,
     "fastgrnn": fastgrnn,
+    "antisymmetric": antisymmetric,
     "cornn": cornn,
     "lem": lem,
     "mgu": mgu,

@@ -65,6 +65,8 @@ CASES: dict[str, tuple[float, dict[str, float], dict[str, list[float]], dict[str
     "fastrnn": (1, {"h": 4}, {"W_x": [HALF], "alpha": [-L], "beta": [L]}, {"h": 3.125, "c": 0.5}),
     # (3/4 · 1/2 + 1/4) · 1/2 + 1/2 · 4
     "fastgrnn": (1, {"h": 4}, {"W_x": [HALF], "b": [-HALF, 0], "zeta": [L], "nu": [-L]}, {"h": 2.3125, "z": 0.5}),
+    # of one unit W - Wᵀ is 0: tanh(HALF + 0.01 · 2 - 0.01 · 2)
+    "antisymmetric": (1, {"h": 2}, {"W_x": [HALF + 0.02], "W_h": [7]}, {"h": 2.05}),
     "cornn": (
         1,
         {"h": 1, "z": 2},
@@ -138,6 +140,15 @@ def test_one_unit_by_hand(name: str) -> None:
     before = {n: torch.tensor([[value]], dtype=torch.float64) for n, value in state.items()}
     got = cell.step(torch.tensor([[x]], dtype=torch.float64), SimpleNamespace(**before), bind(cell, parameters))
     assert {n: got[n].item() for n in expected} == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_antisymmetric_matrix_turns_its_state() -> None:
+    """(W - Wᵀ) (1, 0) = (0, 3 - 1) for W = (5 1 / 3 5)."""
+    cell = CELLS["antisymmetric"](1, 2, epsilon=1.0, gamma=0.0)
+    parameters = {n: torch.zeros(p.shape) for n, p in cell.parameters().items()}
+    parameters["W_h"] = torch.tensor([[5.0, 1.0], [3.0, 5.0]])
+    got = cell.step(torch.zeros(1, 1), SimpleNamespace(h=torch.tensor([[1.0, 0.0]])), bind(cell, parameters))
+    assert got["h"].tolist()[0] == pytest.approx([1.0, tanh(2)])
 
 
 def test_an_indrnn_and_a_light_gru_stop_at_zero() -> None:

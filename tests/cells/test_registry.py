@@ -60,8 +60,8 @@ def test_an_unknown_name_gets_the_nearest(wrong: str, near: str) -> None:
 
 
 def test_a_name_near_nothing_gets_no_guess() -> None:
-    with pytest.raises(UserError, match=r"unknown cell 'attention'; built-in cells: rnn,"):
-        find_cell("attention")
+    with pytest.raises(UserError, match=r"unknown cell 'perceiver'; built-in cells: rnn,"):
+        find_cell("perceiver")
 
 
 def test_a_class_is_loaded_from_its_module(own_module: str) -> None:

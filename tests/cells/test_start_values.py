@@ -141,6 +141,12 @@ def test_vectors_are_drawn_between_their_bounds(name: str, key: str) -> None:
     assert float(drawn.mean()) == pytest.approx((low + high) / 2, abs=0.03 * (high - low))
 
 
+def test_an_antisymmetric_network_starts_normal() -> None:
+    weight = fresh("antisymmetric", units=200)["W_h"]
+    assert float(weight.mean()) == pytest.approx(0, abs=1e-3)
+    assert float(weight.std()) == pytest.approx(200**-0.5, rel=0.02)
+
+
 def test_numbers_of_the_fast_cells() -> None:
     rnn, grnn = fresh("fastrnn"), fresh("fastgrnn")
     assert (rnn["alpha"].tolist(), rnn["beta"].tolist()) == ([-3.0], [3.0])

@@ -21,6 +21,7 @@ from throughtime.cells.elementwise.minlstm import MinLSTMCell
 from throughtime.cells.elementwise.rg_lru import RGLRUCell
 from throughtime.cells.elementwise.sru import SRUCell
 from throughtime.cells.elementwise.unicornn import UnICORNNCell
+from throughtime.cells.euler.antisymmetric import AntisymmetricRNNCell
 from throughtime.cells.euler.cornn import CoRNNCell
 from throughtime.cells.euler.fastgrnn import FastGRNNCell
 from throughtime.cells.euler.fastrnn import FastRNNCell
@@ -53,6 +54,7 @@ from throughtime.cells.rnn import RNNCell
 
 __all__ = [
     "CELLS",
+    "AntisymmetricRNNCell",
     "BistableCell",
     "Cell",
     "CellFactory",

@@ -142,6 +142,20 @@ class Matrix:
             return block_linear(rows, self.weight, self.heads, self.gates)
         return F.linear(rows, self.weight)
 
+    @property
+    def T(self) -> Matrix:  # noqa: N802 – as of a tensor
+        """The transpose of a square matrix, under the same mask.
+
+        Raises:
+            ValueError: If it is not square, or has heads.
+        """
+        rows, columns = self.weight.shape
+        if rows != columns or self.heads > 1:
+            raise ValueError(
+                f"expected a square matrix without heads to transpose, got {rows} rows of {columns} columns"
+            )
+        return Matrix(self.weight.t(), self.mask)
+
 
 def block_linear(rows: Tensor, weight: Tensor, heads: int, gates: int = 1) -> Tensor:
     """Rows times matrices that are zero but for blocks on the diagonal, of which only the blocks are stored.

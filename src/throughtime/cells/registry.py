@@ -15,6 +15,7 @@ from throughtime.cells.elementwise.minlstm import MinLSTMCell
 from throughtime.cells.elementwise.rg_lru import RGLRUCell
 from throughtime.cells.elementwise.sru import SRUCell
 from throughtime.cells.elementwise.unicornn import UnICORNNCell
+from throughtime.cells.euler.antisymmetric import AntisymmetricRNNCell
 from throughtime.cells.euler.cornn import CoRNNCell
 from throughtime.cells.euler.fastgrnn import FastGRNNCell
 from throughtime.cells.euler.fastrnn import FastRNNCell
@@ -71,6 +72,7 @@ CELLS: dict[str, CellFactory] = {
     "unicornn": UnICORNNCell,
     "fastrnn": FastRNNCell,
     "fastgrnn": FastGRNNCell,
+    "antisymmetric": AntisymmetricRNNCell,
     "cornn": CoRNNCell,
     "lem": LEMCell,
     "mgu": MGUCell,

@@ -103,6 +103,9 @@ class _Derivation:
         node = self.forward.nodes[place]
         assert node.block is not None
         (operand,) = node.args
+        if node.block.transposed:
+            self._give(operand, self.back.product(replace(node.block, transposed=False), self.derived.gradients[place]))
+            return
         if self.forward.nodes[operand].name == "x" and self.forward.nodes[operand].op == "sequence":
             return
         alike = [p for p in self.forward.reachable() if self._like(p, place)]
@@ -117,7 +120,7 @@ class _Derivation:
 
     def _like(self, place: int, other: int) -> bool:
         a, b = self.forward.nodes[place], self.forward.nodes[other]
-        if a.block is None or b.block is None or a.args != b.args:
+        if a.block is None or b.block is None or a.args != b.args or a.block.transposed or b.block.transposed:
             return False
         return (a.block.matrix, a.block.column, a.block.columns) == (b.block.matrix, b.block.column, b.block.columns)
 

@@ -184,7 +184,8 @@ def interpret_backward(
             x[rows, when] += made[derived.x]
         for share in shares(derived):
             operand = given.inputs[rows, when] if share.operand is None else values[share.operand]
-            _stored(found, share.block)[...] += _on_heads(made[share.gradient].T @ operand, share.block)
+            total = made[share.gradient].T @ operand
+            _stored(found, share.block)[...] += total.T if share.block.transposed else _on_heads(total, share.block)
             if share.operand is None:
                 x[rows, when] += made[share.gradient] @ _matrix(given.parameters, share.block)
     return Gradients(x, carried, found)

@@ -10,7 +10,8 @@ from throughtime.program.graph import Block, Program
 
 @dataclass(frozen=True)
 class Share:
-    """What one product adds to the gradient of its matrix, ``d block += gradient operandᵀ`` over all rows and steps.
+    """What one product adds to the gradient of its matrix, ``d block += gradient operandᵀ`` over all rows and steps;
+    where the product is with its transpose, ``d block += operand gradientᵀ``.
 
     Where the operand is the input, the input's gradient has the share ``blockᵀ gradient``. Neither is waited for in the
     loop: both may be computed after it, for all steps at once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from throughtime.cells import Cell
 from throughtime.program.derivative import Derived, derive
@@ -73,8 +74,9 @@ def _backward(derived: Derived) -> Iterator[str]:
     for name, place in back.sums.items():
         yield _line("sum", f"d {name} += {back.show(place)}")
     for share in shares(derived):
-        gradient = back.show(share.gradient)
-        yield _line("after", f"d {share.block} += {gradient} @ {_operand(derived, share.operand)}ᵀ")
+        gradient, operand = back.show(share.gradient), _operand(derived, share.operand)
+        left, right = (operand, gradient) if share.block.transposed else (gradient, operand)
+        yield _line("after", f"d {replace(share.block, transposed=False)} += {left} @ {right}ᵀ")
     if derived.x is not None:
         yield _line("after", f"d x += {back.show(derived.x)}")
     for share in shares(derived):

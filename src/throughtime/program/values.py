@@ -144,8 +144,29 @@ class TracedMatrix:
             start = stop
         return self.tracer.product(self.name, self.declared, pieces)
 
+    @property
+    def T(self) -> TransposedMatrix:  # noqa: N802 – as of a tensor
+        """Its transpose."""
+        return TransposedMatrix(self)
+
     def __getattr__(self, name: str) -> Any:
         raise CannotTrace(f"the step uses {self.name}.{name}; matrices are applied as {self.name} @ rows")
+
+
+class TransposedMatrix:
+    """The transpose of a weight matrix inside a traced step."""
+
+    def __init__(self, matrix: TracedMatrix) -> None:
+        self.matrix = matrix
+
+    def __matmul__(self, rows: Any) -> Value:
+        matrix, size = self.matrix, self.matrix.declared.shape[0]
+        if matrix.declared.shape[1] != size or not isinstance(rows, Value) or rows.width != size or rows.squeezed:
+            raise CannotTrace(f"{matrix.name}.T @ … otherwise than a square matrix without heads by a row")
+        if len(rows.pieces) > 1 or matrix.tracer.is_input(rows):
+            raise CannotTrace(f"{matrix.name}.T multiplies the input, or values side by side")
+        rows = rows if matrix.mask is None else matrix.tracer.apply("mul", rows, matrix.mask)
+        return matrix.tracer.transposed(matrix.name, rows)
 
 
 class Tracer:
@@ -206,6 +227,21 @@ class Tracer:
             return cast(int, total)
 
         return Value(self, declared.shape[0], take, edges=lambda: self.cuts.get(matrix, frozenset()))
+
+    def transposed(self, matrix: str, rows: Value) -> Value:
+        """``matrixᵀ @ rows`` of a square matrix."""
+
+        def take(start: int, stop: int) -> int:
+            self.seen[matrix] = self.seen.get(matrix, frozenset()) | {start, stop}
+            block = Block(matrix, 0, rows.width, start, stop - start, transposed=True)
+            return self.program.product(block, rows.whole)
+
+        return Value(self, rows.width, take, edges=lambda: self.cuts.get(matrix, frozenset()))
+
+    def is_input(self, value: Value) -> bool:
+        """Whether a value is the input as it came."""
+        node = self.program.nodes[value.whole]
+        return node.op == "sequence" and node.name == "x"
 
     def _headed(self, matrix: str, declared: Parameter, pieces: Sequence[Value]) -> Value:
         """A product with a matrix that has heads: of one operand, and its parts are whole gates."""

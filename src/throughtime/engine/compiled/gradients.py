@@ -27,6 +27,7 @@ class Span:
         at: The tape's column where the gradients of these rows begin.
         operand: What the part multiplied: :data:`INPUTS`, a state before the step, or a column of the tape.
         heads, gates: Those of the part.
+        transposed: The product was with the part's transpose: then its columns' gradients stand on the tape.
     """
 
     matrix: str
@@ -38,6 +39,7 @@ class Span:
     operand: str | int
     heads: int = 1
     gates: int = 1
+    transposed: bool = False
 
 
 class Gradients:
@@ -61,7 +63,10 @@ class Gradients:
         """Gradients of matrices by name, and of :data:`INPUTS` as rows, those that are needed."""
         found: dict[str, Tensor] = {}
         for span in spans(self.compiled):
-            if needed[span.matrix] and span.heads > 1:
+            if needed[span.matrix] and span.transposed:
+                gradients = self.tape[:, span.at : span.at + span.columns]
+                _multiply(found, span.matrix, parameters[span.matrix], span, self._operand(span).t(), gradients)
+            elif needed[span.matrix] and span.heads > 1:
                 self._on_heads(found, span, parameters[span.matrix])
             elif needed[span.matrix]:
                 gradients = self.tape[:, span.at : span.at + span.rows].t()
@@ -94,7 +99,8 @@ class Gradients:
 
     def _operand(self, span: Span) -> Tensor:
         if isinstance(span.operand, int):
-            return self.tape[:, span.operand : span.operand + span.heads * span.columns]
+            width = span.rows if span.transposed else span.heads * span.columns
+            return self.tape[:, span.operand : span.operand + width]
         if span.operand == INPUTS:
             return self.x
         if span.operand not in self.earlier:
@@ -211,7 +217,7 @@ def spans(compiled: Compiled) -> tuple[Span, ...]:
             source = nodes[operand].name
         at = compiled.offsets[back.plan.slots[share.gradient]]
         place = (block.matrix, block.row, block.rows, block.column, block.columns, at, source)
-        found.append(Span(*place, block.heads, block.gates))
+        found.append(Span(*place, block.heads, block.gates, block.transposed))
     found.sort(key=lambda span: (span.matrix, str(span.operand), span.column, span.row))
     return tuple(_merged(found))
 
@@ -224,6 +230,7 @@ def _merged(spans: list[Span]) -> list[Span]:
             last is not None
             and (last.matrix, last.column, last.operand) == (span.matrix, span.column, span.operand)
             and (last.row + last.rows, last.at + last.rows) == (span.row, span.at)
+            and not (last.transposed or span.transposed)
         ):
             last.rows += span.rows
             last.gates += span.gates if span.heads > 1 else 0
