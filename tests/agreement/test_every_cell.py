@@ -14,19 +14,10 @@ from familiar import FAMILIAR
 from throughtime.cells import CELLS, Cell, HeadedCell
 from throughtime.engine import Noise, unroll
 from throughtime.layers import Recurrent
-from throughtime.program import CannotTrace, trace
 
 OTHERS = [name for name in CELLS if name not in FAMILIAR]
 LENGTHS = torch.tensor([3, 0, 5, 4])
 BATCH, TIME = 4, 5
-
-
-def is_program(cell: Cell) -> bool:
-    try:
-        trace(cell)
-    except CannotTrace:
-        return False
-    return True
 
 
 def noise(cell: Cell) -> Noise:
@@ -51,23 +42,18 @@ def test_engines_agree_on_ragged_rows_turned_round_under_noise(
     values = draw(cell, BATCH, TIME)
     options = {"noise": noise(cell), "lengths": LENGTHS, "reverse": True}
     expected = run(cell, values, "reference", **options)
-    if is_program(cell):
-        same(interpreted(cell, values, **options), expected, rtol=1e-11, atol=1e-11)
-        same(run(cell, values, "compiled", **options), expected, rtol=1e-9, atol=1e-10)
-    else:
-        same(run(cell, values, "auto", **options), expected, rtol=1e-9, atol=1e-10)
+    same(interpreted(cell, values, **options), expected, rtol=1e-11, atol=1e-11)
+    same(run(cell, values, "compiled", **options), expected, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_an_input_as_wide_as_the_cell_and_rows_alone(name: str, draw: Any, run: Any, same: Any) -> None:
     cell = CELLS[name](19, 19)
-    engine = "compiled" if is_program(cell) else "reference"
     values = draw(cell, BATCH, TIME)
-    got, expected = (run(cell, values, e, lengths=LENGTHS) for e in (engine, "reference"))
+    got, expected = (run(cell, values, e, lengths=LENGTHS) for e in ("compiled", "reference"))
     same(got, expected, rtol=1e-8, atol=1e-10)
     alone = {n: v[2:3] if n == "inputs" or n.startswith("initial") else v for n, v in values.items()}
-    if engine == "compiled":
-        assert torch.equal(run(cell, alone, engine)["outputs"][0], got["outputs"][2])
+    assert torch.equal(run(cell, alone, "compiled")["outputs"][0], got["outputs"][2])
     single = run(cell, {n: v.float() for n, v in values.items()}, "reference", lengths=LENGTHS)
     same({n: v.double() for n, v in single.items()}, expected, rtol=1e-2, atol=1e-3)
 

@@ -81,6 +81,14 @@ BINARY: list[Callable[[Any, Any], Any]] = [
 ]
 
 
+TURNED: list[Callable[[Any, Any], Any]] = [
+    lambda matrix, v: matrix @ v,
+    lambda matrix, v: matrix.T @ v,
+    lambda matrix, v: matrix @ v - matrix.T @ v,
+]
+"""What a square matrix does to a state."""
+
+
 class Author:
     """Draws a cell: its parameters grow as its equations do."""
 
@@ -131,10 +139,12 @@ class Author:
                 return lambda x, s, p: getattr(p, name) @ torch.cat([x, getattr(s, state)], -1)
             return lambda x, s, p: getattr(p, name) @ torch.cat([getattr(s, state), x], -1)
         columns = self.widths[state]
-        name = self.declare(recurrent_matrix(width // gates, columns, gates, self.heads(width // gates, columns)))
+        matrix = recurrent_matrix(width // gates, columns, gates, self.heads(width // gates, columns))
+        name = self.declare(matrix)
         operand = self.formula(self.widths[state], depth - 1) if kind == "computed" else None
         if operand is None:
-            return lambda x, s, p: getattr(p, name) @ getattr(s, state)
+            apply = self.pick(TURNED if matrix.shape == (columns, columns) and matrix.heads == 1 else TURNED[:1])
+            return lambda x, s, p: apply(getattr(p, name), getattr(s, state))
         return lambda x, s, p: getattr(p, name) @ operand(x, s, p)
 
     def parts(self, width: int, depth: int) -> Formula:

@@ -49,6 +49,8 @@ STEPS: dict[str, tuple[Callable[[Any, Any, Any], Any], str]] = {
     "walk": (lambda x, s, p: torch.stack([row for row in gate(x, s, p)]), "rows"),  # noqa: C416
     "split rows": (lambda x, s, p: gate(x, s, p).chunk(3)[0], "dimension 0"),
     "transposed": (lambda x, s, p: gate(x, s, p) + s.h @ p.U.weight, "U.weight"),
+    "transpose of no square": (lambda x, s, p: p.W.T @ s.h, "W.T @"),
+    "transpose by values side by side": (lambda x, s, p: p.U.T @ torch.cat([x, s.h[..., :1]], -1), "side by side"),
     "matrix of another size": (lambda x, s, p: p.U @ x, "U @"),
     "matrix by a tensor": (lambda x, s, p: p.U @ torch.ones(1, 3), "U @"),
     "a part of a state": (lambda x, s, p: p.W @ (s.h[..., :2] * 2.0) + p.b, "part of h"),
