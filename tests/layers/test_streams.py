@@ -10,6 +10,7 @@ import torch
 import throughtime
 from familiar import FAMILIAR
 from throughtime.cells import input_matrix
+from throughtime.engine.compiled.stream import CompiledStream
 from throughtime.layers import Recurrent
 
 TOLERANCE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol": 1e-9, "atol": 1e-11}}
@@ -110,3 +111,49 @@ def test_what_cannot_be_a_stream() -> None:
     stream = throughtime.LSTM(3, 4).stream()
     with pytest.raises(ValueError, match="expected a state of"):
         stream.state = {"h": torch.zeros(1, 1, 4)}
+
+
+@pytest.mark.parametrize("cell", [*FAMILIAR, Adding], ids=str)
+def test_rows_change_places_and_number_and_go_on_as_alone(cell: Any) -> None:
+    torch.manual_seed(3)
+    layer = Recurrent(cell, 5, 19, num_layers=2, residual=True, zoneout=0.2)
+    compiled = isinstance(layer.stream().cells[0], CompiledStream)
+    x = torch.randn(6, 40, 5)
+    stream, past = layer.stream(2), [[0], [1]]
+    # what each row has read: the same row twice, fewer rows, more than the stream was opened for, as many again
+    for t, rows in enumerate(([1, 0, 1, 1, 0], [4, 2, 0], [1], [0] * 40, list(range(39, -1, -1)))):
+        stream.step(x[t, [row[-1] for row in past]])
+        stream.reorder(torch.tensor(rows))
+        past = [[*past[row], place] for place, row in enumerate(rows)]
+    found = stream.step(x[5, [row[-1] for row in past]])
+    assert found.shape[0] == 40
+    for row in (0, 7, 39):
+        alone = layer.stream()
+        steps = [alone.step(x[t, [place]]) for t, place in enumerate(past[row])]
+        if compiled:
+            assert torch.equal(found[row], steps[-1][0])
+        torch.testing.assert_close(found[row], steps[-1][0])
+
+
+@pytest.mark.parametrize("cell", ["lstm", Adding])
+def test_a_state_of_other_rows_goes_on_with_as_many(cell: Any) -> None:
+    layer = Recurrent(cell, 3, 4, num_layers=2)
+    stream, x = layer.stream(2), torch.randn(7, 6, 3)
+    for t, rows in enumerate((5, 1, 3, 5)):
+        _, state = layer(x[:rows, :t])
+        stream.state = state
+        torch.testing.assert_close(stream.step(x[:rows, t]), layer(x[:rows, : t + 1])[0][:, t].detach())
+        assert stream.shape == (rows, 3)
+    with pytest.raises(ValueError, match=r"expected a state of .*, of any number of rows, got .*\[2, 3, 5\]"):
+        stream.state = {name: torch.zeros(2, 3, 5) for name in stream.state}
+    with pytest.raises(ValueError, match="of any number of rows"):
+        stream.state = {name: torch.zeros(2, 3 + i, 4) for i, name in enumerate(["h", "c", "more"])}
+
+
+@pytest.mark.parametrize("rows", [torch.zeros(0).long(), torch.tensor(1), torch.tensor([0.0]), torch.tensor([True])])
+def test_what_names_no_rows_is_refused(rows: torch.Tensor) -> None:
+    stream = throughtime.GRU(3, 4).stream(2)
+    with pytest.raises(ValueError, match=r"expected rows of shape \[N\], N ≥ 1, with integers, got"):
+        stream.reorder(rows)
+    with pytest.raises(IndexError):
+        stream.reorder(torch.tensor([2]))

@@ -24,6 +24,10 @@ class CellStream(Protocol):
         """The state by name, ``[B, width]`` each; writing to it sets it."""
         ...
 
+    def go_on(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from a state of any number of rows, ``[N, width]`` each, none of them a view of this stream's."""
+        ...
+
 
 class ReferenceStream:
     """Calls the cell's step; arguments as in :class:`throughtime.engine.compiled.stream.CompiledStream`."""
@@ -47,3 +51,7 @@ class ReferenceStream:
     def read(self) -> dict[str, Tensor]:
         """The state by name, ``[B, width]`` each; writing to it sets it."""
         return dict(self.state)
+
+    def go_on(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from a state of any number of rows, ``[N, width]`` each."""
+        self.state = {name: state[name].detach().clone() for name in self.state}

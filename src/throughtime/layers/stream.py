@@ -79,14 +79,39 @@ class Stream:
 
     @state.setter
     def state(self, state: Mapping[str, Tensor]) -> None:
-        """Sets it."""
-        own = self.state
-        shapes, got = ({n: list(v.shape) for n, v in s.items()} for s in (own, state))
-        if shapes != got:
-            raise ValueError(f"expected a state of {shapes}, got {got}")
+        """Sets it; of another number of rows it makes the stream one of as many."""
+        own = {name: list(value.shape) for name, value in self.state.items()}
+        got = {name: list(value.shape) for name, value in state.items()}
+        rows = next((shape[1] for shape in got.values() if len(shape) == 3 and shape[1]), self.shape[0])
+        if got != {name: [depth, rows, width] for name, (depth, _, width) in own.items()}:
+            raise ValueError(f"expected a state of {own}, of any number of rows, got {got}")
         for depth, cell in enumerate(self.cells):
-            for name, value in cell.read().items():
-                value.copy_(state[name][depth].detach())
+            cell.go_on({name: value[depth].detach() for name, value in state.items()})
+        self.shape = torch.Size((rows, self.shape[1]))
+
+    def reorder(self, rows: Tensor) -> None:
+        """Goes on with the rows of ``rows [N]``, in that order: any number of them, one may come more than once.
+
+        Example:
+            >>> from throughtime import GRU
+            >>> stream = GRU(3, 5).stream(2)
+            >>> first = stream.step(torch.randn(2, 3))
+            >>> stream.reorder(torch.tensor([1, 0, 1]))
+            >>> stream.step(torch.randn(3, 3)).shape
+            torch.Size([3, 5])
+
+        Raises:
+            ValueError: If they are no integers that name rows, or none at all.
+            IndexError: If there is no such row.
+        """
+        if rows.dim() != 1 or not len(rows) or rows.is_floating_point() or rows.dtype == torch.bool:
+            raise ValueError(
+                f"expected rows of shape [N], N ≥ 1, with integers, got {list(rows.shape)} of {rows.dtype}"
+            )
+        rows = rows.to(self.device)
+        for cell in self.cells:
+            cell.go_on({name: value.index_select(0, rows) for name, value in cell.read().items()})
+        self.shape = torch.Size((len(rows), self.shape[1]))
 
     def reset(self, rows: Tensor | None = None) -> None:
         """Begins anew, with a state of zeros, in the rows where ``rows [B]`` is true; in all of them without it.

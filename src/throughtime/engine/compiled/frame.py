@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,13 +33,14 @@ class Run:
         side: Forward or backward.
         layout: The rows in time.
         table: The layout's table, in the order of running.
+        packed: A run of the same side that has packed the parameters, which this one then uses as they are.
     """
 
-    def __init__(self, side: Side, layout: Layout, table: Tensor) -> None:
+    def __init__(self, side: Side, layout: Layout, table: Tensor, packed: Run | None = None) -> None:
         self.side = side
         self.layout = layout
-        self.frame = type(side.blank).from_buffer_copy(side.blank)
-        self.alive: list[Tensor] = [table]
+        self.frame = type(side.blank).from_buffer_copy(side.blank if packed is None else packed.frame)
+        self.alive: list[Any] = [table, packed]
         self.edges = blocks(layout.batch, side.target.rows)
         self._set("steps", len(table))
         self._set("table", table.data_ptr())
@@ -78,6 +80,12 @@ class Run:
 
     def start(self) -> Shared:
         """Runs; gives what runs again."""
+        shared = self.share()
+        shared()
+        return shared
+
+    def share(self) -> Shared:
+        """Shares the work out; gives what runs."""
         threads = torch.get_num_threads()
         groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
         self._set("stretch", self._stretch(groups, parts))
@@ -86,9 +94,7 @@ class Run:
             kind = torch.float32 if self.side.target.bytes == 4 else torch.float64
             like = torch.empty(0, dtype=kind, device="cpu")
             self.rows("desk", apart(like, self.layout.batch, sum(self.side.plan.desk.widths)))
-        shared = Shared(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
-        shared()
-        return shared
+        return Shared(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
 
     def _stretch(self, groups: int, parts: int) -> int:
         """Steps whose products with the inputs are computed at once: few enough for a core's cache, and rows enough

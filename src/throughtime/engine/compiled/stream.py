@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from throughtime.engine.compiled.cellcode import Use, compile_cell
 from throughtime.engine.compiled.frame import Run
 from throughtime.engine.compiled.layout import whole
 from throughtime.engine.compiled.loop import TYPES
+from throughtime.engine.compiled.team import Shared
 
 
 class CompiledStream:
@@ -26,35 +28,58 @@ class CompiledStream:
 
     def __init__(self, cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float]) -> None:
         values = {name: value.detach().contiguous().clone() for name, value in parameters.items()}
-        like = next(iter(values.values()))
+        self.like = next(iter(values.values()))
         shares = tuple(sorted(keep.items()))
-        compiled = compile_cell(Use(cell, TYPES[like.dtype], trains=False, keep=shares, outer=False))
-        side = compiled.forward
-        run = Run(side, whole(batch, 1, False), torch.tensor([[batch, 0, 0, batch]], device="cpu"))
-        # A state that a product reads has two places, and every step goes from one to the other
-        self.held = {
-            name: like.new_zeros((2 if name in compiled.histories else 1) * batch, width)
-            for name, width in cell.widths().items()
-        }
-        for name, value in self.held.items():
-            run.rows(f"state {name}", value)
-        run.rows("x", like.new_zeros(batch, cell.input_size))
-        run.rows("tape", like.new_zeros(batch, sum(compiled.widths)))
-        run.parameters(values)
-        self.shared = run.start()  # packs the weights
-        self.frame = run.frame
-        if "packed" in side.index:
-            self.frame[side.index["packed"]] = 1
-        self.tables = [torch.tensor([[batch, 0, *places]], device="cpu") for places in ((0, batch), (batch, 0))]
-        self.addresses = [table.data_ptr() for table in self.tables]
-        self.x, self.table, self.parity = side.index["x"], side.index["table"], side.index["turn"]
-        self.alive = (run, values)
-        self.batch, self.shape, self.dtype = batch, torch.Size((batch, cell.input_size)), like.dtype
-        output = self.held[cell.state[0]]
-        self.outputs = [output[batch:], output[:batch]]
-        self.turn = 0
+        self.compiled = compile_cell(Use(cell, TYPES[self.like.dtype], trains=False, keep=shares, outer=False))
+        self.cell, self.side, self.values = cell, self.compiled.forward, values
+        self.x, self.table, self.parity = (self.side.index[name] for name in ("x", "table", "turn"))
+        self.first: Run | None = None
+        self._make_room(batch)
+        self._fit(batch)
         for value in self.held.values():
             value.zero_()
+
+    def _make_room(self, rows: int) -> None:
+        """Buffers for so many rows, with nothing in them that counts."""
+        like, widths = self.like, self.cell.widths()
+        self.room = rows
+        # A state that a product reads has two places, and every step goes from one to the other
+        self.held = {
+            name: like.new_zeros((2 if name in self.compiled.histories else 1) * rows, width)
+            for name, width in widths.items()
+        }
+        self.buffers = {f"state {name}": value for name, value in self.held.items()}
+        self.buffers["x"] = like.new_zeros(rows, self.cell.input_size)
+        self.buffers["tape"] = like.new_zeros(rows, sum(self.compiled.widths))
+        self.fits: dict[int, _Fit] = {}
+
+    def _fit(self, batch: int) -> None:
+        """Takes so many rows from the next step on."""
+        if batch > self.room:
+            self._make_room(max(batch, 2 * self.room))
+        if batch not in self.fits:
+            self.fits[batch] = self._prepared(batch)
+        fit = self.fits[batch]
+        self.frame, self.shared, self.addresses = fit.run.frame, fit.shared, fit.addresses
+        output = self.held[self.cell.state[0]]
+        self.outputs = [output[self.room : self.room + batch], output[:batch]]
+        self.batch, self.turn = batch, 0
+
+    def _prepared(self, batch: int) -> _Fit:
+        places = (0, self.room), (self.room, 0)
+        tables = [torch.tensor([[batch, 0, *place]], device="cpu") for place in places]
+        run = Run(self.side, whole(batch, 1, False), tables[0], self.first)
+        for name, value in self.buffers.items():
+            run.rows(name, value)
+        if self.first is None:
+            run.parameters(self.values)
+            shared = run.start()  # packs the weights
+            if "packed" in self.side.index:
+                run.frame[self.side.index["packed"]] = 1
+            self.first = run
+        else:
+            shared = run.share()
+        return _Fit(run, shared, [table.data_ptr() for table in tables], tables)
 
     def step(self, inputs: Tensor) -> Tensor:
         """``[B, k]``, contiguous and of the parameters' type, to the output ``[B, width]``, which the second next step
@@ -71,5 +96,22 @@ class CompiledStream:
 
     def read(self) -> dict[str, Tensor]:
         """The state by name, ``[B, width]`` each; writing to it sets it."""
-        start = self.turn * self.batch
-        return {n: v[start : start + self.batch] if len(v) > self.batch else v for n, v in self.held.items()}
+        first = {name: self.turn * self.room if name in self.compiled.histories else 0 for name in self.held}
+        return {name: value[first[name] : first[name] + self.batch] for name, value in self.held.items()}
+
+    def go_on(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from a state of any number of rows, ``[N, width]`` each, none of them a view of this stream's."""
+        rows = len(state[self.cell.state[0]])
+        if rows != self.batch:
+            self._fit(rows)
+        for name, value in self.read().items():
+            value.copy_(state[name])
+
+
+class _Fit(NamedTuple):
+    """What runs a batch of one size: the run, its call, and the addresses of the tables of both turns."""
+
+    run: Run
+    shared: Shared
+    addresses: list[int]
+    alive: list[Tensor]
