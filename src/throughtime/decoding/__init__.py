@@ -1,7 +1,8 @@
 """Decoding: over a protocol, never over one model."""
 
-from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, TextDecoder
-from throughtime.decoding.sampling import Sampling, draw, greedy, sample, sample_many
+from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, Streaming, TextDecoder, TokenStream
+from throughtime.decoding.drawing import Sampling, draw
+from throughtime.decoding.sampling import greedy, sample, sample_many
 from throughtime.decoding.scoring import TokenScorer, perplexity, sequence_log_probs, stream_log_prob, token_log_probs
 from throughtime.decoding.search import LARGEST_ALPHA, Beam, beam_search, forced_log_probs
 
@@ -12,8 +13,10 @@ __all__ = [
     "Hypothesis",
     "NextTokenModel",
     "Sampling",
+    "Streaming",
     "TextDecoder",
     "TokenScorer",
+    "TokenStream",
     "beam_search",
     "draw",
     "forced_log_probs",

@@ -7,9 +7,9 @@ Shapes::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -43,8 +43,45 @@ class NextTokenModel(Protocol):
         ...
 
 
+class TokenStream(Protocol):
+    """A language model that goes on token by token, with the weights and from the state that it was opened with."""
+
+    state: Any
+    """``[layers, N, width]`` by name; a copy. Set to one of other rows, the stream goes on with these."""
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Reads a token a row, ``[N]``; gives the next ones' log-probabilities ``[N, V]``."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A language model that has a quicker way to go on token by token."""
+
+    def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
+        """See :class:`NextTokenModel`."""
+        ...
+
+    def stream(self, state: Any) -> TokenStream:
+        """What goes on from a state of any number of rows."""
+        ...
+
+
+def stepping(model: NextTokenModel, state: Any) -> Callable[[Tensor], Tensor]:
+    """What reads a token a row, ``[N]``, from a state on, and gives the next ones' log-probabilities ``[N, V]``."""
+    if isinstance(model, Streaming):
+        return model.stream(state).step
+
+    def step(tokens: Tensor) -> Tensor:
+        nonlocal state
+        log_probs, state = model.next_log_probs(tokens.unsqueeze(1), state)
+        return log_probs
+
+    return step
+
+
 class TextDecoder:
-    """A language model as a :class:`Decoder`.
+    """A language model as a :class:`Decoder`; over a stream where the model has one.
 
     Args:
         model: In evaluation mode.
@@ -54,14 +91,25 @@ class TextDecoder:
 
     def __init__(self, model: NextTokenModel, prompt: Sequence[int] = (), rows: int = 1) -> None:
         self.model, self.prompt, self.rows = model, prompt, rows
+        self.stream: TokenStream | None = None
+        self.latest: Any = None  # the state that the stream holds
 
     def begin(self) -> tuple[Tensor, Any]:
         """Reads the prompt, as if nothing stood before it."""
+        self.stream = None  # what steps from here on has the weights of this moment, too
         return self.model.next_log_probs(torch.tensor([[NOTHING, *self.prompt]] * self.rows), None)
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """See :class:`Decoder`."""
-        return self.model.next_log_probs(tokens.unsqueeze(1), state)
+        if not isinstance(self.model, Streaming):
+            return self.model.next_log_probs(tokens.unsqueeze(1), state)
+        if self.stream is None:
+            self.stream = self.model.stream(state)
+        elif state is not self.latest:
+            self.stream.state = state
+        log_probs = self.stream.step(tokens)
+        self.latest = self.stream.state
+        return log_probs, self.latest
 
     def reorder(self, state: Mapping[str, Tensor], rows: Tensor) -> Any:
         """See :class:`Decoder`."""

@@ -7,9 +7,10 @@ Shapes::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -66,6 +67,21 @@ class KeyModel(Model):
         """The logit of every key of the frame after each of ``frames [B, T, K]``, and the final state."""
         outputs, final = self.stack(frames.to(self.keys.weight.device), state, lengths)
         return self.keys(F.dropout(outputs, self.dropout, self.training)), final
+
+    @torch.no_grad()
+    def stream(self, state: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
+        """The model with its weights as they are now, from a state on, a frame a row and call: what takes ``[B, K]`` to
+        the logits of the keys after them, without gradients.
+        """
+        layers = self.stack.stream()
+        layers.state = state
+
+        def step(frames: Tensor) -> Tensor:
+            with torch.no_grad():
+                logits: Tensor = self.keys(layers.step(frames.to(layers.device)))
+                return logits
+
+        return step
 
     def next_logits(self, batch: RollBatch) -> Tensor:
         """The logit of every key of every frame given those before, ``[B, T, K]``."""

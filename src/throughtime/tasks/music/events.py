@@ -21,7 +21,7 @@ from throughtime.data.music.events import LONGEST, Events
 from throughtime.data.music.tunes import PITCHES, Note, Tune, name_of, room
 from throughtime.decoding import Sampling, TextDecoder, perplexity, sample
 from throughtime.errors import UserError, listed, nearest
-from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.models import LanguageModel, LanguageModelConfig, State
 from throughtime.tasks.music.keys import hard_table
 from throughtime.tasks.music.tunes import FEWEST, SILENCE, Likely, MusicSettings, TuneExample
 
@@ -231,3 +231,33 @@ class WellFormed:
         """As of the model; :data:`throughtime.data.NOTHING` stands for the beginning."""
         log_probs, state = self.model.next_log_probs(tokens, state)
         return log_probs.cpu().masked_fill(self.forbidden[tokens[:, -1]], -torch.inf), state
+
+    def stream(self, state: Mapping[str, Tensor]) -> WellFormedStream:
+        """As of the model."""
+        return WellFormedStream(self, state)
+
+
+class WellFormedStream:
+    """Goes on token by token; see :class:`throughtime.decoding.TokenStream`.
+
+    Args:
+        model: Whose stream it is.
+        state: Where it begins.
+    """
+
+    def __init__(self, model: WellFormed, state: Mapping[str, Tensor]) -> None:
+        self.forbidden, self.inner = model.forbidden, model.model.stream(state)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Reads a token a row, ``[N]``; gives the next ones' log-probabilities ``[N, V]``."""
+        return self.inner.step(tokens).cpu().masked_fill(self.forbidden[tokens], -torch.inf)
+
+    @property
+    def state(self) -> State:
+        """``[layers, N, width]`` by name; a copy. Set to one of other rows, the stream goes on with these."""
+        return self.inner.state
+
+    @state.setter
+    def state(self, state: Mapping[str, Tensor]) -> None:
+        """Sets it."""
+        self.inner.state = state

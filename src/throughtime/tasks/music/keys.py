@@ -198,11 +198,12 @@ class Keys:
         for frame in prompt:
             yield _begins(before, frame), frame
             before = frame
-        logits, state = model.logits(self._read(Tune.of_frames(prompt)))
+        found, state = model.logits(self._read(Tune.of_frames(prompt)))
+        logits, step = found[0, -1], model.stream(state)
         for drawn in range(sampling.length):
             if drawn:
-                logits, state = model.logits(torch.from_numpy(before).float().view(1, 1, KEYS), state)
-            frame = draw_keys(logits[0, -1], sampling.temperature, generator).numpy()
+                logits = step(torch.from_numpy(before).float().unsqueeze(0))[0]
+            frame = draw_keys(logits, sampling.temperature, generator).numpy()
             yield _begins(before, frame), frame
             before = frame
 

@@ -22,12 +22,17 @@ class TextSample:
     picture = ""
 
     def __init__(self, pieces: Iterator[str]) -> None:
-        self.pieces, self.text = pieces, ""
+        self.pieces, self.drawn = pieces, list[str]()
 
     def __iter__(self) -> Iterator[str]:
         for piece in self.pieces:
-            self.text += piece
+            self.drawn.append(piece)
             yield piece
+
+    @property
+    def text(self) -> str:
+        """What was drawn so far, the prompt first."""
+        return "".join(self.drawn)
 
     @property
     def data(self) -> dict[str, Any]:
