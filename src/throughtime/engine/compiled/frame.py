@@ -39,7 +39,7 @@ class Run:
     def __init__(self, side: Side, layout: Layout, table: Tensor, packed: Run | None = None) -> None:
         self.side = side
         self.layout = layout
-        self.frame = type(side.blank).from_buffer_copy(side.blank if packed is None else packed.frame)
+        self.frame: Any = type(side.blank).from_buffer_copy(side.blank if packed is None else packed.frame)
         self.alive: list[Any] = [table, packed]
         self.edges = blocks(layout.batch, side.target.rows)
         self._set("steps", len(table))
