@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from throughtime.data.text.pairs import PairBatch
+from throughtime.decoding import Beam, beam_search
 from throughtime.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 
 EOS, SOURCE, TARGET = 1, 6, 5
@@ -235,3 +236,34 @@ def test_dropout_is_drawn_in_training_alone() -> None:
     assert float(model.loss(batch, None)[0]) == float(model.loss(batch, None)[0])
     model.train()
     assert float(model.loss(batch, None)[0]) != float(model.loss(batch, None)[0])
+
+
+class ByCalls:
+    """A decoder whose every step is a call of the layer."""
+
+    def __init__(self, model: EncoderDecoder, batch: PairBatch) -> None:
+        self.model, self.inner = model, model.decoding(batch.source, batch.source_lengths)
+
+    def begin(self) -> tuple[Tensor, Any]:
+        return self.inner.begin()
+
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        vectors, _, state = self.model.decode(tokens.unsqueeze(1), state)
+        return self.model.log_softmax(vectors[:, -1]), state
+
+    def reorder(self, state: Any, rows: Tensor) -> Any:
+        return self.inner.reorder(state, rows)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_search_over_a_stream_finds_what_calls_of_the_layer_find(width: int) -> None:
+    for model in MODELS:
+        batch = batch_of([*PAIRS, *PAIRS[:1]])
+        length = [2, 7, 5, 3][: len(batch.source_lengths)]
+        over, calls = (
+            beam_search(decoder, Beam(width), eos=EOS, length=length)
+            for decoder in (model.decoding(batch.source, batch.source_lengths), ByCalls(model, batch))
+        )
+        for found, expected in zip(over, calls, strict=True):
+            assert [h.tokens for h in found] == [h.tokens for h in expected]
+            assert [h.score for h in found] == pytest.approx([h.score for h in expected], rel=1e-4)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from throughtime.cells import Cell
 from throughtime.data import NOTHING
 from throughtime.data.text.pairs import PairBatch
-from throughtime.layers import Recurrent
+from throughtime.layers import Recurrent, Stream
 from throughtime.layers.attention import Attention, AttentionName, Memory, coverage_loss
 from throughtime.models.base import State
 from throughtime.models.stack import StackConfig
@@ -227,16 +227,30 @@ class EncoderDecoder(TokenModel):
 
     def _advance(self, inputs: Tensor, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
         """As :meth:`decode`, in one go; with input feeding S is 1."""
+        outputs, recurrent = self.decoder(self._read(inputs, state), state.recurrent)
+        return self._attend(outputs, recurrent, state)
+
+    def _read(self, inputs: Tensor, state: DecoderState) -> Tensor:
+        """What the decoder reads for ids ``[N, S]``."""
         embedded = F.dropout(self.embed(inputs), self.config.dropout, self.training)
-        if state.fed is not None:
-            embedded = torch.cat([embedded, state.fed.unsqueeze(1)], -1)
-        outputs, recurrent = self.decoder(embedded, state.recurrent)
+        return embedded if state.fed is None else torch.cat([embedded, state.fed.unsqueeze(1)], -1)
+
+    def _attend(self, outputs: Tensor, recurrent: State, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
+        """As :meth:`decode`, of the decoder's outputs ``[N, S, m]`` and its state after them."""
         contexts, weights = self.attention(outputs, state.memory, state.covered)
         vectors = torch.tanh(self.join(torch.cat([contexts, outputs], -1)))
         vectors = F.dropout(vectors, self.config.dropout, self.training)
         covered = None if state.covered is None else state.covered + weights.sum(1)
         fed = None if state.fed is None else vectors[:, -1]
         return vectors, weights, replace(state, recurrent=recurrent, covered=covered, fed=fed)
+
+    def stream_step(self, stream: Stream, inputs: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """As :meth:`decode` for ids ``[N]`` without weights, over a stream of the decoder that holds the state's rows;
+        vectors ``[N, A]``.
+        """
+        outputs = stream.step(self._read(inputs.to(self.embedding.weight.device).unsqueeze(1), state).squeeze(1))
+        vectors, _, state = self._attend(outputs.unsqueeze(1), stream.state, state)
+        return vectors.squeeze(1), state
 
     def _mix(self, tokens: Tensor, vectors: Tensor) -> Tensor:
         """Tokens ``[N, 1]``, some of them drawn from what the step before said, ``[N, 1, A]``."""
@@ -253,7 +267,7 @@ class EncoderDecoder(TokenModel):
 
 
 class SourceDecoder:
-    """Targets of some sources, step by step.
+    """Targets of some sources, step by step, over a stream of the decoder.
 
     Args:
         model: In evaluation mode.
@@ -263,16 +277,22 @@ class SourceDecoder:
 
     def __init__(self, model: EncoderDecoder, source: Tensor, lengths: Tensor) -> None:
         self.model, self.source, self.lengths = model, source, lengths
+        self.stream = model.decoder.stream()
+        self.held: State = {}  # the state that the stream holds
 
     def begin(self) -> tuple[Tensor, DecoderState]:
         """The first tokens' log-probabilities ``[B, V]`` and the state."""
         state = self.model.encode(self.source, self.lengths)
         return self.step(torch.full((len(self.source),), NOTHING), state)
 
+    @torch.no_grad()
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Reads a token a row, ``[N]``; gives the next ones' log-probabilities ``[N, V]`` and the state."""
-        vectors, _, state = self.model.decode(tokens.unsqueeze(1), state)
-        return self.model.log_softmax(vectors[:, -1]), state
+        if state.recurrent is not self.held:
+            self.stream.state = state.recurrent
+        vectors, state = self.model.stream_step(self.stream, tokens, state)
+        self.held = state.recurrent
+        return self.model.log_softmax(vectors), state
 
     def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
         """The state of ``rows [N]`` of the rows."""
