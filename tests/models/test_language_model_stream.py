@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 import throughtime
-from throughtime.cells import CELLS, input_matrix
+from familiar import FAMILIAR
+from throughtime.cells import input_matrix
 from throughtime.data import NOTHING
 from throughtime.decoding import Beam, Sampling, TextDecoder, beam_search, greedy, sample, sample_many
 from throughtime.engine.compiled.stream import CompiledStream
@@ -30,7 +31,7 @@ class Adding(throughtime.Cell):
 
 
 BUILT: dict[str, dict[str, Any]] = {
-    **{cell: {"cell": cell} for cell in CELLS},
+    **{cell: {"cell": cell} for cell in FAMILIAR},
     "tied": {"tied": True, "hidden": 8},
     "tied with a bridge": {"tied": True, "layers": 2, "dropout": 0.3},
     "adaptive": {"adaptive": (5, 12), "layers": 2, "zoneout": 0.1},
