@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
 
 import throughtime
+from throughtime.engine.compiled import layout
 from throughtime.layers import GRU, LSTM, RNN, Recurrent
 
 B, T, K, N = 3, 8, 4, 4
@@ -158,3 +160,26 @@ def test_states_of_every_step_know_resets_and_masks() -> None:
             assert got.keys() == right.keys()
             for name, value in right.items():
                 torch.testing.assert_close(got[name], value, **TIGHT)
+
+
+@pytest.mark.parametrize("marks", [{"resets": RESETS}, {"resets": RESETS, "mask": MASK}, {"lengths": [8, 2, 5]}])
+def test_places_are_found_once_for_all_layers_of_a_direction(marks: Any) -> None:
+    layer = Recurrent("gru", K, N, num_layers=3, bidirectional=True, dtype=torch.float64, engine="compiled")
+    layout._known.cache_clear()
+    first, _ = layer(inputs(), **marks)
+    known = layout._known.cache_info()
+    assert (known.misses, known.hits) == (2, 4)
+    layout._known.cache_clear()
+    assert torch.equal(layer(inputs(), **marks)[0], first)
+
+
+def test_resets_that_are_written_over_between_calls_are_read_anew() -> None:
+    layer = LSTM(K, N, batch_first=True, dtype=torch.float64)
+    buffer = np.zeros((B, T), bool)
+    resets = torch.from_numpy(buffer)  # PyTorch does not notice what NumPy writes
+    for step in (2, 5):
+        buffer[:] = False
+        buffer[:, step] = True
+        outputs, _ = layer(inputs(), resets=resets)
+        alone, _ = layer(inputs()[:, step:])
+        torch.testing.assert_close(outputs[:, step:], alone, **TIGHT)

@@ -54,6 +54,42 @@ def is_cut(call: Call) -> bool:
     return call.resets is not None or call.mask is not None
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Which steps of a call are real and where rows begin anew, by value: all layers of a stack have the same.
+
+    Attributes:
+        batch: Rows.
+        time: Steps, padding included.
+        reverse, to_zero: The call's.
+        lengths, resets, mask: The bytes of the call's; None where it has none.
+    """
+
+    batch: int
+    time: int
+    reverse: bool
+    to_zero: bool
+    lengths: bytes | None
+    resets: bytes | None
+    mask: bytes | None
+
+    @classmethod
+    def of(cls, call: Call) -> Steps:
+        """Those of a call."""
+        batch, time = call.inputs.shape[:2]
+        marks = (call.lengths, call.resets, call.mask)
+        values = (None if value is None else value.cpu().numpy().tobytes() for value in marks)
+        return cls(batch, time, call.reverse, call.to_zero, *values)
+
+    def real_lengths(self) -> Tensor | None:
+        """Real steps of every row, ``[batch]``."""
+        return None if self.lengths is None else torch.from_numpy(np.frombuffer(self.lengths, np.int64).copy())
+
+    def flags(self, marks: bytes | None) -> Flags | None:
+        """Resets or a mask, ``[batch, time]``."""
+        return None if marks is None else np.frombuffer(marks, bool).reshape(self.batch, self.time)
+
+
 def cut(call: Call) -> Pieces:
     """Cuts a call of at least one step.
 
@@ -63,26 +99,29 @@ def cut(call: Call) -> Pieces:
         >>> cut(Call(RNNCell(1, 1), {}, torch.zeros(1, 3, 1), {}, resets=resets)).lengths
         tensor([2, 1])
     """
-    batch, time = call.inputs.shape[:2]
-    step = np.arange(time)
-    inside = np.ones((batch, time), bool) if call.lengths is None else real_steps(call.lengths, time).numpy()
-    real = inside if call.mask is None else inside & call.mask.cpu().numpy()
-    resets = np.zeros_like(inside) if call.resets is None else inside & call.resets.cpu().numpy()
-    begins = resets | (step == 0)
+    return cut_steps(Steps.of(call))
+
+
+def cut_steps(steps: Steps) -> Pieces:
+    """Cuts a call that is told by value."""
+    batch, time = steps.batch, steps.time
+    known, mask, resets = steps.real_lengths(), steps.flags(steps.mask), steps.flags(steps.resets)
+    inside = np.ones((batch, time), bool) if known is None else real_steps(known, time).numpy()
+    real = inside if mask is None else inside & mask
+    resets = np.zeros_like(inside) if resets is None else inside & resets
+    begins = resets | (np.arange(time) == 0)
     piece = begins.ravel().cumsum() - 1
     of_row = piece.reshape(batch, time)
     row = begins.nonzero()[0]
     place = real.ravel().nonzero()[0]
     lengths = np.bincount(piece[place], minlength=len(row))
-    if call.reverse:  # a border parts the same steps; what comes first is the row's last piece
+    if steps.reverse:  # a border parts the same steps; what comes first is the row's last piece
         after, last = np.ones(len(row), bool), of_row[:, 0]
         after[of_row[:, -1]] = False
     else:
         after, last = resets[begins], of_row[:, -1]
-    anew = after.nonzero()[0] if call.to_zero else row[:0]
-    held, repeats = (
-        _held(inside & ~real, real, piece, lengths, call.reverse) if call.mask is not None else (row[:0],) * 2
-    )
+    anew = after.nonzero()[0] if steps.to_zero else row[:0]
+    held, repeats = (row[:0],) * 2 if mask is None else _held(inside & ~real, real, piece, lengths, steps.reverse)
     return Pieces(*map(torch.from_numpy, (row, lengths, place, anew, last.copy(), held, repeats)))
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.call import Call
-from throughtime.engine.pieces import Pieces, cut, is_cut
+from throughtime.engine.pieces import Pieces, Steps, cut_steps, is_cut
 from throughtime.engine.ragged import by_length
 
 SETS = 4096
@@ -23,6 +23,9 @@ SETS = 4096
 
 LINE = 64
 """Bytes of a cache line."""
+
+MOST = 2**18
+"""Steps over all rows, padding included, of a call whose layout is remembered: larger ones have more to do."""
 
 
 def apart(like: Tensor, rows: int, width: int) -> Tensor:
@@ -92,10 +95,10 @@ class Layout:
     def of(cls, call: Call) -> Layout:
         """The layout of a call."""
         batch, time = call.inputs.shape[:2]
-        if is_cut(call):
-            pieces = cut(call)
-            return _ragged(pieces.lengths, time, call.reverse, pieces)
-        return whole(batch, time, call.reverse) if call.lengths is None else _ragged(call.lengths, time, call.reverse)
+        if call.lengths is None and not is_cut(call):
+            return whole(batch, time, call.reverse)
+        steps = Steps.of(call)
+        return _known(steps) if batch * time <= MOST else _found(steps)
 
     @property
     def places(self) -> int:
@@ -153,13 +156,13 @@ class Layout:
     def begin(self, state: Tensor) -> Tensor:
         """The call's initial state as that of the rows that run."""
         rows = self.sort(state)
-        return rows if self.cut is None else rows.index_fill_(0, self.cut.anew, 0.0)
+        return rows if self.cut is None or not len(self.cut.anew) else rows.index_fill_(0, self.cut.anew, 0.0)
 
     def grad_begin(self, gradient: Tensor) -> Tensor:
         """The gradient of what :meth:`begin` was given."""
         if self.cut is None or self.order is None:
             return self.unsort(gradient)
-        rows = gradient.index_fill(0, self.cut.anew, 0.0)
+        rows = gradient.index_fill(0, self.cut.anew, 0.0) if len(self.cut.anew) else gradient
         return rows.new_zeros(len(self.cut.ends), rows.shape[1]).index_add_(0, self.order, rows)
 
     def end(self, state: Tensor) -> Tensor:
@@ -240,6 +243,19 @@ def whole(batch: int, time: int, reverse: bool) -> Layout:
     return Layout(batch, time, time, time * batch, table, table.flip(0), reverse)
 
 
+def _found(steps: Steps) -> Layout:
+    """The layout of a call with lengths, resets or a mask."""
+    lengths = steps.real_lengths()
+    if lengths is not None and steps.resets is None and steps.mask is None:
+        return _ragged(lengths, steps.time, steps.reverse)
+    pieces = cut_steps(steps)
+    return _ragged(pieces.lengths, steps.time, steps.reverse, pieces)
+
+
+_known = functools.lru_cache(maxsize=4)(_found)
+"""Those of the latest calls: what the layers of a stack, in both directions, have in common is found once."""
+
+
 def _ragged(lengths: Tensor, time: int, reverse: bool, pieces: Pieces | None = None) -> Layout:
     """Rows of lengths of their own, or the pieces that a call was cut into, side by side as rows."""
     # NumPy, for these are many short operations
@@ -247,35 +263,40 @@ def _ragged(lengths: Tensor, time: int, reverse: bool, pieces: Pieces | None = N
     sorted_lengths, order, active = (value.numpy() for value in by_length(lengths))
     steps = len(active)
     rows = np.arange(batch)
-    first = active.cumsum() - active
-    after = first + batch
-    before = np.concatenate([np.zeros(min(steps, 1), np.int64), after[:-1]])
-    # the row of the batch and the step that each row of a sequence buffer holds
-    which = np.arange(int(active.sum())) - first.repeat(active)
+    table = np.empty((steps, 4), np.int64)
+    table[:, 0] = active
+    first, before, after = table[:, 1:].T
+    first[:] = active.cumsum() - active
+    after[:] = first + batch
+    before[:1], before[1:] = 0, after[:-1]
+    # the step and the row of the batch that each row of a sequence buffer holds
     when = np.arange(steps).repeat(active)
+    number = np.arange(len(when))
+    which = number - first[when]
     step = sorted_lengths[which] - 1 - when if reverse else when
     ended = sorted_lengths - 1
     last = np.where(ended < 0, rows, after[ended.clip(min=0)] + rows) if steps else rows
-    table = torch.from_numpy(np.stack([active, first, before, after], 1))
-    source, cut = order[which] * time + step, None
-    if pieces is not None:
-        number = pieces.first.numpy()[order[which]] + step  # of the real step that each row of a sequence buffer is
+    if pieces is None:
+        source, cut = (order * time)[which] + step, None
+    else:
+        given = lengths.numpy()
+        real = (given.cumsum() - given)[order][which] + step  # number of the real step that each row of a buffer is
         at, place = np.empty_like(number), np.empty_like(order)
-        at[number], place[order] = np.arange(len(number)), rows
-        source, order = pieces.place.numpy()[number], pieces.row.numpy()[order]
+        at[real], place[order] = number, rows
+        source, order = pieces.place.numpy()[real], pieces.row.numpy()[order]
         # real steps stand in the order of places, so that where all are real their numbers are places
         inverse = torch.from_numpy(at) if len(source) == time * len(pieces.last) else None
         marks = place[pieces.anew.numpy()], place[pieces.last.numpy()], pieces.held.numpy(), at[pieces.repeats.numpy()]
         anew, ends, held, repeats = map(torch.from_numpy, marks)
         cut = Cut(anew, ends, held, repeats, inverse)
-    back, earlier = table.flip(0), before.repeat(active) + which
+    earlier = before[when] + which
     return Layout(
         batch,
         time,
         steps,
         len(which),
-        table,
-        back,
+        torch.from_numpy(table),
+        torch.from_numpy(table[::-1].copy()),
         reverse,
         torch.from_numpy(order),
         torch.from_numpy(source),

@@ -214,7 +214,8 @@ class Job:
         if needed[INPUTS]:
             ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
             found[INPUTS] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
-        found |= {f"initial {name}": layout.grad_begin(value) for name, value in carried.items()}
+        begun = {f"initial {name}": value for name, value in carried.items()}
+        found |= {name: layout.grad_begin(value) for name, value in begun.items() if needed[name]}
         return complete(found, self.compiled, parameters, sums, needed)
 
     def _incoming(self, x: Tensor, gradient: Tensor | None, width: int) -> Tensor:
