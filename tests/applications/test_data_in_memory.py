@@ -12,6 +12,7 @@ import pytest
 import throughtime
 from throughtime import UserError
 from throughtime.applications.memory import as_given, begin_at, holds, spilling, write_texts
+from throughtime.data.notes import noting
 from throughtime.tasks import TASKS, find_task
 
 ROLL = np.zeros((8, 88))
@@ -57,9 +58,13 @@ FURTHER: dict[str, dict[str, Any]] = {
 def test_what_was_read_of_memory_names_no_temporary_file(name: str, tmp_path: Path) -> None:
     given = {**SMALL, **FURTHER.get(name, {})}
     run = throughtime.train(name, DATA[name], valid=DATA[name][:4], out=tmp_path / "run", **given)
-    told = json.dumps(run.read.data, ensure_ascii=False)
-    assert "throughtime-" not in told
-    assert "/tmp/" not in told
+    with noting() as notes:
+        run.evaluate(DATA[name][:4])
+    files = [path for path in run.folder.rglob("*.json*") if "data" not in path.relative_to(run.folder).parts]
+    assert {path.name for path in files} >= {"config.json", "data.json", "metrics.jsonl"}
+    for told in (*(path.read_text(encoding="utf-8") for path in files), str(notes)):
+        assert "throughtime-" not in told
+        assert "/tmp/" not in told
     assert {part.source for part in run.read.parts.values()} == {"data in memory"}
     for part in ("train", "valid") if name != "text" else ():
         kept = map(json.loads, (tmp_path / "run" / f"{part}.jsonl").read_text().splitlines())

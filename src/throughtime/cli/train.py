@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -22,6 +22,8 @@ from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
 from throughtime.training import TrainingDivergedError
 from throughtime.visible import in_line, tell
+
+T = TypeVar("T")
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -52,15 +54,11 @@ class TrainGroup(click.Group):
 
         @click.pass_context
         def callback(ctx: click.Context, /, **values: Any) -> int:
-            options = given(ctx, task.settings)
-            begun = values["resume"] and is_cross_validation(values["out"])
-            if begun or ("folds" in options and "fold" not in options and not values["resume"]):
-                return cross_validate(task, options, values)
-            cells = str(options.get("cell", task.settings.model_fields["cell"].default)).split(",")
-            begun = values["resume"] and (values["out"] / "config.json").exists()  # a run of one cell knows which
-            if len(cells) > 1 and ("cell" in options or not begun):
-                return train_all(task, cells, options, values)
-            return train(task, options, values)
+            try:
+                return _train(task, given(ctx, task.settings), values)
+            except TrainingDivergedError as error:
+                tell(str(error))
+                return 1
 
         made = SettingsCommand(name, params=parameters, callback=callback, help=f"Train a {task.summary}.")
         made.lacking = task.settings
@@ -70,20 +68,23 @@ class TrainGroup(click.Group):
 command = TrainGroup("train", help="Train a model of a task, and resume a run.")
 
 
+def _train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
+    """Trains one model, one for each fold, or one for each cell."""
+    begun = values["resume"] and is_cross_validation(values["out"])
+    if begun or ("folds" in options and "fold" not in options and not values["resume"]):
+        return cross_validate(task, options, values)
+    cells = str(options.get("cell", task.settings.model_fields["cell"].default)).split(",")
+    begun = values["resume"] and (values["out"] / "config.json").exists()  # a run of one cell knows which
+    if len(cells) > 1 and ("cell" in options or not begun):
+        return train_all(task, cells, options, values)
+    return train(task, options, values)
+
+
 def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     """Trains, shows progress, and prints where the run ended."""
-    out: Path = values["out"]
-    paths, watching = _paths(task, values), _watching(values)
-    try:
-        if values["resume"]:
-            outcome = resume(task, out, paths, options, watching)
-        else:
-            outcome = begin(task, paths, out, options, watching)
-    except TrainingDivergedError as error:
-        tell(str(error))
-        return 1
+    outcome = _begun(begin, resume, task, options, values)
     if not outcome.finished:
-        return _stopped(task, out, f"stopped at step {outcome.figures['steps']}")
+        return _stopped(task, values["out"], f"stopped at step {outcome.figures['steps']}")
     print_figures(outcome.figures, values["json"])
     return 0
 
@@ -91,19 +92,20 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
 def cross_validate(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     """Trains a model for every fold, and prints what they come to."""
     out: Path = values["out"]
-    paths, watching = _paths(task, values), _watching(values)
-    try:
-        if values["resume"]:
-            finished = resume_folds(task, out, paths, options, watching)
-        else:
-            finished = begin_folds(task, paths, out, options, watching)
-    except TrainingDivergedError as error:
-        tell(str(error))
-        return 1
-    if not finished:
+    if not _begun(begin_folds, resume_folds, task, options, values):
         return _stopped(task, out, "stopped")
     print_report(CrossValidation(out, cell=options.get("cell"), task=task).report, values["json"])
     return 0
+
+
+def _begun(
+    begin: Callable[..., T], resume: Callable[..., T], task: Task, options: dict[str, Any], values: dict[str, Any]
+) -> T:
+    """What beginning comes to, or going on."""
+    out, paths, watching = values["out"], _paths(task, values), _watching(values)
+    if values["resume"]:
+        return resume(task, out, paths, options, watching)
+    return begin(task, paths, out, options, watching)
 
 
 def _paths(task: Task, values: dict[str, Any]) -> list[str]:
