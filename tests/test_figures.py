@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 import throughtime
 from throughtime import pictures
-from throughtime.applications.curves import draw_learning
+from throughtime.applications.judging.curves import draw_learning
 from throughtime.bench.plot import draw as draw_ratios
 from throughtime.data.dna.genomes import Record
 from throughtime.data.dna.intervals import Region

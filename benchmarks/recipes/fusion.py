@@ -30,9 +30,9 @@ from record import ROOT, commit, curve, machine, record
 from speech import DIGITS, RATE, all_speakers, joined, recordings, write_manifest
 from torch import Tensor
 
+from throughtime.applications.judging.word_errors import error_figures, word_error
 from throughtime.applications.opened import Opened
 from throughtime.applications.supervised import Supervised
-from throughtime.applications.word_errors import error_figures, word_error
 from throughtime.decoding.ctc import CTCBeam, CTCHypothesis, ctc_beam_search, ctc_greedy, rescore
 from throughtime.decoding.fusion import Fusion
 from throughtime.files import write_json

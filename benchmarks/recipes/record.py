@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from throughtime.applications.curves import evaluations
+from throughtime.applications.judging.curves import evaluations
 from throughtime.bench import commit, machine
 from throughtime.files import write_text
 

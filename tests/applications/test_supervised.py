@@ -14,7 +14,9 @@ from rich.text import Text
 from torch import Tensor
 from torch.nn import functional as F
 
-from throughtime.applications.application import Application, confusion, counts
+import throughtime
+from throughtime.applications.application import Application
+from throughtime.applications.judging.labels import confusion, counts
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import ExampleSettings
 from throughtime.applications.supervised import Supervised
@@ -293,4 +295,20 @@ def test_what_cannot_be_divided_is_said(tmp_path: Path, options: dict[str, objec
     data = write(tmp_path / "data", train=lines(30))
     with pytest.raises(UserError, match=expected):
         TASK.start([str(data)], tmp_path / "run", {**TINY, **options})
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_was_drawn_may_be_drawn_in_another_way(tmp_path: Path) -> None:
+    """Equal texts stay together: a label that stands in them alone is on one side."""
+    data = [(f"a {word} film {n}", label) for n in range(8) for label, word in (("good", "fine"), ("bad", "dull"))]
+    rare = [*data, *[("so so", "rare")] * 3]
+    small: dict[str, Any] = {"hidden": 4, "embedding": 4, "batch": 4, "steps": 1, "progress": False}
+    drawn = (
+        r"unknown label 'rare'.*; it was held out \(30 % of train, seed 0\): with another --seed it may stand elsewhere"
+    )
+    with pytest.raises(UserError, match=drawn):
+        throughtime.train("sentiment", rare, held_out=0.3, seed=0, out=tmp_path / "run", **small)
+    assert throughtime.train("sentiment", rare, held_out=0.3, seed=3, **small).read.parts["train"].labels["rare"] == 3
+    with pytest.raises(UserError, match=r"unknown label 'rare'.* data that has it$"):
+        throughtime.train("sentiment", data, valid=rare, out=tmp_path / "run", **small)
     assert not (tmp_path / "run").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from throughtime.applications.classification import learn_classes
+from throughtime.applications.judging.classification import learn_classes
 from throughtime.data.notes import noting
 from throughtime.data.parts import find_parts
 from throughtime.data.text.labelled import is_labelled, read_labelled

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, replace
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, NotRequired, cast
+from typing import Any
 
 import torch
-from pydantic import TypeAdapter
-from typing_extensions import TypedDict
 
 from throughtime.applications import memory
 from throughtime.applications.application import Application
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, build_model
-from throughtime.applications.folder.model_folder import ModelFolder, choose_device, stored
+from throughtime.applications.folder.labelled import bind, load_examples, told
+from throughtime.applications.folder.model_folder import ModelFolder, choose_device
 from throughtime.applications.options import COLUMNS, Options, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import read_account
@@ -32,12 +30,10 @@ from throughtime.data.parts import check_there, is_file
 from throughtime.data.progress import report
 from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed, texts_of
-from throughtime.files import make_folder, write_chunks
+from throughtime.files import make_folder
 from throughtime.layers import named_cells
 from throughtime.models import Model
 from throughtime.own import only
-from throughtime.plain import check_regular, parse_object, read_json
-from throughtime.schema import checked, checked_json
 
 TOGETHER = 32
 """Inputs of a table, or lines of a file, that are computed together."""
@@ -313,87 +309,4 @@ def from_memory(application: type[Application[Any]], data: Any, folder: Path, se
     examples = list(application.read(application.spill(data, folder), settings))
     if not examples:
         raise UserError("expected examples in the data in memory, got none")
-    return examples
-
-
-class _Data(TypedDict):
-    """What config.json tells of the data; ``found`` in the place of a ``data.json``."""
-
-    found: NotRequired[list[str]]
-    examples: dict[Literal["train", "valid", "test"], int]
-
-
-class _Config(TypedDict):
-    data: _Data
-
-
-def told(run: ModelFolder) -> _Data:
-    """What config.json tells of the data.
-
-    Raises:
-        UserError: If it is damaged.
-    """
-    config: _Config = checked(_schema(_Config), {"data": run.data}, str(run.folder / "config.json"))
-    parts = config["data"]["examples"].keys()
-    if "train" not in parts or ("valid" not in parts and run.settings.get("held_out") != 0):
-        raise UserError(f"{run.folder / 'config.json'}: expected parts 'train' and 'valid'; the file is damaged")
-    return config["data"]
-
-
-def old_lines(run: ModelFolder) -> list[str]:
-    """What a folder without ``data.json`` tells of its data."""
-    data = told(run)
-    counts = ", ".join(f"{part} {count:,}" for part, count in data["examples"].items())
-    return [*data.get("found", []), f"{counts} examples"]
-
-
-def bind(run: ModelFolder, application: type[Application[Any]]) -> Application[Any]:
-    """The application with a run's settings and vocabulary.
-
-    Raises:
-        UserError: If they are damaged, or do not go together.
-    """
-    path = run.folder / "vocabulary.json"
-    vocabulary = read_json(path)
-    checked(_schema(application.vocabulary_type), vocabulary, str(path))
-    settings = stored(run, application.settings_type)
-    try:
-        return application(settings, vocabulary)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except (LookupError, TypeError, ValueError) as error:  # what no schema tells: a symbol that is there twice
-        raise UserError(f"{path}: does not go with the run's settings ({error}); the file is damaged") from error
-
-
-@lru_cache(64)
-def _schema(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def write_examples(path: Path, examples: Sequence[Any]) -> None:
-    """Writes examples, a line each."""
-    write_chunks(path, (f"{json.dumps(asdict(example), ensure_ascii=False)}\n".encode() for example in examples))
-
-
-def load_examples(path: Path, bound: Application[Any]) -> list[Any]:
-    """Examples that :func:`write_examples` wrote.
-
-    Raises:
-        UserError: If the file is missing or damaged.
-    """
-    schema, examples = _schema(cast(Any, bound.example_type)), []
-    check_regular(path)
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            where = f"{path}:{number}"
-            try:
-                text = line.decode("utf-8")
-                value = parse_object(text, where)
-                checked_json(schema, text, where)
-                examples.append(bound.example_type(**value))
-                bound.check(examples[-1])
-            except (TypeError, ValueError) as error:  # TypeError: an entry too many
-                raise UserError(f"{where}: expected an example, got something else ({error}); it is damaged") from error
-    if not examples:
-        raise UserError(f"{path}: expected the run's examples, got none; the file is damaged")
     return examples

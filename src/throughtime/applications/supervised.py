@@ -16,9 +16,10 @@ from throughtime.applications.dividing import divide, no_validation
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.folds import Folds, fold_folder
+from throughtime.applications.folder.labelled import bind, old_lines, told, write_examples
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.memory import DATA, as_given, moved, placed, spilling
-from throughtime.applications.opened import Opened, bind, from_memory, old_lines, told, write_examples
+from throughtime.applications.opened import Opened, from_memory
 from throughtime.applications.options import Options
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.gather import Origin, account_of, in_a_word
@@ -203,7 +204,7 @@ class Supervised(Task):
             torch.manual_seed(settings.seed)
             opened = Opened(run, self.application)
             opened.initialise()
-            _try(opened, examples, judge)
+            _try(opened, examples, judge, how)
             origin = Origin({**found.origin.sources, **how}, found.origin.files)
             read = account_of(opened.bound, opened.bound.size, examples, origin, notes)
             if beside is not None:
@@ -272,32 +273,35 @@ class Supervised(Task):
         return kept
 
 
-def _try(opened: Opened, examples: Mapping[str, Sequence[Any]], judge: bool) -> None:
+def _try(opened: Opened, examples: Mapping[str, Sequence[Any]], judge: bool, how: Mapping[str, str]) -> None:
     """Shows what is wrong with the model, its engine, or the labels of held-out data; draws nothing at random.
 
-    With ``judge`` what an evaluation lacks shows, too, such as a library.
+    With ``judge`` what an evaluation lacks shows, too, such as a library. ``how`` tells of the parts that were drawn.
     """
     bound = opened.bound
     with drawing_aside(opened.model):
         opened.model.loss(bound.batch(examples["train"][:2]), None)
         for part in PARTS[1:]:
             for begin in counted(range(0, len(examples.get(part, ())), opened.settings.batch), "batches"):
-                with _in_fold(opened.settings):
+                with _drawn(opened.settings, how.get(part)):
                     bound.batch(examples[part][begin : begin + opened.settings.batch])
         if judge:
             bound.evaluate(opened.model.eval(), examples["test"][:2], bound.judging())
 
 
 @contextmanager
-def _in_fold(settings: Any) -> Iterator[None]:
-    """What is wrong with held-out examples may be so in one fold alone."""
+def _drawn(settings: Any, how: str | None) -> Iterator[None]:
+    """What is wrong with held-out examples may be so as they were drawn, ``how`` says how; None: the user gave them."""
     try:
         yield
     except UserError as error:
-        if (fold := getattr(settings, "fold", None)) is None:
+        if (fold := getattr(settings, "fold", None)) is not None:
+            remedy = "with another --seed or fewer --folds it may stand elsewhere"
+            raise UserError(f"{error}; it is held out in fold {fold} of {settings.folds}: {remedy}") from error
+        if how is None:
             raise
-        remedy = "with another --seed or fewer --folds it may stand elsewhere"
-        raise UserError(f"{error}; it is held out in fold {fold} of {settings.folds}: {remedy}") from error
+        remedy = "with another --seed it may stand elsewhere; where all of its kind belong together, give --valid"
+        raise UserError(f"{error}; it was held out ({how}): {remedy}") from error
 
 
 def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Path) -> Trainer[Any]:

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.applications.word_errors import by_length, by_word, error_figures, hardest, word_error
+from throughtime.applications.judging.word_errors import by_length, by_word, error_figures, hardest, word_error
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import CTCStream, ctc_greedy, ctc_log_prob
 from throughtime.errors import UserError

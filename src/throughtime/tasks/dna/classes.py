@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import ROWS, Application, long_input, unknown_label
-from throughtime.applications.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.learnt import Closed, Count
+from throughtime.applications.judging.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.options import Columned, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.inputs import Input

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from throughtime.applications.classification import ClassSettings
+from throughtime.applications.judging.classification import ClassSettings
 from throughtime.applications.settings import ExampleSettings, option, steps_at_least
 from throughtime.data.dna.bases import Codes, decode, encode
 from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, read_genome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from throughtime.applications.classification import chances_html
+from throughtime.applications.judging.classification import chances_html
 from throughtime.applications.prediction import Prediction
 from throughtime.data.dna.intervals import Region
 from throughtime.pictures import COLOURS

@@ -14,9 +14,10 @@ from rich.text import Text
 from torch import Tensor
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import HARDEST, Application
+from throughtime.applications.application import Application
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import Count
+from throughtime.applications.judging.labels import HARDEST
 from throughtime.applications.options import Drawn, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline

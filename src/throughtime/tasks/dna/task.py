@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from throughtime.applications.application import Application
-from throughtime.applications.classification import MAJORITY
+from throughtime.applications.judging.classification import MAJORITY
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Labelled
 from throughtime.applications.prediction import Prediction

@@ -14,7 +14,8 @@ import torch
 from rich.text import Text
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import HARDEST, long_input
+from throughtime.applications.application import long_input
+from throughtime.applications.judging.labels import HARDEST
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline

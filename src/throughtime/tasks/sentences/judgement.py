@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from throughtime.applications.application import HARDEST
+from throughtime.applications.judging.labels import HARDEST
 from throughtime.applications.task import Table
 from throughtime.data.text.columns import TaggedSentence
 from throughtime.data.text.tags import Span, find_spans

@@ -13,7 +13,8 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import ROWS, long_input, unknown_label
-from throughtime.applications.classification import (
+from throughtime.applications.folder.learnt import Closed
+from throughtime.applications.judging.classification import (
     MAJORITY,
     ClassSettings,
     class_evaluation,
@@ -21,7 +22,6 @@ from throughtime.applications.classification import (
     judge,
     learn_classes,
 )
-from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Columned, Explained, Labelled, Ranked, Tabled
 from throughtime.applications.prediction import Prediction

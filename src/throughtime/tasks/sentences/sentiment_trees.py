@@ -7,24 +7,16 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from rich.text import Text
-from torch import Tensor
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import (
-    Application,
-    confusion,
-    counts,
-    long_input,
-    majority,
-    surest_errors,
-    unknown_label,
-)
-from throughtime.applications.classification import MAJORITY, ClassSettings, trust
+from throughtime.applications.application import Application, long_input, unknown_label
 from throughtime.applications.folder.learnt import Closed, Open
+from throughtime.applications.judging.classification import MAJORITY, ClassSettings, trust
+from throughtime.applications.judging.labels import confusion, counts, majority, surest_errors
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
@@ -42,6 +34,7 @@ from throughtime.errors import UserError, listed
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
+from throughtime.tasks.sentences.trees_judged import JudgedTrees, is_number, judge_trees
 from throughtime.tasks.sentences.trees_read import TreeOptions, tree_inputs, with_two_children
 from throughtime.training import Evaluation, OptimiserName
 from throughtime.training.calibration import calibrate
@@ -83,22 +76,6 @@ class LabelledTrees(TypedDict):
     words: Open
     labels: Closed
     majority: str
-
-
-class _Judged(NamedTuple):
-    """Trees as the cell takes them, and what a model says of them.
-
-    Attributes:
-        trees: The trees.
-        nodes: Log-probabilities of their nodes, tree by tree, ``[nodes, C]``.
-        roots: Those of their roots, ``[trees, C]``.
-        gold: The labels of their roots, ``[trees]``.
-    """
-
-    trees: list[Tree]
-    nodes: Tensor
-    roots: Tensor
-    gold: Tensor
 
 
 class SentimentTrees(Application[Tree]):
@@ -176,7 +153,7 @@ class SentimentTrees(Application[Tree]):
             (_folded(word, settings) for tree in train for word in tree.sentence), min_count=settings.min_count
         )
         roots = Counter(tree.labels[tree.root] for tree in train)
-        in_order = sorted(labels, key=lambda label: (0, float(label), label) if _is_number(label) else (1, 0.0, label))
+        in_order = sorted(labels, key=lambda label: (0, float(label), label) if is_number(label) else (1, 0.0, label))
         return {"words": words.symbols, "labels": in_order, "majority": roots.most_common(1)[0][0]}
 
     # Model.
@@ -249,9 +226,9 @@ class SentimentTrees(Application[Tree]):
     def validate(self, model: TreeClassifier, examples: Sequence[Tree]) -> Evaluation:
         """Accuracy at the roots, which selects, and at all nodes; the loss at the roots."""
         judged = self._judge(model, examples)
-        figures = self._figures(judged)
+        figures = judged.figures(self.labels.symbols)
         found = calibrate(judged.roots, judged.gold, fit=self.settings.calibrate)
-        told = {**figures, "root_loss": _nats(judged), **found.figures}
+        told = {**figures, "root_loss": judged.nats, **found.figures}
         return Evaluation(100 - figures["root_accuracy"], told, found.temperature)
 
     def evaluate(self, model: TreeClassifier, examples: Sequence[Tree], options: Any) -> Report:
@@ -260,9 +237,9 @@ class SentimentTrees(Application[Tree]):
         labels, gold, guessed = self.labels.symbols, judged.gold.tolist(), judged.roots.argmax(1).tolist()
         return Report(
             {
-                **self._figures(judged),
+                **judged.figures(labels),
                 "majority_accuracy": majority(gold),
-                "nats": _nats(judged),
+                "nats": judged.nats,
                 **trust(judged.roots, judged.gold, model.temperature),
                 "trees": len(examples),
             },
@@ -275,36 +252,10 @@ class SentimentTrees(Application[Tree]):
             ],
         )
 
-    def _judge(self, model: TreeClassifier, examples: Sequence[Tree]) -> _Judged:
+    def _judge(self, model: TreeClassifier, examples: Sequence[Tree]) -> JudgedTrees:
         """What the model says of every node."""
         trees = [self._fitted(tree) for tree in examples]
-        scores: list[Tensor] = [torch.empty(0)] * len(trees)
-        batches = self.in_batches(trees)
-        with torch.no_grad():
-            for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
-                found = model(batch).double().cpu()
-                for number, places in zip(chosen, batch.order, strict=True):
-                    scores[number] = found[torch.from_numpy(places)]
-        roots = torch.stack([rows[tree.root] for rows, tree in zip(scores, trees, strict=True)])
-        gold = torch.tensor(self.labels.ids(tree.labels[tree.root] for tree in trees))
-        return _Judged(trees, torch.cat(scores), roots, gold)
-
-    def _figures(self, judged: _Judged) -> dict[str, float]:
-        """Accuracies in percent."""
-        rows, gold = judged.roots, judged.gold
-        figures = {"root_accuracy": _percent(rows.argmax(1) == gold)}
-        if (middle := self._middle()) is not None:
-            sided = gold != middle
-            positive = rows[:, middle + 1 :].logsumexp(1) > rows[:, :middle].logsumexp(1)
-            figures["binary_accuracy"] = _percent((positive == (gold > middle))[sided])
-        labels = torch.tensor([label for tree in judged.trees for label in self._labels(tree)])
-        figures["node_accuracy"] = _percent((judged.nodes.argmax(1) == labels)[labels >= 0])
-        return figures
-
-    def _middle(self) -> int | None:
-        """The neutral label, where labels are an odd number of grades: all below it are negative."""
-        symbols = self.labels.symbols
-        return len(symbols) // 2 if len(symbols) % 2 and len(symbols) > 2 and all(map(_is_number, symbols)) else None
+        return judge_trees(model, trees, self.in_batches(trees), self._labels)
 
     # Use.
 
@@ -383,16 +334,3 @@ class SentimentTrees(Application[Tree]):
 
 def _folded(word: str, settings: SentimentTreesSettings) -> str:
     return word.lower() if settings.lowercase else word
-
-
-def _is_number(symbol: str) -> bool:
-    return symbol.lstrip("-").isdecimal()
-
-
-def _nats(judged: _Judged) -> float:
-    """Cross-entropy at the roots."""
-    return -float(judged.roots.gather(1, judged.gold.unsqueeze(1)).mean())
-
-
-def _percent(hits: Tensor) -> float:
-    return 100 * float(hits.double().mean()) if len(hits) else 0.0

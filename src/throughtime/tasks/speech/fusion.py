@@ -9,8 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
+from throughtime.applications.judging.word_errors import word_error
 from throughtime.applications.text_model import TextModel
-from throughtime.applications.word_errors import word_error
 from throughtime.decoding import TextDecoder
 from throughtime.decoding.fusion import Aloud, ByWord, Spelling, TokenFusion
 from throughtime.errors import UserError, listed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from throughtime.applications.judging.word_errors import by_length, by_word, error_figures, hardest, word_error
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.task import Report, Table
-from throughtime.applications.word_errors import by_length, by_word, error_figures, hardest, word_error
 from throughtime.errors import shown
 from throughtime.tasks.speech.examples import SpeechExample, named
 

@@ -14,13 +14,13 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import Application
+from throughtime.applications.judging.word_errors import SAID_OF_ALL, word_error
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.settings import SignalSettings
 from throughtime.applications.task import Report
-from throughtime.applications.word_errors import SAID_OF_ALL, word_error
 from throughtime.data.remembered import Remembered
 from throughtime.data.speech.audio import SUFFIXES, Audio, Samples
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames

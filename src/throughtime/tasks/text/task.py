@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from throughtime.applications.curves import draw_learning
 from throughtime.applications.dividing import no_validation
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
+from throughtime.applications.judging.curves import draw_learning
 from throughtime.applications.memory import as_given, as_paths, encoded, holds, is_nothing, rows, texts
 from throughtime.applications.options import Options, Reading
 from throughtime.applications.reading.account import read_account

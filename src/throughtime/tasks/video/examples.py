@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.applications.classification import ClassSettings
+from throughtime.applications.judging.classification import ClassSettings
 from throughtime.applications.settings import SignalSettings, option, steps_at_least
 from throughtime.data.classes import class_folders
 from throughtime.data.parts import is_file

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from rich.text import Text
 
-from throughtime.applications.classification import chances_html
+from throughtime.applications.judging.classification import chances_html
 from throughtime.applications.prediction import Prediction
 from throughtime.data.video.keypoints import PointSequence
 from throughtime.pictures import COLOURS

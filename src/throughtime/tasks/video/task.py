@@ -12,9 +12,15 @@ import numpy as np
 import torch
 
 from throughtime.applications.application import Application, unknown_label
-from throughtime.applications.classification import MAJORITY, class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import LARGEST
+from throughtime.applications.judging.classification import (
+    MAJORITY,
+    class_evaluation,
+    class_report,
+    judge,
+    learn_classes,
+)
 from throughtime.applications.memory import rows
 from throughtime.applications.options import Drawn, Explained, Ranked, Tabled
 from throughtime.applications.prediction import Prediction

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.applications.application import Application, confusion, counts, majority, surest_errors
+from throughtime.applications.application import Application
+from throughtime.applications.judging.labels import confusion, counts, majority, surest_errors
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import TrainSettings, option
 from throughtime.applications.task import Report, Table

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from throughtime.applications.application import HARDEST
+from throughtime.applications.judging.labels import HARDEST
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Table
 from throughtime.extras import extra
