@@ -35,6 +35,16 @@ def unit_of(name: str) -> str:
     return "s" if told.endswith("seconds") else "nats" if told.endswith(NATS) else ""
 
 
+def called(name: str) -> str:
+    """A figure's name as people write it.
+
+    Example:
+        >>> called("macro_f1"), called("nats_per_frame")
+        ('macro F1', 'nats per frame')
+    """
+    return " ".join("F1" if word == "f1" else word for word in name.split("_"))
+
+
 def figure(name: str, value: Any, among: int | None = None) -> str:
     """A figure by itself.
 

@@ -23,6 +23,7 @@ from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Report, Sampler, Table, Task, Trained, Use, Wanted
 from throughtime.console import as_table
 from throughtime.errors import UserError, arguments_of, spelled, texts_of
+from throughtime.figures import called, figure
 from throughtime.models import Model
 from throughtime.pictures import check_picture
 from throughtime.training.metrics import best_of, read_metrics
@@ -247,22 +248,19 @@ class Run(Housed):
     # How it is shown.
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self._told().items())
+        told = ", ".join(f"{name}={_short(value)}" for name, value in self._told().items())
         return in_line(f"Run({str(self.folder)!r}, task={self.task.name!r}{', ' if told else ''}{told})")
 
     def _repr_html_(self) -> str:
         """For a notebook."""
-        rows = [
-            ("folder", str(self.folder)),
-            *((name.replace("_", " "), value) for name, value in self._told().items()),
-        ]
-        return as_table("", ["task", self.task.name], rows)
+        told = ((called(name), figure(name, value)) for name, value in self._told().items())
+        return as_table("", ["task", self.task.name], [("folder", str(self.folder)), *told])
 
-    def _told(self) -> dict[str, str]:
+    def _told(self) -> dict[str, Any]:
         """The last and the best of its log."""
         events = read_metrics(self.folder / "metrics.jsonl")
-        figures = {name: _short(value) for name, value in best_of(events).items() if name not in LOGGED}
-        return ({"steps": str(events[-1]["step"])} if events else {}) | figures
+        figures = {name: value for name, value in best_of(events).items() if name not in LOGGED}
+        return ({"steps": events[-1]["step"]} if events else {}) | figures
 
     # Behind it.
 

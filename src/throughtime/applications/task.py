@@ -299,7 +299,7 @@ class Report:
         among, first = figures.counted(self.figures), next(iter(self.figures), "")
         rows = [
             # Chance is that of the figure that the task is known by.
-            [name.replace("_", " "), figures.figure(first if name == "chance" else name, value, among)]
+            [figures.called(name), figures.figure(first if name == "chance" else name, value, among)]
             for name, value in self.figures.items()
         ]
         return [Table("", ["figure", "value"], rows, ["value"]), *(table for table in self.tables if table.rows)]

@@ -58,3 +58,5 @@ def test_a_roll_for_a_notebook() -> None:
         *(str(beat) for beat in range(0, 41, 4)),
         "time (beats)",
     ]
+    short = roll_as_svg([(0, 1, 60), (1, 1, 60)], "beats of 4 frames")
+    assert re.findall(r'text-anchor="middle">([^<]*)<', short) == ["0", "1", "2", "time (beats of 4 frames)"]

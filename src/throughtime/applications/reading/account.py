@@ -51,6 +51,11 @@ class Lengths:
     longest: Count
     total: Count
 
+    @property
+    def middle(self) -> str:
+        """The median as people write it: most are whole."""
+        return f"{self.median:,.6g}"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -154,7 +159,7 @@ class DataRead:
     def tables(self) -> list[Table]:
         """Parts, labels, what was left out."""
         parts: list[Row] = [
-            [name, part.source, part.examples, part.kind, size.median, size.longest, size.total, size.unit]
+            [name, part.source, part.examples, part.kind, size.middle, size.longest, size.total, size.unit]
             for name, part, size in ((name, part, part.lengths) for name, part in self.parts.items())
         ]
         names = list(dict.fromkeys(label for part in self.parts.values() for label in part.labels))
@@ -162,7 +167,7 @@ class DataRead:
         left: list[Row] = [[found.why, found.times, ", ".join(found.where)] for found in self.left_out]
         columns = ["part", "from", "count", "of", "median", "longest", "in all", "unit"]
         found = [
-            Table("", columns, parts),
+            Table("", columns, parts, ["median"]),
             Table("labels", ["label", *self.parts], labels),
             Table("left out", ["why", "times", "where"], left),
         ]
@@ -221,7 +226,7 @@ def of_guess(guess: Guess) -> str:
 
 def _of_part(name: str, part: Part) -> str:
     lengths = part.lengths
-    told = f"{lengths.unit}: median {lengths.median:,.6g}, longest {lengths.longest:,}, in all {lengths.total:,}"
+    told = f"{lengths.unit}: median {lengths.middle}, longest {lengths.longest:,}, in all {lengths.total:,}"
     kind = part.kind.removesuffix("s") if part.examples == 1 else part.kind
     return f"{name}: {part.examples:,} {kind}, {told}; {part.source}"
 

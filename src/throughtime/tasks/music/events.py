@@ -58,6 +58,7 @@ class EventModel:
 
     step = "event"
     unit = "notes"
+    time = "beats"
     drawing = EventDrawing
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:

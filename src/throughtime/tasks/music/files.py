@@ -14,8 +14,11 @@ from throughtime.pictures import COLOURS, SUFFIXES, check_picture, new_figure, s
 FORMATS = (*MIDI, ".wav", *SUFFIXES)
 """Suffixes of files that tunes are written to."""
 
-BEATS = 8
-"""Of a picture's inch, at most."""
+BEATS = "beats"
+"""What time is counted in where nothing else is said."""
+
+INCH = 8
+"""Beats of a picture's inch, at most."""
 
 WIDTH, GUTTER, KEY = 760, 36, 6
 """Of a notebook's roll, in dots: its breadth, what stands left of it for names, and the height of a key."""
@@ -33,15 +36,15 @@ def check_format(path: Path) -> None:
         check_picture(path, "--out")
 
 
-def write_tune(path: Path, tune: Tune, grid: int, *title: str) -> None:
-    """Writes a tune as its suffix says; ``grid`` are the steps of a beat, the title stands above a picture."""
+def write_tune(path: Path, tune: Tune, grid: int, *title: str, time: str = BEATS) -> None:
+    """Writes a tune as its suffix says; ``grid`` are the steps of a beat, ``title`` and ``time`` those of a picture."""
     suffix = path.suffix.lower()
     if suffix in MIDI:
         write_midi(path, tune, grid)
     elif suffix == ".wav":
         write_wav(path, tune, grid)
     else:
-        draw_tune(path, tune, grid, (), *title)
+        draw_tune(path, tune, grid, (), *title, time=time)
 
 
 def in_beats(tune: Tune, grid: int) -> list[tuple[float, float, int]]:
@@ -57,11 +60,12 @@ def tune_data(tune: Tune, grid: int) -> list[dict[str, Any]]:
     ]
 
 
-def roll_as_svg(notes: Sequence[tuple[float, float, int]]) -> str:
+def roll_as_svg(notes: Sequence[tuple[float, float, int]], time: str = BEATS) -> str:
     """A piano roll for a notebook, its keys named at the left and its beats below; nothing of no notes.
 
     Args:
         notes: ``(start, length, pitch)``, in beats.
+        time: What its time is counted in.
     """
     if not notes:
         return ""
@@ -78,7 +82,7 @@ def roll_as_svg(notes: Sequence[tuple[float, float, int]]) -> str:
         f'<text x="{GUTTER - 6}" y="{(high - pitch + 1) * KEY}" text-anchor="end">{name_of(pitch)}</text>'
         for pitch in named
     )
-    every = next(beats for beats in (4 * 2**power for power in range(64)) if end / beats <= 12)
+    every = next(beats for beats in (2**power for power in range(64)) if end / beats <= 12)
     beats = "".join(
         f'<text x="{GUTTER + beat * across:.1f}" y="{bottom + 14}" text-anchor="middle">{beat}</text>'
         for beat in range(0, int(end) + 1, every)
@@ -87,7 +91,7 @@ def roll_as_svg(notes: Sequence[tuple[float, float, int]]) -> str:
         f'<svg viewBox="0 -6 {GUTTER + WIDTH + 20} {bottom + 36}" width="{GUTTER + WIDTH + 20}" font-size="11" '
         f'fill="currentColor" role="img" style="max-width: 100%; height: auto"><title>keys over beats</title>'
         f"{drawn}{keys}{beats}"
-        f'<text x="{GUTTER + WIDTH / 2:.0f}" y="{bottom + 28}" text-anchor="middle">time (beats)</text></svg>'
+        f'<text x="{GUTTER + WIDTH / 2:.0f}" y="{bottom + 28}" text-anchor="middle">time ({time})</text></svg>'
     )
 
 
@@ -102,7 +106,9 @@ def named_keys(low: int, high: int) -> list[int]:
     return octaves if len(octaves) >= 2 else sorted({low, high})
 
 
-def draw_tune(path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float, float]], *title: str) -> None:
+def draw_tune(
+    path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float, float]], *title: str, time: str = BEATS
+) -> None:
     """Draws a piano roll.
 
     Args:
@@ -111,8 +117,9 @@ def draw_tune(path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float,
         grid: Steps of a beat.
         surprise: Steps of the tune and the nats that the model found there, drawn below the roll.
         title: Lines above it.
+        time: What its time is counted in.
     """
-    width = max(7.0, tune.steps / grid / BEATS + 1)
+    width = max(7.0, tune.steps / grid / INCH + 1)
     figure = new_figure(width, 5.4 if surprise else 4.0, *(title or ("a tune",)))
     axes = figure.subplots(2 if surprise else 1, 1, sharex=True, squeeze=False)[:, 0]
     pitches = [pitch for *_, pitch in tune.notes] or [60]
@@ -132,5 +139,5 @@ def draw_tune(path: Path, tune: Tune, grid: int, surprise: Sequence[tuple[float,
         axes[1].vlines([step / grid for step in steps], 0, nats, color=COLOURS[4])
         axes[1].set_ylabel("surprise (nats)")
         axes[1].set_ylim(bottom=0)
-    axes[-1].set_xlabel("time (beats)")
+    axes[-1].set_xlabel(f"time ({time})")
     save_figure(figure, path)

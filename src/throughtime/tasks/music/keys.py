@@ -75,6 +75,7 @@ class Keys:
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
         self.settings, self.vocabulary = settings, vocabulary
+        self.time = f"beats of {settings.grid('keys')} frames"
 
     @staticmethod
     def learn(train: Sequence[TuneExample]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class TunePrediction(Prediction):
         frames: How many it has.
         next: What is likeliest after it.
         notes: ``(start, length, pitch)`` in beats, as it was read; for the picture in a notebook alone.
+        time: What that picture's time is counted in.
     """
 
     tune: str
@@ -80,13 +81,14 @@ class TunePrediction(Prediction):
     frames: int | None = None
     next: Sequence[Likely]
     notes: Sequence[tuple[float, float, int]] = ()
+    time: str = ""
 
     def _named(self) -> dict[str, Any]:
-        return {name: value for name, value in super()._named().items() if name != "notes"}
+        return {name: value for name, value in super()._named().items() if name not in ("notes", "time")}
 
     def _repr_html_(self) -> str:
         """The roll under what is told."""
-        return super()._repr_html_() + roll_as_svg(self.notes)
+        return super()._repr_html_() + roll_as_svg(self.notes, self.time)
 
 
 class TuneOptions(Ranked, Drawn, Written):
@@ -244,15 +246,17 @@ class Music(Application[TuneExample]):
         mean = float(nats.mean())
         if options.picture is not None:
             title = (short_name(example.where), describe_model(self.name, self.settings))
-            draw_tune(options.picture, tune, self.grid, kind.surprise(tune, nats), *title)
+            draw_tune(options.picture, tune, self.grid, kind.surprise(tune, nats), *title, time=kind.time)
         if options.out is not None:
             title = (f"{short_name(example.where)}, continued", describe_model(self.name, self.settings))
-            write_tune(options.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid, *title)
+            write_tune(
+                options.out, self._drawn(model, kind.prompt("", tune), CONTINUED), self.grid, *title, time=kind.time
+            )
         shown = Text(f"{example.where}  {mean:.3f} nats per {kind.step}  next: ")
         shown.append(", ".join(f"{self._told(each)} ({100 * each.probability:.0f} %)" for each in found))
         by_step: dict[str, Any] = {f"nats_per_{kind.step}": mean, f"{kind.step}s": len(nats)}
         notes = in_beats(tune, self.grid)
-        return TunePrediction(shown, tune=example.where, **by_step, next=found, notes=notes)
+        return TunePrediction(shown, tune=example.where, **by_step, next=found, notes=notes, time=kind.time)
 
     def _told(self, likely: Likely) -> str:
         if likely.beats is None:
@@ -349,8 +353,9 @@ class MusicSample:
     @property
     def picture(self) -> str:
         """The roll, for a notebook."""
-        return roll_as_svg(in_beats(self.tune, self.sampler.grid))
+        return roll_as_svg(in_beats(self.tune, self.sampler.grid), self.sampler.kind.time)
 
     def save(self, path: Path) -> None:
         """Writes MIDI, sound, or a picture."""
-        write_tune(path, self.tune, self.sampler.grid, "a tune that was drawn", self.sampler.described)
+        title, time = ("a tune that was drawn", self.sampler.described), self.sampler.kind.time
+        write_tune(path, self.tune, self.sampler.grid, *title, time=time)

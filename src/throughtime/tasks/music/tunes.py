@@ -151,6 +151,11 @@ class MusicKind(Protocol):
         ...
 
     @property
+    def time(self) -> str:
+        """What the time of a tune is counted in, where it is drawn."""
+        ...
+
+    @property
     def drawing(self) -> type[Drawing]:
         """What may be asked of a new tune."""
         ...

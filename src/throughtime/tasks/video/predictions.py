@@ -170,7 +170,7 @@ def _attention(window: Window, unit: str, named: bool) -> str:
     at, most = window.best
     when = f"{at:.1f}{unit}" if unit else f"step {int(at) + 1}"
     span = f"{_span(window.start, window.end)}{unit}" if unit else f"steps 1–{len(window.attention)}"
-    return f"{span}{label}  {bars(window.attention)}  most at {when} ({most:.0%})"
+    return f"{span}{label}  attention {bars(window.attention)}  most at {when} ({100 * most:.0f} %)"
 
 
 def _timeline(windows: Sequence[Window]) -> list[str]:
