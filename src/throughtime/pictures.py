@@ -35,7 +35,7 @@ FONTS = (
     *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic"),
 )
 """Where letters are looked for, one after the other; what a machine lacks of them is passed over."""
-LABEL = 40
+LABEL = 52
 """Letters of a label in a legend or at a tick."""
 BESIDE = 16
 """Letters of a line beside the axes."""

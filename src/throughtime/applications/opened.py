@@ -222,8 +222,8 @@ class Opened(Trained):
             raise UserError("--prompt is for language models; pass --data")
         if not named_cells(self.model) or type(self.model).losses is Model.losses:
             raise UserError(
-                f"{self.folder}: a {type(self.model).__name__} cannot be inspected: expected recurrent layers as "
-                "attributes of the model, and its method losses(batch)"
+                f"{self.folder}: a {type(self.model).__name__} cannot be inspected: expected recurrent layers, which "
+                "have steps in time, as trees have not; in a model of your own as attributes, beside its losses(batch)"
             )
         bound = self.bound
         with self.held_out(wanted.data) as (examples, name):

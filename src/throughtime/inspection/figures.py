@@ -132,6 +132,7 @@ def _name_steps(axes: Any, names: Sequence[str], begin: int, end: int) -> None:
         axes.set_xlabel(f"what is read (steps {begin} – {end - 1})", fontsize=8)
     else:
         whole_steps(axes.xaxis)
+        axes.tick_params(axis="x", labelsize=8)
         axes.set_xlabel("place in the sequence (step)", fontsize=8)
 
 

@@ -141,7 +141,10 @@ def _remedy(kind: str, longest: int) -> str:
     if kind == "rnn":
         return "take a gated cell (--cell lstm or gru)"
     bias = "raise the forget gate's bias" if kind.startswith("lstm") else "let the gates keep more"
-    return f"{bias} at the start (--cell-option memory={longest + 1}), truncate later, or train on: gates learn to keep"
+    return (
+        f"{bias} at the start (--cell-option memory={longest + 1}), truncate running text later (--bptt), or train on: "
+        "gates learn to keep"
+    )
 
 
 def _stuck(name: str, gates: Sequence[Saturation]) -> list[Finding]:
