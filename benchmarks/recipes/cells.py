@@ -29,7 +29,7 @@ CORPUS, BASELINE = "builtin:python-manual", "rnn"
 def measure(cell: str, settings: dict[str, Any]) -> dict[str, Any]:
     """One cell's row. Seconds are those of training, evaluations included."""
     with tempfile.TemporaryDirectory() as folder:
-        run = throughtime.train("text", CORPUS, out=Path(folder) / "run", cell=cell, held_out=0, **settings)
+        run = throughtime.train("text", CORPUS, out=Path(folder) / "run", cell=cell, **settings)
         points = curve(Path(folder) / "run")
         if not points:
             raise SystemExit(f"{cell}: not evaluated once in its time; give more --minutes or less --evaluate-every")

@@ -162,7 +162,7 @@ def test_an_indrnn_and_a_light_gru_stop_at_zero() -> None:
 
 def test_positive_candidates_are_the_papers_g() -> None:
     """g(v) = v + 0.5 from 0 on, σ(v) below: 1/4 for -ln 3."""
-    cell = CELLS["mingru"](1, 1, positive=True)
+    cell = CELLS["mingru"](1, 1, candidate="positive")
     parameters = {"W_x": torch.tensor([[0.0], [1.0]]), "b": torch.zeros(2)}
     for v, expected in ((2.0, 2.5), (0.0, 0.5), (-L, 0.25)):
         got = cell.step(torch.tensor([[v]]), SimpleNamespace(h=torch.zeros(1, 1)), bind(cell, parameters))

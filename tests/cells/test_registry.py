@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from throughtime.cells import CELLS, Cell, LSTMCell, ProjectedLSTMCell, RNNCell, find_cell
+from throughtime.cells import CELLS, Cell, LSTMCell, ProjectedLSTMCell, RNNCell, cell_options, find_cell
 from throughtime.errors import UserError, listed
 
 OWN = """
@@ -109,6 +111,20 @@ def test_options_out_of_range_are_refused() -> None:
         ProjectedLSTMCell(1, 1, proj_size=0)
     with pytest.raises(ValueError, match="expected proj_size to be less than hidden_size 4, got 9"):
         ProjectedLSTMCell(3, 4, proj_size=9)
+
+
+SAYS_NOTHING = {("memory", None), ("proj_size", None)}
+"""The cell decides."""
+
+
+@pytest.mark.parametrize("wrong", [-1, math.nan, math.inf, "abc", True, None])
+@pytest.mark.parametrize("name", CELLS)
+def test_options_that_are_no_numbers_in_range_are_refused_in_a_line(name: str, wrong: Any) -> None:
+    for option in cell_options(CELLS[name]):
+        if (option, wrong) not in SAYS_NOTHING and (option, wrong) != ("beta", -1):
+            with pytest.raises(ValueError, match=rf"^\w+Cell: expected .*{option}.*, got .*{wrong}") as caught:
+                CELLS[name](2, 3, **{option: wrong})
+            assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("units", "asked", "features"), [(8, None, 4), (7, None, 4), (1, None, 1), (4, 3, 3)])

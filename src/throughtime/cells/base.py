@@ -261,6 +261,41 @@ class Cell:
         raise NotImplementedError(f"{type(self).__name__} has no equations: define step(self, x, s, p)")
 
 
+def is_number(value: object) -> bool:
+    """Whether an option is a finite number.
+
+    Example:
+        >>> [is_number(value) for value in (2, 0.5, True, "2", math.inf, None)]
+        [True, True, False, False, False, False]
+    """
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def check_number(cell: Cell, name: str, *, least: float | None = None, above: float | None = None) -> None:
+    """Refuses an option of a cell that is no finite number, or too small.
+
+    Args:
+        cell: The cell.
+        name: The option.
+        least: What it may be at least.
+        above: What it must be more than.
+
+    Raises:
+        ValueError: With what it may be.
+
+    Example:
+        >>> from throughtime.cells import LEMCell
+        >>> LEMCell(2, 3, dt=0)
+        Traceback (most recent call last):
+        ValueError: LEMCell: expected dt to be more than 0 and finite, got 0
+    """
+    value = getattr(cell, name)
+    if not is_number(value) or (least is not None and value < least) or (above is not None and value <= above):
+        words = f"more than {above:g} and finite" if above is not None else "a finite number"
+        words = f"at least {least:g} and finite" if least is not None else words
+        raise ValueError(f"{type(cell).__name__}: expected {name} to be {words}, got {value!r}")
+
+
 @dataclass(frozen=True)
 class HeadedCell(Cell):
     """A cell whose matrices on the past may have heads: blocks on the diagonal, nothing beside them.
@@ -298,7 +333,7 @@ class GatedCell(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.memory is not None and not 2.0 < self.memory < math.inf:
+        if self.memory is not None and not (is_number(self.memory) and self.memory > 2):
             raise ValueError(f"{type(self).__name__}: expected memory to be more than 2 steps, got {self.memory!r}")
 
     def gate_biases(self, *values: float, keep: int | None = None, take: int | None = None) -> Parameter:

@@ -37,9 +37,10 @@ class ProjectedLSTMCell(HeadedCell, GatedCell):
     state: ClassVar[tuple[str, ...]] = ("h", "c")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.proj_size is not None and self.proj_size < 1:
+        whole = isinstance(self.proj_size, int) and not isinstance(self.proj_size, bool)
+        if self.proj_size is not None and not (whole and self.proj_size >= 1):
             raise ValueError(f"ProjectedLSTMCell: expected proj_size to be a positive integer, got {self.proj_size!r}")
+        super().__post_init__()
         if self.proj_size is not None and self.proj_size >= self.hidden_size:
             raise ValueError(
                 f"ProjectedLSTMCell: expected proj_size to be less than hidden_size {self.hidden_size}, "

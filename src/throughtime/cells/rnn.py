@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import HeadedCell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import HeadedCell, Parameter, bias, check_number, input_matrix, recurrent_matrix
 
 
 def _fill_identity(heads: int, weight: Tensor) -> None:
@@ -51,8 +50,7 @@ class RNNCell(HeadedCell):
         super().__post_init__()
         if self.nonlinearity not in ("tanh", "relu"):
             raise ValueError(f'RNNCell: expected nonlinearity "tanh" or "relu", got {self.nonlinearity!r}')
-        if not 0.0 <= self.gain < math.inf:
-            raise ValueError(f"RNNCell: expected gain to be at least 0 and finite, got {self.gain!r}")
+        check_number(self, "gain", least=0)
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size

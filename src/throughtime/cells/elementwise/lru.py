@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, input_matrix
+from throughtime.cells.base import Cell, Parameter, check_number, input_matrix
 
 
 def _radii(weight: Tensor, low: float, high: float) -> Tensor:
@@ -70,12 +70,13 @@ class LRUCell(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 <= self.fastest < self.slowest < 1.0:
+        for name in ("slowest", "fastest", "phase"):
+            check_number(self, name, least=0)
+        if not self.fastest < self.slowest < 1:
             raise ValueError(
-                "LRUCell: expected 0 <= fastest < slowest < 1, "
-                f"got fastest={self.fastest!r} and slowest={self.slowest!r}"
+                f"LRUCell: expected fastest < slowest < 1, got fastest={self.fastest!r} and slowest={self.slowest!r}"
             )
-        if not 0.0 < self.phase <= math.tau:
+        if not 0 < self.phase <= math.tau:
             raise ValueError(f"LRUCell: expected phase to be more than 0 and at most 2π, got {self.phase!r}")
 
     def parameters(self) -> Mapping[str, Parameter]:

@@ -27,14 +27,19 @@ class MinGRUCell(GatedCell):
 
     Start values: b is 0, so that half of the memory stays; ``memory`` sets how long it is kept.
 
-    Deviations: none. The paper's algorithm in log space (its appendix B) has ``positive`` candidates.
+    Deviations: none. The paper's algorithm in log space (its appendix B) has ``candidate="positive"``.
 
     Args:
-        positive: The candidate is g(c~), with g(v) = v + 0.5 where v ≥ 0 and σ(v) elsewhere, so that it has a
-            logarithm.
+        candidate: ``"linear"``, or ``"positive"``: g(c~), with g(v) = v + 0.5 where v ≥ 0 and σ(v) elsewhere, so that
+            it has a logarithm.
     """
 
-    positive: bool = False
+    candidate: str = "linear"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.candidate not in ("linear", "positive"):
+            raise ValueError(f'MinGRUCell: expected candidate "linear" or "positive", got {self.candidate!r}')
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size
@@ -43,7 +48,7 @@ class MinGRUCell(GatedCell):
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:
         z, c = (p.W_x @ x + p.b).chunk(2, -1)
         z = torch.sigmoid(z)
-        c = positive(c) if self.positive else c
+        c = positive(c) if self.candidate == "positive" else c
         h = (1 - z) * s.h + z * c
         return {"h": h, "z": z, "c": c}
 

@@ -30,14 +30,19 @@ class MinLSTMCell(GatedCell):
     Start values: b_f is 1, as an LSTM's, the others 0: σ(1) / (σ(1) + σ(0)) = 0.59 of the state stays.
 
     Deviations: none in value. f / (f + i) is written σ(ln f - ln i), which is the same and no 0 / 0 where both gates
-    are closed. The paper's algorithm in log space (its appendix B) has ``positive`` candidates.
+    are closed. The paper's algorithm in log space (its appendix B) has ``candidate="positive"``.
 
     Args:
-        positive: The candidate is g(c~), with g(v) = v + 0.5 where v ≥ 0 and σ(v) elsewhere, so that it has a
-            logarithm.
+        candidate: ``"linear"``, or ``"positive"``: g(c~), with g(v) = v + 0.5 where v ≥ 0 and σ(v) elsewhere, so that
+            it has a logarithm.
     """
 
-    positive: bool = False
+    candidate: str = "linear"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.candidate not in ("linear", "positive"):
+            raise ValueError(f'MinLSTMCell: expected candidate "linear" or "positive", got {self.candidate!r}')
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size
@@ -45,7 +50,7 @@ class MinLSTMCell(GatedCell):
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:
         f, i, c = (p.W_x @ x + p.b).chunk(3, -1)
-        c = positive(c) if self.positive else c
+        c = positive(c) if self.candidate == "positive" else c
         share = torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i))
         h = share * s.h + (1 - share) * c
         return {"h": h, "f": share, "c": c}

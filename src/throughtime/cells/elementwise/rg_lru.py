@@ -37,8 +37,8 @@ class RGLRUCell(Cell):
 
     Both gates see the input alone. The closer a is to 1, the less comes in: a white input gives h the variance of i u.
 
-    Gate order in the stacked parameters: r, i, u. Shapes: ``W_x [3n, k]``, ``b [3n]``, ``Λ: decay [n]``; state ``h
-    [B, n]``.
+    Gate order in the stacked parameters: r, i, u. Shapes: ``W_x [3n, k]``, ``b [3n]``, ``Λ: decay [n]``; state
+    ``h [B, n]``.
 
     Start values: Λ is such that a, where r is 1, is drawn evenly from 0.9 to 0.999, as the paper has it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix, uniform_vector
+from throughtime.cells.base import Cell, Parameter, bias, check_number, input_matrix, uniform_vector
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,8 @@ class UnICORNNCell(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 < self.dt < math.inf:
-            raise ValueError(f"UnICORNNCell: expected dt to be more than 0 and finite, got {self.dt!r}")
-        if not 0.0 <= self.alpha < math.inf:
-            raise ValueError(f"UnICORNNCell: expected alpha to be at least 0 and finite, got {self.alpha!r}")
+        check_number(self, "dt", above=0)
+        check_number(self, "alpha", least=0)
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import Cell, Parameter, bias, input_matrix
+from throughtime.cells.base import Cell, Parameter, bias, check_number, input_matrix
 
 
 def _fill_normal(deviation: float, weight: Tensor) -> None:
@@ -43,11 +42,8 @@ class AntisymmetricRNNCell(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        name = type(self).__name__
-        if not 0.0 < self.epsilon < math.inf:
-            raise ValueError(f"{name}: expected epsilon to be more than 0 and finite, got {self.epsilon!r}")
-        if not 0.0 <= self.gamma < math.inf:
-            raise ValueError(f"{name}: expected gamma to be at least 0 and finite, got {self.gamma!r}")
+        check_number(self, "epsilon", above=0)
+        check_number(self, "gamma", least=0)
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size

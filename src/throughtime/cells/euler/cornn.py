@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import HeadedCell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import HeadedCell, Parameter, bias, check_number, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,9 @@ class CoRNNCell(HeadedCell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 < self.dt < math.inf:
-            raise ValueError(f"CoRNNCell: expected dt to be more than 0 and finite, got {self.dt!r}")
-        for name in ("gamma", "epsilon"):
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"CoRNNCell: expected {name} to be at least 0 and finite, got {getattr(self, name)!r}")
+        check_number(self, "dt", above=0)
+        check_number(self, "gamma", least=0)
+        check_number(self, "epsilon", least=0)
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size

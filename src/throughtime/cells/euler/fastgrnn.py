@@ -23,8 +23,8 @@ class FastGRNNCell(HeadedCell, GatedCell):
 
     Gate and candidate share their matrices: a gated network of a plain one's size, made for small devices.
 
-    Gate order in the stacked bias: z, c. Shapes: ``W_x [n, k]``, ``W_h [n, n]``, ``b [2n]``, ``ζ: zeta [1]``, ``ν: nu
-    [1]``; state ``h [B, n]``.
+    Gate order in the stacked bias: z, c. Shapes: ``W_x [n, k]``, ``W_h [n, n]``, ``b [2n]``, ``ζ: zeta [1]``,
+    ``ν: nu [1]``; state ``h [B, n]``.
 
     Start values: ζ is 1 and ν is -4, as in the authors' code; b is 1 there and 0 here but for b_z, which is 1.
 

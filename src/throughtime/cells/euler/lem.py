@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import HeadedCell, Parameter, bias, input_matrix, recurrent_matrix
+from throughtime.cells.base import HeadedCell, Parameter, bias, check_number, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class LEMCell(HeadedCell):
 
     ``h`` is the paper's y. Two states on time scales of their own, which are learnt unit by unit.
 
-    Gate order in the stacked parameters: d, e, z, y. Shapes: ``W_x [4n, k]``, ``W_h [3n, n]`` (U_d, U_e, U_z), ``W_z
-    [n, n]`` (U_y), ``b [4n]``; state ``h [B, n]``, ``z [B, n]``.
+    Gate order in the stacked parameters: d, e, z, y. Shapes: ``W_x [4n, k]``, ``W_h [3n, n]`` (U_d, U_e, U_z),
+    ``W_z [n, n]`` (U_y), ``b [4n]``; state ``h [B, n]``, ``z [B, n]``.
 
     Start values: biases are 0, so that a step goes half of Δt.
 
@@ -41,8 +40,7 @@ class LEMCell(HeadedCell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 < self.dt < math.inf:
-            raise ValueError(f"LEMCell: expected dt to be more than 0 and finite, got {self.dt!r}")
+        check_number(self, "dt", above=0)
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matrix, recurrent_matrix
+from throughtime.cells.base import GatedCell, HeadedCell, Parameter, check_number, input_matrix, recurrent_matrix
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class JANETCell(HeadedCell, GatedCell):
     """
 
     beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(self, "beta")
 
     def parameters(self) -> Mapping[str, Parameter]:
         n, k = self.hidden_size, self.input_size

@@ -25,8 +25,8 @@ class RHNCell(HeadedCell):
     A step is L highway layers deep, and the input comes in at the first. The carry gate is 1 - t, as in the paper's
     experiments.
 
-    Gate order in the stacked parameters: c, t. Shapes: ``W_x [2n, k]``, ``W_h1 … W_hL [2n, n]`` (the U), ``b1 … bL
-    [2n]``; state ``h [B, n]``.
+    Gate order in the stacked parameters: c, t. Shapes: ``W_x [2n, k]``, ``W_h1 … W_hL [2n, n]`` (the U),
+    ``b1 … bL [2n]``; state ``h [B, n]``.
 
     Start values: b_t is -2, as in the paper: a layer hands on 0.88 of what it gets, so that deep steps start as
     shallow ones.

@@ -22,8 +22,8 @@ class STARCell(HeadedCell, GatedCell):
 
     Made so that gradients neither vanish nor explode from layer to layer; one matrix on the past.
 
-    Gate order in the stacked parameters: k, z. Shapes: ``W_x [2n, k]``, ``W_h [n, n]`` (U_k), ``b [2n]``; state ``h
-    [B, n]``.
+    Gate order in the stacked parameters: k, z. Shapes: ``W_x [2n, k]``, ``W_h [n, n]`` (U_k), ``b [2n]``; state
+    ``h [B, n]``.
 
     Start values: biases are 0; the paper takes chrono initialisation, which is ``memory``.
 

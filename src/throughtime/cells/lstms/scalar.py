@@ -29,11 +29,11 @@ class SLSTMCell(HeadedCell, GatedCell):
     ±1. The stabiliser takes a common factor out of c and n and changes nothing else. ``heads`` are the paper's,
     blocks on the diagonal of W_h.
 
-    Gate order in the stacked parameters: i, f, z, o. Shapes: ``W_x [4n, k]``, ``W_h [4n, n]``, ``b [4n]``; state ``h
-    [B, n]``, ``c [B, n]``, ``n [B, n]``, ``m [B, n]``.
+    Gate order in the stacked parameters: i, f, z, o. Shapes: ``W_x [4n, k]``, ``W_h [4n, n]``, ``b [4n]``; state
+    ``h [B, n]``, ``c [B, n]``, ``n [B, n]``, ``m [B, n]``.
 
-    Start values: b_f is 1, as an LSTM's (the authors' code spreads it over units and layers); ``memory`` sets how long
-    it keeps.
+    Start values: b_f is 1, as an LSTM's (the authors' code spreads it over units and layers); ``memory`` sets how
+    long it keeps.
 
     Deviations: the forget gate is the sigmoid of the two that the paper allows, as in its code. Of the two gates one
     is 1, so that n<t> is never less than 1 from states that the step made; for other states it is held there, as in
