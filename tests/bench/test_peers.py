@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from familiar import FAMILIAR
+from throughtime.bench.measures.drawing import Plain, drawers
 from throughtime.bench.measures.streaming import open_stream, open_torch_stream
 from throughtime.bench.measures.training import draw_lengths, make_step
 from throughtime.bench.onnx_peer import has_node, make_graph, open_onnx_stream
@@ -15,6 +16,7 @@ from throughtime.bench.plan import GATED, Shape
 from throughtime.cells import CELLS
 from throughtime.errors import UserError
 from throughtime.layers import Recurrent
+from throughtime.models import LanguageModel, LanguageModelConfig
 
 TORCH_CELLS = ("lstm", "gru", "rnn")
 
@@ -132,6 +134,19 @@ def test_streams_carry_the_state(cell: str) -> None:
             theirs = open_torch_stream(make_peer(layer))
             steps = [theirs(frame.unsqueeze(0))[0] for frame in x[0].split(1)]
             torch.testing.assert_close(torch.cat(steps), whole)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "mgu"])
+def test_both_draw_from_the_same_model(cell: str) -> None:
+    torch.manual_seed(4)
+    model = LanguageModel(LanguageModelConfig(vocabulary=4, cell=cell, hidden=5, embedding=3)).eval()
+    ours, theirs = (list(draw(12)) for draw in drawers(model).values())
+    assert len(ours) == len(theirs) == 12
+    if cell == "mgu":
+        return
+    plain, read = Plain(model), torch.tensor([[0, 3, 1, 2]])
+    outputs, _ = plain.recurrent(plain.embedding(read))
+    torch.testing.assert_close(plain.softmax(outputs[:, -1]).log_softmax(-1), model.next_log_probs(read)[0])
 
 
 @pytest.mark.parametrize("cell", TORCH_CELLS)

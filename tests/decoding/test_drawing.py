@@ -60,5 +60,5 @@ def test_the_same_seed_draws_what_the_plain_way_draws(tokens: int, settings: dic
 
 @pytest.mark.parametrize("scores", [[float("nan"), 0.0], [float("-inf")] * 2, [float("inf"), 0.0]], ids=str)
 def test_what_is_no_probability_is_refused(scores: list[float]) -> None:
-    with pytest.raises(ValueError, match="expected log-probabilities of which one at least is finite"):
+    with pytest.raises(ValueError, match="expected log-probabilities of which the greatest is finite, got one of"):
         draw(torch.tensor(scores), Sampling(), torch.Generator())

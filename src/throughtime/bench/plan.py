@@ -68,13 +68,18 @@ PARTS: dict[str, Axes] = {
     "training": Axes(("lstm", "gru", "rnn", *GATED), (1, 32), (100,), (256,)),
     "ragged": Axes(("lstm", "gru"), (32,), (250, 500), (256,), 128),
     "streaming": Axes(("lstm", "gru"), (1,), (1,), (128, 256, 512), 128, (1,)),
+    "drawing": Axes(("lstm", "gru"), (1,), (200,), (256, 512), 128, (1,)),
     "memory": Axes(("lstm", "gru", "rnn"), (32,), (100,), (256,)),
     "start": Axes(("lstm", "mgu"), (2,), (3,), (8,), 4, (1,)),
 }
 """What each part measures where nothing else is asked for."""
 
-FIXED = {"streaming": ("batch", "time"), "start": ("batch", "time", "hidden", "input", "threads")}
-"""What a part does not let be chosen: a stream has one row and one step, a first call is tiny."""
+FIXED = {
+    "streaming": ("batch", "time"),
+    "drawing": ("batch",),
+    "start": ("batch", "time", "hidden", "input", "threads"),
+}
+"""What a part does not let be chosen: a stream has one row and one step, a text one row, a first call is tiny."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def shape_label(row: Row) -> str:
     """The sizes of a row that its part varies."""
     if row["what"] == "start":
         return "tiny"
-    steps = "" if row["what"] == "streaming" else f"B{row['batch']} T{row['time']} "
+    steps = "" if row["what"] in ("streaming", "drawing") else f"B{row['batch']} T{row['time']} "
     return f"{steps}{row['input']}→{row['hidden']}, {row['threads']} thread{'s' if row['threads'] > 1 else ''}"
 
 

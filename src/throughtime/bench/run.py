@@ -12,6 +12,7 @@ import torch
 
 from throughtime.bench import onnx_peer, timing
 from throughtime.bench.machine import commit, machine, peak_gflops
+from throughtime.bench.measures.drawing import measure_drawing
 from throughtime.bench.measures.processes import measure_memory, measure_start
 from throughtime.bench.measures.streaming import measure_streaming
 from throughtime.bench.measures.training import measure_training
@@ -23,6 +24,7 @@ MEASURES: dict[str, Callable[[Case, Plan], Row]] = {
     "training": measure_training,
     "ragged": measure_training,
     "streaming": measure_streaming,
+    "drawing": measure_drawing,
     "memory": measure_memory,
     "start": measure_start,
 }

@@ -13,6 +13,7 @@ TITLES = {
     "training": "training step, padded batch: forward, backward, gradients of inputs and weights",
     "ragged": "training step, ragged batch: lengths from T/10 to T; torch.nn on a PackedSequence",
     "streaming": "one streaming step, batch 1, state carried",
+    "drawing": "a character of a text that is drawn: embedding, step, softmax, draw, and the text",
     "memory": "memory of a training step, beyond weights and inputs, at its height",
     "start": "first call of a new cell, beyond a later one: with an empty cache, then in a later process",
 }
@@ -58,7 +59,7 @@ def heading(result: Mapping[str, Any]) -> str:
 def _part(part: str, rows: Sequence[Row]) -> Table:
     unit = rows[0]["unit"]
     peers = list(dict.fromkeys(name for row in rows for name in row["peers"]))
-    sizes = {"streaming": ["input", "hidden", "threads"], "start": []}.get(
+    sizes = {"streaming": ["input", "hidden", "threads"], "drawing": ["input", "hidden", "threads"], "start": []}.get(
         part, ["batch", "time", "input", "hidden", "threads"]
     )
     columns = ["cell", *sizes, f"ours {unit}", *(["p99"] if part == "streaming" else [])]

@@ -72,6 +72,7 @@ def stepping(model: NextTokenModel, state: Any) -> Callable[[Tensor], Tensor]:
     if isinstance(model, Streaming):
         return model.stream(state).step
 
+    @torch.no_grad()
     def step(tokens: Tensor) -> Tensor:
         nonlocal state
         log_probs, state = model.next_log_probs(tokens.unsqueeze(1), state)

@@ -15,8 +15,10 @@ Ids = npt.NDArray[np.int64]
 
 SORTED = 1024
 """Tokens that are put in order at once; of more, those alone that can be drawn."""
-LIKELY = 1 / 64
-"""Share of the likeliest token's probability from which on tokens are looked at first."""
+FEW = 256
+"""Of these the likeliest, which are looked at first."""
+COLDEST = 1e-290
+"""A temperature at which nothing but the likeliest is left, and no quotient is too large."""
 ROUNDING = 1 - 1e-9
 """What bounds are lowered by, so that rounding leaves no token out."""
 
@@ -57,6 +59,81 @@ class Sampling:
             raise ValueError(f"expected a minimum length of at least 0, got {self.min_length}")
 
 
+class Draws:
+    """Draws tokens, one after the other.
+
+    Each token that may be drawn, the likeliest first, has an exponential random number, and of all ``p / number`` the
+    greatest is drawn: token i with probability ``p[i] / Σ p``.
+
+    Args:
+        settings: How to draw.
+        generator: Of the random numbers.
+    """
+
+    def __init__(self, settings: Sampling, generator: torch.Generator) -> None:
+        self.settings, self.generator = settings, generator
+        self.temperature = max(settings.temperature, COLDEST)
+        self.buffer = torch.empty(0, dtype=torch.float64)
+        self.numbers: Array = self.buffer.numpy()
+
+    def __call__(self, scores: Array) -> int:
+        """Draws of log-probabilities ``[V]``, which need not sum to one.
+
+        Raises:
+            ValueError: If they are none.
+        """
+        if self.settings.temperature == 0.0:
+            return int(scores.argmax())
+        best = scores.max()
+        if not math.isfinite(best):
+            raise ValueError(f"expected log-probabilities of which the greatest is finite, got one of {best}")
+        self._roll(len(scores))
+        order = self._order(scores, best)
+        reached = self._weights(scores[order], best) / self.numbers[: len(order)]
+        return int(order[reached.argmax()])
+
+    def _roll(self, tokens: int) -> None:
+        """New random numbers, one for each token that may be drawn."""
+        if self.settings.top_k is not None:
+            tokens = min(self.settings.top_k, tokens)
+        if len(self.buffer) != tokens:
+            self.buffer = torch.empty(tokens, dtype=torch.float64)
+            self.numbers = self.buffer.numpy()
+        self.buffer.exponential_(generator=self.generator)
+
+    def _weights(self, scores: Array, best: np.float64) -> Array:
+        """Probabilities over that of the likeliest, which stands at one whatever the temperature."""
+        below = scores - best
+        return np.exp(below if self.temperature == 1.0 else below / self.temperature)
+
+    def _order(self, scores: Array, best: np.float64) -> Ids:
+        """The likeliest tokens in order, so many that the one that is drawn is among them."""
+        tokens, share = len(self.numbers), self.settings.top_p
+        if len(scores) <= SORTED:
+            order = (-scores).argsort(kind="stable")[:tokens]
+            return order if share == 1.0 else self._of_share(scores[order], order, share)
+        if tokens < len(scores):
+            order = _first(scores, tokens)
+            return order if share == 1.0 else self._of_share(scores[order], order, share)
+        weights = self._weights(scores, best)
+        if share < 1.0:
+            # All tokens that are less likely than this one hold less together than what is left
+            least = ROUNDING * (1.0 - share) * weights.sum() / tokens
+            order = _from(scores, scores[weights >= least].min())
+            return self._of_share(scores[order], order, share, weights.sum())
+        few = _first(scores, FEW)
+        # With a smaller weight not even the smallest number reaches what is reached already
+        reached = ROUNDING * (weights[few] / self.numbers[: len(few)]).max() * self.numbers.min()
+        return few if weights[few[-1]] < reached else _from(scores, scores[weights >= reached].min())
+
+    def _of_share(self, scores: Array, order: Ids, share: float, total: float | None = None) -> Ids:
+        """The fewest tokens of an order that hold a share of the probability: of theirs, or of a total."""
+        weights = self._weights(scores, scores[0])
+        held = weights / (weights.sum() if total is None else total)
+        # A token stays while the likelier ones before it hold less than the share.
+        return order[held.cumsum() - held < share]
+
+
 def draw(scores: Tensor, settings: Sampling, generator: torch.Generator) -> int:
     """Draws one token of log-probabilities ``[V]``, which need not sum to one.
 
@@ -67,67 +144,15 @@ def draw(scores: Tensor, settings: Sampling, generator: torch.Generator) -> int:
         >>> draw(torch.tensor([0.1, 0.7, 0.2]).log(), Sampling(top_k=1), torch.Generator())
         1
     """
-    return draw_of(scores.detach().to("cpu", torch.float64).numpy(), settings, generator)
+    return Draws(settings, generator)(scores.detach().to("cpu", torch.float64).numpy())
 
 
-def draw_of(scores: Array, settings: Sampling, generator: torch.Generator) -> int:
-    """As :func:`draw`.
-
-    Each token that may be drawn, the likeliest first, has an exponential random number, and of all ``p / number`` the
-    greatest is drawn: token i with probability ``p[i] / Σ p``.
-    """
-    if settings.temperature == 0.0:
-        return int(scores.argmax())
-    with np.errstate(all="ignore"):
-        # The likeliest stands at zero, so that no temperature takes all to minus infinity.
-        weights = np.exp((scores - scores.max()) / settings.temperature)
-    total = float(weights.sum())
-    if not 0.0 < total < math.inf:
-        raise ValueError("expected log-probabilities of which one at least is finite, got none, or what is no number")
-    tokens = len(scores) if settings.top_k is None else min(settings.top_k, len(scores))
-    numbers = torch.empty(tokens, dtype=torch.float64).exponential_(generator=generator).numpy()
-    if settings.top_p < 1.0:
-        order = _of_share(scores, weights, total, tokens, settings.top_p)
-    elif tokens < len(scores):
-        order = _first(scores, weights, tokens)
-    else:
-        order = _able(scores, weights, numbers)
-    return int(order[(weights[order] / numbers[: len(order)]).argmax()])
+def _from(scores: Array, least: np.float64) -> Ids:
+    """The tokens of at least such a score, the likeliest first, of equals the lower id."""
+    found = np.flatnonzero(scores >= least)
+    return found[(-scores[found]).argsort(kind="stable")]
 
 
-def _ordered(scores: Array, weights: Array, least: float) -> Ids:
-    """The tokens of at least such a weight, the likeliest first, of equals the lower id."""
-    if least <= 0.0:
-        return np.argsort(-scores, kind="stable")
-    found = np.flatnonzero(weights >= least)
-    return found[np.argsort(-scores[found], kind="stable")]
-
-
-def _first(scores: Array, weights: Array, tokens: int) -> Ids:
-    """So many tokens, the likeliest first."""
-    if len(scores) <= SORTED or tokens == len(scores):
-        return _ordered(scores, weights, 0.0)[:tokens]
-    return _ordered(scores, weights, float(np.partition(weights, -tokens)[-tokens]))[:tokens]
-
-
-def _of_share(scores: Array, weights: Array, total: float, tokens: int, share: float) -> Ids:
-    """The fewest of the likeliest tokens that hold a share of the probability of so many."""
-    if tokens < len(scores) or len(scores) <= SORTED:
-        order = _first(scores, weights, tokens)
-        total = float(weights[order].sum())
-    else:
-        # All tokens that are less likely than this one hold less together than what is left
-        order = _ordered(scores, weights, ROUNDING * (1.0 - share) * total / tokens)
-    held = weights[order] / total
-    # A token stays while the likelier ones before it hold less than the share.
-    return order[held.cumsum() - held < share]
-
-
-def _able(scores: Array, weights: Array, numbers: Array) -> Ids:
-    """The likeliest tokens, so many that the one that is drawn is among them."""
-    if len(scores) <= SORTED:
-        return _ordered(scores, weights, 0.0)
-    few = _ordered(scores, weights, LIKELY)
-    best = float((weights[few] / numbers[: len(few)]).max())
-    # With a smaller weight not even the smallest number reaches what is reached already
-    return _ordered(scores, weights, min(LIKELY, ROUNDING * best * float(numbers.min())))
+def _first(scores: Array, tokens: int) -> Ids:
+    """So many tokens, the likeliest first, of equals the lower id."""
+    return _from(scores, np.partition(scores, -tokens)[-tokens])[:tokens]

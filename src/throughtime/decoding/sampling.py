@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, StateT, TextDecoder, limits, stepping
-from throughtime.decoding.drawing import Sampling, draw_of
+from throughtime.decoding.drawing import Draws, Sampling
 
 
-@torch.no_grad()
 def sample(
     model: NextTokenModel, prompt: Sequence[int], settings: Sampling, *, eos: int | None, never: Sequence[int] = ()
 ) -> Iterator[int]:
@@ -28,17 +27,20 @@ def sample(
     Yields:
         Token ids, each as soon as it is drawn.
     """
-    generator = _generator(settings)
-    log_probs, state = TextDecoder(model, prompt).begin()
-    step, read = stepping(model, state), torch.zeros(1, dtype=torch.long)
+    draws = _draws(settings)
+    with torch.no_grad():
+        log_probs, state = TextDecoder(model, prompt).begin()
+        step = stepping(model, state)
+    read = np.zeros(1, dtype=np.int64)
+    tokens = torch.from_numpy(read)
     for drawn in range(settings.length):
         if drawn:
-            log_probs = step(read)
-        (token,) = _draw_rows(log_probs, settings, generator, eos if drawn < settings.min_length else None, never)
+            log_probs = step(tokens)
+        (token,) = _draw_rows(log_probs, draws, eos if drawn < settings.min_length else None, never)
         if token == eos:
             return
         yield token
-        read.fill_(token)
+        read[0] = token
 
 
 @torch.no_grad()
@@ -59,14 +61,14 @@ def sample_many(
         never: Tokens that are never drawn.
         length: Most tokens of each, EOS counted, in place of ``settings.length``.
     """
-    generator = _generator(settings)
+    draws = _draws(settings)
     log_probs, state = decoder.begin()
     most = limits(settings.length if length is None else length, len(log_probs))
     found = [Hypothesis((), 0.0, 0.0, ended=False)] * len(log_probs)
     alive = list(range(len(found)))
     drawn = 0
     while alive:
-        tokens = _draw_rows(log_probs, settings, generator, eos if drawn < settings.min_length else None, never)
+        tokens = _draw_rows(log_probs, draws, eos if drawn < settings.min_length else None, never)
         drawn += 1
         chosen = log_probs.gather(1, torch.tensor(tokens, device=log_probs.device).unsqueeze(1)).squeeze(1).tolist()
         for i, token, more in zip(alive, tokens, chosen, strict=True):
@@ -88,21 +90,20 @@ def greedy(
     return sample_many(decoder, Sampling(temperature=0.0), eos=eos, never=never, length=length)
 
 
-def _generator(settings: Sampling) -> torch.Generator:
+def _draws(settings: Sampling) -> Draws:
     generator = torch.Generator()
     if settings.seed is None:
         generator.seed()
     else:
         generator.manual_seed(settings.seed)
-    return generator
+    return Draws(settings, generator)
 
 
-def _draw_rows(
-    log_probs: Tensor, settings: Sampling, generator: torch.Generator, not_yet: int | None, never: Sequence[int]
-) -> list[int]:
+def _draw_rows(log_probs: Tensor, draws: Draws, not_yet: int | None, never: Sequence[int]) -> list[int]:
     """A token for each row of ``[N, V]``, neither one of ``never`` nor ``not_yet``."""
-    scores = log_probs.to("cpu", torch.float64, copy=True).numpy()
-    scores[:, [*never, *([] if not_yet is None else [not_yet])]] = -np.inf
-    if settings.temperature == 0.0:
-        return scores.argmax(1).tolist()  # type: ignore[no-any-return]
-    return [draw_of(row, settings, generator) for row in scores]
+    scores = log_probs.cpu().double().numpy().copy()
+    for token in never:
+        scores[:, token] = -np.inf
+    if not_yet is not None:
+        scores[:, not_yet] = -np.inf
+    return [draws(row) for row in scores]

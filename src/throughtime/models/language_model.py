@@ -189,13 +189,30 @@ class LanguageModelStream:
 
     def __init__(self, model: LanguageModel, state: Mapping[str, Tensor] | None = None) -> None:
         self.model, self.layers = model, model.stack.stream()
+        self.vectors, self.scale = model.embedding.weight.detach(), model.scale
+        self.softmax = [] if model.config.adaptive else [value.detach() for value in model.softmax_weights]
         if state is not None:
             self.layers.state = state
 
-    @torch.no_grad()
     def step(self, tokens: Tensor) -> Tensor:
-        """Reads a token a row, ``[N]``; gives the next ones' log-probabilities in nats, ``[N, V]``."""
-        return self.model.log_softmax(self.layers.step(self.model.embed_step(tokens)))
+        """Reads a token a row, ``[N]``; gives the next ones' log-probabilities in nats, ``[N, V]``.
+
+        Raises:
+            ValueError: If there are more or fewer tokens than rows.
+        """
+        hidden = self.layers.step(self._embedded(tokens))
+        if self.softmax and isinstance(self.model.bridge, nn.Identity):
+            return F.linear(hidden, *self.softmax).log_softmax(-1)
+        with torch.no_grad():
+            return self.model.log_softmax(hidden)
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        """As :meth:`TokenModel.embed`, with as little to do as a single step allows."""
+        first, *others = tokens.tolist()
+        if min(first, *others, 0) < 0:
+            return self.model.embed(tokens)
+        embedded = self.vectors[tokens.to(self.vectors.device)] if others else self.vectors.narrow(0, first, 1)
+        return embedded if self.scale == 1.0 else embedded * self.scale
 
     @property
     def state(self) -> State:

@@ -45,16 +45,11 @@ class TokenModel(Model):
         embedded: Tensor = self.embedding(ids.clamp(min=0))
         return embedded * (something * self.scale)
 
-    def embed_step(self, ids: Tensor) -> Tensor:
-        """As :meth:`embed`, ``[N]`` to ``[N, E]``, with as little to do as a single step allows."""
-        if int(ids.min()) < 0:
-            return self.embed(ids)
-        embedded = F.embedding(ids.to(self.embedding.weight.device), self.embedding.weight)
-        return embedded if self.scale == 1.0 else embedded * self.scale
-
     def logits(self, vectors: Tensor) -> Tensor:
         """Scores of every token, ``[…, A]`` to ``[…, V]``."""
-        if self.tied:
-            return F.linear(vectors, self.embedding.weight, self.bias)
-        scores: Tensor = self.softmax(vectors)
-        return scores
+        return F.linear(vectors, *self.softmax_weights)
+
+    @property
+    def softmax_weights(self) -> tuple[Tensor, Tensor]:
+        """The softmax's matrix ``[V, A]`` and its bias ``[V]``."""
+        return (self.embedding.weight, self.bias) if self.tied else (self.softmax.weight, self.softmax.bias)

@@ -1,1 +1,1 @@
-"""What is measured: training, streaming, and what needs processes of its own."""
+"""What is measured: training, streaming, drawing, and what needs processes of its own."""
