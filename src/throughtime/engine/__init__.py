@@ -70,9 +70,10 @@ def _stops(
 ) -> str:
     if look is not None:
         return "the states of its steps are looked at"
-    drawn = () if noise is None else (*noise.products.values(), *noise.keep.values())
-    noisy = [value for value in drawn if isinstance(value, Tensor)]
-    return stops_graph(cell, [inputs, *parameters.values(), *(state or {}).values(), *noisy], engine)
+    noise = noise or Noise()
+    noisy = [value for value in (*noise.products.values(), *noise.keep.values()) if isinstance(value, Tensor)]
+    tensors = [inputs, *parameters.values(), *(state or {}).values(), *noisy]
+    return stops_graph(cell, tensors, engine, list(noise.products))
 
 
 @out_of_graph(_stops)

@@ -22,13 +22,14 @@ def compiling() -> bool:
     return torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 
 
-def stops_graph(cell: Cell, tensors: Sequence[Any], engine: str = "auto") -> str:
+def stops_graph(cell: Cell, tensors: Sequence[Any], engine: str = "auto", masks: Sequence[str] = ()) -> str:
     """Why ``torch.compile`` cannot write a cell's loop into a graph; empty where it can.
 
     Args:
         cell: The equations.
         tensors: What the loop is to be given: inputs, states, parameters.
         engine: As in :func:`throughtime.engine.unroll`.
+        masks: Matrices under recurrent dropout.
     """
     if engine not in ("auto", CompiledEngine.name):
         return f"engine {engine!r} is none that is written into graphs"
@@ -36,7 +37,7 @@ def stops_graph(cell: Cell, tensors: Sequence[Any], engine: str = "auto") -> str
         return "its arguments are not all tensors"
     from throughtime.engine.compiled import operator
 
-    return operator.stops(cell, tensors)
+    return operator.stops(cell, tensors, masks)
 
 
 def run_in_graph(call: Call) -> Result:

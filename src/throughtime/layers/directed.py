@@ -76,6 +76,12 @@ class Directed(nn.Module):
         }
 
     @property
+    def masked(self) -> list[str]:
+        """The matrices that recurrent dropout acts on, as the layer is used now."""
+        drops = self.recurrent_dropout and self.training
+        return [name for name, parameter in self.declared.items() if drops and parameter.role == "recurrent"]
+
+    @property
     def keep(self) -> dict[str, float]:
         """Zoneout's share of every state that has one."""
         zoneout = self.zoneout if isinstance(self.zoneout, dict) else dict.fromkeys(self.cell.state, self.zoneout)
@@ -128,12 +134,9 @@ class Directed(nn.Module):
 
     def _draw(self, inputs: Tensor) -> Noise | None:
         batch, time = inputs.shape[:2]
-        products: dict[str, Tensor] = {}
+        features = {name: self.declared[name].features for name in self.masked}
+        products = {n: F.dropout(inputs.new_ones(batch, wide), self.recurrent_dropout) for n, wide in features.items()}
         keep: dict[str, Tensor | float] = dict(self.keep)
-        if self.recurrent_dropout and self.training:
-            for name, parameter in self.declared.items():
-                if parameter.role == "recurrent":
-                    products[name] = F.dropout(inputs.new_ones(batch, parameter.features), self.recurrent_dropout)
         if self.training:
             for name, kept in self.keep.items():
                 keep[name] = inputs.new_empty(batch, time, self.cell.widths()[name]).bernoulli_(kept)

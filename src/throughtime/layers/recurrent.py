@@ -162,7 +162,7 @@ class Recurrent(nn.Module):
         if return_states:
             return "states of every step are asked for"
         given = [inputs, *(state or {}).values()]
-        reasons = [stops_graph(d.cell, [*given, *d.stored()], self.engine) for d in self.directed]
+        reasons = [stops_graph(d.cell, [*given, *d.stored()], self.engine, d.masked) for d in self.directed]
         return next((reason for reason in reasons if reason), "")
 
     @out_of_graph(_stops_graph)

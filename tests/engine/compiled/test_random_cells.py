@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell, Parameter, bias, input_matrix, recurrent_matrix, vector
 from throughtime.engine import Noise, Record
+from throughtime.engine.compiled import CompiledEngine, operator
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=20)
 
@@ -289,6 +290,28 @@ def test_any_cell_agrees_in_single_precision(
     def check(case: tuple[Cell, int, int, dict[str, Any]]) -> None:
         cell, batch, time, options = case
         agree(cell, draw(cell, batch, time, torch.float32), **options)
+
+    check()
+
+
+def test_any_cell_is_a_node_of_a_graph_with_the_engine_s_bits(
+    make: Callable[..., Cell], draw: Callable[..., Any], run: Callable[..., Any], same: Callable[..., None]
+) -> None:
+    @settings(EXAMPLES, max_examples=6)
+    @given(drawn(make, True))
+    def check(case: tuple[Cell, int, int, dict[str, Any]]) -> None:
+        cell, batch, time, options = case
+        values = draw(cell, batch, time)
+        masks = list(options["noise"].products)
+        reason = operator.stops(cell, list(values.values()), masks)
+        if reason:
+            with pytest.raises(ValueError, match="side by side"):
+                run(cell, values, "compiled", **options)
+            return
+        expected = run(cell, values, "compiled", **options)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(CompiledEngine, "run", lambda _, call: operator.run(call))
+            same(run(cell, values, "compiled", **options), expected)
 
     check()
 

@@ -101,21 +101,21 @@ def check_may_stop(reason: str) -> None:
         )
 
 
-def stops(cell: Cell, tensors: Sequence[Tensor]) -> str:
-    """Why a call cannot be a node of a graph; empty where it can."""
+def stops(cell: Cell, tensors: Sequence[Tensor], masks: Sequence[str]) -> str:
+    """Why a call, with masks over these matrices, cannot be a node of a graph; empty where it can."""
     kinds = {(value.device.type, value.dtype) for value in tensors}
     device, type = kinds.pop()
     if kinds or device != "cpu":
         return "its tensors are not all on the CPU and of one type"
-    return str(_stops(*_told(cell), type))
+    return str(_stops(*_told(cell), type, tuple(masks)))
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _stops(kind: type[Cell], values: tuple[tuple[str, Any], ...], type: torch.dtype) -> str:
+def _stops(kind: type[Cell], values: tuple[tuple[str, Any], ...], type: torch.dtype, masks: tuple[str, ...]) -> str:
     if type not in TYPES:
         return f"it computes in float32 or float64, and got {type}"
     try:
-        compile_cell(Use(kind(**dict(values)), TYPES[type], False))
+        compile_cell(Use(kind(**dict(values)), TYPES[type], False, tuple(sorted(masks))))
     except CannotTrace as reason:
         return str(reason)
     except TypeError as error:
