@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from forked import Forked
 from throughtime.cells import Cell, Parameter
 from throughtime.engine import Noise, unroll
 from throughtime.program import Given, derive, interpret, interpret_backward, trace
@@ -27,6 +28,14 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="throughtime-tests-")
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_disk_is_waited_for() -> Iterator[None]:
+    """What tests write need not outlive the machine. That a file is open when it is to be synced still shows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
 @pytest.fixture(scope="session")
 def stick_figures() -> Any:
     """The recipe that draws and encodes videos."""
@@ -38,6 +47,22 @@ def stick_figures() -> Any:
     sys.modules["stick_figures"] = module  # a dataclass looks its own module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Forked]]:
+    """``forked(call, *arguments, **environment)``: a process of its own, killed at the end of the test."""
+    begun: list[Forked] = []
+
+    def begin(call: Callable[..., object], *arguments: Any, **options: Any) -> Forked:
+        begun.append(Forked(tmp_path_factory.mktemp("process"), call, *arguments, **options))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.process.kill()
+        one.process.join()
+        one.process.close()
 
 
 Values = dict[str, Tensor]

@@ -20,6 +20,11 @@ ROOT = Path(throughtime.__file__).parent
 REAL = {name: getattr(os, name) for name in ("open", "write", "fsync", "replace", "fchmod", "ftruncate")}
 
 
+@pytest.fixture(autouse=True)
+def the_disk_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", REAL["fsync"])
+
+
 def below(folder: Path) -> dict[str, object]:
     """Everything in a folder: bytes, mode, and where links lead."""
     return {

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +16,44 @@ import click
 import pytest
 from rich.console import Console
 
+from forked import Ended, Forked
 from throughtime.api.progress import ProgressObserver
-from throughtime.cli import COMMANDS, common
+from throughtime.cli import COMMANDS, common, main
 from throughtime.training import Evaluation, StepReport
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10", "--steps", "2"]
 
 
-def start(*arguments: object, **settings: str) -> subprocess.Popen[bytes]:
-    """The command line in a process of its own, with Python's own buffers."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    environment |= {"OMP_NUM_THREADS": "1", **settings}
-    command = [sys.executable, "-W", "error", "-m", "throughtime", *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
-
-
-def test_a_reader_that_leaves_ends_a_command_quietly(model: Path, tmp_path: Path) -> None:
+def test_a_reader_that_leaves_ends_a_command_quietly(
+    forked: Callable[..., Forked], model: Path, tmp_path: Path
+) -> None:
     """As `| head -1` does. The output is larger than a pipe holds, so that it cannot be gone before the reader is."""
     (tmp_path / "lines.txt").write_text("The cat sat on the mat.\n" * 2000)
-    started = [
-        start("score", model, tmp_path / "lines.txt"),
-        start("sample", model, "--prompt", "The old\n", "--length", 1_000_000, "--min-length", 1_000_000),
-    ]
-    first = []
-    for process in started:
-        assert process.stdout is not None
-        first.append(process.stdout.readline())
-        process.stdout.close()
-    assert first[0].split() == [b"log-prob", b"(nats)", b"perplexity", b"tokens", b"unknown", b"line"]
-    assert first[1] == b"The old\n"
-    for process in started:
-        process.stdout = None
-        _, errors = process.communicate(timeout=120)
-        assert (process.returncode, errors) == (0, b"")
+    commands = {
+        "score": [model, tmp_path / "lines.txt"],
+        "sample": [model, "--prompt", "The old\n", "--length", 1_000_000, "--min-length", 1_000_000],
+    }
+    first, begun = {}, []
+    for name, arguments in commands.items():
+        os.mkfifo(tmp_path / name)
+        begun.append(forked(main, [name, *map(str, arguments)], out=tmp_path / name))
+        with (tmp_path / name).open("rb") as reader:
+            first[name] = reader.readline()
+    assert first["score"].split() == [b"log-prob", b"(nats)", b"perplexity", b"tokens", b"unknown", b"line"]
+    assert first["sample"] == b"The old\n"
+    assert [one.end() for one in begun] == [Ended(0, "", "")] * 2
 
 
 def test_text_is_utf_8_whatever_the_locale(model: Path) -> None:
     """A scheduler's job has no locale to speak of; its texts are what they are."""
-    process = start("score", model, "--json", PYTHONIOENCODING="latin-1", LC_ALL="C")
-    out, errors = process.communicate("\ufeff猫 café\n".encode())
-    assert (process.returncode, errors) == (0, b"")
-    assert json.loads(out.decode())["text"] == "猫 café"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "latin-1", "LC_ALL": "C"}
+    command = [sys.executable, "-W", "error", "-m", "throughtime", "score", str(model), "--json"]
+    done = subprocess.run(
+        command, input="\ufeff猫 café\n".encode(), capture_output=True, env=environment, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout.decode())["text"] == "猫 café"
 
 
 def test_what_looks_like_markup_is_printed_as_it_is(call: Any, model: Path) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import os
 import random
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -22,48 +19,30 @@ import pytest
 import safetensors.torch
 import torch
 
+from forked import PATIENCE, Forked
 from throughtime.cli import main
 from throughtime.training import load_tensors
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10"]
 STEPS = 250
 PLAN = [*TINY, "--steps", str(STEPS), "--evaluate-every", "60", "--layers", "2"]
-PATIENCE = 120.0
 
 Launch = Callable[..., BaseProcess]
 
 
-@pytest.fixture(scope="module")
-def launch() -> Iterator[Launch]:
-    """Starts the command line in a process that can be killed, with torch loaded already: it begins in an instant."""
-    with pytest.MonkeyPatch.context() as patch:
-        # As many threads as in this process, so that sums are formed in the same order.
-        patch.setenv("OMP_NUM_THREADS", "1")
-        context = multiprocessing.get_context("forkserver")
-        # The first optimiser of a process would import the compiler behind it: more than a second, at every start.
-        context.set_forkserver_preload(["throughtime.cli.train", "throughtime.api", "torch._dynamo"])
-        started: list[BaseProcess] = []
-
-        def begin(*arguments: object) -> BaseProcess:
-            process = context.Process(target=main, args=(list(map(str, arguments)),))
-            process.start()
-            started.append(process)
-            return process
-
-        yield begin
-        for process in started:
-            process.kill()
-            process.join()
-            process.close()
+@pytest.fixture
+def launch(forked: Callable[..., Forked]) -> Launch:
+    """Starts the command line in a process that can be killed."""
+    return lambda *arguments: forked(main, list(map(str, arguments))).process
 
 
 @pytest.fixture(scope="module")
-def whole(shelf: Path, launch: Launch) -> Path:
+def whole(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing stopped."""
     out = shelf / "whole"
-    process = launch("train", "text", shelf / "text.txt", "--out", out, *PLAN)
-    process.join(PATIENCE)
-    assert process.exitcode == 0
+    command = ["train", "text", str(shelf / "text.txt"), "--out", str(out), *PLAN]
+    ended = Forked(tmp_path_factory.mktemp("whole"), main, command).end()
+    assert ended.status == 0, ended.err
     return out
 
 
@@ -208,23 +187,17 @@ def test_other_ways_to_train_go_on_to_the_same_weights(
     assert_same_end(two, one)
 
 
-def test_ctrl_c_ends_after_the_step_and_says_how_to_go_on(call: Any, whole: Path, shelf: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_after_the_step_and_says_how_to_go_on(
+    call: Any, forked: Callable[..., Forked], whole: Path, shelf: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "my run"
-    command = [sys.executable, "-m", "throughtime", "train", "text", shelf / "text.txt", "--out", run, *PLAN]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
-        end = time.monotonic() + PATIENCE
-        while not (run / "metrics.jsonl").exists():  # its first line tells of step 20
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.001)
-        process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
-    assert out == ""
-    assert "Traceback" not in errors
-    last = errors.splitlines()[-1]
+    begun = forked(main, ["train", "text", str(shelf / "text.txt"), "--out", str(run), *PLAN])
+    wait((run / "metrics.jsonl").exists, begun.process)  # its first line tells of step 20
+    os.kill(begun.process.pid, signal.SIGINT)
+    ended = begun.end()
+    assert (ended.status, ended.out) == (130, "")
+    assert "Traceback" not in ended.err
+    last = ended.err.splitlines()[-1]
     found = re.fullmatch(r"stopped at step (\d+); go on with: (.*)", last)
     assert found
     assert int(found[1]) == step(run)

@@ -7,8 +7,6 @@ import json
 import os
 import random
 import struct
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forked import Forked, execute
 from throughtime.data.dna.genomes import GENBANK, read_genome
 from throughtime.data.dna.intervals import read_intervals
 from throughtime.data.dna.sequences import KINDS, read_sequences
@@ -214,19 +213,26 @@ def test_a_tune_that_takes_too_long_is_told(tmp_path: Path, monkeypatch: pytest.
         abc_to_midi("a:1", TUNE, endless(tmp_path))
 
 
-def test_the_program_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    script = (
-        "from pathlib import Path; import sys; from throughtime.data.music import abc; abc.SECONDS = 1\n"
-        "limit = abc._limit\n"
-        "def told(pid): limit(pid); print(pid, flush=True)\n"
-        "abc._limit = told\n"
-        "abc.abc_to_midi('a', sys.argv[1], Path(sys.argv[2]))"
-    )
-    command = [sys.executable, "-c", script, TUNE, str(endless(tmp_path))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        parent.kill()
+OUTLIVED = """
+from pathlib import Path
+from throughtime.data.music import abc
+
+abc.SECONDS = 1
+limit = abc._limit
+
+def told(pid):
+    limit(pid)
+    print(pid, flush=True)
+
+abc._limit = told
+abc.abc_to_midi("a", {tune!r}, Path({program!r}))
+"""
+
+
+def test_the_program_does_not_outlive_a_killed_parent(tmp_path: Path, forked: Callable[..., Forked]) -> None:
+    parent = forked(execute, OUTLIVED.format(tune=TUNE, program=str(endless(tmp_path))))
+    child = int(parent.line())
+    parent.process.kill()
     for _ in range(200):
         if not running(child):
             return

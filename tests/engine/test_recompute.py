@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from familiar import FAMILIAR
+from forked import Forked, execute
 from throughtime.cells import CELLS, Cell, LSTMCell
 from throughtime.engine import Noise, unroll
 
@@ -61,7 +61,7 @@ def test_windows_change_nothing(name: str, ragged: bool, reverse: bool, noisy: b
 
 
 MEMORY = """
-import sys, torch
+import torch
 from pathlib import Path
 from throughtime.cells import LSTMCell
 from throughtime.engine import unroll
@@ -70,33 +70,31 @@ torch.set_num_threads(1)
 cell = LSTMCell(4, 32)
 parameters = {n: (torch.randn(p.shape) * 0.1).requires_grad_() for n, p in cell.parameters().items()}
 
-def train(time):
-    outputs, _ = unroll(cell, parameters, torch.randn(1, time, 4), recompute=sys.argv[1] == "yes", engine="compiled")
+def train(time, recompute):
+    outputs, _ = unroll(cell, parameters, torch.randn(1, time, 4), recompute=recompute, engine="compiled")
     outputs.sum().backward()
 
 def highest():
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 
-train(100)
-Path("/proc/self/clear_refs").write_text("5")  # forgets the highest so far
-before = highest()
-train(100_000)
-print(highest() - before)
+def grown(recompute):
+    train(100, recompute)
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the highest so far
+    before = highest()
+    train(100_000, recompute)
+    print(highest() - before)
+
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads the highest memory as Linux counts it")
-def test_a_hundred_thousand_steps_take_the_memory_of_their_outputs() -> None:
-    grown = {
-        choice: float(
-            subprocess.run([sys.executable, "-c", MEMORY, choice], capture_output=True, text=True, check=True).stdout
-        )
-        for choice in ("yes", "no")
-    }
+def test_a_hundred_thousand_steps_take_the_memory_of_their_outputs(forked: Callable[..., Forked]) -> None:
+    begun = {choice: forked(execute, f"{MEMORY}grown({choice})") for choice in (True, False)}
+    grown = {choice: float(process.end().out) for choice, process in begun.items()}
     outputs = 100_000 * 32 * 4 / 2**20
     # the outputs, their gradient, the inputs; the tape alone is four times the outputs
-    assert grown["yes"] < 4.5 * outputs < 6.5 * outputs < grown["no"]
+    assert grown[True] < 4.5 * outputs < 6.5 * outputs < grown[False]
 
 
 def test_layers_hand_it_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
+from forked import Forked, execute
 from throughtime.errors import UserError
 from throughtime.training.lock import locked
 
-Holder = subprocess.Popen[str]
-
 HOLD = """
-import signal, sys
+import signal
 from pathlib import Path
 from throughtime.training.lock import locked
 
-with locked(Path(sys.argv[1])):
+with locked(Path({folder!r})):
     print("held", flush=True)
     signal.pause()
 """
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator[Holder]:
+def holder(forked: Callable[..., Forked], tmp_path: Path) -> BaseProcess:
     """Another process that has the lock."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
+    begun = forked(execute, HOLD.format(folder=str(tmp_path)))
+    assert begun.line() == "held"
+    return begun.process
 
 
-def test_the_second_is_told_of_the_first_and_a_kill_ends_the_lock(holder: Holder, tmp_path: Path) -> None:
+def test_the_second_is_told_of_the_first_and_a_kill_ends_the_lock(holder: BaseProcess, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{tmp_path}: process {holder.pid} is training it"), locked(tmp_path):
         raise AssertionError
     (tmp_path / "model.safetensors").write_bytes(b"read while it is trained")
     assert (tmp_path / "model.safetensors").read_bytes() == b"read while it is trained"
     holder.kill()
-    holder.wait()
+    holder.join()
     assert (tmp_path / ".lock").exists()
     (tmp_path / f".model.safetensors.{'0' * 16}.partial").write_bytes(b"a part")
     with locked(tmp_path):
@@ -50,7 +46,7 @@ def test_the_second_is_told_of_the_first_and_a_kill_ends_the_lock(holder: Holder
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_a_folder_that_is_trained_can_be_moved(holder: Holder, tmp_path: Path) -> None:
+def test_a_folder_that_is_trained_can_be_moved(holder: BaseProcess, tmp_path: Path) -> None:
     moved = tmp_path.rename(tmp_path.with_name("moved"))
     with pytest.raises(UserError, match=f"process {holder.pid} is training it"), locked(moved):
         raise AssertionError

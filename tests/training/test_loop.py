@@ -81,11 +81,6 @@ def trainer_of(folder: Path, plan: Plan, **options: Any) -> tuple[Trainer[Number
     return Trainer(Line(), source, plan, folder, observers=[reports], **options), reports
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("throughtime.files.os.fsync", lambda _: None)
-
-
 def test_steps_by_hand(tmp_path: Path) -> None:
     trainer, reports = trainer_of(tmp_path, replace(PLAN, steps=3, clip_norm=2.5))
     trainer.run()

@@ -119,11 +119,6 @@ def same(got: Any, expected: Any, where: str = "") -> None:
         assert got == expected, where
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("throughtime.files.os.fsync", lambda _: None)
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
     @cache

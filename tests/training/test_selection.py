@@ -74,11 +74,6 @@ class Script:
 PLAN = Plan(steps=10, optimiser="sgd", lr=0.1, schedule="constant", evaluate_every=2, clip_norm=None)
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("throughtime.files.os.fsync", lambda _: None)
-
-
 def test_the_best_weights_are_kept_not_the_last(tmp_path: Path) -> None:
     script = Script(tmp_path, PLAN, [5.0, 4.0, 3.0, 3.0, 6.0])
     progress = script.trainer.run()

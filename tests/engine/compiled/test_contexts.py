@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import importlib
+import multiprocessing
 import sys
-import textwrap
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,16 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-import throughtime
+from forked import Forked, execute
 from throughtime.cells import CELLS
 from throughtime.engine import unroll
 from throughtime.engine.compiled import team
 
-SOURCE = Path(throughtime.__file__).parents[1]
-
-
-def python(code: str, **environment: str) -> str:
-    """What a fresh process prints; a process that hangs fails."""
-    own = {**os.environ, "PYTHONPATH": str(SOURCE), **environment}
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 SETUP = """
-import hashlib, os, sys, torch
+import hashlib, os, torch
 from throughtime.cells import CELLS
 from throughtime.engine import unroll
-from throughtime.engine.compiled import frame, team
+from throughtime.engine.compiled import frame
 cell = CELLS["gru-full"](5, 70)
 
 def answer(threads, learns=True):
@@ -54,42 +42,33 @@ def answer(threads, learns=True):
     return hashlib.sha256(whole.detach().numpy().tobytes()).hexdigest()
 """
 
-
-def test_forked_and_spawned_processes_give_the_same_bits() -> None:
-    code = """
-    # after a fork PyTorch's own products hang on two threads, not only here: the child's backward runs on one
-    serial, before, used = answer(1), answer(2), answer(2, False)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(writer, (answer(2, False) + answer(1)).encode())
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    forked = os.read(reader, 1000).decode()
-    print(status, serial == before == answer(2), forked == used + serial, serial)
-    """
-    first = python(SETUP + textwrap.dedent(code)).split()
-    assert first[:3] == ["0", "True", "True"]
-    assert python(SETUP + "print(answer(2))") == first[3]
+FORK = """
+# after a fork PyTorch's own products hang on two threads, not only here: the child's backward runs on one
+serial, before, used = answer(1), answer(2), answer(2, False)
+reader, writer = os.pipe()
+child = os.fork()
+if not child:
+    os.write(writer, (answer(2, False) + answer(1)).encode())
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+forked = os.read(reader, 1000).decode()
+print(status, serial == before == answer(2), forked == used + serial, serial)
+"""
 
 
-def test_a_pool_of_spawned_processes(tmp_path: Path) -> None:
-    module = tmp_path / "spawned_answer.py"
-    module.write_text(SETUP)
-    code = """
-    import multiprocessing, sys, spawned_answer
-    if __name__ == "__main__":
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
-            got = pool.map_async(spawned_answer.answer, [1, 2]).get(50)
-        print(got[0] == got[1] == spawned_answer.answer(2))
-    """
-    script = tmp_path / "main.py"
-    script.write_text(textwrap.dedent(code))
-    own = {**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{tmp_path}"}
-    done = subprocess.run(
-        [sys.executable, str(script)], env=own, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout.strip() == "True", done.stderr
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_forked_and_spawned_processes_give_the_same_bits(
+    forked: Callable[..., Forked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = forked(execute, SETUP + FORK).end()
+    assert (ended.status, ended.err) == (0, "")
+    *held, serial = ended.out.split()
+    assert held == ["0", "True", "True"]
+    (tmp_path / "spawned_answer.py").write_text(SETUP)
+    monkeypatch.syspath_prepend(tmp_path)
+    answer = importlib.import_module("spawned_answer").answer
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map_async(answer, [1, 2]).get(100) == [serial, serial]
 
 
 class Answers(Dataset[torch.Tensor]):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,14 +15,13 @@ from typing import Any
 import pytest
 import torch
 
-import throughtime
+from forked import Forked, execute
 from throughtime.cells import CELLS
 from throughtime.engine import unroll
 from throughtime.engine.compiled import cellcode
 from throughtime.engine.compiled.llvm import build, store
 from throughtime.errors import UserError
 
-SOURCE = Path(throughtime.__file__).parents[1]
 OTHER = 4321
 """The id of a user who is nobody here."""
 
@@ -32,13 +29,16 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes say
 root = pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root gives files away")
 
 
-def python(code: str, **environment: str) -> str:
-    """What a fresh process prints; what it says on stderr is a fault."""
-    own = {**os.environ, "PYTHONPATH": str(SOURCE), **environment}
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.strip()
+@pytest.fixture
+def python(forked: Callable[..., Forked]) -> Callable[..., str]:
+    """What a process of its own prints; what it says on stderr is a fault."""
+
+    def run(code: str, **environment: str) -> str:
+        ended = forked(execute, code, **environment).end()
+        assert (ended.status, ended.err) == (0, "")
+        return ended.out.strip()
+
+    return run
 
 
 CACHED = """
@@ -64,7 +64,7 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
     return {file.name: (file.stat().st_mtime_ns, file.stat().st_size) for file in folder.iterdir()}
 
 
-def test_machine_code_is_kept_and_found_again(tmp_path: Path) -> None:
+def test_machine_code_is_kept_and_found_again(python: Callable[..., str], tmp_path: Path) -> None:
     folder = tmp_path / "new" / "cache"
     first = python(CACHED + "print(go(3, 4, 5))", THROUGHTIME_CACHE=str(folder))
     kept = files(folder)
@@ -317,15 +317,13 @@ def test_a_file_that_others_could_write_is_not_run(
 
 
 @posix
-def test_the_line_is_one_line(tmp_path: Path) -> None:
+def test_the_line_is_one_line(forked: Callable[..., Forked], tmp_path: Path) -> None:
     """On a terminal: no line of code below it, once a process, and the code computes."""
     folder = of(tmp_path, 0o777, ME)
-    command = [sys.executable, "-c", CACHED + "go(1, 2, 3)"]
-    own = {**os.environ, "PYTHONPATH": str(SOURCE), "THROUGHTIME_CACHE": str(folder)}
-    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0
-    assert done.stderr.count("\n") == 1
-    assert done.stderr == (
+    ended = forked(execute, CACHED + "go(1, 2, 3)", THROUGHTIME_CACHE=str(folder)).end()
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err.count("\n") == 1
+    assert ended.err == (
         f"throughtime:0: RuntimeWarning: compiled cells are not taken from {folder}: others may write to {folder} "
         "(chmod go-w mends that); THROUGHTIME_CACHE names another folder\n"
     )
@@ -401,7 +399,7 @@ def test_without_a_home_there_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> No
 
 @posix
 @root
-def test_a_bare_user_id_computes() -> None:
+def test_a_bare_user_id_computes(python: Callable[..., str]) -> None:
     """As in a container: no name, no home, nothing to write to."""
     code = """
     import os

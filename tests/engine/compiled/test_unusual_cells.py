@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-import throughtime
+from forked import Forked, execute
 from throughtime.cells import CELLS, Cell, bias, input_matrix, recurrent_matrix, vector
 from throughtime.engine import EngineError, unroll
 
@@ -131,7 +126,7 @@ def test_values_in_use(name: str, make: Any, draw: Any, call: Any, same: Any) ->
     same({"outputs": got, **final}, {"outputs": expected, **right}, rtol=1e-9, atol=1e-11)
 
 
-def test_backward_twice_of_a_state_without_a_history() -> None:
+def test_backward_twice_of_a_state_without_a_history(forked: Callable[..., Forked]) -> None:
     # c is needed by nothing backward, so it has no history, and the forward run is repeated without it: a null pointer
     code = """
     import torch
@@ -151,10 +146,8 @@ def test_backward_twice_of_a_state_without_a_history() -> None:
     outputs.sum().backward()
     assert torch.equal(W.grad, 2 * once)
     """
-    own = {**os.environ, "PYTHONPATH": str(Path(throughtime.__file__).parents[1])}
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    ended = forked(execute, code).end()
+    assert ended.status == 0, ended.err
 
 
 def test_outputs_cannot_be_changed_in_place_unseen(draw: Any, call: Any) -> None:
