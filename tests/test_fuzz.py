@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import subprocess
+import re
 import sys
 import time
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 from random import Random
 from types import CodeType, FunctionType
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forked import Forked, execute
 from throughtime.applications.folder import references
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Task
@@ -51,20 +52,24 @@ def fuzz(read: Callable[..., object], tmp_path: Path, count: int = 1, seconds: f
     return sorted(found, key=lambda result: result.number)
 
 
-def test_no_damaged_file_does_harm() -> None:
-    """In a process of its own: this one may have threads, and forks."""
-    command = [
-        sys.executable,
-        str(RECIPES / "fuzz.py"),
-        "--inputs",
-        str(INPUTS),
-        "--workers",
-        "1",
-        "--seconds",
-        "60",
-    ]  # a busy machine is no hang
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+HARM = f"""
+import sys
+sys.path.insert(0, {str(RECIPES)!r})
+import fuzz
+tally = fuzz.run(range({INPUTS}), seed=0, workers=1, seconds=60, shown=False, once=True)  # a busy machine is no hang
+for fault in tally.faults.values():
+    print(fault["kind"], fault["inputs"], fault["detail"])
+print("faults:", len(tally.faults), "inputs:", tally.count)
+"""
+
+
+def test_no_damaged_file_does_harm(forked: Callable[..., Forked]) -> None:
+    """All kinds of damage to all kinds of files for all readers, once; in a process without threads, as it forks."""
+    ended = forked(execute, HARM).end()
+    assert (ended.status, ended.err) == (0, "")
+    faults, inputs = map(int, re.findall(r"\d+", ended.out.splitlines()[-1]))
+    assert faults == 0, ended.out
+    assert inputs > 1000
 
 
 class Says(Random):
@@ -88,7 +93,7 @@ def test_whole_files_are_read(cases: Any, tmp_path: Path, monkeypatch: pytest.Mo
             seen.add(frame.f_code)
 
     for number, case in enumerate(cases):
-        for way in (0.01, 0.2, 0.72, 0.8, 0.95):
+        for way in (0.2, 0.72, 0.8, 0.95) if case.folder else (0.01, 0.2):
             root = tmp_path / f"{number}-{way}"
             models.write(root, case.files)
             monkeypatch.chdir(root)
@@ -163,7 +168,20 @@ def test_damage_is_damage() -> None:
     mutate = importlib.import_module("fuzzing.mutations").mutate
     made = dict.fromkeys(("a.json", "a.jsonl", "a.csv", "a.mid"), b'{"a": [1, 2.5, "x"], "b": {"c": null}}')
     for name, content in made.items():
-        assert sum(mutate(Random(n), name, content, [b"other"]) != content for n in range(200)) > 150
+        assert sum(mutate(Random(n), name, content, [b"other"])[0] != content for n in range(200)) > 150
+
+
+def test_each_damage_is_met_once(cases: Any) -> None:
+    inputs = importlib.import_module("fuzzing.inputs").Inputs(cases, 0)
+
+    def met(numbers: Iterable[int]) -> Counter[tuple[str, str, str]]:
+        found = map(inputs.__getitem__, numbers)
+        return Counter((one.case.name, PurePath(one.target).suffix, way) for one in found for way in one.damage)
+
+    every, kept = met(range(1000)), inputs.once(range(1000))
+    assert met(kept).keys() == every.keys()
+    assert len(kept) <= len(every) < 1000
+    assert {way for _, _, way in met(range(4000))} >= {"flip", "cut", "change_json", "missing", "endless", "splice"}
 
 
 def read_fine(root: Path, draw: Random, target: str) -> None:

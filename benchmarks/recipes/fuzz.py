@@ -62,8 +62,16 @@ class Tally:
         return sum(self.by_case.values(), Counter[str]())
 
 
-def run(numbers: Iterable[int], seed: int, workers: int, seconds: float, only: str = "", shown: bool = True) -> Tally:
-    """Reads inputs, those whose reader's name holds ``only``."""
+def run(
+    numbers: Iterable[int],
+    seed: int,
+    workers: int,
+    seconds: float,
+    only: str = "",
+    shown: bool = True,
+    once: bool = False,
+) -> Tally:
+    """Reads inputs, those whose reader's name holds ``only``; ``once``: those that show a reader what is new to it."""
     import torch
 
     torch.set_num_threads(1)  # before anything is computed: a process with threads cannot be forked safely
@@ -77,7 +85,9 @@ def run(numbers: Iterable[int], seed: int, workers: int, seconds: float, only: s
         os.environ["THROUGHTIME_CACHE"] = f"{folder}/cache"
         cases = [case for case in all_cases(Path(folder) / "models") if only in case.name]
         begun = told = time.monotonic()
-        for result in fuzz(Inputs(cases, seed), list(numbers), Path(folder) / "work", workers, seconds):
+        inputs = Inputs(cases, seed)
+        chosen = inputs.once(numbers) if once else list(numbers)
+        for result in fuzz(inputs, chosen, Path(folder) / "work", workers, seconds):
             seen = len(tally.faults)
             tally.add(result)
             if shown and len(tally.faults) > seen:
@@ -97,12 +107,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10.0, help="After which an input counts as hung.")
     parser.add_argument("--only", type=int, nargs="*", help="Numbers of inputs to read, instead of all.")
+    parser.add_argument("--once", action="store_true", help="Each damage to a kind of file once for each reader.")
     parser.add_argument("--reader", default="", help="Readers whose name holds this; numbers then mean other inputs.")
     parser.add_argument("--out", type=Path, help="Where the result is recorded; faults go beside it.")
     given = parser.parse_args()
     before, begun = machine(), time.monotonic()
     numbers = given.only if given.only is not None else range(given.first, given.first + given.inputs)
-    tally = run(numbers, given.seed, given.workers, given.seconds, given.reader)
+    tally = run(numbers, given.seed, given.workers, given.seconds, given.reader, once=given.once)
     took = time.monotonic() - begun
     for alike, fault in sorted(tally.faults.items(), key=lambda item: -item[1]["count"]):
         print(f"\n{fault['count']} × {alike}\n  inputs {', '.join(fault['inputs'])}\n{fault['detail']}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
+from pathlib import Path, PurePath
 from random import Random
 
 from fuzzing.bait import OUTSIDE
@@ -37,6 +37,7 @@ class Input:
         case: That it belongs to.
         target: The file.
         content: Its bytes; or one of :data:`KINDS`.
+        damage: What was done to it.
         draw: Of all that is random while it is read.
     """
 
@@ -44,6 +45,7 @@ class Input:
     case: Case
     target: str
     content: bytes | str
+    damage: tuple[str, ...]
     draw: Random
 
 
@@ -65,9 +67,22 @@ class Inputs:
         (case,) = draw.choices(self.cases, cum_weights=self.weights)
         target = draw.choice(case.targets)
         if draw.random() < OTHER_KIND:
-            return Input(number, case, target, draw.choice(list(KINDS)), draw)
-        content = b"" if draw.random() < 0.002 else mutate(draw, target, case.files[target], self.others)
-        return Input(number, case, target, content, draw)
+            kind = draw.choice(list(KINDS))
+            return Input(number, case, target, kind, (kind,), draw)
+        if draw.random() < 0.002:
+            return Input(number, case, target, b"", ("empty",), draw)
+        return Input(number, case, target, *mutate(draw, target, case.files[target], self.others), draw)
+
+    def once(self, numbers: Iterable[int]) -> list[int]:
+        """Those alone that show a reader a damage to a kind of file that none before them has shown it."""
+        seen: set[tuple[str, str, str]] = set()
+        kept = []
+        for one in map(self.__getitem__, numbers):
+            shown = {(one.case.name, PurePath(one.target).suffix, damage) for damage in one.damage}
+            if shown - seen:
+                seen |= shown
+                kept.append(one.number)
+        return kept
 
 
 Mark = tuple[int, int, int]

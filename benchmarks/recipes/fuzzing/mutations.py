@@ -153,8 +153,8 @@ STRUCTURED: dict[str, Sequence[Mutation]] = {
 BINARY = (".flac", ".ogg", ".mp3", ".mat", ".mp4", ".avi", ".gif", ".ids")
 
 
-def mutate(draw: Random, name: str, data: bytes, others: Sequence[bytes]) -> bytes:
-    """A damaged file.
+def mutate(draw: Random, name: str, data: bytes, others: Sequence[bytes]) -> tuple[bytes, tuple[str, ...]]:
+    """A damaged file, and what was done to it.
 
     Args:
         draw: Of all that is random.
@@ -164,11 +164,14 @@ def mutate(draw: Random, name: str, data: bytes, others: Sequence[bytes]) -> byt
     """
     kind = PurePath(name).suffix.lower()
     own = STRUCTURED.get(kind, () if kind in BINARY else LINES)
+    done = []
     for _ in range(draw.choice((1, 1, 1, 2, MOST))):
         if draw.random() < 0.02:
             other = draw.choice(others)
             data = data[: place(draw, data)] + other[place(draw, other) :]
+            done.append("splice")
         else:
-            chosen = own if own and draw.random() < 0.6 else ANY
-            data = draw.choice(chosen)(draw, data)
-    return data[:LONGEST]
+            change = draw.choice(own if own and draw.random() < 0.6 else ANY)
+            data = change(draw, data)
+            done.append(change.__name__)
+    return data[:LONGEST], tuple(done)
