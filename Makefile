@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	@sh benchmarks/demo.sh $(BIN)/throughtime
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

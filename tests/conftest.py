@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
@@ -28,12 +29,26 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="throughtime-tests-")
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes"
 
 
+def pytest_collection_finish() -> None:
+    """What stands by now stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_disk_is_waited_for() -> Iterator[None]:
     """What tests write need not outlive the machine. That a file is open when it is to be synced still shows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page on a model without its pictures, each of which takes a second: for tests that look at all else."""
+    for name in ("draw_gates", "draw_gradients", "draw_history", "draw_memory", "draw_singular_values"):
+        monkeypatch.setattr(f"throughtime.inspection.panels.{name}", lambda *_: None)
+    monkeypatch.setattr("throughtime.inspection.page.save_figure", lambda figure, path: path.write_bytes(b""))
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 import json
 import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from made_data import MAKERS
-from throughtime.cli import run
 from throughtime.errors import UserError
 from throughtime.tasks import TASKS
 
@@ -53,15 +48,15 @@ def fault(act: Callable[[], object]) -> str:
     return ", ".join(found)
 
 
-def main(root: Path) -> None:
-    """Prints a line for every case that was met badly, and at the end how many there were."""
+def main(runs: Mapping[str, Path]) -> None:
+    """Prints a line for every case that was met badly, and at the end how many there were.
+
+    Args:
+        runs: A model folder of every task, to change.
+    """
     cases = refused = 0
-    for name, task in TASKS.items():
-        folder = root / name
-        folder.mkdir()
-        made, out = MAKERS[name](folder, "evil"), folder / "run"
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as told:
-            assert run(["train", name, *map(str, made.data), "--out", str(out), *made.options]) == 0, told.getvalue()
+    for name, out in runs.items():
+        task = TASKS[name]
         config = json.loads((out / "config.json").read_text())
 
         def opened(out: Path = out, task: Any = task) -> None:
@@ -90,7 +85,3 @@ def main(root: Path) -> None:
             except UserError as error:
                 refused += "expected the weights that config.json describes" in str(error)
     print(f"{cases > 500} {refused == 2 * len(TASKS)}")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

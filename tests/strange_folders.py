@@ -14,7 +14,7 @@ from throughtime.tasks import TASKS
 
 def commands(task: str, run: Path) -> dict[str, list[object]]:
     """Every command that reads a model folder."""
-    one = ["--cell", "rnn"] if TASKS[task].makes_data else []  # they train several by themselves
+    one = ["--cell", "gru"] if TASKS[task].makes_data else []  # they train several by themselves
     return {
         "predict": ["predict", run, "--line", "a line"],
         "evaluate": ["evaluate", run],

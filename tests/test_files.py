@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import throughtime
+from sources import parsed
 from throughtime.errors import UserError
 from throughtime.files import append_text, make_folder, sweep, write_atomically, write_chunks, write_json, write_text
 
@@ -261,7 +262,7 @@ ALLOWED = {
 
 def writes(source: str) -> Iterator[int]:
     """Lines that open a file to write it, or make a folder, past :mod:`throughtime.files`."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not isinstance(node, ast.Call):
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -276,9 +277,9 @@ def test_one_module_alone_writes() -> None:
     """So that a new task, command or picture is as safe as those that are tested here."""
     found = {}
     for file in sorted(ROOT.rglob("*.py")):
-        lines = file.read_text("utf-8").splitlines()
-        for number in writes("\n".join(lines)):
-            if "os.devnull" not in lines[number - 1]:
+        source = file.read_text("utf-8")
+        for number in writes(source):
+            if "os.devnull" not in source.splitlines()[number - 1]:
                 found.setdefault(str(file.relative_to(ROOT)), number)
     assert set(found) == set(ALLOWED)
 

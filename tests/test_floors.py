@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import throughtime
+from sources import parsed
 
 ROOT = Path(throughtime.__file__).parent
 FLOORS = [
@@ -57,7 +58,7 @@ def modules(root: Path) -> list[Path]:
 
 
 def parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+    return parsed(file.read_text(encoding="utf-8"))
 
 
 def origin(node: ast.ImportFrom, package: str) -> str:
@@ -338,7 +339,7 @@ def swallowing(source: str) -> list[int]:
     wide = ("Exception", "BaseException")
     return [
         node.lineno
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.ExceptHandler)
         and any(name in wide for name in caught(node))
         and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)
@@ -382,7 +383,7 @@ def masks(source: str) -> list[str]:
     """Comparisons of steps with lengths, written out by hand."""
     return [
         ast.unparse(node)
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Compare)
         and isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
         and not any(isinstance(side, ast.Constant) for side in (node.left, *node.comparators))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sources import parsed
 from throughtime.errors import listed
 
 ROOT = Path(__file__).parent.parent / "src" / "throughtime"
@@ -38,7 +39,7 @@ def is_error(node: ast.AST) -> bool:
 
 def endless(source: str) -> Iterator[int]:
     """Lines where a message's names are joined by hand: in the error itself, or in what it names."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     for function in (node for node in ast.walk(tree) if isinstance(node, Function)):
         named = {
             target.id: node.lineno

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import throughtime
+from forked import Forked, execute
+from sources import parsed
 
 ROOT = Path(throughtime.__file__).parent
 NETWORK = {
@@ -22,7 +25,7 @@ NETWORK = {
 def connections(source: str) -> set[str]:
     """What a module imports, wherever in it, that could open a connection."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -56,7 +59,7 @@ def test_an_import_that_could_is_found(source: str) -> None:
     assert connections(source)
 
 
-ALONE = """
+WATCHED = """
 import socket, sys
 
 def refuse(*args, **kwargs):
@@ -69,6 +72,13 @@ socket.socket = Refused
 socket.create_connection = socket.getaddrinfo = socket.gethostbyname = refuse
 opened = []
 sys.addaudithook(lambda event, args: opened.append(event) if event.startswith(("socket.", "urllib.")) else None)
+"""
+IMPORTING = """
+import throughtime.api, throughtime.cli.train, throughtime.tasks
+assert opened == [], opened
+print("alone")
+"""
+RUNNING = """
 from throughtime.cli import main
 for arguments in (
     ["train", "text", "text.txt", "--out", "run", "--steps", "2", "--hidden", "4", "--embedding", "4"],
@@ -84,9 +94,17 @@ print("alone")
 """
 
 
-def test_training_and_sampling_open_no_connection(tmp_path: Path) -> None:
+def test_importing_opens_no_connection() -> None:
+    command = [sys.executable, "-c", WATCHED + IMPORTING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "alone\n"), done.stderr
+
+
+def test_training_and_sampling_open_no_connection(
+    forked: Callable[..., Forked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 200)
-    command = [sys.executable, "-c", ALONE]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "alone"
+    monkeypatch.chdir(tmp_path)
+    ended = forked(execute, WATCHED + RUNNING).end()
+    assert ended.status == 0, ended.err
+    assert ended.out.splitlines()[-1] == "alone"

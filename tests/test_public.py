@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import throughtime
+from sources import parsed
 from throughtime._version import __version__
 
 ROOT = Path(throughtime.__file__).parent
@@ -135,7 +136,7 @@ def definitions(tree: ast.AST, prefix: str = "") -> list[tuple[str, ast.Function
 def test_every_function_is_typed() -> None:
     bare = []
     for file in sorted(ROOT.rglob("*.py")):
-        for name, node in definitions(ast.parse(file.read_text("utf-8"))):
+        for name, node in definitions(parsed(file.read_text("utf-8"))):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             arguments += [a for a in (node.args.vararg, node.args.kwarg) if a is not None]
             untyped = [a.arg for a in arguments if a.annotation is None and a.arg not in ("self", "cls")]
@@ -147,7 +148,7 @@ def test_every_function_is_typed() -> None:
 def test_every_public_function_class_and_module_is_documented() -> None:
     bare = []
     for file in sorted(ROOT.rglob("*.py")):
-        tree = ast.parse(file.read_text("utf-8"))
+        tree = parsed(file.read_text("utf-8"))
         inside = str(file.relative_to(ROOT))
         if file.name != "_version.py" and not ast.get_docstring(tree):
             bare.append(inside)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sources import parsed
 from throughtime.visible import as_json, in_line, tell, visible
 
 ROOT = Path(__file__).parents[1] / "src" / "throughtime"
@@ -105,7 +106,7 @@ def drawings(tree: ast.Module) -> Iterator[str]:
 @functools.cache
 def modules() -> dict[str, ast.Module]:
     files = sorted(ROOT.rglob("*.py"))
-    return {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in files}
+    return {file.relative_to(ROOT).as_posix(): parsed(file.read_text(encoding="utf-8")) for file in files}
 
 
 def test_text_leaves_the_process_in_one_place() -> None:
@@ -145,4 +146,4 @@ def test_pictures_are_made_and_written_in_one_place() -> None:
     ],
 )
 def test_a_way_out_is_seen(line: str) -> None:
-    assert list(ways_out(ast.parse(line)))
+    assert list(ways_out(parsed(line)))

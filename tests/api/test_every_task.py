@@ -119,6 +119,7 @@ def test_an_evaluation_no_better_than_guessing_says_so(trained: tuple[throughtim
 SIGNALS = ("speech", "music", "dna", "video")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_look_inside_prints(tmp_path: Path) -> None:
     made = MAKERS["sentiment"](tmp_path, "plain")
     run = throughtime.train("sentiment", made.data, progress=False, **settings_of(made))

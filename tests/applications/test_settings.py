@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from sources import parsed
 from throughtime.applications import dividing, opened, supervised
 from throughtime.applications.settings import EXTENDABLE, TrainSettings, check_settings, option
 from throughtime.applications.supervised import Supervised
@@ -95,7 +96,7 @@ def modules_of(task: Task) -> set[str]:
         if name in found or not name.startswith(("throughtime.tasks.", "throughtime.applications.")):
             continue
         found.add(name)
-        tree = ast.parse(inspect.getsource(sys.modules[name]))
+        tree = parsed(inspect.getsource(sys.modules[name]))
         waiting += [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     return found
 
@@ -107,7 +108,7 @@ def test_every_setting_is_read(task: Task) -> None:
     read = {
         node.attr
         for name in {supervised.__name__, opened.__name__, dividing.__name__, *modules_of(task)}
-        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[name])))
+        for node in ast.walk(parsed(inspect.getsource(sys.modules[name])))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
     # The stack takes its fields by name, and so do the parts of the data.

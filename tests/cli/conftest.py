@@ -15,7 +15,6 @@ import pytest
 
 from made_data import MAKERS
 from throughtime.cli import run
-from throughtime.inspection import page
 from throughtime.tasks import TASKS
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10"]
@@ -72,12 +71,6 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return Answer(code, printed.out, printed.err)
 
     return answer
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page on a model without its pictures, each of which takes a second: for tests that look at all else."""
-    monkeypatch.setattr(page, "save_figure", lambda figure, path: path.write_bytes(b""))
 
 
 @pytest.fixture(scope="session")

@@ -60,13 +60,10 @@ def test_there_is_data_for_every_task() -> None:
     assert list(MAKERS) == list(TASKS)
 
 
+@pytest.mark.usefixtures("undrawn")  # how pictures take words is tested by itself
 @pytest.mark.parametrize("task", TASKS)
-def test_no_command_prints_what_acts(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_no_command_prints_what_acts(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{HOSTILE}\n"))
-    if task != "text":  # one page is drawn, which takes its time; how pictures take words is tested by itself
-        request.getfixturevalue("undrawn")
     made = MAKERS[task](tmp_path, HOSTILE)
     out = tmp_path / f"run{HOSTILE}"
     told = clean("train", task, *made.data, "--out", out, *made.options, "--watch")

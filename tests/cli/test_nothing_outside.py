@@ -61,6 +61,9 @@ def test_no_text_of_a_folder_opens_a_file_outside(
     call: Any, folders: dict[str, Path], tmp_path: Path, secret: Path, task: str
 ) -> None:
     run = copied(folders[task], tmp_path)
+    for path in (run / "valid.jsonl", run / "test.jsonl"):
+        if path.exists():  # what one example names is read as what all name is
+            path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
     ways = [str(secret), os.path.relpath(secret, run)]
     ask = commands(task, run)
     for path in files(run):

@@ -131,17 +131,18 @@ def form(name: str, module: nn.RNNBase, given: bool, dtype: torch.dtype) -> Call
 @pytest.mark.parametrize("name", ["dense", "sorted", "unsorted", "whole", "unbatched"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_call_gives_what_torch_gives(kind: str, name: str, dtype: torch.dtype, runs: list[Any]) -> None:
-    for layers in (1, 2) if dtype is torch.float64 else (2,):
-        for switches in range(16) if dtype is torch.float64 else (0, 6, 9, 15):
-            batch_first, both, bias, given = (bool(switches >> bit & 1) for bit in range(4))
-            options = {"batch_first": batch_first, "bidirectional": both, "bias": bias}
-            module = layer(kind, dtype=dtype, num_layers=layers, **options)
-            make = form(name, module, given, dtype)
-            theirs, ours = pair(module)
-            expected = outcome(theirs, make)
-            runs.clear()
-            same(outcome(ours, make), expected, dtype)
-            assert len(runs) == layers * (1 + both)
+    """One layer where an odd number of switches is on, else two: any four of the five meet in all their ways."""
+    for switches in range(16) if dtype is torch.float64 else (0, 6, 9, 15):
+        batch_first, both, bias, given = (bool(switches >> bit & 1) for bit in range(4))
+        layers = 2 - switches.bit_count() % 2
+        options = {"batch_first": batch_first, "bidirectional": both, "bias": bias}
+        module = layer(kind, dtype=dtype, num_layers=layers, **options)
+        make = form(name, module, given, dtype)
+        theirs, ours = pair(module)
+        expected = outcome(theirs, make)
+        runs.clear()
+        same(outcome(ours, make), expected, dtype)
+        assert len(runs) == layers * (1 + both)
 
 
 @pytest.mark.parametrize("name", ["dense", "unsorted", "whole", "unbatched"])

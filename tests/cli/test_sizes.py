@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import hostile_sizes
+from forked import Forked
 from throughtime.tasks import TASKS
 
-HERE = Path(__file__).parent
 UNBOUNDED = {"steps", "warmup", "evaluate_every", "patience", "min_count", "least_steps"}
 """Counts that no memory depends on."""
 
 
-def test_no_number_of_a_config_takes_memory_that_its_weights_do_not(tmp_path: Path) -> None:
-    paths = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, str(HERE / "hostile_sizes.py"), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "True True\n"
+def test_no_number_of_a_config_takes_memory_that_its_weights_do_not(
+    forked: Callable[..., Forked], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    runs = {task: Path(shutil.copytree(run, tmp_path / task)) for task, run in folders.items()}
+    ended = forked(hostile_sizes.main, runs).end()
+    assert (ended.status, ended.out) == (0, "True True\n"), ended.err
 
 
 @pytest.mark.parametrize("task", TASKS)
