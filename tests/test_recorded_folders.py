@@ -49,7 +49,9 @@ def assert_same(found: Any, recorded: Any, where: str = "") -> None:
         for number, (one, other) in enumerate(zip(found, recorded, strict=True)):
             assert_same(one, other, f"{where}[{number}]")
     elif isinstance(recorded, float):
-        assert found == pytest.approx(recorded, rel=1e-4, abs=2e-5), where
+        # Through a layer normalisation a gradient is divided by small deviations, which makes more of rounding.
+        rel = 1e-3 if where.endswith(".grad_norm") else 1e-4
+        assert found == pytest.approx(recorded, rel=rel, abs=2e-5), where
     else:
         assert found == recorded, where
 

@@ -19,6 +19,9 @@ from throughtime.pictures import line_style, mark_level, new_figure, tidy, whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SINGULAR = ("largest", "median", f"smallest (if over {LEAST})")
+"""The singular values that are drawn."""
+
 MOST_UNITS = 64
 """Units of a gate that are shown."""
 
@@ -69,8 +72,8 @@ def draw_singular_values(cells: Sequence[tuple[str, Tensor, Tensor]], *title: st
     figure = new_figure(8, 1.4 + 2.3 * len(cells), *title)
     panels = figure.subplots(len(cells), 1, squeeze=False, sharex=True)[:, 0]
     for axes, (name, at, values) in zip(panels, cells, strict=True):
-        for number, label in enumerate(("largest", "median", f"smallest (if over {LEAST})")):
-            axes.plot(at.numpy(), values[:, number].clamp(min=LEAST).numpy(), label=label, **line_style(number))
+        for number in range(len(SINGULAR)):
+            axes.plot(at.numpy(), values[:, number].clamp(min=LEAST).numpy(), **line_style(number))
         axes.set_yscale("log")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.1), max(high, 10.0))
@@ -78,6 +81,11 @@ def draw_singular_values(cells: Sequence[tuple[str, Tensor, Tensor]], *title: st
         axes.set_title(name, fontsize=9, loc="left")
         axes.set_ylabel("singular value (factor)")
         tidy(axes)
+    # Above the panels: the curves may run anywhere in them.
+    above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.1}
+    panels[0].legend(
+        panels[0].lines[: len(SINGULAR)], SINGULAR, ncols=len(SINGULAR), fontsize=8, frameon=False, **above
+    )
     whole_steps(panels[-1].xaxis)
     panels[-1].set_xlabel("place in the sequence (step)")
     return figure
@@ -118,7 +126,7 @@ def _draw_gate(figure: Any, axes: Any, name: str, values: Tensor, begin: int, en
     units = f"{len(values)} units" if len(chosen) == len(values) else f"{len(chosen)} of\n{len(values)} units"
     axes.set_ylabel(f"{name}\n({units})", rotation=0, ha="right", va="center", fontsize=8)
     axes.set_yticks([])
-    bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[low, 0.0, high] if low else [0.0, high], format="%.2g")
+    bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[low, 0.0, high] if low else [0.0, high], format="%.3g")
     bar.ax.tick_params(labelsize=7)
 
 
