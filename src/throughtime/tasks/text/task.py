@@ -107,7 +107,7 @@ class TextTask(Task):
             for name, pieces in zip(("train", "valid"), parts(train, valid, split), strict=True)
             if pieces is not None
         }
-        _check_size(data, settings, tokenizer)
+        settings = _fitting(data, settings, tokenizer)
         model = LanguageModelConfig(
             vocabulary=len(tokenizer),
             embedding=settings.embedding,
@@ -322,22 +322,26 @@ def _trainer(run: ModelFolder) -> Trainer[TokenBatch]:
     return Trainer(model, source, settings.plan(), run.folder, evaluate, unit=unit)
 
 
-def _check_size(data: dict[str, TokenFile], settings: TextSettings, tokenizer: Tokenizer) -> None:
-    tokens = data["train"].tokens
-    if settings.cut and tokens < settings.batch * settings.cut:
-        raise UserError(
-            f"expected at least one batch of {settings.batch} × {settings.cut} tokens, got {tokens}; "
-            "give more text, or a smaller --batch or --bptt"
-        )
-    if not settings.cut:
-        texts = WholeTexts(data["train"].ids(len(tokenizer)), settings.batch, tokenizer.eos).texts
-        if texts < settings.batch:
-            raise UserError(
-                f"expected at least one batch of {settings.batch} texts, got {texts}; "
-                "give more text, or a smaller --batch"
-            )
+def _fitting(data: Mapping[str, TokenFile], settings: TextSettings, tokenizer: Tokenizer) -> TextSettings:
+    """The settings with a batch that a little text fills, where none was asked for.
+
+    Raises:
+        UserError: If the text fills no batch, or there is none to validate by.
+    """
+    if settings.cut:
+        full, what = data["train"].tokens // settings.cut, f"{settings.batch} × {settings.cut} tokens"
+        got, remedy = data["train"].tokens, "a smaller --batch or --bptt"
+    else:
+        full = got = WholeTexts(data["train"].ids(len(tokenizer)), settings.batch, tokenizer.eos).texts
+        what, remedy = f"{settings.batch} texts", "a smaller --batch"
+    if not full or (full < settings.batch and "batch" in settings.model_fields_set):
+        raise UserError(f"expected at least one batch of {what}, got {got}; give more text, or {remedy}")
     if "valid" in data and not data["valid"].tokens:
         raise UserError("expected validation text, got none; give more text, --valid, or --held-out 0")
+    if full >= settings.batch:
+        return settings
+    note(f"the text fills no batch of {what}: --batch {full}")
+    return settings.model_copy(update={"batch": full})
 
 
 def _cutoffs(vocabulary: int) -> tuple[int, ...]:
