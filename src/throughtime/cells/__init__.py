@@ -46,6 +46,7 @@ from throughtime.cells.lstm_coupled import CoupledLSTMCell
 from throughtime.cells.lstm_layernorm import LayerNormLSTMCell
 from throughtime.cells.lstm_peephole import PeepholeLSTMCell
 from throughtime.cells.lstm_projected import ProjectedLSTMCell
+from throughtime.cells.lstms.convolutional import ConvLSTMCell
 from throughtime.cells.lstms.multiplicative import MultiplicativeLSTMCell
 from throughtime.cells.lstms.ran import RANCell
 from throughtime.cells.lstms.scalar import SLSTMCell
@@ -60,6 +61,7 @@ __all__ = [
     "CellFactory",
     "ChaosFreeCell",
     "CoRNNCell",
+    "ConvLSTMCell",
     "CoupledLSTMCell",
     "FastGRNNCell",
     "FastRNNCell",

@@ -4,6 +4,7 @@ from throughtime.layers.accelerate import Acceleration, accelerate, decelerate
 from throughtime.layers.attention import Attention, AttentionName
 from throughtime.layers.crf import CRF
 from throughtime.layers.directed import Directed
+from throughtime.layers.frames import ConvLSTM
 from throughtime.layers.named import NamedCell, named_cells
 from throughtime.layers.pooling import Pooling, PoolingName
 from throughtime.layers.recurrent import Recurrent
@@ -18,6 +19,7 @@ __all__ = [
     "Acceleration",
     "Attention",
     "AttentionName",
+    "ConvLSTM",
     "Directed",
     "NamedCell",
     "Pooling",
