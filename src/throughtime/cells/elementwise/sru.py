@@ -48,11 +48,13 @@ class SRUCell(GatedCell):
         }
 
     def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:
-        f, r, c, *rest = (p.W_x @ x).chunk(3 if self.input_size == self.hidden_size else 4, -1)
+        square = self.input_size == self.hidden_size
+        parts = (p.W_x @ x).chunk(3 if square else 4, -1)
+        f, r, c = parts[0], parts[1], parts[2]
         b_f, b_r = p.b.chunk(2, -1)
         f = torch.sigmoid(f + p.v_f * s.c + b_f)
         r = torch.sigmoid(r + p.v_r * s.c + b_r)
         c = f * s.c + (1 - f) * c
-        past = rest[0] if rest else x * math.sqrt(3.0)
+        past = x * math.sqrt(3.0) if square else parts[3]
         h = r * c + (1 - r) * past
         return {"h": h, "c": c, "f": f, "r": r}
