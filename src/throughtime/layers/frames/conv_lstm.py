@@ -76,8 +76,9 @@ class ConvLSTM(nn.Module):
             ValueError: If shapes do not fit; says what was expected.
         """
         if frames.dim() != 5 or tuple(frames.shape[2:]) != (self.channels, *self.size):
-            wanted = ", ".join(map(str, (self.channels, *self.size)))
-            raise ValueError(f"expected frames of shape [B, T, {wanted}], got {list(frames.shape)}")
+            height, width = self.size
+            shape = f"[B, T, {self.channels}, {height}, {width}]"
+            raise ValueError(f"expected frames of shape {shape}, got {list(frames.shape)}")
         flat = None if state is None else {name: value.flatten(2) for name, value in state.items()}
         outputs, final = self.stack(frames.flatten(2), flat, lengths, **marks)
         return self._as_frames(outputs), {name: self._as_frames(value) for name, value in final.items()}
