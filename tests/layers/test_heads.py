@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from engine.compiled.test_heads import on_blocks, whole
-from throughtime.cells import CELLS, cell_options
 from throughtime.layers import Recurrent
 
 B, T, K, N, HEADS = 3, 6, 4, 6, 3
@@ -19,7 +18,7 @@ MARKS: dict[str, Tensor] = {
     "mask": torch.tensor([[1, 0, 1, 1, 1, 0], [1, 1, 1, 1, 0, 1], [0, 1, 1, 0, 1, 1]]).bool(),
     "lengths": torch.tensor([6, 0, 5]),
 }
-HEADED = [name for name in CELLS if "heads" in cell_options(CELLS[name])]
+NAMES = ["rnn", "gru-full", "lstm-projected", "lstm-layernorm"]
 
 
 def found(layer: Recurrent, **options: Any) -> tuple[list[Tensor], list[Tensor]]:
@@ -34,7 +33,7 @@ def found(layer: Recurrent, **options: Any) -> tuple[list[Tensor], list[Tensor]]
 
 
 @pytest.mark.parametrize("marks", [("resets",), ("resets", "mask", "lengths")], ids="-".join)
-@pytest.mark.parametrize("name", HEADED)
+@pytest.mark.parametrize("name", NAMES)
 def test_heads_know_resets_and_masks_and_show_their_states(name: str, marks: tuple[str, ...]) -> None:
     torch.manual_seed(1)
     layer, plain = (
