@@ -232,7 +232,8 @@ class Opened(Trained):
             chosen = fitting[-wanted.rows :] or ordered[:1]
             steps = [bound.steps(example) for example in chosen]
             by_layer = {layer: [step.get(layer, []) for step in steps] for layer in steps[0]}
-            facts = [bound.summarise(self.model), f"{len(chosen)} examples of {name}"]
+            shown = f"{len(chosen)} example{'s' if len(chosen) > 1 else ''} of {name}"
+            facts = [bound.summarise(self.model), shown]
             return Inspected(self.model, bound.batch(chosen), self.run.model["cell"], facts, by_layer)
 
     @contextmanager
