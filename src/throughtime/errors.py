@@ -31,7 +31,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
         (" (did you mean '--out'?)", '')
     """
     spelled = {word.lower().lstrip("-"): word for word in known}
-    matches = difflib.get_close_matches(name.lower().lstrip("-"), list(spelled), n=1, cutoff=0.5)
+    # among dozens of names, one is alike by half by chance
+    matches = difflib.get_close_matches(name.lower().lstrip("-"), list(spelled), n=1, cutoff=0.55)
     return f" (did you mean {spelled[matches[0]]!r}?)" if matches else ""
 
 

@@ -171,7 +171,7 @@ def test_an_unknown_option_of_a_run_brings_the_nearest_of_its_task(refuse: Calla
 
 
 def test_cells_are_named_to_who_knows_none(refuse: Callable[..., str]) -> None:
-    message = refuse("train", "text", "text.txt", "--out", "out", "--cell", "attention")
+    message = refuse("train", "text", "text.txt", "--out", "out", "--cell", "transformer")
     assert f"built-in cells: {listed(CELLS)}" in message
     assert "did you mean" not in message
 
