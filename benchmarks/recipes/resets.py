@@ -27,6 +27,9 @@ SHAPES = ((1, 100, 128), (32, 100, 64), (32, 100, 256), (128, 20, 256), (8, 500,
 SHARES = (0.0, 0.01, 0.05, 0.2)
 """Of steps before which a row begins anew; with 0 there are resets, and none is true."""
 
+DRAWN = 32
+"""Resets of a row, in turns: more than are remembered, as every batch of an agent has its own."""
+
 
 def measure(cell: str, shape: tuple[int, int, int], share: float, pairs: int) -> dict[str, Any]:
     """One row: both in turns."""
@@ -34,7 +37,7 @@ def measure(cell: str, shape: tuple[int, int, int], share: float, pairs: int) ->
     torch.manual_seed(0)
     layer = Recurrent(cell, hidden, hidden, engine="compiled")
     x = torch.randn(rows, steps, hidden, requires_grad=True)
-    resets = torch.rand(rows, steps) < share
+    resets = itertools.cycle([torch.rand(rows, steps) < share for _ in range(DRAWN)])
 
     def train(**marks: Any) -> float:
         began = time.perf_counter()
@@ -45,7 +48,7 @@ def measure(cell: str, shape: tuple[int, int, int], share: float, pairs: int) ->
     found: dict[str, list[float]] = {"with": [], "without": []}
     for pair in range(-3, pairs):  # the first ones compile and warm up
         for name in ("with", "without") if pair % 2 else ("without", "with"):
-            seconds = train(resets=resets) if name == "with" else train()
+            seconds = train(resets=next(resets)) if name == "with" else train()
             if pair >= 0:
                 found[name].append(seconds)
     ratios = [a / b for a, b in zip(found["with"], found["without"], strict=True)]

@@ -6,7 +6,8 @@
 In turns, each a training step (forward and backward, gradients for inputs and weights) on the same batch: our minGRU
 and our GRU on the compiled engine; the minGRU as a loop over time in PyTorch's operations, its products taken
 beforehand; the same by a scan in log space, as the paper's appendix has it. The three products that such a step is
-bound by are timed alone beside them. Writes ``benchmarks/results/scans.json``.
+bound by are timed alone beside them. ``differs_at_most_by`` tells what a scan in log space loses: its sums grow with
+the number of steps. Writes ``benchmarks/results/scans.json``.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def measure(steps: int, hidden: int, seconds: float) -> dict[str, Any]:
     """A row of the table."""
     batch = max(1, min(8, 80_000 // steps))
     torch.manual_seed(0)
-    ours = Recurrent("mingru", hidden, hidden, positive=True, engine="compiled")
+    ours = Recurrent("mingru", hidden, hidden, candidate="positive", engine="compiled")
     gru = Recurrent("gru", hidden, hidden, engine="compiled")
     x = torch.randn(batch, steps, hidden, requires_grad=True)
     forwards: dict[str, tuple[Recurrent, Callable[[], Tensor]]] = {
@@ -85,8 +86,9 @@ def measure(steps: int, hidden: int, seconds: float) -> dict[str, Any]:
     }
     with torch.no_grad():
         expected = forwards["minGRU"][1]()
-        for name in ("minGRU, a loop in PyTorch", "minGRU, a scan in log space"):
-            torch.testing.assert_close(forwards[name][1](), expected, rtol=1e-3, atol=1e-3)
+        others = ("minGRU, a loop in PyTorch", "minGRU, a scan in log space")
+        differs = {name: float((forwards[name][1]() - expected).abs().max()) for name in others}
+    assert differs[others[0]] < 1e-3, differs
     gradient = torch.randn(batch, steps, hidden)
     runs = {
         name: Step(forward, [x, *layer.parameters()], gradient).measured()
@@ -99,6 +101,7 @@ def measure(steps: int, hidden: int, seconds: float) -> dict[str, Any]:
         "steps": steps,
         "batch": batch,
         "hidden": hidden,
+        "differs_at_most_by": differs,
         "tokens_per_s": {
             name: summarise([steps * batch / value for value in values]) for name, values in found.items()
         },
