@@ -72,6 +72,15 @@ class Call:
     notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
+def untold(cell: Cell) -> str | None:
+    """Why what is kept for a cell could not be found again; None where it can."""
+    try:
+        hash(cell)
+    except TypeError as error:
+        return f"the options of {type(cell).__name__} cannot be told apart ({error})"
+    return None
+
+
 def watched() -> bool:
     """Whether somebody traces, transforms or replaces operations, and so must see PyTorch's own."""
     return (

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.engine.call import Call, EngineError, Result, watched
+from throughtime.engine.call import Call, EngineError, Result, untold, watched
 from throughtime.engine.compiled.again import Again, pulled_back
 from throughtime.engine.form import Form
 from throughtime.engine.pieces import is_cut
@@ -53,11 +53,7 @@ class GraphsEngine:
             return "a graph has one shape, and the rows end at different steps"
         if is_cut(call):
             return "a graph is recorded without resets and without a mask"
-        try:
-            hash(call.cell)
-        except TypeError as error:
-            return f"the options of {type(call.cell).__name__} cannot be told apart ({error})"
-        return None
+        return untold(call.cell)
 
     def run(self, call: Call) -> Result:
         """Records what it sees for the first time, and replays it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from torch.autograd import forward_ad
 from throughtime.cells import CELLS, Cell, Parameter, bias, input_matrix, recurrent_matrix
 from throughtime.engine import ENGINES, EngineError, Noise, unroll
 from throughtime.engine.call import Call
+from throughtime.engine.in_graph import stops_graph
 
 (ENGINE,) = (engine for engine in ENGINES if engine.name == "compiled")
 
@@ -150,6 +152,17 @@ def test_without_llvmlite_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     call = call_of(CELLS["gru-full"](2, 3))
     assert ENGINE.refuses(call) == "llvmlite is not installed: pip install llvmlite"
     assert unroll(call.cell, call.parameters, call.inputs)[0].shape == (4, 3, 3)
+
+
+def test_without_llvmlite_a_graph_ends_before_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    from throughtime.engine.compiled import cellcode
+    from throughtime.engine.compiled.llvm import build
+
+    monkeypatch.setattr(build, "_llvm", lambda: importlib.import_module("no_llvmlite"))
+    for kept in (build.processor, build.target, cellcode.compile_cell):
+        kept.cache_clear()
+    cell = CELLS["gru-full"](2, 3)
+    assert stops_graph(cell, [call_of(cell).inputs]) == "llvmlite is not installed: pip install llvmlite"
 
 
 def test_every_built_in_cell_is_served() -> None:

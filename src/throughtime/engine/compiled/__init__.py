@@ -20,7 +20,6 @@ class CompiledEngine:
     def refuses(self, call: Call) -> str | None:
         """Cells that cannot be traced, other devices and other number types."""
         from throughtime.engine.compiled import cellcode, loop
-        from throughtime.engine.compiled.llvm import build
         from throughtime.program import CannotTrace
 
         if call.look is not None and not isinstance(call.look, Record):
@@ -36,17 +35,13 @@ class CompiledEngine:
         dtypes = {value.dtype for value in tensors}
         if len(dtypes) > 1 or call.inputs.dtype not in loop.TYPES:
             return f"it computes in float32 or float64, and got {', '.join(sorted(str(d) for d in dtypes))}"
-        missing = build.available()
-        if missing:
-            return missing
-        try:
-            hash(call.cell)
-        except TypeError as error:
-            return f"the options of {type(call.cell).__name__} cannot be told apart ({error})"
+        reason = cellcode.no_code(call.cell)
+        if reason is not None:
+            return reason
         try:
             call.notes[self.name] = cellcode.compile_cell(loop.use_of(call))
-        except CannotTrace as reason:
-            return str(reason)
+        except CannotTrace as error:
+            return str(error)
         return None
 
     def run(self, call: Call) -> Result:

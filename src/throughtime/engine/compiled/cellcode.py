@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from throughtime.cells import Cell
-from throughtime.engine.compiled.llvm.build import Code, build, target
+from throughtime.engine.call import untold
+from throughtime.engine.compiled.llvm.build import Code, available, build, target
 from throughtime.engine.compiled.llvm.emit import emit
 from throughtime.engine.compiled.llvm.heads import Windows
 from throughtime.engine.compiled.llvm.vectors import Target
@@ -180,6 +181,11 @@ class Compiled:
     def seen(self) -> tuple[str, ...]:
         """States and gates that are handed out for every step."""
         return (*self.histories, *self.gates) if self.use.records else ()
+
+
+def no_code(cell: Cell) -> str | None:
+    """Why there is none for a cell, whatever its step: nothing compiles here, or its options cannot be told apart."""
+    return available() or untold(cell)
 
 
 @functools.lru_cache(maxsize=256)

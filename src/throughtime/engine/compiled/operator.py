@@ -17,10 +17,9 @@ from torch import Tensor
 from throughtime.cells import Cell
 from throughtime.engine.call import Call, EngineError, Result
 from throughtime.engine.compiled.again import Again, pulled_back
-from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
+from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell, no_code
 from throughtime.engine.compiled.gradients import INPUTS
 from throughtime.engine.compiled.layout import Layout
-from throughtime.engine.compiled.llvm import build
 from throughtime.engine.compiled.loop import TYPES, Job, Kept
 from throughtime.engine.form import Form
 from throughtime.engine.ragged import within
@@ -115,12 +114,15 @@ def _stops(kind: type[Cell], values: tuple[tuple[str, Any], ...], type: torch.dt
     if type not in TYPES:
         return f"it computes in float32 or float64, and got {type}"
     try:
-        compile_cell(Use(kind(**dict(values)), TYPES[type], False, tuple(sorted(masks))))
+        cell = kind(**dict(values))
+        missing = no_code(cell)
+        if missing is None:
+            compile_cell(Use(cell, TYPES[type], False, tuple(sorted(masks))))
     except CannotTrace as reason:
         return str(reason)
     except TypeError as error:
         return f"the options of {kind.__name__} cannot be told apart ({error})"
-    return build.available() or ""
+    return missing or ""
 
 
 def _told(cell: Cell) -> tuple[type[Cell], tuple[tuple[str, Any], ...]]:
