@@ -20,6 +20,7 @@ from throughtime.engine.ragged import Lengths, as_lengths, real_steps, within
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
+from throughtime.engine.weights import WEIGHTS, check_weights
 from throughtime.errors import listed, nearest, spelled
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
@@ -31,6 +32,7 @@ BY_NAME: tuple[Engine, ...] = (GraphsEngine(),)
 __all__ = [
     "BY_NAME",
     "ENGINES",
+    "WEIGHTS",
     "Call",
     "CellStream",
     "Engine",
@@ -161,7 +163,12 @@ def unroll(
 
 
 def open_stream(
-    cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float], engine: str = "auto"
+    cell: Cell,
+    parameters: Mapping[str, Tensor],
+    batch: int,
+    keep: Mapping[str, float],
+    engine: str = "auto",
+    weights: str = "float32",
 ) -> CellStream:
     """One cell over a stream, for inference: packed and compiled where the compiled engine serves it.
 
@@ -171,18 +178,21 @@ def open_stream(
         batch: Streams side by side.
         keep: Zoneout: the share of each state that stays.
         engine: As in :func:`unroll`.
+        weights: What matrices are kept in, of :data:`throughtime.engine.weights.WEIGHTS`.
 
     Raises:
         EngineError: If the engine asked for by name cannot serve the cell.
+        ValueError: If the weights cannot be kept so.
     """
     like = next(iter(parameters.values()))
+    check_weights(weights, like.dtype)
     inputs = like.new_zeros(batch, 1, cell.input_size)
     call = Call(cell, {n: v.detach() for n, v in parameters.items()}, inputs, zero_state(cell, inputs))
     if _choose(engine, call).name == "compiled":
         from throughtime.engine.compiled.stream import CompiledStream
 
-        return CompiledStream(cell, parameters, batch, keep)
-    return ReferenceStream(cell, parameters, batch, keep)
+        return CompiledStream(cell, parameters, batch, keep, weights)
+    return ReferenceStream(cell, parameters, batch, keep, weights)
 
 
 def zero_state(cell: Cell, inputs: Tensor) -> dict[str, Tensor]:

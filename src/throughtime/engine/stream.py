@@ -11,6 +11,7 @@ from torch import Tensor
 
 from throughtime.cells import Cell
 from throughtime.engine.reference import bind, zone_out
+from throughtime.engine.weights import widened
 
 
 class CellStream(Protocol):
@@ -32,9 +33,16 @@ class CellStream(Protocol):
 class ReferenceStream:
     """Calls the cell's step; arguments as in :class:`throughtime.engine.compiled.stream.CompiledStream`."""
 
-    def __init__(self, cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        parameters: Mapping[str, Tensor],
+        batch: int,
+        keep: Mapping[str, float],
+        weights: str = "float32",
+    ) -> None:
         self.cell, self.keep = cell, dict(keep)
-        values = {name: value.detach().clone() for name, value in parameters.items()}
+        values = {name: value.detach().clone() for name, value in widened(cell, parameters, weights).items()}
         like = next(iter(values.values()))
         self.bound = bind(cell, values)
         self.state = {name: like.new_zeros(batch, width) for name, width in cell.widths().items()}

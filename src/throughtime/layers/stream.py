@@ -21,9 +21,13 @@ class Stream:
         batch_size: Streams side by side.
         residual: Add a cell's input to its output wherever the two have as many features.
         engine: As in :func:`throughtime.unroll`.
+        weights: What matrices are kept in: ``"float32"`` as they are, in float64 for a layer of that; ``"bfloat16"``,
+            or ``"int8"`` with a scale a row, which a step reads in half or a quarter of the bytes. Arithmetic is in
+            float32, and vectors stay what they are.
 
     Raises:
-        ValueError: If a cell runs backward in time: its outputs need the steps to come.
+        ValueError: If a cell runs backward in time: its outputs need the steps to come; or if the weights cannot be
+            kept so.
 
     Example:
         >>> from throughtime import LSTM
@@ -36,7 +40,13 @@ class Stream:
     """
 
     def __init__(
-        self, cells: Sequence[Directed], batch_size: int = 1, *, residual: bool = False, engine: str = "auto"
+        self,
+        cells: Sequence[Directed],
+        batch_size: int = 1,
+        *,
+        residual: bool = False,
+        engine: str = "auto",
+        weights: str = "float32",
     ) -> None:
         check_one_way(cells)
         if batch_size < 1:
@@ -45,7 +55,7 @@ class Stream:
         self.cells: list[CellStream] = []
         for directed in cells:
             parameters = {name: getattr(directed, name) for name in directed.declared}
-            self.cells.append(open_stream(directed.cell, parameters, batch_size, directed.keep, engine))
+            self.cells.append(open_stream(directed.cell, parameters, batch_size, directed.keep, engine, weights))
         first, width = next(iter(parameters.values())), cells[0].cell.input_size
         self.shape, self.dtype, self.device = torch.Size((batch_size, width)), first.dtype, first.device
 

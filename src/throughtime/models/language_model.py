@@ -156,13 +156,18 @@ class LanguageModel(TokenModel):
         hidden, final = self.hidden(tokens, state)
         return self.log_softmax(hidden[:, -1]), final
 
-    def stream(self, state: Mapping[str, Tensor] | None = None) -> LanguageModelStream:
+    def stream(self, state: Mapping[str, Tensor] | None = None, *, weights: str = "float32") -> LanguageModelStream:
         """The model with its weights as they are now, to go on token by token: the quickest way to do so.
 
         Args:
             state: Where it begins, as :meth:`next_log_probs` gives it; None: one row that has read nothing.
+            weights: What the stack's matrices are kept in, as :class:`throughtime.Stream` has it; embedding and
+                softmax stay what they are.
+
+        Raises:
+            ValueError: If the weights cannot be kept so.
         """
-        return LanguageModelStream(self, state)
+        return LanguageModelStream(self, state, weights)
 
     def _of_targets(self, hidden: Tensor, targets: Tensor) -> Tensor:
         if self.config.adaptive:
@@ -176,6 +181,7 @@ class LanguageModelStream:
     Args:
         model: In evaluation mode.
         state: Where it begins.
+        weights: As there.
 
     Example:
         >>> import torch
@@ -187,8 +193,10 @@ class LanguageModelStream:
         True
     """
 
-    def __init__(self, model: LanguageModel, state: Mapping[str, Tensor] | None = None) -> None:
-        self.model, self.layers = model, model.stack.stream()
+    def __init__(
+        self, model: LanguageModel, state: Mapping[str, Tensor] | None = None, weights: str = "float32"
+    ) -> None:
+        self.model, self.layers = model, model.stack.stream(weights=weights)
         self.vectors, self.scale = model.embedding.weight.detach(), model.scale
         self.softmax = [] if model.config.adaptive else [value.detach() for value in model.softmax_weights]
         if state is not None:

@@ -8,6 +8,7 @@ from throughtime.program.derivative import Derived, derive
 from throughtime.program.graph import LEAVES, NUMBERS, REDUCTIONS, TRANSCENDENTAL, Block, Node, Program, Slice
 from throughtime.program.interpreter import Given, Gradients, Ran, interpret, interpret_backward
 from throughtime.program.needs import Share, beforehand, histories, kept, shares
+from throughtime.program.scales import with_scales
 from throughtime.program.text import describe, program_text
 from throughtime.program.tracing import trace
 from throughtime.program.values import CannotTrace
@@ -37,4 +38,5 @@ __all__ = [
     "program_text",
     "shares",
     "trace",
+    "with_scales",
 ]

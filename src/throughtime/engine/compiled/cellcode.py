@@ -5,16 +5,19 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 from throughtime.cells import Cell
 from throughtime.engine.call import untold
+from throughtime.engine.compiled.llvm import small
 from throughtime.engine.compiled.llvm.build import Code, available, build, target
 from throughtime.engine.compiled.llvm.emit import emit
 from throughtime.engine.compiled.llvm.heads import Windows
 from throughtime.engine.compiled.llvm.vectors import Target
 from throughtime.engine.compiled.plan import Plan, Tape, lay_out
-from throughtime.program import Block, Derived, Slice, beforehand, derive, histories, trace
+from throughtime.program import Block, Derived, Slice, beforehand, derive, histories, trace, with_scales
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Use:
         masks: Matrices under recurrent dropout.
         keep: Zoneout by state: a share, or None where zeros and ones are drawn.
         outer: Products with the inputs are computed before the loop.
+        weights: What matrices are kept in; in fewer bits than 32 where ``outer`` is false.
         records: Hands out every state and gate of every step.
     """
 
@@ -38,6 +42,7 @@ class Use:
     keep: tuple[tuple[str, float | None], ...] = ()
     outer: bool = True
     records: bool = False
+    weights: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -51,16 +56,26 @@ class Weights:
     start: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Headed:
-    """A block with heads, which a call packs before the code runs: the field that points to its packed form, and where
-    that begins.
+    """A block with heads, which a call packs before the code runs: the field that points to its packed form, where
+    that begins, the place in the matrix of each of its numbers, and its windows, which the code reads.
     """
 
     pack: int
     matrix: str
     start: int
+    places: Tensor
     windows: Windows
+
+
+@dataclass(frozen=True)
+class Small:
+    """A block in fewer bits without heads, which is packed before the code runs, too."""
+
+    pack: int
+    start: int
+    block: Block
 
 
 class Side:
@@ -76,7 +91,7 @@ class Side:
         masks: Buffers that are a part of a row-wise leaf, the leaf, and its first feature there.
         vectors: Parts of parameter vectors, each with the field that points to it.
         weights: What a call fills in of the matrices.
-        headed: Likewise of those with heads.
+        headed, small: Likewise of those that come packed: with heads, and in fewer bits.
         room: Numbers in the packed matrices.
         outers: Products before the loop, in the order of their fields.
         work, outer_work: Multiply-adds of a row and a step, in the loop and before it.
@@ -112,6 +127,7 @@ class Side:
         self.room = 0
         self.weights: list[Weights] = []
         self.headed: list[Headed] = []
+        self.small: list[Small] = []
         for name, width in self.emitted.sizes.items():
             self.blank[self.index[name]] = width
         for slot, offset in enumerate(offsets):
@@ -134,8 +150,12 @@ class Side:
         for field, value in fields.items():
             if f"{name} {field}" in self.index:
                 self.blank[self.index[f"{name} {field}"]] = value
-        places = self.index[f"{name} weights"], self.index[f"{name} pack"]
-        self.weights.append(Weights(*places, block.matrix, block.row * columns + block.column, self.room))
+        pack = self.index[f"{name} pack"]
+        if self.target.is_small:
+            self.small.append(Small(pack, self.room, block))
+        else:
+            offset = block.row * columns + block.column
+            self.weights.append(Weights(self.index[f"{name} weights"], pack, block.matrix, offset, self.room))
         self.room += -(-block.units // self.target.panel) * self.target.panel * block.depth
 
     def _heads(self, name: str, block: Block, rows: int, columns: int) -> None:
@@ -144,8 +164,9 @@ class Side:
         for field, value in fields.items():
             if f"{name} {field}" in self.index:
                 self.blank[self.index[f"{name} {field}"]] = value
-        self.headed.append(Headed(self.index[f"{name} pack"], block.matrix, self.room, windows))
-        self.room += len(windows.packed)
+        places = windows.packed.view(-1, self.target.panel)[:, small.order(self.target)].flatten()
+        self.headed.append(Headed(self.index[f"{name} pack"], block.matrix, self.room, places, windows))
+        self.room += len(places)
 
     @functools.cached_property
     def code(self) -> Code:
@@ -196,6 +217,8 @@ def compile_cell(use: Use) -> Compiled:
         CannotTrace: With the operation that stops it.
     """
     program = trace(use.cell, use.masks, dict(use.keep), outer=use.outer, shows=use.records)
+    if use.weights == "int8":
+        program = with_scales(program)
     others = {name: place for name, place in program.state.items() if name != program.output} | program.shown
     derived = derive(program, others if use.records else {}) if use.trains else None
     if derived is not None:
@@ -204,7 +227,7 @@ def compile_cell(use: Use) -> Compiled:
     tape = Tape()
     given = {str(block): tape.add(block.rows, -1) for block in beforehand(program)}
     in_place = tuple(name for name in program.state if name not in held)
-    kind = target(use.type)
+    kind = replace(target(use.type), weights=use.weights)
     plan = lay_out(program, tape, given, in_place, kind.group)
     if derived is None:
         offsets = tape.offsets()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from throughtime.engine.compiled.cellcode import Side
 from throughtime.engine.compiled.layout import Layout, apart
+from throughtime.engine.compiled.llvm import small
 from throughtime.engine.compiled.team import Shared
 
 SERIAL = 5e5
@@ -66,17 +67,22 @@ class Run:
                 frame[field] = value.data_ptr()
             else:
                 frame[field] = value.data_ptr() + vector.start * size
-        packs = torch.empty(self.side.room, dtype=torch.float32 if size == 4 else torch.float64, device="cpu")
+        kind = small.STORED.get(self.side.target.weights, torch.float32 if size == 4 else torch.float64)
+        packs = torch.empty(self.side.room, dtype=kind, device="cpu")
         self.alive.append(packs)
-        room = packs.data_ptr()
+        room, each = packs.data_ptr(), packs.element_size()
         for weights in self.side.weights:
             frame[weights.field] = values[weights.matrix].data_ptr() + weights.offset * size
-            frame[weights.pack] = room + weights.start * size
+            frame[weights.pack] = room + weights.start * each
+        for part in self.side.small:
+            packed = small.pack(values[part.block.matrix], part.block, self.side.target)
+            packs[part.start : part.start + len(packed)] = packed
+            frame[part.pack] = room + part.start * each
         for headed in self.side.headed:
             stored = torch.nn.functional.pad(values[headed.matrix].flatten(), (0, 1))
-            place = headed.windows.packed
+            place = headed.places
             torch.index_select(stored, 0, place, out=packs[headed.start : headed.start + len(place)])
-            frame[headed.pack] = room + headed.start * size
+            frame[headed.pack] = room + headed.start * each
 
     def start(self) -> Shared:
         """Runs; gives what runs again."""

@@ -14,6 +14,7 @@ from throughtime.engine.compiled.frame import Run
 from throughtime.engine.compiled.layout import whole
 from throughtime.engine.compiled.loop import TYPES
 from throughtime.engine.compiled.team import Shared
+from throughtime.engine.weights import matrices, shrink
 
 
 class CompiledStream:
@@ -24,13 +25,21 @@ class CompiledStream:
         parameters: Parameters by name, as they are now: later changes are not seen.
         batch: Streams side by side.
         keep: Zoneout: the share of each state that stays.
+        weights: What matrices are kept in, of :data:`throughtime.engine.weights.WEIGHTS`.
     """
 
-    def __init__(self, cell: Cell, parameters: Mapping[str, Tensor], batch: int, keep: Mapping[str, float]) -> None:
-        values = {name: value.detach().contiguous().clone() for name, value in parameters.items()}
-        self.like = next(iter(values.values()))
-        shares = tuple(sorted(keep.items()))
-        self.compiled = compile_cell(Use(cell, TYPES[self.like.dtype], trains=False, keep=shares, outer=False))
+    def __init__(
+        self,
+        cell: Cell,
+        parameters: Mapping[str, Tensor],
+        batch: int,
+        keep: Mapping[str, float],
+        weights: str = "float32",
+    ) -> None:
+        self.like = next(iter(parameters.values())).detach()
+        values = _held(cell, parameters, weights)
+        use = Use(cell, TYPES[self.like.dtype], False, keep=tuple(sorted(keep.items())), outer=False, weights=weights)
+        self.compiled = compile_cell(use)
         self.cell, self.side, self.values = cell, self.compiled.forward, values
         self.x, self.table, self.parity = (self.side.index[name] for name in ("x", "table", "turn"))
         self.first: Run | None = None
@@ -106,6 +115,18 @@ class CompiledStream:
             self._fit(rows)
         for name, value in self.read().items():
             value.copy_(state[name])
+
+
+def _held(cell: Cell, parameters: Mapping[str, Tensor], weights: str) -> dict[str, Tensor]:
+    """The parameters as they are at this moment, matrices in fewer bits where that is asked for, with their scales."""
+    values = {name: value.detach().contiguous().clone() for name, value in parameters.items()}
+    if weights != "float32":
+        for name in matrices(cell):
+            small = shrink(name, values[name], weights)
+            values[name] = small.numbers
+            if small.scale is not None:
+                values[f"scale {name}"] = small.scale
+    return values
 
 
 class _Fit(NamedTuple):

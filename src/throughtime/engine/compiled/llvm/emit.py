@@ -103,7 +103,7 @@ class _Emitter(Writer):
         for place in [*self.products, *self.outers]:
             field, block = self.product(place), self.nodes[place].block
             assert block is not None
-            if block.heads > 1:  # comes packed
+            if block.heads > 1 or self.target.is_small:  # comes packed
                 continue
             width = self.width(body, block.units)
             first, last = self.share(body, self.panels(body, width), "%index", "%all")

@@ -78,7 +78,7 @@ class SweepWriter:
             same = 1
             while same < min(4, len(waiting)) and self._source(waiting[same]) == self._source(waiting[0]):
                 same += 1
-            together = {3: 2}.get(same, same)
+            together = same if t.is_small else {3: 2}.get(same, same)
             if writer.gates(waiting[0]) > 1:
                 self._multiply_gates(body, waiting.pop(0), bases)
                 continue
@@ -86,7 +86,7 @@ class SweepWriter:
             pointer, stride = self._operand(body, group[0], bases)
             depth = writer.frame.load(body, f"{writer.product(group[0])} depth")
             at = body.let(f"mul i64 {body.let(f'mul i64 {depth}, {t.panel}')}, %panel")
-            packs = [body.at(writer.frame.load(body, f"{writer.product(place)} pack", "ptr"), at) for place in group]
+            packs = [body.weight(writer.frame.load(body, f"{writer.product(p)} pack", "ptr"), at) for p in group]
             given = ", ".join(f"ptr {pack}" for pack in packs)
             to = body.at("%scratch", str(self._in_scratch(group[0])))
             operands = f"i64 %rows.count, ptr {pointer}, i64 {stride}, {given}, i64 {depth}, ptr {to}"
@@ -103,7 +103,7 @@ class SweepWriter:
             at = body.let(f"mul i64 {body.let(f'add i64 {first}, {gate}')}, {size}")
             ahead = body.let(f"mul i64 {writer.frame.load(body, f'{name} gate')}, {gate}")
             to = body.at("%scratch", str(self._in_scratch(place) + gate * t.rows * t.panel))
-            given = f"ptr {body.at(pointer, ahead)}, i64 {stride}, ptr {body.at(pack, at)}, i64 {depth}, ptr {to}"
+            given = f"ptr {body.at(pointer, ahead)}, i64 {stride}, ptr {body.weight(pack, at)}, i64 {depth}, ptr {to}"
             body.do(f"call void @products.1(i64 %rows.count, {given})")
 
     def _source(self, place: int) -> object:

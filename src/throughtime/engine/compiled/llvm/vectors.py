@@ -22,12 +22,14 @@ class Target:
         lanes: Numbers in a vector register.
         rows: Most rows that a product's kernel holds in registers, beside two vectors of weights.
         pause: The instruction for a waiting loop.
+        weights: What packed weights are kept in: the type's own numbers, ``"bfloat16"`` or ``"int8"``.
     """
 
     type: str
     lanes: int
     rows: int
     pause: str
+    weights: str = "float32"
 
     @property
     def bytes(self) -> int:
@@ -58,6 +60,16 @@ class Target:
     def panel(self) -> int:
         """Units of a panel of weights: two vectors."""
         return 2 * self.lanes
+
+    @property
+    def is_small(self) -> bool:
+        """Whether packed weights have fewer bits than the type's numbers."""
+        return self.packed != self.type
+
+    @property
+    def packed(self) -> str:
+        """The type of a packed weight."""
+        return {"bfloat16": "i16", "int8": "i8"}.get(self.weights, self.type)
 
     @property
     def suffix(self) -> str:
@@ -134,6 +146,10 @@ class Body:
     def at(self, pointer: str, offset: str) -> str:
         """The address of a number."""
         return self.let(f"getelementptr {self.target.type}, ptr {pointer}, i64 {offset}")
+
+    def weight(self, pointer: str, offset: str) -> str:
+        """The address of a packed weight."""
+        return self.let(f"getelementptr {self.target.packed}, ptr {pointer}, i64 {offset}")
 
     def fetch(self, pointer: str) -> None:
         """Asks for a panel's width of a row to be brought into the cache."""
