@@ -61,6 +61,7 @@ FLOORS = [
     "inspection",
     "bench",
     "tasks",
+    "export",
     "api",
 ]
 

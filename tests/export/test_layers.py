@@ -114,8 +114,10 @@ def test_what_onnx_has_becomes_its_operator_and_all_else_a_scan(cell: str) -> No
     found = operators(onnx(layer).graph)
     kernels = [op for op in found if op in ("RNN", "GRU", "LSTM", "Scan")]
     assert kernels == [KERNELS.get(cell, "Scan")]
-    for other in (onnx(layer.double()), onnx(layer.float(), resets=True)):
+    for other in (onnx(layer, operators=()), onnx(layer.double()), onnx(layer.float(), resets=True)):
         assert "Scan" in operators(other.graph)
+    step = operators(onnx(layer, form="step", operators=["LSTM"]).graph)
+    assert ("LSTM" in step, {"RNN", "GRU"} & set(step)) == (KERNELS.get(cell) == "LSTM", set())
 
 
 def test_a_cell_of_ones_own_is_its_own_equations(grid: Any) -> None:
@@ -208,6 +210,8 @@ def test_what_has_no_graph_is_told_in_a_line_and_leaves_nothing(tmp_path: Path) 
         onnx(throughtime.GRU(2, 3, bidirectional=True), path, form="step")
     with pytest.raises(UserError, match=r"'sequence', 'step', got 'stepp' \(did you mean 'step'"):
         onnx(throughtime.GRU(2, 3), path, form="stepp")
+    with pytest.raises(UserError, match=r"operators among 'RNN', 'GRU', 'LSTM', got 'GRUU' \(did you mean 'GRU'"):
+        onnx(throughtime.GRU(2, 3), path, operators=["GRUU"])
     with pytest.raises(UserError, match=r"32 or 64 bits, got torch.bfloat16; convert the layer: layer.float\(\)"):
         onnx(throughtime.GRU(2, 3).bfloat16(), path)
     with pytest.raises(UserError, match=r"a layer of Throughtime, or torch.nn.RNN, GRU, LSTM, got Linear"):

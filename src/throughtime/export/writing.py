@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 
 from throughtime._version import __version__
 from throughtime.errors import UserError, listed, nearest, spelled
-from throughtime.export.graph import Graph, numbers, write_layer, write_layer_step
+from throughtime.export.graph import OPERATORS, Graph, numbers, write_layer, write_layer_step
 from throughtime.files import write_chunks
 from throughtime.layers import GRU, LSTM, RNN, Recurrent
 
@@ -31,6 +32,7 @@ def onnx(
     lengths: bool = True,
     states: bool = True,
     resets: bool = False,
+    operators: Collection[str] = OPERATORS,
 ) -> Any:
     """A recurrent layer as an ONNX model, as it is in use: no dropout, zoneout's mean.
 
@@ -57,6 +59,8 @@ def onnx(
         lengths: A sequence's rows have lengths; without them all steps are real.
         states: A sequence begins with states that are passed; without them with zeros. Both forms hand them out.
         resets: Rows may begin anew.
+        operators: Those of ``"RNN"``, ``"GRU"`` and ``"LSTM"`` that cells may become; ``()``: all become their
+            equations.
 
     Returns:
         The checked ``onnx.ModelProto``; sizes, cell and version stand in its metadata.
@@ -71,12 +75,16 @@ def onnx(
     """
     if form not in FORMS:
         raise UserError(f"expected form to be {listed(map(repr, FORMS))}, got {form!r}{nearest(str(form), FORMS)}")
+    for name in operators:
+        if name not in OPERATORS:
+            known = listed(map(repr, OPERATORS))
+            raise UserError(f"expected operators among {known}, got {name!r}{nearest(str(name), OPERATORS)}")
     layer = _layer(module)
     graph = Graph(f"{type(layer.cell).__name__}-{form}", _numbers(layer))
     if form == "step":
-        _step(graph, layer, resets)
+        _step(graph, layer, resets, operators)
     else:
-        _sequence(graph, layer, lengths, states, resets)
+        _sequence(graph, layer, lengths, states, resets, operators)
     model = graph.model(metadata(layer, form))
     if path is not None:
         write_chunks(Path(path), [model.SerializeToString()])
@@ -128,7 +136,9 @@ def _outputs_of_state(graph: Graph, layer: Recurrent, state: dict[str, str]) -> 
         graph.output(state[name], f"next_{name}", [len(layer.directed), "batch", width])
 
 
-def _sequence(graph: Graph, layer: Recurrent, lengths: bool, states: bool, resets: bool) -> None:
+def _sequence(
+    graph: Graph, layer: Recurrent, lengths: bool, states: bool, resets: bool, operators: Collection[str]
+) -> None:
     time_first = not getattr(layer, "batch_first", True)
     steps = ["time", "batch"] if time_first else ["batch", "time"]
     outputs, final = write_layer(
@@ -139,12 +149,13 @@ def _sequence(graph: Graph, layer: Recurrent, lengths: bool, states: bool, reset
         state=_inputs_of_state(graph, layer) if states else None,
         resets=graph.input("resets", steps, bool) if resets else None,
         time_first=time_first,
+        operators=operators,
     )
     graph.output(outputs, "outputs", [*steps, layer.output_size])
     _outputs_of_state(graph, layer, final)
 
 
-def _step(graph: Graph, layer: Recurrent, resets: bool) -> None:
+def _step(graph: Graph, layer: Recurrent, resets: bool, operators: Collection[str]) -> None:
     if layer.bidirectional:
         raise UserError(
             "expected a layer of one direction to run step by step, got a bidirectional one, whose outputs need the "
@@ -156,6 +167,7 @@ def _step(graph: Graph, layer: Recurrent, resets: bool) -> None:
         graph.input("inputs", ["batch", layer.input_size]),
         _inputs_of_state(graph, layer),
         resets=graph.input("resets", ["batch"], bool) if resets else None,
+        operators=operators,
     )
     graph.output(outputs, "outputs", ["batch", layer.output_size])
     _outputs_of_state(graph, layer, final)

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+import throughtime
 from throughtime.cells import Cell, Parameter, bias, input_matrix, recurrent_matrix, vector
 from throughtime.engine import Noise, Record
 from throughtime.engine.compiled import CompiledEngine, operator
+from throughtime.export import onnx
 
 EXAMPLES = settings(deadline=None, derandomize=True, max_examples=20)
 
@@ -339,3 +341,33 @@ def test_any_cell_records_its_states_and_gates(
 
     check()
     assert sum(served) >= 0.4 * len(served)
+
+
+def test_any_cell_is_a_graph_of_onnx(make: Callable[..., Cell], draw: Callable[..., Any]) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+
+    @settings(EXAMPLES, max_examples=8)
+    @given(drawn(make, False))
+    def check(case: tuple[Cell, int, int, dict[str, Any]]) -> None:
+        cell, batch, time, options = case
+        resets, lengths = options.get("resets"), options.get("lengths")
+        layer = throughtime.Recurrent(lambda k, n: cell, cell.input_size, cell.hidden_size, dtype=torch.float64)
+        layer.directed[0].reverse = options["reverse"]
+        values = draw(cell, batch, time)
+        layer.directed[0].load_state_dict({name: values[name] for name in cell.parameters()})
+        given = {"inputs": values["inputs"], **{n: values[f"initial {n}"].unsqueeze(0) for n in cell.state}}
+        given |= {name: options[name] for name in ("lengths", "resets") if name in options}
+        with torch.no_grad():
+            marks = {} if resets is None else {"resets": resets, "resets_to": "zero"}
+            state = {name: given[name] for name in cell.state}
+            outputs, final = layer.directed[0](
+                given["inputs"], {name: value[0] for name, value in state.items()}, lengths, "reference", **marks
+            )
+        model = onnx(layer, lengths=lengths is not None, resets=resets is not None).SerializeToString()
+        session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        found = session.run(None, {name: value.numpy() for name, value in given.items()})
+        for got, right in zip(found, [outputs, *(final[name].unsqueeze(0) for name in cell.state)], strict=True):
+            # erf is computed in 32 bits there
+            torch.testing.assert_close(torch.from_numpy(got), right, rtol=1e-5, atol=1e-5)
+
+    check()

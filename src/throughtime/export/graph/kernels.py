@@ -6,7 +6,7 @@ cell has the gate 1 - z, or the input gate 1 - f, the weights change their sign,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +104,9 @@ def _lstm_coupled(_: Cell, p: Parameters) -> Kernel:
 
 RESET_AFTER = "linear_before_reset"
 
+OPERATORS = ("RNN", "GRU", "LSTM")
+"""What ONNX has."""
+
 KERNELS: dict[type[Cell], Callable[[Cell, Parameters], Kernel]] = {
     RNNCell: _rnn,
     GRUCell: _gru,
@@ -115,8 +118,8 @@ KERNELS: dict[type[Cell], Callable[[Cell, Parameters], Kernel]] = {
 """By the exact class of a cell: a subclass may have other equations."""
 
 
-def find_kernel(directed: Directed, dtype: Any) -> Kernel | None:
-    """The operator that computes a cell with its parameters; None where ONNX has none.
+def find_kernel(directed: Directed, dtype: Any, operators: Collection[str]) -> Kernel | None:
+    """The operator that computes a cell with its parameters; None where ONNX has none, or none of ``operators``.
 
     It has none for heads and for zoneout, and ONNX Runtime has kernels for numbers of 32 bits alone.
     """
@@ -125,7 +128,8 @@ def find_kernel(directed: Directed, dtype: Any) -> Kernel | None:
     headed = isinstance(cell, HeadedCell) and cell.heads > 1
     if make is None or headed or directed.keep or np.dtype(dtype) != np.float32:
         return None
-    return make(cell, stored(directed))
+    kernel = make(cell, stored(directed))
+    return kernel if kernel.op in operators else None
 
 
 def run_kernel(

@@ -6,7 +6,7 @@ them. A cell that ONNX has becomes its operator, every other a ``Scan`` of its e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from throughtime.errors import UserError
 from throughtime.export.graph.builder import Graph, Value
-from throughtime.export.graph.kernels import find_kernel, run_kernel
+from throughtime.export.graph.kernels import OPERATORS, find_kernel, run_kernel
 from throughtime.export.graph.packs import Packs
 from throughtime.export.graph.step import Step, Weights
 from throughtime.layers import Directed, Recurrent
@@ -27,17 +27,19 @@ State = dict[str, Value]
 
 @dataclass(frozen=True)
 class Marks:
-    """What a graph knows of single steps, as it is needed in loops.
+    """What loops need to know beside their cell: of single steps, and how they may be written.
 
     Attributes:
         lengths: Real steps of every row, ``[B]``; None where all are T.
         real: Which steps are real, ``[T, B, 1]``; None where all are.
         resets: Where a row begins anew before a step, ``[T, B, 1]``; None where none does.
+        operators: What a cell may become beside a ``Scan``.
     """
 
     lengths: Value | None = None
     real: Value | None = None
     resets: Value | None = None
+    operators: Collection[str] = OPERATORS
 
 
 def write_layer(
@@ -50,6 +52,7 @@ def write_layer(
     resets: Value | None = None,
     prefix: str = "",
     time_first: bool = False,
+    operators: Collection[str] = OPERATORS,
 ) -> tuple[Value, State]:
     """A layer over whole sequences, as it is in use: no dropout, zoneout's mean.
 
@@ -62,6 +65,7 @@ def write_layer(
         resets: Truth values ``[B, T]``: where a row begins anew, from zeros, before a step.
         prefix: Before the names of the parameters, such as ``"stack."``.
         time_first: ``x``, ``resets`` and the outputs are ``[T, B, …]``.
+        operators: Those of :data:`OPERATORS` that may be used; a cell that is one of the others becomes a ``Scan``.
 
     Returns:
         Outputs ``[B, T, output_size]``, zero past a row's length, and the final state, shaped as the initial.
@@ -75,6 +79,7 @@ def write_layer(
         lengths,
         None if lengths is None else graph.unsqueeze(graph.real_steps(lengths, graph.size(x, 0)), 2),
         None if resets is None else graph.unsqueeze(resets, 2),
+        operators,
     )
     initial = _initial(graph, layer, state, graph.size(x, 1))
     final: list[State] = []
@@ -101,6 +106,7 @@ def write_layer_step(
     *,
     resets: Value | None = None,
     prefix: str = "",
+    operators: Collection[str] = OPERATORS,
 ) -> tuple[Value, State]:
     """One step of a layer: ``x [B, input_size]`` gives the output ``[B, output_size]`` and the new state.
 
@@ -111,6 +117,7 @@ def write_layer_step(
         state: Before the step, by name, ``[num_layers, B, width]`` each.
         resets: Truth values ``[B]``: rows that begin anew, from zeros, before the step.
         prefix: Before the names of the parameters.
+        operators: As of :func:`write_layer`.
 
     Raises:
         UserError: If the equations of the cell are no program.
@@ -123,7 +130,7 @@ def write_layer_step(
         initial = [{n: graph.add("Where", anew, 0.0, value) for n, value in part.items()} for part in initial]
     final: list[State] = []
     for depth, directed in enumerate(layer.directed):
-        made, last = _run_step(graph, directed, f"{prefix}cells.{depth}.", x, initial[depth])
+        made, last = _run_step(graph, directed, f"{prefix}cells.{depth}.", x, initial[depth], operators)
         x = graph.add("Add", made, x) if _is_residual(layer, depth) else made
         final.append(last)
     return x, _joined(graph, layer, final)
@@ -131,7 +138,7 @@ def write_layer_step(
 
 def _run(graph: Graph, directed: Directed, prefix: str, x: Value, state: State, marks: Marks) -> tuple[Value, State]:
     """One cell in one direction over ``x [T, B, k]``, its states ``[1, B, width]``."""
-    kernel = None if marks.resets else find_kernel(directed, graph.dtype)
+    kernel = None if marks.resets else find_kernel(directed, graph.dtype, marks.operators)
     if kernel is None:
         return _scan(graph, directed, prefix, x, state, marks)
     states = [state[name] for name in directed.cell.state]
@@ -139,10 +146,12 @@ def _run(graph: Graph, directed: Directed, prefix: str, x: Value, state: State, 
     return outputs, dict(zip(directed.cell.state, final, strict=True))
 
 
-def _run_step(graph: Graph, directed: Directed, prefix: str, x: Value, state: State) -> tuple[Value, State]:
+def _run_step(
+    graph: Graph, directed: Directed, prefix: str, x: Value, state: State, operators: Collection[str]
+) -> tuple[Value, State]:
     """One step of a cell: ``x [B, k]``, its states ``[1, B, width]``."""
     cell = directed.cell
-    kernel = find_kernel(directed, graph.dtype)
+    kernel = find_kernel(directed, graph.dtype, operators)
     if kernel is not None:
         states = [state[name] for name in cell.state]
         outputs, final = run_kernel(graph, kernel, prefix, graph.unsqueeze(x, 0), None, states, reverse=False)
