@@ -10,6 +10,7 @@ import torch
 import throughtime
 from familiar import FAMILIAR
 from throughtime.cells import input_matrix
+from throughtime.engine import Numbers
 from throughtime.engine.compiled.stream import CompiledStream
 from throughtime.layers import Recurrent
 
@@ -30,6 +31,34 @@ def test_steps_equal_the_whole_sequence(cell: str, dtype: torch.dtype, batch: in
     for name, value in stream.state.items():
         torch.testing.assert_close(value, state[name].detach(), **TOLERANCE[dtype])
     assert not outputs.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "residual"),
+    [
+        *((cell, "float32", False) for cell in (*FAMILIAR, "indrnn", "Adding")),
+        *((cell, kind, False) for cell in ("gru-full", "gru-layernorm") for kind in ("float64", "bfloat16", "int8")),
+        *(("lstm", kind, True) for kind in ("float32", "int8")),
+    ],
+)
+def test_steps_by_number_have_the_bits_of_steps_by_input(cell: str, kind: str, residual: bool) -> None:
+    torch.manual_seed(0)
+    dtype, weights = (torch.float64, "float32") if kind == "float64" else (torch.float32, kind)
+    layer = Recurrent(Adding if cell == "Adding" else cell, 19, 19, num_layers=2, residual=residual).to(dtype)
+    inputs = torch.randn(6, 19, dtype=dtype)  # the last is what numbers below zero stand for
+    numbers = Numbers(lambda those: inputs[those.clamp(min=-1)], 5)
+    stream, plain = layer.stream(weights=weights, numbers=numbers), layer.stream(weights=weights)
+    assert (stream.numbered is not None) == (cell != "Adding" and not residual)
+    # One row and several, of numbers that come anew, again, or both
+    for asked in ([3], [-1], [3], [0], [2, 3, 0], [2, 2, 1], [1, 4, -1], [0, 3, 4], [4], [1]):
+        if stream.shape[0] != len(asked):
+            rows = torch.arange(len(asked)) % stream.shape[0]
+            stream.reorder(rows)
+            plain.reorder(rows)
+        assert torch.equal(stream.step_of(asked), plain.step(inputs[asked]))
+        assert all(torch.equal(value, plain.state[name]) for name, value in stream.state.items())
+    with pytest.raises(IndexError):
+        stream.step_of([6])
 
 
 class Adding(throughtime.Cell):

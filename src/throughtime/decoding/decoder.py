@@ -53,6 +53,10 @@ class TokenStream(Protocol):
         """Reads a token a row, ``[N]``; gives the next ones' log-probabilities ``[N, V]``."""
         ...
 
+    def advance(self, tokens: Sequence[int]) -> Tensor:
+        """As :meth:`step`, for who has done with what it gives before the second next step."""
+        ...
+
 
 @runtime_checkable
 class Streaming(Protocol):
@@ -67,15 +71,17 @@ class Streaming(Protocol):
         ...
 
 
-def stepping(model: NextTokenModel, state: Any) -> Callable[[Tensor], Tensor]:
-    """What reads a token a row, ``[N]``, from a state on, and gives the next ones' log-probabilities ``[N, V]``."""
+def stepping(model: NextTokenModel, state: Any) -> Callable[[Sequence[int]], Tensor]:
+    """What reads a token a row from a state on, and gives the next ones' log-probabilities ``[N, V]``, which the second
+    next step may write over.
+    """
     if isinstance(model, Streaming):
-        return model.stream(state).step
+        return model.stream(state).advance
 
     @torch.no_grad()
-    def step(tokens: Tensor) -> Tensor:
+    def step(tokens: Sequence[int]) -> Tensor:
         nonlocal state
-        log_probs, state = model.next_log_probs(tokens.unsqueeze(1), state)
+        log_probs, state = model.next_log_probs(torch.tensor(tokens).unsqueeze(1), state)
         return log_probs
 
     return step

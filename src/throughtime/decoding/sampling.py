@@ -31,16 +31,13 @@ def sample(
     with torch.no_grad():
         log_probs, state = TextDecoder(model, prompt).begin()
         step = stepping(model, state)
-    read = np.zeros(1, dtype=np.int64)
-    tokens = torch.from_numpy(read)
     for drawn in range(settings.length):
-        if drawn:
-            log_probs = step(tokens)
         (token,) = _draw_rows(log_probs, draws, eos if drawn < settings.min_length else None, never)
         if token == eos:
             return
         yield token
-        read[0] = token
+        if drawn + 1 < settings.length:
+            log_probs = step([token])
 
 
 @torch.no_grad()
@@ -101,7 +98,7 @@ def _draws(settings: Sampling) -> Draws:
 
 def _draw_rows(log_probs: Tensor, draws: Draws, not_yet: int | None, never: Sequence[int]) -> list[int]:
     """A token for each row of ``[N, V]``, neither one of ``never`` nor ``not_yet``."""
-    scores = log_probs.cpu().double().numpy().copy()
+    scores = log_probs.detach().cpu().numpy().astype(np.float64)
     for token in never:
         scores[:, token] = -np.inf
     if not_yet is not None:

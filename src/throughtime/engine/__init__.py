@@ -18,7 +18,7 @@ from throughtime.engine.look import Look, Record
 from throughtime.engine.marks import check_mask, check_resets
 from throughtime.engine.ragged import Lengths, as_lengths, real_steps, within
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
-from throughtime.engine.stream import CellStream, ReferenceStream
+from throughtime.engine.stream import CellStream, NumberedStream, Numbers, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
 from throughtime.engine.weights import WEIGHTS, check_weights
 from throughtime.errors import listed, nearest, spelled
@@ -40,6 +40,8 @@ __all__ = [
     "Lengths",
     "Look",
     "Noise",
+    "NumberedStream",
+    "Numbers",
     "Record",
     "as_lengths",
     "bind",
@@ -169,6 +171,7 @@ def open_stream(
     keep: Mapping[str, float],
     engine: str = "auto",
     weights: str = "float32",
+    numbers: Numbers | None = None,
 ) -> CellStream:
     """One cell over a stream, for inference: packed and compiled where the compiled engine serves it.
 
@@ -179,6 +182,8 @@ def open_stream(
         keep: Zoneout: the share of each state that stays.
         engine: As in :func:`unroll`.
         weights: What matrices are kept in, of :data:`throughtime.engine.weights.WEIGHTS`.
+        numbers: Inputs known by number: compiled, a cell that does nothing with them but multiply them multiplies each
+            once, when it first comes; it is then a :class:`NumberedStream`.
 
     Raises:
         EngineError: If the engine asked for by name cannot serve the cell.
@@ -189,8 +194,10 @@ def open_stream(
     inputs = like.new_zeros(batch, 1, cell.input_size)
     call = Call(cell, {n: v.detach() for n, v in parameters.items()}, inputs, zero_state(cell, inputs))
     if _choose(engine, call).name == "compiled":
-        from throughtime.engine.compiled.stream import CompiledStream
+        from throughtime.engine.compiled.stream import CompiledStream, NumberStream
 
+        if numbers is not None and NumberStream.serves(cell, like.dtype, keep, weights, numbers):
+            return NumberStream(cell, parameters, batch, keep, weights, numbers=numbers)
         return CompiledStream(cell, parameters, batch, keep, weights)
     return ReferenceStream(cell, parameters, batch, keep, weights)
 

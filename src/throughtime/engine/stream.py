@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -27,6 +27,27 @@ class CellStream(Protocol):
 
     def go_on(self, state: Mapping[str, Tensor]) -> None:
         """Goes on from a state of any number of rows, ``[N, width]`` each, none of them a view of this stream's."""
+        ...
+
+
+class Numbers(NamedTuple):
+    """Inputs that are known by number, such as the embeddings of tokens.
+
+    Attributes:
+        inputs: Gives the inputs ``[B, k]`` that numbers ``[B]`` stand for; below zero, all stand for the same.
+        total: How many there are.
+    """
+
+    inputs: Callable[[Tensor], Tensor]
+    total: int
+
+
+@runtime_checkable
+class NumberedStream(CellStream, Protocol):
+    """One cell over a stream of inputs that are known by number."""
+
+    def step_of(self, numbers: Sequence[int]) -> Tensor:
+        """As :meth:`step`, of the inputs that the rows' numbers stand for."""
         ...
 
 

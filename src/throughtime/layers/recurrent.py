@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from throughtime.cells import Cell, find_cell
 from throughtime.engine import (
     Lengths,
+    Numbers,
     Record,
     as_lengths,
     check_engine,
@@ -269,18 +270,20 @@ class Recurrent(nn.Module):
         outputs, state = self(inputs.unsqueeze(-2), state, **marks)
         return outputs.squeeze(-2), state
 
-    def stream(self, batch_size: int = 1, *, weights: str = "float32") -> Stream:
+    def stream(self, batch_size: int = 1, *, weights: str = "float32", numbers: Numbers | None = None) -> Stream:
         """The layer with its weights as they are now, to be run step by step: the fastest way to do so.
 
         Args:
             batch_size: Streams side by side.
             weights: What matrices are kept in: ``"float32"``; or ``"bfloat16"`` or ``"int8"``, of which a large layer's
                 step reads half or a quarter of the bytes; see :class:`throughtime.Stream`.
+            numbers: Inputs that are known by number, for :meth:`Stream.step_of`.
 
         Raises:
             ValueError: If the layer is bidirectional, or its weights cannot be kept so.
         """
-        return Stream(self.directed, batch_size, residual=self.residual, engine=self.engine, weights=weights)
+        residual, engine = self.residual, self.engine
+        return Stream(self.directed, batch_size, residual=residual, engine=engine, weights=weights, numbers=numbers)
 
     def _below(self, inputs: Tensor, lengths: Tensor | None, resets: Tensor | None, mask: Tensor | None) -> Tensor:
         """What a residual layer adds: its inputs, repeated as its outputs are."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from throughtime.engine import CellStream, open_stream
+from throughtime.engine import CellStream, NumberedStream, Numbers, open_stream
 from throughtime.layers.directed import Directed
 
 
@@ -24,6 +24,7 @@ class Stream:
         weights: What matrices are kept in: ``"float32"`` as they are, in float64 for a layer of that; ``"bfloat16"``,
             or ``"int8"`` with a scale a row, which a step reads in half or a quarter of the bytes. Arithmetic is in
             float32, and vectors stay what they are.
+        numbers: Inputs that :meth:`step_of` knows by number.
 
     Raises:
         ValueError: If a cell runs backward in time: its outputs need the steps to come; or if the weights cannot be
@@ -47,15 +48,19 @@ class Stream:
         residual: bool = False,
         engine: str = "auto",
         weights: str = "float32",
+        numbers: Numbers | None = None,
     ) -> None:
         check_one_way(cells)
         if batch_size < 1:
             raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
-        self.residual = residual
+        self.residual, self.numbers = residual, numbers
         self.cells: list[CellStream] = []
         for directed in cells:
             parameters = {name: getattr(directed, name) for name in directed.declared}
-            self.cells.append(open_stream(directed.cell, parameters, batch_size, directed.keep, engine, weights))
+            given = None if self.cells or residual else numbers
+            self.cells.append(open_stream(directed.cell, parameters, batch_size, directed.keep, engine, weights, given))
+        self.numbered = self.cells[0] if isinstance(self.cells[0], NumberedStream) else None
+        self.above = self.cells[1:]
         first, width = next(iter(parameters.values())), cells[0].cell.input_size
         self.shape, self.dtype, self.device = torch.Size((batch_size, width)), first.dtype, first.device
 
@@ -75,11 +80,24 @@ class Stream:
             )
         if resets is not None:
             self.reset(resets)
-        value = inputs.detach().contiguous()
-        for cell in self.cells:
+        return self._through(self.cells, inputs.detach().contiguous()).clone()
+
+    def step_of(self, numbers: Sequence[int]) -> Tensor:
+        """One step of the inputs that the rows' numbers stand for; the second next step writes over what it gives.
+
+        Raises:
+            IndexError: If there is no such number.
+        """
+        if self.numbered is not None:
+            return self._through(self.above, self.numbered.step_of(numbers))
+        assert self.numbers is not None
+        return self._through(self.cells, self.numbers.inputs(torch.tensor(numbers)).detach().contiguous())
+
+    def _through(self, cells: Sequence[CellStream], value: Tensor) -> Tensor:
+        for cell in cells:
             above = cell.step(value)
             value = above + value if self.residual and above.shape == value.shape else above
-        return value.clone()
+        return value
 
     @property
     def state(self) -> dict[str, Tensor]:

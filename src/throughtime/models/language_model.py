@@ -7,7 +7,7 @@ Shapes::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import TokenBatch
-from throughtime.engine import real_steps
+from throughtime.engine import Numbers, open_stream, real_steps
 from throughtime.errors import spelled
 from throughtime.models.base import State
 from throughtime.models.stack import StackConfig
-from throughtime.models.tokens import TokenModel
+from throughtime.models.tokens import SoftmaxCell, TokenModel
 
 
 @spelled
@@ -196,31 +196,42 @@ class LanguageModelStream:
     def __init__(
         self, model: LanguageModel, state: Mapping[str, Tensor] | None = None, weights: str = "float32"
     ) -> None:
-        self.model, self.layers = model, model.stack.stream(weights=weights)
-        self.vectors, self.scale = model.embedding.weight.detach(), model.scale
-        self.softmax = [] if model.config.adaptive else [value.detach() for value in model.softmax_weights]
+        self.model = model
+        self.layers = model.stack.stream(weights=weights, numbers=Numbers(self._embed, model.config.vocabulary))
+        self.bridge = model.bridge.weight.detach() if isinstance(model.bridge, nn.Linear) else None
+        self.softmax = None
+        if not model.config.adaptive:
+            matrix, bias = (value.detach() for value in model.softmax_weights)
+            cell = SoftmaxCell(matrix.shape[1], matrix.shape[0])
+            # An engine of some cells alone, asked for by name, has no softmax
+            engine = "reference" if model.stack.engine == "reference" else "auto"
+            self.softmax = open_stream(cell, {"W": matrix, "b": bias}, 1, {}, engine, weights)
         if state is not None:
-            self.layers.state = state
+            self.state = state
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.model.embed(tokens)
+
+    def advance(self, tokens: Sequence[int]) -> Tensor:
+        """Reads a token a row; gives the next ones' log-probabilities in nats, ``[N, V]``, which the second next step
+        writes over.
+        """
+        hidden = self.layers.step_of(tokens)
+        if self.softmax is None:
+            with torch.no_grad():
+                return self.model.log_softmax(hidden)
+        return self.softmax.step(hidden if self.bridge is None else F.linear(hidden, self.bridge))
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Reads a token a row, ``[N]``; gives the next ones' log-probabilities in nats, ``[N, V]``.
+        """As :meth:`advance`, of ``[N]``; what it gives stays.
 
         Raises:
             ValueError: If there are more or fewer tokens than rows.
         """
-        hidden = self.layers.step(self._embedded(tokens))
-        if self.softmax and isinstance(self.model.bridge, nn.Identity):
-            return F.linear(hidden, *self.softmax).log_softmax(-1)
-        with torch.no_grad():
-            return self.model.log_softmax(hidden)
-
-    def _embedded(self, tokens: Tensor) -> Tensor:
-        """As :meth:`TokenModel.embed`, with as little to do as a single step allows."""
-        first, *others = tokens.tolist()
-        if min(first, *others, 0) < 0:
-            return self.model.embed(tokens)
-        embedded = self.vectors[tokens.to(self.vectors.device)] if others else self.vectors.narrow(0, first, 1)
-        return embedded if self.scale == 1.0 else embedded * self.scale
+        if tokens.shape != self.layers.shape[:1]:
+            raise ValueError(f"expected a token for each of {self.layers.shape[0]} rows, got {list(tokens.shape)}")
+        return self.advance(tokens.tolist()).clone()
 
     @property
     def state(self) -> State:
@@ -231,3 +242,6 @@ class LanguageModelStream:
     def state(self, state: Mapping[str, Tensor]) -> None:
         """Sets it."""
         self.layers.state = state
+        if self.softmax is not None:
+            some = next(iter(self.softmax.read().values()))
+            self.softmax.go_on({"h": some.new_zeros(self.layers.shape[0], some.shape[1])})

@@ -7,10 +7,16 @@ Shapes::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.cells import Cell, Parameter
+from throughtime.cells.base import bias, input_matrix
 from throughtime.models.base import Model
 
 
@@ -53,3 +59,23 @@ class TokenModel(Model):
     def softmax_weights(self) -> tuple[Tensor, Tensor]:
         """The softmax's matrix ``[V, A]`` and its bias ``[V]``."""
         return (self.embedding.weight, self.bias) if self.tied else (self.softmax.weight, self.softmax.bias)
+
+
+@dataclass(frozen=True)
+class SoftmaxCell(Cell):
+    """The softmax as a step without a past, so that the engines run it as they run a cell.
+
+    ::
+
+        h<t> = log softmax(W x<t> + b)
+
+    Shapes: ``W [n, k]``, ``b [n]``; state ``h [B, n]``, log-probabilities in nats.
+    """
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The matrix and the bias."""
+        return {"W": input_matrix(self.hidden_size, self.input_size), "b": bias(self.hidden_size)}
+
+    def step(self, x: Tensor, s: Any, p: Any) -> Mapping[str, Tensor]:
+        """The equation."""
+        return {"h": torch.log_softmax(p.W @ x + p.b, -1)}

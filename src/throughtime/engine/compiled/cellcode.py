@@ -31,8 +31,9 @@ class Use:
         masks: Matrices under recurrent dropout.
         keep: Zoneout by state: a share, or None where zeros and ones are drawn.
         outer: Products with the inputs are computed before the loop.
-        weights: What matrices are kept in; in fewer bits than 32 where ``outer`` is false.
+        weights: What matrices are kept in.
         records: Hands out every state and gate of every step.
+        stays: Products before the loop stay on the tape, and nothing is written over them.
     """
 
     cell: Cell
@@ -43,6 +44,7 @@ class Use:
     outer: bool = True
     records: bool = False
     weights: str = "float32"
+    stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Side:
         outers: Products before the loop, in the order of their fields.
         work, outer_work: Multiply-adds of a row and a step, in the loop and before it.
         outer_width: Features of the products before the loop.
+        fuses: Whether each step may compute them itself.
         panels: Panels of the narrowest product.
         meetings: Barriers of a step.
     """
@@ -122,6 +125,7 @@ class Side:
         self.work = sum(block.rows * block.columns for block in inner)
         self.outer_work = sum(block.rows * block.columns for block in self.outers)
         self.outer_width = sum(block.rows for block in self.outers)
+        self.fuses = plan.fuses()
         self.panels = min((-(-block.units // kind.panel) for block in inner), default=1)
         self.meetings = len(plan.barriers())
         self.room = 0
@@ -225,7 +229,7 @@ def compile_cell(use: Use) -> Compiled:
         program.stores.extend(derived.kept.values())
     held = tuple(program.state) if use.records else histories(program, derived)
     tape = Tape()
-    given = {str(block): tape.add(block.rows, -1) for block in beforehand(program)}
+    given = {str(block): tape.add(block.rows, float("inf") if use.stays else -1) for block in beforehand(program)}
     in_place = tuple(name for name in program.state if name not in held)
     kind = replace(target(use.type), weights=use.weights)
     plan = lay_out(program, tape, given, in_place, kind.group)

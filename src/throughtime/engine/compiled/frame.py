@@ -12,6 +12,7 @@ from torch import Tensor
 from throughtime.engine.compiled.cellcode import Side
 from throughtime.engine.compiled.layout import Layout, apart
 from throughtime.engine.compiled.llvm import small
+from throughtime.engine.compiled.llvm.writer import APART, FUSED
 from throughtime.engine.compiled.team import Shared
 
 SERIAL = 5e5
@@ -95,7 +96,7 @@ class Run:
         threads = torch.get_num_threads()
         groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
         self._set("stretch", self._stretch(groups, parts))
-        self._set("fused", self._fuses(groups, parts))
+        self._set("inputs", FUSED if self._fuses(groups, parts) else APART)
         if "desk" in self.side.buffers:
             kind = torch.float32 if self.side.target.bytes == 4 else torch.float64
             like = torch.empty(0, dtype=kind, device="cpu")
@@ -113,7 +114,7 @@ class Run:
 
     def _fuses(self, groups: int, parts: int) -> bool:
         """Whether each step multiplies its own inputs: if there are rows enough, and the cache holds all weights."""
-        if self.layout.batch < ROWS * groups:
+        if self.layout.batch < ROWS * groups or not self.side.fuses:
             return False
         return (self.side.work + self.side.outer_work) * self.side.target.bytes <= 2 * CACHE * parts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,9 +12,14 @@ from throughtime.cells import Cell
 from throughtime.engine.compiled.cellcode import Use, compile_cell
 from throughtime.engine.compiled.frame import Run
 from throughtime.engine.compiled.layout import whole
+from throughtime.engine.compiled.llvm.writer import APART, THERE
 from throughtime.engine.compiled.loop import TYPES
 from throughtime.engine.compiled.team import Shared
+from throughtime.engine.stream import Numbers
 from throughtime.engine.weights import matrices, shrink
+
+TABLE = 2**28
+"""Bytes that products of inputs may fill."""
 
 
 class CompiledStream:
@@ -28,6 +33,8 @@ class CompiledStream:
         weights: What matrices are kept in, of :data:`throughtime.engine.weights.WEIGHTS`.
     """
 
+    ahead = False  # whether products with the input are computed before the step
+
     def __init__(
         self,
         cell: Cell,
@@ -38,8 +45,7 @@ class CompiledStream:
     ) -> None:
         self.like = next(iter(parameters.values())).detach()
         values = _held(cell, parameters, weights)
-        use = Use(cell, TYPES[self.like.dtype], False, keep=tuple(sorted(keep.items())), outer=False, weights=weights)
-        self.compiled = compile_cell(use)
+        self.compiled = compile_cell(_use(cell, self.like.dtype, keep, weights, self.ahead))
         self.cell, self.side, self.values = cell, self.compiled.forward, values
         self.x, self.table, self.parity = (self.side.index[name] for name in ("x", "table", "turn"))
         self.first: Run | None = None
@@ -117,6 +123,11 @@ class CompiledStream:
             value.copy_(state[name])
 
 
+def _use(cell: Cell, dtype: torch.dtype, keep: Mapping[str, float], weights: str, ahead: bool) -> Use:
+    shares = tuple(sorted(keep.items()))
+    return Use(cell, TYPES[dtype], trains=False, keep=shares, outer=ahead, stays=ahead, weights=weights)
+
+
 def _held(cell: Cell, parameters: Mapping[str, Tensor], weights: str) -> dict[str, Tensor]:
     """The parameters as they are at this moment, matrices in fewer bits where that is asked for, with their scales."""
     values = {name: value.detach().contiguous().clone() for name, value in parameters.items()}
@@ -127,6 +138,72 @@ def _held(cell: Cell, parameters: Mapping[str, Tensor], weights: str) -> dict[st
             if small.scale is not None:
                 values[f"scale {name}"] = small.scale
     return values
+
+
+class NumberStream(CompiledStream):
+    """One cell over a stream of numbers that stand for inputs: what an input is multiplied with, it is once.
+
+    Args:
+        cell, parameters, batch, keep, weights: As of a :class:`CompiledStream`.
+        numbers: The inputs.
+    """
+
+    ahead = True
+
+    def __init__(
+        self,
+        cell: Cell,
+        parameters: Mapping[str, Tensor],
+        batch: int,
+        keep: Mapping[str, float],
+        weights: str = "float32",
+        *,
+        numbers: Numbers,
+    ) -> None:
+        super().__init__(cell, parameters, batch, keep, weights)
+        self.inputs = numbers.inputs
+        # A row of the tape for each number, those below zero first; filled in when one comes for the first time
+        self.tapes = self.like.new_empty(numbers.total + 1, sum(self.compiled.widths))
+        self.address, self.stride = self.tapes.data_ptr(), self.tapes.stride(0) * self.tapes.element_size()
+        self.known = bytearray(numbers.total + 1)
+        self.tape, self.source = self.side.index["tape"], self.side.index["inputs"]
+
+    @staticmethod
+    def serves(cell: Cell, dtype: torch.dtype, keep: Mapping[str, float], weights: str, numbers: Numbers) -> bool:
+        """Whether the cell does nothing with its inputs but multiply them, and the products of all do not fill the
+        memory.
+        """
+        compiled = compile_cell(_use(cell, dtype, keep, weights, ahead=True))
+        program = compiled.forward.plan.program
+        leaves = [program.nodes[place] for place in program.reachable()]
+        if not program.places("outer") or any(n.op == "sequence" and n.name == "x" for n in leaves):
+            return False
+        return (numbers.total + 1) * sum(compiled.widths) * dtype.itemsize <= TABLE
+
+    def step_of(self, numbers: Sequence[int]) -> Tensor:
+        """As :meth:`step`, of inputs by number.
+
+        Raises:
+            IndexError: If there is no such number.
+        """
+        rows = [max(number, -1) + 1 for number in numbers]
+        known = all(self.known[row] for row in rows)
+        self.frame[self.source] = THERE if known else APART
+        if len(rows) == 1:
+            self.frame[self.tape] = self.address + rows[0] * self.stride
+        else:
+            here = self.buffers["tape"][: len(rows)]
+            self.frame[self.tape] = here.data_ptr()
+            if known:
+                torch.index_select(self.tapes, 0, torch.tensor(rows, device="cpu"), out=here)
+        if known:
+            return self.step(self.buffers["x"])
+        output = self.step(self.inputs(torch.tensor(numbers, device="cpu")))
+        if len(rows) > 1:
+            self.tapes[rows] = here
+        for row in rows:
+            self.known[row] = True
+        return output
 
 
 class _Fit(NamedTuple):

@@ -251,7 +251,11 @@ class WellFormedStream:
 
     def step(self, tokens: Tensor) -> Tensor:
         """Reads a token a row, ``[N]``; gives the next ones' log-probabilities ``[N, V]``."""
-        return self.inner.step(tokens).cpu().masked_fill(self.forbidden[tokens], -torch.inf)
+        return self.advance(tokens.tolist())
+
+    def advance(self, tokens: Sequence[int]) -> Tensor:
+        """As :meth:`step`."""
+        return self.inner.advance(tokens).cpu().masked_fill(self.forbidden[tokens], -torch.inf)
 
     @property
     def state(self) -> State:

@@ -13,7 +13,7 @@ from throughtime.engine.compiled.llvm import reductions
 from throughtime.engine.compiled.llvm.kernels import kernels
 from throughtime.engine.compiled.llvm.sweep import SweepWriter
 from throughtime.engine.compiled.llvm.vectors import Body, Target, functions
-from throughtime.engine.compiled.llvm.writer import STEP, Writer, accesses
+from throughtime.engine.compiled.llvm.writer import APART, STEP, Writer, accesses
 from throughtime.engine.compiled.plan import Plan, Sweep
 
 JOB = ("frame", "blocks", "groups", "parts", "barriers", "thread", "threads")
@@ -91,7 +91,7 @@ class _Emitter(Writer):
             with body.loop("0", count) as ahead:
                 body.fetch(body.at(to, body.let(f"mul i64 {ahead}, {tape}")))
             x = self.row(body, "x", row)
-            weights = body.at(pack, body.let(f"mul i64 {size}, {panel}"))
+            weights = body.weight(pack, body.let(f"mul i64 {size}, {panel}"))
             given = f"i64 {count}, ptr {x}, i64 {stride}, ptr {weights}, i64 {depth}, ptr %scratch"
             body.do(f"call void @products.1({given})")
             room = body.let(f"sub i64 {width}, {unit}")
@@ -130,7 +130,7 @@ class _Emitter(Writer):
             stretch = self.frame.load(body, "stretch")
             with body.loop("0", steps, stretch) as first:
                 last = body.least(body.let(f"add i64 {first}, {stretch}"), steps)
-                apart = body.let(f"icmp eq i64 {self.frame.load(body, 'fused')}, 0") if self.fuses else "true"
+                apart = body.let(f"icmp eq i64 {self.frame.load(body, 'inputs')}, {APART}")
                 with body.when(apart):
                     self._inputs(body, first, last, scratch)
                 self._steps(body, first, last, scratch)

@@ -6,7 +6,7 @@ import functools
 
 from throughtime.engine.compiled.llvm.reductions import across, one_for_all, partial
 from throughtime.engine.compiled.llvm.vectors import Body, arithmetic
-from throughtime.engine.compiled.llvm.writer import STEP, Access, Writer, accesses
+from throughtime.engine.compiled.llvm.writer import FUSED, STEP, Access, Writer, accesses
 from throughtime.engine.compiled.plan import Sweep
 from throughtime.program import NUMBERS, REDUCTIONS
 
@@ -39,7 +39,7 @@ class SweepWriter:
             self._fetch(body, bases, units)
             self._multiply(body, self.sweep.products, bases)
         if self.outers:
-            fused = body.let(f"icmp ne i64 {self.writer.frame.load(body, 'fused')}, 0")
+            fused = body.let(f"icmp eq i64 {self.writer.frame.load(body, 'inputs')}, {FUSED}")
             with body.when(fused):
                 self._multiply(body, self.outers, bases)
         left_of_panel = body.let(f"sub i64 {width}, {units}")

@@ -15,6 +15,11 @@ from throughtime.engine.compiled.plan import Plan
 STEP = ("active", "row", "before", "after")
 """A step's line in the table: rows running, their first row in sequences, and in states before and after the step."""
 
+APART, FUSED, THERE = range(3)
+"""Of the frame's field ``inputs``: products with the inputs are computed for a stretch of steps at once, by each step
+itself, or lie on the tape.
+"""
+
 
 class Frame:
     """The frame's fields: asking for one makes it."""
