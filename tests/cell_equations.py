@@ -79,6 +79,13 @@ def unicornn(p: Arrays, x: Array, s: Arrays, n: int) -> Arrays:
     return {"h": s["h"] + d * z, "z": z}
 
 
+def rnn_layernorm(p: Arrays, x: Array, s: Arrays, n: int) -> Arrays:
+    total = x @ p["W_x"].T + s["h"] @ p["W_h"].T
+    apart = total - total.mean(1, keepdims=True)
+    scale = np.sqrt((apart**2).mean(1, keepdims=True) + 1e-5)
+    return {"h": np.tanh(apart / scale * p["gain"] + p["b"])}
+
+
 def fastrnn(p: Arrays, x: Array, s: Arrays, n: int) -> Arrays:
     c = np.tanh(affine(p, n, x, 0) + past(p, n, s["h"], 0))
     return {"h": sigmoid(p["alpha"]) * c + sigmoid(p["beta"]) * s["h"], "c": c}
@@ -215,6 +222,7 @@ def slstm(p: Arrays, x: Array, s: Arrays, n: int) -> Arrays:
 
 
 UNFAMILIAR: dict[str, Equations] = {
+    "rnn-layernorm": rnn_layernorm,
     "indrnn": indrnn,
     "mingru": mingru,
     "minlstm": minlstm,

@@ -17,6 +17,8 @@ HALF = atanh(0.5)  # tanh(HALF) = 1/2
 
 # Input, state and what of the parameters is not 0, in the order of the gates; then what comes out.
 CASES: dict[str, tuple[float, dict[str, float], dict[str, list[float]], dict[str, float]]] = {
+    # one unit is its own mean: what comes in and what was there go
+    "rnn-layernorm": (1, {"h": 4}, {"W_x": [2], "W_h": [3], "gain": [5], "b": [HALF]}, {"h": 0.5}),
     # relu(2·1 + 0.5·3 - 1), and a negative sum gives 0
     "indrnn": (1, {"h": 3}, {"W_x": [2], "u": [0.5], "b": [-1]}, {"h": 2.5}),
     # z = 3/4: a quarter of 4 and three quarters of the candidate 2·1 + 6
@@ -140,6 +142,17 @@ def test_one_unit_by_hand(name: str) -> None:
     before = {n: torch.tensor([[value]], dtype=torch.float64) for n, value in state.items()}
     got = cell.step(torch.tensor([[x]], dtype=torch.float64), SimpleNamespace(**before), bind(cell, parameters))
     assert {n: got[n].item() for n in expected} == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_normalised_sum_has_the_scale_of_its_gain() -> None:
+    cell = CELLS["rnn-layernorm"](1, 2)
+    parameters = {"W_x": [[2.0], [-2.0]], "W_h": [[1.0, 0.0], [0.0, 1.0]], "gain": [HALF, 2 * HALF], "b": [0.0, HALF]}
+    given = {name: torch.tensor(values, dtype=torch.float64) for name, values in parameters.items()}
+    x, before = torch.tensor([[1.0]], dtype=torch.float64), torch.tensor([[1.0, 3.0]], dtype=torch.float64)
+    # sums 3 and 1: 1 from their mean of 2, and so is their deviation, but for the root's 1e-5
+    one = 1 / sqrt(1 + 1e-5)
+    got = cell.step(x, SimpleNamespace(h=before), bind(cell, given))["h"]
+    assert got.tolist()[0] == pytest.approx([tanh(HALF * one), tanh(HALF - 2 * HALF * one)], rel=1e-12)
 
 
 def test_an_antisymmetric_matrix_turns_its_state() -> None:

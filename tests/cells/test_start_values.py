@@ -26,6 +26,7 @@ GATES = {
     "lstm-coupled": 3,
     "lstm-projected": 4,
     "lstm-layernorm": 4,
+    "rnn-layernorm": 1,
     "fastrnn": 1,
     "fastgrnn": 1,
     "cornn": 1,
@@ -183,6 +184,7 @@ def test_peepholes_start_at_zero_and_gains_at_one() -> None:
     assert torch.equal(norm["gain_h"], torch.ones(20))
     assert torch.equal(norm["gain_c"], torch.ones(5))
     assert all(torch.equal(fresh("gru-layernorm")[key], torch.ones(15)) for key in ("gain_x", "gain_h"))
+    assert torch.equal(fresh("rnn-layernorm")["gain"], torch.ones(5))
 
 
 @pytest.mark.parametrize("name", CELLS)

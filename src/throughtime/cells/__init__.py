@@ -52,6 +52,7 @@ from throughtime.cells.lstms.ran import RANCell
 from throughtime.cells.lstms.scalar import SLSTMCell
 from throughtime.cells.registry import CELLS, CellFactory, cell_options, cell_states, find_cell
 from throughtime.cells.rnn import RNNCell
+from throughtime.cells.rnn_layernorm import LayerNormRNNCell
 
 __all__ = [
     "CELLS",
@@ -76,6 +77,7 @@ __all__ = [
     "LSTMCell",
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
+    "LayerNormRNNCell",
     "LightGRUCell",
     "MGUCell",
     "MUT1Cell",

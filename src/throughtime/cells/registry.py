@@ -44,6 +44,7 @@ from throughtime.cells.lstms.multiplicative import MultiplicativeLSTMCell
 from throughtime.cells.lstms.ran import RANCell
 from throughtime.cells.lstms.scalar import SLSTMCell
 from throughtime.cells.rnn import RNNCell
+from throughtime.cells.rnn_layernorm import LayerNormRNNCell
 from throughtime.errors import spelled
 from throughtime.own import find_class
 
@@ -53,6 +54,7 @@ CellFactory = Callable[..., Cell]
 CELLS: dict[str, CellFactory] = {
     "rnn": RNNCell,
     "rnn-relu": partial(RNNCell, nonlinearity="relu"),
+    "rnn-layernorm": LayerNormRNNCell,
     "gru-simplified": SimplifiedGRUCell,
     "gru-full": FullGRUCell,
     "gru": GRUCell,

@@ -27,7 +27,8 @@ class UnICORNNCell(Cell):
 
     Start values: w is drawn evenly from 0 to 1 and c from ±0.1, as in the authors' code.
 
-    Deviations: no residual connection over layers, which ``residual=True`` of the layer adds.
+    Deviations: W_x is Glorot-uniform, where the authors' code draws it evenly from ±√(6 / 65k); no residual connection
+    over layers, which ``residual=True`` of the layer adds.
 
     Args:
         dt: Greatest length of a step, Δt.

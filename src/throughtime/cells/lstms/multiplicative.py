@@ -14,7 +14,7 @@ from throughtime.cells.base import GatedCell, HeadedCell, Parameter, input_matri
 
 @dataclass(frozen=True)
 class MultiplicativeLSTMCell(HeadedCell, GatedCell):
-    """The multiplicative LSTM (Krause et al. 2016, arXiv:1609.07959, equations 9–13)::
+    """The multiplicative LSTM (Krause et al. 2016, arXiv:1609.07959)::
 
         m    = (W_m x<t>) (U_m h<t-1>)                  unit by unit
         i, f, g, o as in the LSTM, of [m, x<t>]
@@ -27,8 +27,8 @@ class MultiplicativeLSTMCell(HeadedCell, GatedCell):
     Gate order in the stacked parameters: i, f, g, o, and m after them in W_x. Shapes: ``W_x [5n, k]``, ``W_m [n, n]``
     (U_m), ``W_h [4n, n]`` (on m), ``b [4n]``; state ``h [B, n]``, ``c [B, n]``.
 
-    Deviations: none from the form with o outside of the tanh, as in the code of Radford et al. (2017). Start values
-    as in :class:`~throughtime.cells.LSTMCell`.
+    Deviations: none; W_m x and U_m h have no biases, as in the code of Radford et al. (2017). Start values as in
+    :class:`~throughtime.cells.LSTMCell`.
     """
 
     state: ClassVar[tuple[str, ...]] = ("h", "c")
