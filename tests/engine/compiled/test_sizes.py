@@ -304,6 +304,22 @@ def test_two_threads_give_the_same_bits(
     same(two, one, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["mingru", "indrnn", "sru", "unicornn"])
+def test_two_threads_share_the_units_of_one_row_where_no_product_waits(
+    name: str, draw: Any, run: Any, same: Any, two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = CELLS[name](5, 70)
+    values = draw(cell, 1, 6, torch.float32)
+    shared: list[tuple[int, int]] = []
+    watch(monkeypatch, lambda groups, parts: shared.append((groups, parts)))
+    two = run(cell, values, "compiled")
+    assert set(shared) == {(1, 2)}  # forward and backward
+    torch.set_num_threads(1)
+    one = run(cell, values, "compiled")
+    assert all(torch.equal(two[key], one[key]) for key in one if key.startswith(("outputs", "final")))
+    same(two, one, rtol=1e-4, atol=1e-4)
+
+
 def watch(monkeypatch: pytest.MonkeyPatch, see: Callable[[int, int], None]) -> None:
     from throughtime.engine.compiled import frame
 

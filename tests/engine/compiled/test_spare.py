@@ -75,6 +75,22 @@ def test_room_is_taken_again_and_never_twice(kept: list[torch.UntypedStorage]) -
     assert spare.take(like.double(), 10, 30).data_ptr() == place
 
 
+def test_large_room_begins_at_a_line_of_the_cache(kept: list[torch.UntypedStorage]) -> None:
+    value = torch.arange(30.0).view(2, 3, 5)
+    flat = spare.flat(value.transpose(0, 1))
+    assert torch.equal(flat, value.transpose(0, 1).reshape(6, 5))
+    assert torch.equal(spare.multiplied(flat, flat.t()), flat @ flat.t())
+    rooms = [flat, spare.apart(flat, 3, 5), spare.take(flat, 3, 5), spare.take(flat.double(), 3, 5)]
+    spare.give(rooms.pop(2))
+    assert all(room.data_ptr() % 64 == 0 for room in [*rooms, spare.take(flat, 3, 5)])
+
+
+def test_rows_that_stand_in_time_are_not_copied(kept: list[torch.UntypedStorage]) -> None:
+    value = torch.randn(4, 3, 5)
+    for rows in (value, value[:1], value[:, :1], torch.randn(4, 3, 8)[..., :5]):
+        assert spare.flat(rows).data_ptr() == rows.data_ptr()
+
+
 def test_no_more_is_kept_than_a_bound(kept: list[torch.UntypedStorage], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spare, "MOST", 10_000)
     for _ in range(5):

@@ -19,6 +19,9 @@ from throughtime.engine.compiled.llvm.vectors import Target
 from throughtime.engine.compiled.plan import Plan, Tape, lay_out
 from throughtime.program import Block, Derived, Slice, beforehand, derive, histories, trace, with_scales
 
+ARITHMETIC = 4
+"""What an operation on a number costs, in multiply-adds of a product: it waits for memory."""
+
 
 @dataclass(frozen=True)
 class Use:
@@ -99,7 +102,8 @@ class Side:
         work, outer_work: Multiply-adds of a row and a step, in the loop and before it.
         outer_width: Features of the products before the loop.
         fuses: Whether each step may compute them itself.
-        panels: Panels of the narrowest product.
+        arithmetic: What the arithmetic of a row and a step costs, in multiply-adds.
+        panels: Panels of the narrowest product, or of the narrowest sweep where the loop has no product.
         meetings: Barriers of a step.
     """
 
@@ -126,7 +130,9 @@ class Side:
         self.outer_work = sum(block.rows * block.columns for block in self.outers)
         self.outer_width = sum(block.rows for block in self.outers)
         self.fuses = plan.fuses()
-        self.panels = min((-(-block.units // kind.panel) for block in inner), default=1)
+        units = [block.units for block in inner] or [sweep.width for sweep in plan.sweeps]
+        self.panels = min((-(-width // kind.panel) for width in units), default=1)
+        self.arithmetic = ARITHMETIC * sum(sweep.width * len(sweep.values) for sweep in plan.sweeps)
         self.meetings = len(plan.barriers())
         self.room = 0
         self.weights: list[Weights] = []

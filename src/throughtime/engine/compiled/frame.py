@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.compiled.cellcode import Side
-from throughtime.engine.compiled.layout import Layout, apart
+from throughtime.engine.compiled.layout import Layout
 from throughtime.engine.compiled.llvm import small
 from throughtime.engine.compiled.llvm.writer import APART, FUSED
+from throughtime.engine.compiled.spare import apart
 from throughtime.engine.compiled.team import Shared
 
 SERIAL = 5e5
@@ -133,7 +134,7 @@ def blocks(batch: int, most: int) -> Tensor:
 
 def grid(side: Side, layout: Layout, threads: int) -> tuple[int, int]:
     """Groups of rows, and parties in each that share the units: what takes the shortest, as far as can be told."""
-    work = side.work + side.outer_work
+    work = side.work + side.outer_work or side.arithmetic
     if layout.rows * work < SERIAL:
         return 1, 1
     count = -(-layout.batch // side.target.rows)

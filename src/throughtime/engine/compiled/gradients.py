@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from throughtime.engine.compiled import spare
 from throughtime.engine.compiled.cellcode import Compiled
 from throughtime.engine.compiled.layout import Layout
 from throughtime.program import Slice, shares
@@ -247,7 +248,7 @@ def _heads(rows: Tensor, heads: int) -> Tensor:
 def _multiply(found: dict[str, Tensor], name: str, like: Tensor, span: Span, left: Tensor, right: Tensor) -> None:
     """Adds ``left @ right`` to a part of the gradient called ``name``."""
     if name not in found and (span.rows, span.columns) == like.shape:
-        found[name] = left @ right
+        found[name] = spare.multiplied(left, right)
         return
     if name not in found:
         found[name] = torch.zeros_like(like)

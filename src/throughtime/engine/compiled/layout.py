@@ -15,28 +15,12 @@ import torch
 from torch import Tensor
 
 from throughtime.engine.call import Call
+from throughtime.engine.compiled import spare
 from throughtime.engine.pieces import Pieces, Steps, cut_steps, is_cut
 from throughtime.engine.ragged import by_length
 
-SETS = 4096
-"""Bytes after which addresses fall into the same set of a first-level cache."""
-
-LINE = 64
-"""Bytes of a cache line."""
-
 MOST = 2**18
 """Steps over all rows, padding included, of a call whose layout is remembered: larger ones have more to do."""
-
-
-def apart(like: Tensor, rows: int, width: int) -> Tensor:
-    """Room for rows ``[rows, width]`` of which no few neighbours push each other out of the cache."""
-    return like.new_empty(rows, padded(like, width))[:, :width]
-
-
-def padded(like: Tensor, width: int) -> int:
-    """Numbers from row to row there."""
-    size = like.element_size()
-    return width + (LINE // size if width * size % (SETS // 2) == 0 else 0)
 
 
 @dataclass(frozen=True)
@@ -126,7 +110,7 @@ class Layout:
     def pack(self, value: Tensor) -> Tensor:
         """``[B, T, width]`` as a sequence buffer ``[rows, width]``."""
         if self.source is None:
-            return value.transpose(0, 1).reshape(self.rows, value.shape[2])
+            return spare.flat(value.transpose(0, 1))
         return value.reshape(self.places, value.shape[2]).index_select(0, self.source)
 
     def unpack(self, value: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from throughtime.engine.compiled.again import Again, pulled_back
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
 from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, total, vectors
-from throughtime.engine.compiled.layout import Layout, Window, apart
+from throughtime.engine.compiled.layout import Layout, Window
 from throughtime.engine.look import Record
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -116,7 +116,7 @@ class Job:
         others: dict[str, Tensor] = {}
         for name, value in initial.items():
             if name in self.forth.histories:
-                histories[name] = apart(x, layout.rows + layout.batch, self.widths[name])
+                histories[name] = spare.apart(x, layout.rows + layout.batch, self.widths[name])
                 layout.initial(histories[name]).copy_(layout.begin(value.detach()))
             else:
                 others[name] = layout.begin(value.detach()).clone()
