@@ -67,7 +67,7 @@ class Table:
 
 def best(row: dict[str, Any]) -> float:
     """The least loss of a row."""
-    return min(row["nats_per_character"].values())
+    return float(min(row["nats_per_character"].values()))
 
 
 def settings_of(settings: dict[str, Any], cell: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def rate(cell: str, settings: dict[str, Any]) -> float:
         run, given = Path(folder) / "run", settings_of(settings, cell)
         throughtime.train("text", CORPUS, out=run, steps=2 * LOGGED, evaluate_every=10_000, **given)
         times = [event["seconds"] for event in read_metrics(run / "metrics.jsonl") if event["event"] == "step"]
-    return LOGGED / (times[1] - times[0])
+    return float(LOGGED / (times[1] - times[0]))
 
 
 def measure(table: Table, cells: list[str], rounds: int) -> None:
