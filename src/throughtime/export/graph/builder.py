@@ -183,13 +183,17 @@ class Graph:
 
     # What is written often.
 
+    def product(self, rows: Value, name: str, matrix: Tensor) -> Value:
+        """``rows @ matrix`` with a weight ``[in, out]``: every product with a matrix of a model goes through here."""
+        return self.add("MatMul", rows, self.weight(name, matrix))
+
     def linear(self, x: Value, name: str, weight: Tensor, bias: Tensor | None = None) -> Value:
         """``x Wᵀ + b`` of a ``torch.nn.Linear``: ``[…, in]`` to ``[…, out]``.
 
         The weight is stored as ``name.weight``, transposed, ``[in, out]``: what a ``MatMul`` takes, and what is
         quantised by output channel along its last dimension.
         """
-        y = self.add("MatMul", x, self.weight(f"{name}.weight", weight.t()))
+        y = self.product(x, f"{name}.weight", weight.t())
         return y if bias is None else self.add("Add", y, self.weight(f"{name}.bias", bias))
 
     def embedding(self, ids: Value, name: str, weight: Tensor) -> Value:

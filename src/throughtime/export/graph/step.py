@@ -50,29 +50,29 @@ class Weights:
 
     def product(self, block: Block, rows: Value, *, steps: bool = False) -> Value:
         """``block @ rows`` of ``[B, features]``, or with ``steps`` of ``[T, B, features]``."""
-        graph = self.graph
+        name, part = self._part(block)
         if block.heads > 1:
-            return self._headed(block, rows, steps)
+            return self._headed(block, name, part, rows, steps)
         if not block.transposed:
-            return graph.add("MatMul", rows, self._matrix(block))
+            return self.graph.product(rows, name, part.t())
         # what is known before the graph runs stands outside of a loop
-        return graph.add("MatMul", rows, graph.root.transpose(self._matrix(block), 1, 0))
+        turned = self.graph.root.transpose(self.graph.weight(name, part.t()), 1, 0)
+        return self.graph.add("MatMul", rows, turned)
 
-    def _matrix(self, block: Block) -> Value:
-        stored = self.parameters[block.matrix]
-        part = stored[block.row : block.row + block.rows, block.column : block.column + block.columns]
+    def _part(self, block: Block) -> tuple[str, Tensor]:
+        """What is stored of a block, and its name."""
+        matrix = self.parameters[block.matrix]
+        part = matrix[block.row : block.row + block.rows, block.column : block.column + block.columns]
         span = f"[{block.row}:{block.row + block.rows}, {block.column}:{block.column + block.columns}]"
-        name = f"{self.prefix}{block.matrix}" + ("" if part.shape == stored.shape else span)
-        if block.heads == 1:
-            return self.graph.weight(name, part.t())
-        split = torch.unflatten(part, 0, (block.gates, block.heads, -1))
-        return self.graph.weight(name, split.permute(1, 3, 0, 2).flatten(2))
+        return f"{self.prefix}{block.matrix}" + ("" if part.shape == matrix.shape else span), part
 
-    def _headed(self, block: Block, rows: Value, steps: bool) -> Value:
+    def _headed(self, block: Block, name: str, part: Tensor, rows: Value, steps: bool) -> Value:
         """Each head's rows by its part of the features, all heads in one product."""
         graph, units = self.graph, block.rows // (block.gates * block.heads)
+        split = torch.unflatten(part, 0, (block.gates, block.heads, -1))
+        heads = graph.weight(name, split.permute(1, 3, 0, 2).flatten(2))
         parts = graph.add("Reshape", rows, graph.shape(-1, block.heads, block.columns))
-        made = graph.add("MatMul", graph.transpose(parts, 1, 0, 2), self._matrix(block))
+        made = graph.add("MatMul", graph.transpose(parts, 1, 0, 2), heads)
         by_gate = graph.add("Reshape", made, graph.shape(block.heads, -1, block.gates, units))
         times = (graph.size(rows, 0),) if steps else ()
         return graph.add("Reshape", graph.transpose(by_gate, 1, 2, 0, 3), graph.shape(*times, -1, block.rows))
