@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from throughtime.cells import Cell
-from throughtime.engine.call import Call, Engine, EngineError, Noise, Result, traced, watched
+from throughtime.engine.call import SILENT, Call, Engine, EngineError, Noise, Result, Zeros, traced, watched
 from throughtime.engine.compiled import CompiledEngine
 from throughtime.engine.graphs import GraphsEngine
 from throughtime.engine.in_graph import compiling, out_of_graph, run_in_graph, stops_graph
@@ -74,7 +74,7 @@ def _stops(
 ) -> str:
     if look is not None:
         return "the states of its steps are looked at"
-    noise = noise or Noise()
+    noise = noise or SILENT
     noisy = [value for value in (*noise.products.values(), *noise.keep.values()) if isinstance(value, Tensor)]
     tensors = [inputs, *parameters.values(), *(state or {}).values(), *noisy]
     return stops_graph(cell, tensors, engine, list(noise.products))
@@ -142,14 +142,18 @@ def unroll(
     """
     check_inputs(inputs, cell.input_size, next(iter(parameters.values()), None))
     batch, time = inputs.shape[:2]
+    if state is None:
+        begins: Mapping[str, Tensor] = zero_state(cell, inputs) if compiling() else Zeros(cell, inputs)
+    else:
+        begins = _checked_state(cell, state, inputs)
     call = Call(
         cell,
         parameters,
         inputs,
-        zero_state(cell, inputs) if state is None else _checked_state(cell, state, inputs),
+        begins,
         None if lengths is None else check_lengths(lengths, batch, time),
         reverse,
-        noise or Noise(),
+        noise or SILENT,
         recompute,
         look,
         *check_resets(resets, resets_to, inputs, beside_state=state is not None),
@@ -213,6 +217,8 @@ def check_engine(name: str) -> None:
     Raises:
         EngineError: With the nearest name.
     """
+    if name == "auto":
+        return
     known = ["auto", *(engine.name for engine in (*ENGINES, *BY_NAME))]
     if name not in known:
         raise EngineError(f"unknown engine {name!r}{nearest(name, known)}; engines: {listed(known)}")

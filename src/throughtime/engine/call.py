@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +37,40 @@ class Noise:
         return bool(self.products or self.keep)
 
 
+SILENT = Noise()
+"""No noise at all."""
+
+
+class Zeros(Mapping[str, Tensor]):
+    """A state of zeros by name, ``[B, width]`` each, made where it is read: most calls begin with it, and an engine that
+    knows need not make it.
+
+    Args:
+        cell: Whose state.
+        inputs: ``[B, …]``, whose device and dtype the state has.
+
+    Example:
+        >>> from throughtime.cells import LSTMCell
+        >>> state = Zeros(LSTMCell(3, 2), torch.zeros(1, 4, 3))
+        >>> list(state), state["h"]
+        (['h', 'c'], tensor([[0., 0.]]))
+    """
+
+    __slots__ = ("cell", "inputs")
+
+    def __init__(self, cell: Cell, inputs: Tensor) -> None:
+        self.cell, self.inputs = cell, inputs
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.inputs.new_zeros(self.inputs.shape[0], self.cell.widths()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.cell.state)
+
+    def __len__(self) -> int:
+        return len(self.cell.state)
+
+
 @dataclass(frozen=True)
 class Call:
     """One run of a cell through time.
@@ -45,7 +79,7 @@ class Call:
         cell: The equations.
         parameters: The cell's parameters by name.
         inputs: ``[B, T, k]``.
-        state: The initial state by name, ``[B, width]`` each.
+        state: The initial state by name, ``[B, width]`` each; :class:`Zeros` where none was passed.
         lengths: Real steps of every row, ``[B]``, integers on the CPU; None where all are T.
         reverse: Run each row from its last real step to its first.
         noise: Regularisers inside the loop.
@@ -63,13 +97,18 @@ class Call:
     state: Mapping[str, Tensor]
     lengths: Tensor | None = None
     reverse: bool = False
-    noise: Noise = field(default_factory=Noise)
+    noise: Noise = SILENT
     recompute: bool = False
     look: Look | None = None
     resets: Tensor | None = None
     to_zero: bool = False
     mask: Tensor | None = None
     notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def tensors(self) -> list[Tensor]:
+        """Inputs, the state where one was passed, and parameters."""
+        passed = () if isinstance(self.state, Zeros) else self.state.values()
+        return [self.inputs, *passed, *self.parameters.values()]
 
 
 def untold(cell: Cell) -> str | None:

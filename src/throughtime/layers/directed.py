@@ -68,9 +68,11 @@ class Directed(nn.Module):
     def values(self) -> dict[str, Tensor]:
         """The cell's parameters by name, the dropped weights dropped."""
         drop = self.weight_drop if self.training else 0.0
+        if not drop:
+            return {name: getattr(self, name) for name in self.declared}
         return {
             name: F.dropout(getattr(self, name), drop)
-            if drop and parameter.role == "recurrent"
+            if parameter.role == "recurrent"
             else getattr(self, name)
             for name, parameter in self.declared.items()
         }
@@ -133,6 +135,8 @@ class Directed(nn.Module):
         return {name: seen[name] for name in (*self.cell.state, *(n for n in seen if n not in self.cell.state))}
 
     def _draw(self, inputs: Tensor) -> Noise | None:
+        if not (self.recurrent_dropout or self.zoneout):
+            return None
         batch, time = inputs.shape[:2]
         features = {name: self.declared[name].features for name in self.masked}
         products = {n: F.dropout(inputs.new_ones(batch, wide), self.recurrent_dropout) for n, wide in features.items()}

@@ -209,6 +209,7 @@ class Recurrent(nn.Module):
         if isinstance(inputs, Tensor) and inputs.dim() > 3 and inputs.shape[-1] == self.input_size:
             shows = {"return_layers": return_layers, "return_states": return_states}
             return self._flattened(inputs, state, lengths, **marks, **shows)
+        cells = self.directed
         self._check(inputs, state)
         lengths = None if lengths is None else as_lengths(lengths)
         finals: list[dict[str, Tensor]] = []
@@ -218,7 +219,7 @@ class Recurrent(nn.Module):
         for depth in range(self.num_layers):
             above = self._drop_inputs(inputs)
             outputs = []
-            for directed in self.directed[depth * directions : (depth + 1) * directions]:
+            for directed in cells[depth * directions : (depth + 1) * directions]:
                 initial = None if state is None else {n: value[len(finals)] for n, value in state.items()}
                 record = Record() if return_states else None
                 output, final = directed(above, initial, lengths, self.engine, self.recompute, record, **marks)
@@ -232,7 +233,7 @@ class Recurrent(nn.Module):
             inputs = _added(F.dropout(joined, self.dropout) if drops else joined, below)
             if return_layers:
                 layers.append(_added(joined, below) if drops else inputs)
-        final = {name: torch.stack([final[name] for final in finals]) for name in self.cell.state}
+        final = {name: torch.stack([final[name] for final in finals]) for name in cells[0].cell.state}
         return (layers if return_layers else inputs, final, *([shown] if return_states else []))
 
     def _flattened(

@@ -28,9 +28,11 @@ class CompiledEngine:
             return "it knows no states of steps that a mask leaves out"
         if watched():
             return "its operations cannot be traced, transformed or replaced, as something does here"
-        tensors = [call.inputs, *call.state.values(), *call.parameters.values(), *call.noise.products.values()]
-        tensors += [keep for keep in call.noise.keep.values() if isinstance(keep, Tensor)]
-        if any(value.device.type != "cpu" for value in tensors):
+        tensors = call.tensors()
+        if call.noise:
+            tensors += call.noise.products.values()
+            tensors += [keep for keep in call.noise.keep.values() if isinstance(keep, Tensor)]
+        if not all(value.is_cpu for value in tensors):
             return f"it runs on the CPU, and the call's tensors are on {call.inputs.device}"
         dtypes = {value.dtype for value in tensors}
         if len(dtypes) > 1 or call.inputs.dtype not in loop.TYPES:

@@ -6,19 +6,19 @@ The call is run again on the reference engine, whose operations PyTorch can diff
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from throughtime.cells import Cell
-from throughtime.engine.call import Call, Noise
+from throughtime.engine.call import Call, Noise, Zeros
 from throughtime.engine.look import Record
 from throughtime.engine.reference import ReferenceEngine
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Again:
     """A call without its differentiable tensors, which the graph keeps.
 
@@ -46,18 +46,19 @@ class Again:
         marks = (call.resets, call.to_zero, call.mask)
         return cls(call.cell, call.lengths, call.reverse, call.noise, *marks, tuple(call.parameters), seen)
 
-    def gradients(self, given: Sequence[Tensor], incoming: Sequence[Tensor | None]) -> list[Tensor | None]:
+    def gradients(self, given: Sequence[Tensor | None], incoming: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Gradients of inputs, initial state and parameters; they can be differentiated where gradients are enabled.
 
         Args:
-            given: Inputs, initial state and parameters in order.
+            given: Inputs, initial state, None where it is zero, and parameters in order.
             incoming: Gradients of the outputs, the final states and what is seen; None where nothing depends on them.
         """
         states = self.cell.state
         further = torch.is_grad_enabled()
         with torch.enable_grad():
-            inputs, *others = (value.view_as(value) for value in given)  # one tensor may be given twice
-            state = dict(zip(states, others, strict=False))
+            inputs, *others = map(_apart, given)
+            begun = dict(zip(states, others, strict=False))
+            state = Zeros(self.cell, inputs) if any(value is None for value in begun.values()) else begun
             parameters = dict(zip(self.names, others[len(states) :], strict=True))
             record = Record() if self.seen else None
             call = Call(
@@ -87,27 +88,31 @@ def in_batches(gradients: Sequence[Tensor | None]) -> bool:
 
 def pulled_back(
     again: Again,
+    needed: Sequence[bool],
     first: Callable[[], Sequence[Tensor | None]],
     incoming: Sequence[Tensor | None],
-    given: Sequence[Tensor],
+    given: Sequence[Tensor | None],
 ) -> Sequence[Tensor | None]:
     """Gradients of inputs, initial state and parameters, by whoever can give them.
 
     Args:
         again: The call.
+        needed: Whose gradients are wanted, of inputs, states and parameters in order.
         first: Gives first gradients, one of each, which cannot be differentiated.
         incoming: Gradients of outputs, final states and what is seen.
-        given: Inputs, initial state and parameters in order.
+        given: Inputs, initial state, None where it is zero, and parameters in order.
     """
     if in_batches(incoming):
-        return again.gradients(given, incoming)
+        return replace(again, needed=tuple(needed)).gradients(given, incoming)
+    if not torch.is_grad_enabled():
+        return first()
     with torch.no_grad():
         results = first()
-    return differentiable(again, results, incoming, given) if torch.is_grad_enabled() else results
+    return differentiable(replace(again, needed=tuple(needed)), results, incoming, given)
 
 
 def differentiable(
-    again: Again, results: Sequence[Tensor | None], incoming: Sequence[Tensor | None], given: Sequence[Tensor]
+    again: Again, results: Sequence[Tensor | None], incoming: Sequence[Tensor | None], given: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
     """First gradients as they are, whose own gradients are those of :meth:`Again.gradients`."""
     there = [result for result in results if result is not None]
@@ -148,7 +153,7 @@ class _Second(torch.autograd.Function):
         form: _Form = ctx.form
         further = torch.is_grad_enabled()
         with torch.enable_grad():
-            sources = [value.view_as(value) for value in ctx.saved_tensors]
+            sources = list(map(_apart, ctx.saved_tensors))
             waiting = iter(sources)
             incoming = [next(waiting) if there else None for there in form.incoming]
             results = form.again.gradients(list(waiting), incoming)
@@ -157,10 +162,15 @@ class _Second(torch.autograd.Function):
         return (None, *[None] * form.count, *found)
 
 
+def _apart(value: Tensor | None) -> Any:
+    """A value as a tensor of its own, for one may be given twice."""
+    return None if value is None else value.view_as(value)
+
+
 def _pulled(
     ends: Sequence[Tensor | None],
     gradients: Sequence[Tensor | None],
-    sources: Sequence[Tensor],
+    sources: Sequence[Tensor | None],
     needed: Sequence[bool],
     further: bool,
 ) -> list[Tensor | None]:
@@ -173,6 +183,6 @@ def _pulled(
     if not pairs:
         return [None] * len(sources)
     ended, begun = zip(*pairs, strict=True)
-    leaves = [source for source, wanted in zip(sources, needed, strict=True) if wanted]
+    leaves = [source for source, wanted in zip(sources, needed, strict=True) if wanted and source is not None]
     found = iter(torch.autograd.grad(ended, leaves, begun, create_graph=further, allow_unused=True))
     return [next(found) if wanted else None for wanted in needed]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,25 @@ CACHE = 2**19
 ROWS = 24
 """Rows of a batch from which on weights may be read anew at every step."""
 
+NOWHERE = None, None
+"""The fields of a buffer that a side does not read."""
+
+
+class Sharing(NamedTuple):
+    """How threads share the work of a side and a layout, which is told once.
+
+    Attributes:
+        groups: Groups of parties that share rows.
+        parts: Parties in each, which share the units.
+        edges: Where blocks of rows begin, and the end.
+        settings: Fields of the frame that follow from these and the layout, with their values.
+    """
+
+    groups: int
+    parts: int
+    edges: Tensor
+    settings: tuple[tuple[int, int], ...]
+
 
 class Run:
     """Fills the frame of one side of a compiled cell.
@@ -44,15 +63,12 @@ class Run:
         self.layout = layout
         self.frame: Any = type(side.blank).from_buffer_copy(side.blank if packed is None else packed.frame)
         self.alive: list[Any] = [table, packed]
-        self.edges = blocks(layout.batch, side.target.rows)
-        self._set("steps", len(table))
         self._set("table", table.data_ptr())
-        self._set("blocks", self.edges.data_ptr())
 
     def rows(self, name: str, value: Tensor, column: int = 0) -> None:
         """A buffer of rows, from one of its columns on."""
         self.alive.append(value)
-        place, stride = self.side.buffers.get(name, (None, None))
+        place, stride = self.side.buffers.get(name, NOWHERE)
         if place is not None:
             self.frame[place] = value.data_ptr() + column * self.side.target.bytes
         if stride is not None:
@@ -95,14 +111,30 @@ class Run:
     def share(self) -> Shared:
         """Shares the work out; gives what runs."""
         threads = torch.get_num_threads()
-        groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
-        self._set("stretch", self._stretch(groups, parts))
-        self._set("inputs", FUSED if self._fuses(groups, parts) else APART)
+        known = self.layout.shared.get((self.side, threads))
+        if known is None:
+            known = self.layout.shared[self.side, threads] = self._found(threads)
+        for field, value in known.settings:
+            self.frame[field] = value
         if "desk" in self.side.buffers:
             kind = torch.float32 if self.side.target.bytes == 4 else torch.float64
             like = torch.empty(0, dtype=kind, device="cpu")
             self.rows("desk", apart(like, self.layout.batch, sum(self.side.plan.desk.widths)))
-        return Shared(self.side.code, self.frame, len(self.edges) - 1, groups, parts)
+        self.alive.append(known.edges)
+        return Shared(self.side.code, self.frame, len(known.edges) - 1, known.groups, known.parts)
+
+    def _found(self, threads: int) -> Sharing:
+        """How so many threads share the work."""
+        groups, parts = (1, 1) if threads == 1 else grid(self.side, self.layout, threads)
+        edges = blocks(self.layout.batch, self.side.target.rows)
+        values = {
+            "steps": self.layout.steps,
+            "blocks": edges.data_ptr(),
+            "stretch": self._stretch(groups, parts),
+            "inputs": FUSED if self._fuses(groups, parts) else APART,
+        }
+        fields = self.side.index
+        return Sharing(groups, parts, edges, tuple((fields[name], values[name]) for name in values if name in fields))
 
     def _stretch(self, groups: int, parts: int) -> int:
         """Steps whose products with the inputs are computed at once: few enough for a core's cache, and rows enough

@@ -59,22 +59,32 @@ class Gradients:
     ) -> None:
         self.compiled, self.layout, self.histories, self.x, self.tape = compiled, layout, histories, x, tape
         self.earlier: dict[str, Tensor] = {}
+        self.columns: dict[tuple[int, int], Tensor] = {}
 
     def collect(self, parameters: Mapping[str, Tensor], needed: Mapping[str, bool]) -> dict[str, Tensor]:
         """Gradients of matrices by name, and of :data:`INPUTS` as rows, those that are needed."""
         found: dict[str, Tensor] = {}
         for span in spans(self.compiled):
             if needed[span.matrix] and span.transposed:
-                gradients = self.tape[:, span.at : span.at + span.columns]
-                _multiply(found, span.matrix, parameters[span.matrix], span, self._operand(span).t(), gradients)
+                gradients = self._columns(span.at, span.columns)
+                place = span.row, span.column
+                _multiply(found, span.matrix, parameters[span.matrix], place, self._operand(span).t(), gradients)
             elif needed[span.matrix] and span.heads > 1:
                 self._on_heads(found, span, parameters[span.matrix])
             elif needed[span.matrix]:
-                gradients = self.tape[:, span.at : span.at + span.rows].t()
-                _multiply(found, span.matrix, parameters[span.matrix], span, gradients, self._operand(span))
+                gradients = self._columns(span.at, span.rows).t()
+                place = span.row, span.column
+                _multiply(found, span.matrix, parameters[span.matrix], place, gradients, self._operand(span))
         if needed[INPUTS]:
             found[INPUTS] = self._inputs(parameters)
         return found
+
+    def _columns(self, first: int, width: int) -> Tensor:
+        """So many columns of the tape."""
+        known = self.columns.get((first, width))
+        if known is None:
+            known = self.columns[first, width] = self.tape[:, first : first + width]
+        return known
 
     def _on_heads(self, found: dict[str, Tensor], span: Span, matrix: Tensor) -> None:
         """Adds what a part with heads multiplied, head by head, to the gradient of its matrix."""
@@ -100,8 +110,7 @@ class Gradients:
 
     def _operand(self, span: Span) -> Tensor:
         if isinstance(span.operand, int):
-            width = span.rows if span.transposed else span.heads * span.columns
-            return self.tape[:, span.operand : span.operand + width]
+            return self._columns(span.operand, span.rows if span.transposed else span.heads * span.columns)
         if span.operand == INPUTS:
             return self.x
         if span.operand not in self.earlier:
@@ -120,10 +129,11 @@ class Gradients:
             if span.operand == INPUTS and span.heads > 1:
                 self._inputs_on_heads(found, span, parameters[span.matrix])
             elif span.operand == INPUTS:
-                columns = Span(INPUTS, 0, len(self.x), 0, span.columns, 0, INPUTS)
-                part = parameters[span.matrix][span.row : span.row + span.rows]
-                part = part[:, span.column : span.column + span.columns]
-                _multiply(found, INPUTS, self.x, columns, self.tape[:, span.at : span.at + span.rows], part)
+                part = parameters[span.matrix]
+                if (span.rows, span.columns) != part.shape:
+                    part = part[span.row : span.row + span.rows, span.column : span.column + span.columns]
+                gradients = self._columns(span.at, span.rows)
+                _multiply(found, INPUTS, self.x, (0, 0), gradients, part)
         return found[INPUTS] if found else torch.zeros_like(self.x)
 
 
@@ -186,7 +196,9 @@ def complete(
     """
     summed = sums[0] if len(sums) == 1 else sums.sum(0)
     for part in parts(compiled):
-        name, value = part.parameter, summed[part.column : part.column + part.width]
+        name, value = part.parameter, summed
+        if part.width < len(summed):
+            value = summed[part.column : part.column + part.width]
         value = value.sum() if part.spread else value
         if value.shape == parameters[name].shape and name not in found:
             found[name] = value
@@ -245,11 +257,15 @@ def _heads(rows: Tensor, heads: int) -> Tensor:
     return torch.unflatten(rows, 1, (heads, -1)).transpose(0, 1)
 
 
-def _multiply(found: dict[str, Tensor], name: str, like: Tensor, span: Span, left: Tensor, right: Tensor) -> None:
-    """Adds ``left @ right`` to a part of the gradient called ``name``."""
-    if name not in found and (span.rows, span.columns) == like.shape:
+def _multiply(
+    found: dict[str, Tensor], name: str, like: Tensor, place: tuple[int, int], left: Tensor, right: Tensor
+) -> None:
+    """Adds ``left @ right`` to the gradient called ``name``, from a row and a column on."""
+    rows, columns = left.shape[0], right.shape[1]
+    if name not in found and (rows, columns) == like.shape:
         found[name] = spare.multiplied(left, right)
         return
     if name not in found:
         found[name] = torch.zeros_like(like)
-    found[name][span.row : span.row + span.rows, span.column : span.column + span.columns].addmm_(left, right)
+    row, column = place
+    found[name][row : row + rows, column : column + columns].addmm_(left, right)

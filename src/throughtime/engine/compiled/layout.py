@@ -8,7 +8,8 @@ loop needs nothing else, whichever way time goes.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,6 +61,7 @@ class Layout:
         before: Ragged batches: the row of the history before each row's step, ``[rows]``.
         last: Ragged batches: the row of the history after each sorted row's last step, ``[B]``.
         cut: Where rows are pieces of the call's: what joins them.
+        shared: How its work is shared, by side and threads; see :class:`throughtime.engine.compiled.frame.Run`.
     """
 
     batch: int
@@ -74,6 +76,7 @@ class Layout:
     before: Tensor | None = None
     last: Tensor | None = None
     cut: Cut | None = None
+    shared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, call: Call) -> Layout:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.engine.call import Call, Result
+from throughtime.engine.call import Call, Result, Zeros
 from throughtime.engine.compiled import spare
 from throughtime.engine.compiled.again import Again, pulled_back
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
@@ -27,21 +27,20 @@ LEAST_WINDOW = 16
 
 def use_of(call: Call) -> Use:
     """What a call asks of the compiler."""
-    given = (call.inputs, *call.state.values(), *call.parameters.values())
-    return Use(
-        call.cell,
-        TYPES[call.inputs.dtype],
-        torch.is_grad_enabled() and any(value.requires_grad for value in given),
-        tuple(sorted(call.noise.products)),
-        tuple(sorted((name, keep if not isinstance(keep, Tensor) else None) for name, keep in call.noise.keep.items())),
-        records=call.look is not None,
-    )
+    trains = torch.is_grad_enabled() and any(value.requires_grad for value in call.tensors())
+    cell, kind, records = call.cell, TYPES[call.inputs.dtype], call.look is not None
+    if not call.noise:
+        return Use(cell, kind, trains, records=records)
+    kept = call.noise.keep.items()
+    keep = tuple(sorted((name, keep if not isinstance(keep, Tensor) else None) for name, keep in kept))
+    return Use(cell, kind, trains, tuple(sorted(call.noise.products)), keep, records=records)
 
 
 def run(call: Call, compiled: Compiled | None = None) -> Result:
     """Serves a call."""
     states = call.cell.state
-    given = [call.inputs, *(call.state[name] for name in states), *call.parameters.values()]
+    begun = [None] * len(states) if isinstance(call.state, Zeros) else [call.state[name] for name in states]
+    given = [call.inputs, *begun, *call.parameters.values()]
     job = Job(call, compiled or compile_cell(use_of(call)))
     if job.compiled.use.trains:
         outputs, *others = _Loop.apply(job, *given)  # type: ignore[no-untyped-call]
@@ -70,7 +69,8 @@ class Kept:
 
 
 class Job:
-    """One call on its way forward and back, in windows of steps: one, or many whose tapes are computed again.
+    """One call on its way forward and back, in windows of steps: one, or many whose tapes are computed again. Nothing
+    here is recorded by autograd: it runs where gradients are disabled, or where nothing requires one.
 
     Args:
         call: The call; only its noise, names and sizes are read here.
@@ -91,23 +91,26 @@ class Job:
         self.states = call.cell.state
         self.names = tuple(call.parameters)
         self.widths = call.cell.widths()
-        self.masks = {f"mask {name}": layout.sort(mask.detach()) for name, mask in call.noise.products.items()}
-        drawn = {name: keep for name, keep in call.noise.keep.items() if isinstance(keep, Tensor)}
-        self.keep = {f"keep {name}": layout.pack(keep.detach()).contiguous() for name, keep in drawn.items()}
+        self.masks: dict[str, Tensor] = {}
+        self.keep: dict[str, Tensor] = {}
+        if call.noise:
+            self.masks = {f"mask {name}": layout.sort(mask.detach()) for name, mask in call.noise.products.items()}
+            drawn = {name: keep for name, keep in call.noise.keep.items() if isinstance(keep, Tensor)}
+            self.keep = {f"keep {name}": layout.pack(keep.detach()).contiguous() for name, keep in drawn.items()}
 
-    def split(self, given: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """Inputs, initial state and parameters by name."""
+    def split(self, given: Sequence[Any]) -> tuple[Tensor, dict[str, Tensor | None], dict[str, Tensor]]:
+        """Inputs, initial state, None where it is zero, and parameters by name."""
         states = dict(zip(self.states, given[1:], strict=False))
         parameters = dict(zip(self.names, given[1 + len(states) :], strict=True))
-        return given[0], states, {name: value.detach().contiguous() for name, value in parameters.items()}
+        return given[0], states, {name: value.contiguous() for name, value in parameters.items()}
 
     def rows(self, inputs: Tensor) -> Tensor:
         """Inputs ``[B, T, k]`` as rows."""
-        x = self.layout.pack(inputs.detach())
+        x = self.layout.pack(inputs)
         return x if x.stride(1) == 1 else x.contiguous()
 
     def forward(
-        self, inputs: Tensor, initial: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
+        self, inputs: Tensor, initial: Mapping[str, Tensor | None], parameters: Mapping[str, Tensor]
     ) -> tuple[Tensor, list[Tensor], Kept]:
         """Outputs ``[B, T, width]``; final states and :attr:`seen`; and what the backward step needs."""
         layout = self.layout
@@ -117,9 +120,12 @@ class Job:
         for name, value in initial.items():
             if name in self.forth.histories:
                 histories[name] = spare.apart(x, layout.rows + layout.batch, self.widths[name])
-                layout.initial(histories[name]).copy_(layout.begin(value.detach()))
+                first = layout.initial(histories[name])
+                first.zero_() if value is None else first.copy_(layout.begin(value))
+            elif value is None:
+                others[name] = x.new_zeros(layout.batch, self.widths[name])
             else:
-                others[name] = layout.begin(value.detach()).clone()
+                others[name] = layout.begin(value).clone()
         starts = []
         tape = self._tape(self.forth, x)
         for window in self.windows:
@@ -214,8 +220,9 @@ class Job:
         if needed[INPUTS]:
             ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
             found[INPUTS] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
-        begun = {f"initial {name}": value for name, value in carried.items()}
-        found |= {name: layout.grad_begin(value) for name, value in begun.items() if needed[name]}
+        for state, value in carried.items():
+            if needed[f"initial {state}"]:
+                found[f"initial {state}"] = layout.grad_begin(value)
         return complete(found, self.compiled, parameters, sums, needed)
 
     def _incoming(self, x: Tensor, gradient: Tensor | None, width: int) -> Tensor:
@@ -291,7 +298,6 @@ class _Loop(torch.autograd.Function):
         given = saved[len(histories) :]
         names = [INPUTS, *(f"initial {name}" for name in job.states), *job.names]
         needed = dict(zip(names, ctx.needs_input_grad[1:], strict=True))
-        again = replace(job.again, needed=tuple(needed.values()))
 
         def first() -> list[Tensor | None]:
             _, _, parameters = job.split(given)
@@ -300,4 +306,4 @@ class _Loop(torch.autograd.Function):
             gradients = job.backward(kept, parameters, grad_outputs, grad_others, needed)
             return [gradients.get(name) for name in names]
 
-        return (None, *pulled_back(again, first, [grad_outputs, *grad_others], given))
+        return (None, *pulled_back(job.again, ctx.needs_input_grad[1:], first, [grad_outputs, *grad_others], given))

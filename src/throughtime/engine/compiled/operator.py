@@ -274,13 +274,13 @@ def _pull(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
     marks = [next(left) if there else None for there in ctx.marked]
     given, incoming = tensors[: written.differentiable], gradients[:-1]
     needed = needed[: len(given)]
-    again = replace(Again.of(written.call(tensors, *marks)), needed=tuple(needed))
+    again = Again.of(written.call(tensors, *marks))
 
     def first() -> list[Tensor | None]:
         results = iter(torch.ops.throughtime.loop_backward(tensors, *marks, token, incoming, needed, ctx.name))
         return [next(results) if wants else None for wants in needed]
 
-    found = pulled_back(again, first, incoming, given)
+    found = pulled_back(again, needed, first, incoming, given)
     return [*found, *[None] * (len(tensors) - len(given))], None, None, None, None
 
 

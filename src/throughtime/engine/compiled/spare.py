@@ -35,14 +35,18 @@ def padded(like: Tensor, width: int) -> int:
 
 def apart(like: Tensor, rows: int, width: int) -> Tensor:
     """Room for rows ``[rows, width]``, :func:`padded`."""
-    return _room(like, rows, padded(like, width))[:, :width]
+    stride = padded(like, width)
+    if not _is_large(like, rows * stride):
+        return like.new_empty_strided((rows, width), (stride, 1))
+    return _room(like, rows, stride)[:, :width]
 
 
 def flat(value: Tensor) -> Tensor:
     """``[T, B, width]`` as rows ``[T * B, width]``; a copy only where it must be one."""
     rows, width = value.shape[0] * value.shape[1], value.shape[2]
-    copied = value.stride(0) != value.shape[1] * value.stride(1) and value.shape[0] > 1 and value.shape[1] > 1
-    if not copied or not _is_large(value, rows * width):
+    if not _is_large(value, rows * width):
+        return value.reshape(rows, width)
+    if value.stride(0) == value.shape[1] * value.stride(1) or value.shape[0] == 1 or value.shape[1] == 1:
         return value.reshape(rows, width)
     room = _room(value, rows, width)
     room.view(value.shape).copy_(value)
@@ -53,7 +57,7 @@ def multiplied(left: Tensor, right: Tensor) -> Tensor:
     """``left @ right``."""
     rows, width = left.shape[0], right.shape[1]
     if not _is_large(left, rows * width):
-        return left @ right
+        return torch.mm(left, right)
     return torch.mm(left, right, out=_room(left, rows, width))
 
 
@@ -78,6 +82,8 @@ def take(like: Tensor, rows: int, width: int) -> Tensor:
     """Room for rows ``[rows, width]``, not filled."""
     stride = padded(like, width)
     size = rows * stride * like.element_size() + LINE
+    if 2 * size < LEAST:
+        return like.new_empty_strided((rows, width), (stride, 1))
     with _LOCK:
         fitting = [i for i, kept in enumerate(_KEPT) if size <= kept.nbytes() <= 2 * size]
         storage = _KEPT.pop(fitting[-1]) if fitting else None

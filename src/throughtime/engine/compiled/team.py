@@ -24,6 +24,9 @@ from throughtime.engine.compiled.llvm.build import Code
 from throughtime.engine.compiled.llvm.emit import BARRIER, JOB
 
 
+_Job = ctypes.c_int64 * len(JOB)
+
+
 class Shared:
     """A call that may be made again and again, by ``groups`` times ``parts`` threads.
 
@@ -38,11 +41,14 @@ class Shared:
     def __init__(self, code: Code, frame: Any, blocks: int, groups: int, parts: int) -> None:
         self.code = code
         self.parties = groups * parts
-        barriers = (ctypes.c_int64 * (BARRIER // 8 * (groups + 1)))()
-        self.openmp = None if self.parties == 1 else _openmp()
-        thread, threads = (0, 0) if self.openmp is None else self.openmp[1:]
-        place = ctypes.addressof(barriers)
-        self.job = (ctypes.c_int64 * len(JOB))(ctypes.addressof(frame), blocks, groups, parts, place, thread, threads)
+        if self.parties == 1:  # meets nobody
+            self.openmp, barriers, place, thread, threads = None, None, 0, 0, 0
+        else:
+            self.openmp = _openmp()
+            thread, threads = (0, 0) if self.openmp is None else self.openmp[1:]
+            barriers = (ctypes.c_int64 * (BARRIER // 8 * (groups + 1)))()
+            place = ctypes.addressof(barriers)
+        self.job = _Job(ctypes.addressof(frame), blocks, groups, parts, place, thread, threads)
         self.place = ctypes.addressof(self.job)
         self.alive = (frame, barriers)
 
