@@ -57,12 +57,13 @@ def spelled(call: CallT) -> CallT:
     if function.__code__.co_flags & ANY_NAME:
         return call
     name, known = function.__qualname__.removesuffix(".__init__"), arguments_of(function)
+    names = frozenset(known)
 
     @wraps(call)
     def called(*args: Any, **options: Any) -> Any:
-        for given in options:
-            if given not in known:
-                raise TypeError(f"{name} has no argument {given!r}{nearest(given, known)}; it takes {listed(known)}")
+        if not names.issuperset(options):
+            given = next(given for given in options if given not in names)
+            raise TypeError(f"{name} has no argument {given!r}{nearest(given, known)}; it takes {listed(known)}")
         return call(*args, **options)
 
     return cast(CallT, called)

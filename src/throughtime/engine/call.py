@@ -42,8 +42,8 @@ SILENT = Noise()
 
 
 class Zeros(Mapping[str, Tensor]):
-    """A state of zeros by name, ``[B, width]`` each, made where it is read: most calls begin with it, and an engine that
-    knows need not make it.
+    """A state of zeros by name, ``[B, width]`` each, made where it is read: most calls begin with it, and an engine
+    that knows need not make it.
 
     Args:
         cell: Whose state.
@@ -106,9 +106,13 @@ class Call:
     notes: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def tensors(self) -> list[Tensor]:
-        """Inputs, the state where one was passed, and parameters."""
+        """Inputs, the state where one was passed, parameters and noise."""
         passed = () if isinstance(self.state, Zeros) else self.state.values()
-        return [self.inputs, *passed, *self.parameters.values()]
+        tensors = [self.inputs, *passed, *self.parameters.values()]
+        if self.noise:
+            tensors += self.noise.products.values()
+            tensors += [keep for keep in self.noise.keep.values() if isinstance(keep, Tensor)]
+        return tensors
 
 
 def untold(cell: Cell) -> str | None:

@@ -170,10 +170,10 @@ class _Replay(torch.autograd.Function):
         tensors = ctx.saved_tensors
         again: Again = ctx.again
         given = tensors[: 1 + len(again.cell.state) + len(again.names)]
-        again = replace(again, needed=ctx.needs_input_grad[2 : 2 + len(given)])
+        needed = ctx.needs_input_grad[2 : 2 + len(given)]
 
         def first() -> list[Tensor | None]:
             return ctx.graph.backward(ctx.turn, tensors, incoming)[: len(given)]  # type: ignore[no-any-return]
 
-        found = pulled_back(again, first, incoming, given)
+        found = pulled_back(again, needed, first, incoming, given)
         return (None, None, *found, *[None] * (len(tensors) - len(given)))

@@ -71,9 +71,7 @@ class Directed(nn.Module):
         if not drop:
             return {name: getattr(self, name) for name in self.declared}
         return {
-            name: F.dropout(getattr(self, name), drop)
-            if parameter.role == "recurrent"
-            else getattr(self, name)
+            name: F.dropout(getattr(self, name), drop) if parameter.role == "recurrent" else getattr(self, name)
             for name, parameter in self.declared.items()
         }
 

@@ -149,7 +149,7 @@ class Recurrent(nn.Module):
     @property
     def cell(self) -> Cell:
         """The first layer's cell; those above differ at most in their ``input_size``."""
-        return self.directed[0].cell
+        return cast(Directed, next(iter(self.cells))).cell
 
     def _stops_graph(
         self,

@@ -98,7 +98,8 @@ class _TorchLike(Recurrent):
         """
         state = self._named(hx)
         flags = {name: value for name, value in (("resets", resets), ("mask", mask)) if value is not None}
-        check_flags(flags, input)
+        if flags:
+            check_flags(flags, input)
         shows = {"return_layers": return_layers, "return_states": return_states}
         more: dict[str, Any] = {**flags, "resets_to": resets_to, **shows}
         if isinstance(input, PackedSequence):
@@ -175,7 +176,7 @@ class _TorchLike(Recurrent):
         return dict(zip(names, given, strict=True))
 
     def _unnamed(self, state: Mapping[str, Tensor]) -> Any:
-        values = tuple(state[name] for name in self.cell.state)
+        values = tuple(state.values())
         return values[0] if len(values) == 1 else values
 
     def _packed(self, packed: PackedSequence, state: Mapping[str, Tensor] | None, more: Mapping[str, Any]) -> list[Any]:

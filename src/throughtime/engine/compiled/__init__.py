@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import functools
+from typing import Any
 
 from throughtime.engine.call import Call, Result, watched
 from throughtime.engine.look import Record
@@ -19,25 +20,22 @@ class CompiledEngine:
 
     def refuses(self, call: Call) -> str | None:
         """Cells that cannot be traced, other devices and other number types."""
-        from throughtime.engine.compiled import cellcode, loop
-        from throughtime.program import CannotTrace
-
         if call.look is not None and not isinstance(call.look, Record):
             return "its steps cannot be looked at"
         if call.look is not None and call.mask is not None:
             return "it knows no states of steps that a mask leaves out"
         if watched():
             return "its operations cannot be traced, transformed or replaced, as something does here"
-        tensors = call.tensors()
-        if call.noise:
-            tensors += call.noise.products.values()
-            tensors += [keep for keep in call.noise.keep.values() if isinstance(keep, Tensor)]
-        if not all(value.is_cpu for value in tensors):
-            return f"it runs on the CPU, and the call's tensors are on {call.inputs.device}"
-        dtypes = {value.dtype for value in tensors}
-        if len(dtypes) > 1 or call.inputs.dtype not in loop.TYPES:
-            return f"it computes in float32 or float64, and got {', '.join(sorted(str(d) for d in dtypes))}"
-        reason = cellcode.no_code(call.cell)
+        cellcode, loop, CannotTrace = _code()
+        kind = call.inputs.dtype
+        for value in call.tensors():
+            if not value.is_cpu:
+                return f"it runs on the CPU, and the call's tensors are on {call.inputs.device}"
+            if value.dtype is not kind:
+                return f"it computes in one type, and got {value.dtype} beside {kind}"
+        if kind not in loop.TYPES:
+            return f"it computes in float32 or float64, and got {kind}"
+        reason: str | None = cellcode.no_code(call.cell)
         if reason is not None:
             return reason
         try:
@@ -48,6 +46,14 @@ class CompiledEngine:
 
     def run(self, call: Call) -> Result:
         """Serves the call."""
-        from throughtime.engine.compiled import loop
+        result: Result = _code()[1].run(call, call.notes.get(self.name))
+        return result
 
-        return loop.run(call, call.notes.get(self.name))
+
+@functools.cache
+def _code() -> tuple[Any, Any, type[Exception]]:
+    """What reads and compiles cells, loaded with the first call."""
+    from throughtime.engine.compiled import cellcode, loop
+    from throughtime.program import CannotTrace
+
+    return cellcode, loop, CannotTrace

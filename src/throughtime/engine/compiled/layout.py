@@ -113,7 +113,7 @@ class Layout:
     def pack(self, value: Tensor) -> Tensor:
         """``[B, T, width]`` as a sequence buffer ``[rows, width]``."""
         if self.source is None:
-            return spare.flat(value.transpose(0, 1))
+            return spare.flat(value if self.batch == 1 else value.transpose(0, 1))
         return value.reshape(self.places, value.shape[2]).index_select(0, self.source)
 
     def unpack(self, value: Tensor) -> Tensor:
@@ -124,6 +124,15 @@ class Layout:
             return value.index_select(0, self.cut.inverse).view(-1, self.time, value.shape[1])
         whole = value.new_zeros(self.places, value.shape[1])
         return whole.index_copy_(0, self.source, value).view(-1, self.time, value.shape[1])
+
+    def states(self, history: Tensor) -> Tensor:
+        """The states after each step, of a history, as ``[B, T, width]``."""
+        if self.source is not None:
+            return self.outputs(self.after(history))
+        row = history.stride(0)
+        first = 0 if self.reverse else self.batch * row
+        shape = self.batch, self.time, history.shape[1]
+        return history.as_strided(shape, (row, self.batch * row, 1), history.storage_offset() + first)
 
     def outputs(self, value: Tensor) -> Tensor:
         """Outputs of the steps that ran as ``[B, T, width]``; those left out repeat others."""

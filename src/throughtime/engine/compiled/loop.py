@@ -137,14 +137,14 @@ class Job:
             layout.end(layout.final(histories[name]).clone() if name in histories else others[name])
             for name in self.states
         ]
-        outputs = layout.outputs(layout.after(histories[self.states[0]]))
+        outputs = layout.states(histories[self.states[0]])
         shown = [self._seen(name, histories, tape) for name in self.seen]
         return outputs, finals + shown, Kept(x, histories, starts, tape if self.forth is self.compiled else None)
 
     def _seen(self, name: str, histories: Mapping[str, Tensor], tape: Tensor) -> Tensor:
         """A state or a gate at every step; the backward loop writes over the tape."""
         if name in histories:
-            return self.layout.outputs(self.layout.after(histories[name]))
+            return self.layout.states(histories[name])
         return self.layout.outputs(tape[:, self.compiled.gates[name]].clone())
 
     def _tape(self, code: Compiled, x: Tensor) -> Tensor:

@@ -23,7 +23,6 @@ import torch
 from throughtime.engine.compiled.llvm.build import Code
 from throughtime.engine.compiled.llvm.emit import BARRIER, JOB
 
-
 _Job = ctypes.c_int64 * len(JOB)
 
 
