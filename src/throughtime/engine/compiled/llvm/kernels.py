@@ -34,8 +34,7 @@ def kernels(target: Target) -> str:
         ]
     )
     if target.is_small:
-        dispatches = [_dispatch(target, p) for p in (1, 2, 3, 4)]
-        return "\n".join([*declared, small.products(target), *dispatches, _barrier(target)])
+        return "\n".join([*declared, small.products(target), _barrier(target)])
     panels = [_product(target, rows, panels) for panels in (1, 2, 4) for rows in range(1, target.rows // panels + 1)]
     return "\n".join([*declared, *panels, *(_dispatch(target, p) for p in (1, 2, 4)), _pack(target), _barrier(target)])
 
@@ -97,7 +96,7 @@ def _dispatch(t: Target, panels: int) -> str:
         f"  switch i64 %rows, label %done [{' '.join(f'i64 {r}, label %r{r}' for r in range(1, t.rows + 1))}]",
     ]
     for rows in range(1, t.rows + 1):
-        together = max(p for p in (1, 2, 3, 4) if p == 1 or (panels % p == 0 and rows * p <= t.rows))
+        together = max(p for p in (1, 2, 4) if p == 1 or (p <= panels and rows * p <= t.rows))
         lines.append(f"r{rows}:")
         for first in range(0, panels, together):
             given = ", ".join(f"ptr {name}" for name in names[first : first + together])

@@ -2,8 +2,8 @@
 
 A panel goes feature by feature, as that of wide weights. An int8 is read into a lane of its own, extended and
 converted; of bfloat16 one vector holds both of a feature's, the second's bits above the first's: shifted up it is the
-one, masked the other. Sums are added up in groups of features, so that few units wait for one another no longer than
-many; in the same order however many rows and panels are beside them, and for every target.
+one, masked the other. Features at even and odd places have a sum each, so that few units do not wait for one another;
+they are added in the same order however many rows and panels are beside them, and for every target.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from throughtime.engine.compiled.llvm.vectors import Target
 from throughtime.program import Block
 
 GROUP = 4
-"""Features whose products are added up before they join the sum."""
+"""Features of a turn of a kernel's loop."""
+
+PHASES = 2
+"""Sums of a unit, each of every second feature."""
 
 AHEAD = 2048
 """Bytes by which weights are fetched before they are used."""
@@ -45,16 +48,54 @@ def pack(matrix: Tensor, block: Block, target: Target) -> Tensor:
 
 
 def products(target: Target) -> str:
-    """The kernels ``product.<rows>.<panels>``."""
-    needed = [(rows, panels) for panels in (1, 2, 3, 4) for rows in range(1, target.rows // panels + 1)]
-    return "\n".join("\n".join(_product(target, rows, panels)) for rows, panels in needed)
+    """The kernels, ``product.<rows>.<panels>``, and ``products.<panels>``, which takes any number of rows."""
+    parts = ["\n".join(_product(target, rows, panels)) for rows, panels in _shapes(target)]
+    return "\n".join([*parts, *(_dispatch(target, panels) for panels in (1, 2, 3, 4))])
+
+
+def _shapes(t: Target) -> list[tuple[int, int]]:
+    """Rows and panels of the kernels: as many sums as the registers hold."""
+    most = t.rows // PHASES
+    return [(rows, panels) for panels in (1, 2, 3) for rows in range(1, most + 1) if rows * panels <= most]
+
+
+def _dispatch(t: Target, panels: int) -> str:
+    """Any number of rows up to the most, by some panels at once."""
+    names = [f"%w{p}" for p in range(panels)]
+    lines = [
+        f"define internal void @products.{panels}(i64 %rows, ptr %a, i64 %stride, {_pointers(names)}, i64 %depth, "
+        "ptr %c) {",
+        "entry:",
+        f"  switch i64 %rows, label %done [{' '.join(f'i64 {r}, label %r{r}' for r in range(1, t.rows + 1))}]",
+    ]
+    for rows in range(1, t.rows + 1):
+        lines.append(f"r{rows}:")
+        for row in range(0, rows, t.rows // PHASES):
+            count = min(t.rows // PHASES, rows - row)
+            together = max(p for r, p in _shapes(t) if r == count and panels % p == 0)
+            for first in range(0, panels, together):
+                name = f"{rows}.{row}.{first}"
+                place = first * t.rows * t.panel + row * t.panel
+                lines += [
+                    f"  %o{name} = mul i64 %stride, {row}",
+                    f"  %a{name} = getelementptr {t.type}, ptr %a, i64 %o{name}",
+                    f"  %c{name} = getelementptr {t.type}, ptr %c, i64 {place}",
+                    f"  call void @product.{count}.{together}(ptr %a{name}, i64 %stride, "
+                    f"{_pointers(names[first : first + together])}, i64 %depth, ptr %c{name})",
+                ]
+        lines.append("  br label %done")
+    return "\n".join([*lines, "done:", "  ret void", "}"])
+
+
+def _pointers(names: list[str]) -> str:
+    return ", ".join(f"ptr {name}" for name in names)
 
 
 def _product(t: Target, rows: int, panels: int) -> Iterator[str]:
     """``c[row, panel] = a[row] · w[panel]``, as the kernel of wide weights."""
     v, sums = t.vector, [(r, c) for r in range(rows) for c in range(2 * panels)]
-    weights = ", ".join(f"ptr %w{p}" for p in range(panels))
-    head = f"ptr %a, i64 %stride, {weights}, i64 %depth, ptr %c"
+    phased = [(f"{r}.{c}", phase) for r, c in sums for phase in range(PHASES)]
+    head = f"ptr %a, i64 %stride, {_pointers([f'%w{p}' for p in range(panels)])}, i64 %depth, ptr %c"
     yield f"define internal void @product.{rows}.{panels}({head}) noinline {{"
     yield "entry:"
     for r in range(rows):
@@ -65,51 +106,53 @@ def _product(t: Target, rows: int, panels: int) -> Iterator[str]:
     yield "  br i1 %some, label %loop, label %rest"
     yield "loop:"
     yield "  %i = phi i64 [0, %entry], [%next, %loop]"
-    for r, c in sums:
-        yield f"  %s{r}.{c} = phi {v} [zeroinitializer, %entry], [%n{r}.{c}, %loop]"
+    for name, phase in phased:
+        made = f"%g{GROUP - PHASES + phase}.m{name}"
+        yield f"  %s{name}.{phase} = phi {v} [zeroinitializer, %entry], [{made}, %loop]"
     for p in range(panels):
         yield from _fetch(t, p)
-    for p in range(panels):
-        for k in range(GROUP):
-            yield from _widen(t, p, f"g{k}", f"add i64 %i, {k}")
-    for r in range(rows):
-        for k in range(GROUP):
-            yield from _spread(t, r, f"g{k}", f"add i64 %i, {k}")
-        for c in range(2 * panels):
-            yield f"  %g0.m{r}.{c} = fmul {v} %g0.b{r}, %g0.v{c}"
-            for k in range(1, GROUP):
-                terms = f"{v} %g{k}.b{r}, {v} %g{k}.v{c}, {v} %g{k - 1}.m{r}.{c}"
-                yield f"  %g{k}.m{r}.{c} = call {v} @llvm.fma.{t.suffix}({terms})"
-            yield f"  %n{r}.{c} = fadd {v} %s{r}.{c}, %g{GROUP - 1}.m{r}.{c}"
+    for k in range(GROUP):
+        before = f"%g{k - PHASES}.m" if k >= PHASES else "%s"
+        ending = "" if k >= PHASES else f".{k}"
+        yield from _add(t, rows, panels, f"g{k}", f"add i64 %i, {k}", before, ending)
     yield f"  %next = add i64 %i, {GROUP}"
     yield "  %end = icmp eq i64 %next, %whole"
     yield "  br i1 %end, label %rest, label %loop"
     yield "rest:"
+    for name, phase in phased:
+        made = f"%g{GROUP - PHASES + phase}.m{name}"
+        yield f"  %q{name}.{phase} = phi {v} [zeroinitializer, %entry], [{made}, %loop]"
     for r, c in sums:
-        yield f"  %q{r}.{c} = phi {v} [zeroinitializer, %entry], [%n{r}.{c}, %loop]"
+        yield f"  %q{r}.{c} = fadd {v} %q{r}.{c}.0, %q{r}.{c}.1"
     yield "  %more = icmp ult i64 %whole, %depth"
     yield "  br i1 %more, label %tail, label %done"
     yield "tail:"
     yield "  %j = phi i64 [%whole, %rest], [%j1, %tail]"
     for r, c in sums:
-        yield f"  %u{r}.{c} = phi {v} [%q{r}.{c}, %rest], [%x{r}.{c}, %tail]"
-    for p in range(panels):
-        yield from _widen(t, p, "t", "add i64 %j, 0")
-    for r in range(rows):
-        yield from _spread(t, r, "t", "add i64 %j, 0")
-        for c in range(2 * panels):
-            yield f"  %x{r}.{c} = call {v} @llvm.fma.{t.suffix}({v} %t.b{r}, {v} %t.v{c}, {v} %u{r}.{c})"
+        yield f"  %u{r}.{c} = phi {v} [%q{r}.{c}, %rest], [%t.m{r}.{c}, %tail]"
+    yield from _add(t, rows, panels, "t", "add i64 %j, 0", "%u", "")
     yield "  %j1 = add i64 %j, 1"
     yield "  %last = icmp eq i64 %j1, %depth"
     yield "  br i1 %last, label %done, label %tail"
     yield "done:"
     for r, c in sums:
-        yield f"  %z{r}.{c} = phi {v} [%q{r}.{c}, %rest], [%x{r}.{c}, %tail]"
+        yield f"  %z{r}.{c} = phi {v} [%q{r}.{c}, %rest], [%t.m{r}.{c}, %tail]"
     for r, c in sums:
         place = (c // 2) * t.rows * t.panel + r * t.panel + (c % 2) * t.lanes
         yield f"  %c{r}.{c} = getelementptr {t.type}, ptr %c, i64 {place}"
         yield f"  store {v} %z{r}.{c}, ptr %c{r}.{c}, align {t.bytes}"
     yield "  ret void\n}"
+
+
+def _add(t: Target, rows: int, panels: int, n: str, feature: str, before: str, ending: str) -> Iterator[str]:
+    """A feature's products join the sums ``<before><row>.<vector><ending>``, as ``%<n>.m<row>.<vector>``."""
+    for p in range(panels):
+        yield from _widen(t, p, n, feature)
+    for r in range(rows):
+        yield from _spread(t, r, n, feature)
+        for c in range(2 * panels):
+            terms = f"{t.vector} %{n}.b{r}, {t.vector} %{n}.v{c}, {t.vector} {before}{r}.{c}{ending}"
+            yield f"  %{n}.m{r}.{c} = call {t.vector} @llvm.fma.{t.suffix}({terms})"
 
 
 def _fetch(t: Target, p: int) -> Iterator[str]:
