@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from throughtime.engine.compiled.llvm.build import available
+from throughtime.engine.compiled.llvm.pick import Job, lanes, picker
+
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
+COUNTED = 256
+"""Tokens of which machine code draws, where there is any."""
 SORTED = 1024
 """Tokens that are put in order at once; of more, those alone that can be drawn."""
 FEW = 256
@@ -75,22 +83,38 @@ class Draws:
         self.temperature = max(settings.temperature, COLDEST)
         self.buffer = torch.empty(0, dtype=torch.float64)
         self.numbers: Array = self.buffer.numpy()
+        self.scores: Array = np.empty(0)
+        self.picker: Picker | None = None
 
-    def __call__(self, scores: Array) -> int:
-        """Draws of log-probabilities ``[V]``, which need not sum to one.
+    def __call__(self, log_probs: npt.NDArray[Any], never: Sequence[int] = ()) -> int:
+        """Draws of log-probabilities ``[V]``, which need not sum to one, none of ``never``.
 
         Raises:
             ValueError: If they are none.
         """
+        if len(self.scores) != len(log_probs):
+            self._make_room(len(log_probs))
+        scores = self.scores
+        scores[:] = log_probs
+        for token in never:
+            scores[token] = -math.inf
         if self.settings.temperature == 0.0:
             return int(scores.argmax())
-        best = scores.max()
-        if not math.isfinite(best):
-            raise ValueError(f"expected log-probabilities of which the greatest is finite, got one of {best}")
         self._roll(len(scores))
+        if self.picker is not None:
+            return self.picker(self.buffer)
+        best = scores.max()
+        _check(best)
         order = self._order(scores, best)
         reached = self._weights(scores[order], best) / self.numbers[: len(order)]
         return int(order[reached.argmax()])
+
+    def _make_room(self, tokens: int) -> None:
+        """For the scores of so many tokens."""
+        self.picker, self.scores = None, np.empty(tokens)
+        if tokens <= COUNTED and available() is None:
+            self.picker = Picker(tokens, self.temperature, self.settings.top_p)
+            self.scores = self.picker.scores[:tokens]
 
     def _roll(self, tokens: int) -> None:
         """New random numbers, one for each token that may be drawn."""
@@ -132,6 +156,38 @@ class Draws:
         held = weights / (weights.sum() if total is None else total)
         # A token stays while the likelier ones before it hold less than the share.
         return order[held.cumsum() - held < share]
+
+
+class Picker:
+    """Draws of few tokens by machine code.
+
+    Args:
+        tokens: How many there are.
+        temperature: Above 0.
+        share: Of the probability, that the likeliest hold together of which one is drawn.
+    """
+
+    def __init__(self, tokens: int, temperature: float, share: float) -> None:
+        self.scores = np.full(tokens + lanes(), -np.inf)
+        self.order, self.weights = np.zeros(tokens, np.int64), np.zeros(tokens)  # of NaN, an order stays what it was
+        self.job = Job(tokens=tokens, temperature=temperature, share=share)
+        self.job.scores, self.job.order, self.job.weights = (
+            array.ctypes.data for array in (self.scores, self.order, self.weights)
+        )
+        self.run, self.place = picker().run, ctypes.addressof(self.job)
+
+    def __call__(self, numbers: Tensor) -> int:
+        """Draws of its scores, by a random number for each token that may be drawn, the likeliest first."""
+        self.job.numbers, self.job.drawable = numbers.data_ptr(), len(numbers)
+        self.run(self.place, 0, 1)
+        if self.job.drawn < 0:
+            _check(self.job.best)
+        return int(self.job.drawn)
+
+
+def _check(best: float) -> None:
+    if not math.isfinite(best):
+        raise ValueError(f"expected log-probabilities of which the greatest is finite, got one of {best}")
 
 
 def draw(scores: Tensor, settings: Sampling, generator: torch.Generator) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -98,9 +97,5 @@ def _draws(settings: Sampling) -> Draws:
 
 def _draw_rows(log_probs: Tensor, draws: Draws, not_yet: int | None, never: Sequence[int]) -> list[int]:
     """A token for each row of ``[N, V]``, neither one of ``never`` nor ``not_yet``."""
-    scores = log_probs.detach().cpu().numpy().astype(np.float64)
-    for token in never:
-        scores[:, token] = -np.inf
-    if not_yet is not None:
-        scores[:, not_yet] = -np.inf
-    return [draws(row) for row in scores]
+    barred = never if not_yet is None else (*never, not_yet)
+    return [draws(row, barred) for row in log_probs.detach().cpu().numpy()]

@@ -211,7 +211,9 @@ class LanguageModelStream:
 
     def _embed(self, tokens: Tensor) -> Tensor:
         with torch.no_grad():
-            return self.model.embed(tokens)
+            if len(tokens) > 1 or int(tokens) < 0:
+                return self.model.embed(tokens)
+            return self.model.embedding.weight[int(tokens)].unsqueeze(0) * self.model.scale
 
     def advance(self, tokens: Sequence[int]) -> Tensor:
         """Reads a token a row; gives the next ones' log-probabilities in nats, ``[N, V]``, which the second next step
