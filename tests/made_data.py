@@ -131,7 +131,7 @@ def make_speech(folder: Path, planted: str) -> Made:
 
 def make_music(folder: Path, planted: str) -> Made:
     from throughtime.data.music.midi import write_midi
-    from throughtime.data.music.tunes import Tune
+    from throughtime.runtime.music.tunes import Tune
 
     data = folder / f"data{planted}"
     data.mkdir()

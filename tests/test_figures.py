@@ -25,7 +25,6 @@ from throughtime.applications.judging.curves import draw_learning
 from throughtime.bench.plot import draw as draw_ratios
 from throughtime.data.dna.genomes import Record
 from throughtime.data.dna.intervals import Region
-from throughtime.data.music.tunes import Tune
 from throughtime.decoding.coding import Course
 from throughtime.inspection.figures import (
     draw_gates,
@@ -38,6 +37,7 @@ from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History
 from throughtime.inspection.memory import Memory
 from throughtime.pictures import new_figure, save_figure, tick_boxes
+from throughtime.runtime.music.tunes import Tune
 from throughtime.tasks.dna.picture import draw_genome
 from throughtime.tasks.memory.agreement import AgreementTask
 from throughtime.tasks.music.files import draw_tune

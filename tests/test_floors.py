@@ -17,6 +17,7 @@ from sources import parsed
 
 ROOT = Path(throughtime.__file__).parent
 FLOORS = [
+    "runtime",
     "cells",
     "program",
     "engine",

@@ -34,10 +34,10 @@ from throughtime.applications.judging.word_errors import error_figures, word_err
 from throughtime.applications.opened import Opened
 from throughtime.applications.supervised import Supervised
 from throughtime.decoding.ctc import CTCBeam, CTCHypothesis, ctc_beam_search, ctc_greedy, rescore
-from throughtime.decoding.fusion import Fusion
 from throughtime.files import write_json
 from throughtime.models import CTCModel
 from throughtime.plain import read_json
+from throughtime.runtime.ctc import Fusion
 from throughtime.tasks.speech.fusion import open_fusion, tune
 from throughtime.tasks.speech.task import Speech
 

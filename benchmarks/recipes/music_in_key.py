@@ -20,8 +20,8 @@ from record import ROOT, commit, curve, machine, record
 from scipy.stats import wilcoxon
 
 from throughtime.applications.supervised import Supervised
-from throughtime.data.music.tunes import best_scale
 from throughtime.decoding import Sampling, TextDecoder, sample_many
+from throughtime.runtime.music.tunes import best_scale
 from throughtime.tasks import TASKS
 from throughtime.tasks.music.events import EventModel, WellFormed
 from throughtime.tasks.music.task import Music

@@ -11,7 +11,7 @@ import pytest
 
 from throughtime.cli import run as run_command
 from throughtime.data.music.midi import read_midi, write_midi
-from throughtime.data.music.tunes import Tune
+from throughtime.runtime.music.tunes import Tune
 
 pytest.importorskip("symusic")
 soundfile = pytest.importorskip("soundfile")

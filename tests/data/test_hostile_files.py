@@ -276,7 +276,7 @@ def samples(folder: Path) -> Iterator[tuple[str, bytes]]:
     import soundfile
 
     from throughtime.data.music.midi import write_midi
-    from throughtime.data.music.tunes import Tune
+    from throughtime.runtime.music.tunes import Tune
 
     write_midi(folder / "s.mid", Tune.of([(i, 2, 60 + i) for i in range(6)]), 4)
     yield ".mid", (folder / "s.mid").read_bytes()

@@ -26,8 +26,8 @@ from throughtime.decoding.ctc import (
     ctc_log_prob,
     rescore,
 )
-from throughtime.decoding.ctc.search import SLACK, _Prefix
-from throughtime.decoding.fusion import Reading
+from throughtime.runtime.ctc import Reading
+from throughtime.runtime.ctc.search import SLACK, _Prefix
 
 Labelling = tuple[int, ...]
 

@@ -17,8 +17,9 @@ from throughtime.data import NOTHING, TokenBatch
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.decoding import TextDecoder, sequence_log_probs
 from throughtime.decoding.ctc import CTCBeam, ctc_beam_search, ctc_log_prob
-from throughtime.decoding.fusion import Aloud, ByWord, Reading, TokenFusion, read_whole
+from throughtime.decoding.fusion import Aloud, ByWord, TokenFusion, read_whole
 from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.runtime.ctc import Reading
 
 EOS = 1
 

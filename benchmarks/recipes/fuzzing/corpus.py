@@ -148,7 +148,7 @@ def checksum(page: bytes) -> int:
 
 def midi() -> bytes:
     from throughtime.data.music.midi import write_midi
-    from throughtime.data.music.tunes import Tune
+    from throughtime.runtime.music.tunes import Tune
 
     return written("a.mid", lambda path: write_midi(path, Tune(((0, 4, 60), (4, 4, 64), (8, 8, 67)), 16), 4))
 

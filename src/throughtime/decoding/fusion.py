@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,40 +16,7 @@ import torch
 from torch import Tensor
 
 from throughtime.decoding.decoder import Decoder
-
-
-class Reading(NamedTuple):
-    """What a language model found while it read.
-
-    Attributes:
-        log_prob: Of what it read, in nats.
-        units: Of it that a bonus counts, such as words.
-        state: After it.
-    """
-
-    log_prob: float
-    units: int
-    state: Any
-
-    def then(self, further: Reading) -> Reading:
-        """Both together, ``further`` read after this."""
-        return Reading(self.log_prob + further.log_prob, self.units + further.units, further.state)
-
-
-class Fusion(Protocol):
-    """A language model over another model's symbols."""
-
-    def start(self) -> Any:
-        """The state before the first symbol."""
-        ...
-
-    def extend(self, states: Sequence[Any], symbols: Sequence[int]) -> list[Reading]:
-        """Reads a symbol after each state; a state may come more than once, and is not changed."""
-        ...
-
-    def finish(self, states: Sequence[Any]) -> list[Reading]:
-        """What the end adds after each state: an unfinished word, the end of the sentence."""
-        ...
+from throughtime.runtime.ctc import Fusion, Reading
 
 
 class Spelling(Protocol):

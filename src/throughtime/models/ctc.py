@@ -19,9 +19,7 @@ from throughtime.cells import Cell
 from throughtime.layers.spec_augment import SpecAugment
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
-
-BLANK = 0
-"""The symbol that stands for none."""
+from throughtime.runtime.ctc import BLANK
 
 
 @dataclass(frozen=True)

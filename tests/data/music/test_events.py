@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.music.events import LONGEST, Events
-from throughtime.data.music.tunes import Tune
+from throughtime.runtime.music.events import LONGEST, Events
+from throughtime.runtime.music.tunes import Tune
 
 EVENTS = Events(["jigs", "reels"])
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from throughtime.data.music.abc import abc_field, abc_tunes
-from throughtime.data.music.events import Events
 from throughtime.data.music.midi import RATE, read_abc, read_midi, write_midi, write_wav
-from throughtime.data.music.tunes import Tune
 from throughtime.data.notes import noting
 from throughtime.errors import UserError
+from throughtime.runtime.music.events import Events
+from throughtime.runtime.music.tunes import Tune
 
 symusic = pytest.importorskip("symusic")
 pretty_midi = pytest.importorskip("pretty_midi")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from throughtime.data.music.rolls import read_rolls
-from throughtime.data.music.tunes import KEYS, LOWEST, PITCHES, Tune, best_scale, name_of, pitch_of, read_notes, room
 from throughtime.errors import UserError
+from throughtime.runtime.music.tunes import KEYS, LOWEST, PITCHES, Tune, best_scale, name_of, pitch_of, read_notes, room
 
 scipy_io = pytest.importorskip("scipy.io")
 

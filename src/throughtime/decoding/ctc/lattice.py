@@ -14,14 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ids: TypeAlias = npt.NDArray[np.int64]
+from throughtime.runtime.ctc import Floats, Ids
 
 
 def as_floats(log_probs: Tensor) -> Floats:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from throughtime.decoding.ctc.search import CTCBeam, CTCHypothesis
-from throughtime.decoding.fusion import Fusion, read_whole
+from throughtime.decoding.fusion import read_whole
+from throughtime.runtime.ctc import CTCBeam, CTCHypothesis, Fusion
 
 
 def rescore(

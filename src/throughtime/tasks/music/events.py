@@ -17,11 +17,11 @@ from throughtime.applications.reading.readable import unigram
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data import TokenBatch
-from throughtime.data.music.events import LONGEST, Events
-from throughtime.data.music.tunes import PITCHES, Note, Tune, name_of, room
 from throughtime.decoding import Sampling, TextDecoder, perplexity, sample
 from throughtime.errors import UserError, listed, nearest
 from throughtime.models import LanguageModel, LanguageModelConfig, State
+from throughtime.runtime.music.events import LONGEST, Events
+from throughtime.runtime.music.tunes import PITCHES, Note, Tune, name_of, room
 from throughtime.tasks.music.keys import hard_table
 from throughtime.tasks.music.tunes import FEWEST, SILENCE, Likely, MusicSettings, TuneExample
 
@@ -226,7 +226,7 @@ class WellFormed:
 
     def __init__(self, model: LanguageModel, events: Events) -> None:
         self.model = model
-        self.forbidden = ~events.follows()
+        self.forbidden = torch.from_numpy(~events.follows())
 
     def next_log_probs(self, tokens: Tensor, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
         """As of the model; :data:`throughtime.data.NOTHING` stands for the beginning."""

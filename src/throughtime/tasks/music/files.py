@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.data.music.midi import MIDI, write_midi, write_wav
-from throughtime.data.music.tunes import Tune, name_of
 from throughtime.errors import UserError, listed
 from throughtime.pictures import COLOURS, SUFFIXES, check_picture, new_figure, save_figure
+from throughtime.runtime.music.tunes import Tune, name_of
 
 FORMATS = (*MIDI, ".wav", *SUFFIXES)
 """Suffixes of files that tunes are written to."""

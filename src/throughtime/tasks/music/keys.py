@@ -19,10 +19,10 @@ from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
-from throughtime.data.music.tunes import KEYS, LOWEST, Roll, Tune, name_of, room
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import KeyModel, RollBatch, StackConfig
+from throughtime.runtime.music.tunes import KEYS, LOWEST, Roll, Tune, name_of, room
 from throughtime.tasks.music.tunes import Likely, MusicSettings, TuneExample
 
 HALF = 0.5

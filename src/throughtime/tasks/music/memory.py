@@ -10,9 +10,9 @@ import numpy as np
 
 from throughtime.applications.memory import begin_at, holds
 from throughtime.data.music.midi import write_midi
-from throughtime.data.music.tunes import KEYS, LOWEST, PITCHES, Tune
 from throughtime.errors import UserError
 from throughtime.files import make_folder, write_json
+from throughtime.runtime.music.tunes import KEYS, LOWEST, PITCHES, Tune
 
 FINE = 24
 """Steps of a beat that notes are written on: thirds and eighths of a beat among them."""

@@ -20,13 +20,13 @@ from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.settings import ExampleSettings
 from throughtime.applications.task import Report
 from throughtime.data.examples import Judged
-from throughtime.data.music.tunes import PITCHES, Tune, best_scale, in_words, pitch_of, read_notes
 from throughtime.data.parts import check_there
 from throughtime.data.progress import report
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.pictures import short_name
+from throughtime.runtime.music.tunes import PITCHES, Tune, best_scale, in_words, pitch_of, read_notes
 from throughtime.tasks.music.events import EVENTS_GUESSED, EventModel
 from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, in_beats, roll_as_svg, tune_data, write_tune
 from throughtime.tasks.music.keys import KEYS_GUESSED, Keys

@@ -21,12 +21,12 @@ from throughtime.data.music.abc import abc_field, abc_tunes
 from throughtime.data.music.midi import ABC, MIDI, midi_tunes, read_abc
 from throughtime.data.music.rolls import SUFFIXES as ROLLS
 from throughtime.data.music.rolls import read_rolls
-from throughtime.data.music.tunes import Note, Tune
 from throughtime.data.notes import leave_out
 from throughtime.data.parts import PARTS, below, check_there, part_of
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError, listed
 from throughtime.models import Model
+from throughtime.runtime.music.tunes import Note, Tune
 from throughtime.visible import tell
 
 KNOWN = (*MIDI, *ABC, *ROLLS)
@@ -98,7 +98,7 @@ class TuneExample:
     """A tune.
 
     Attributes:
-        notes: As in :class:`throughtime.data.music.tunes.Tune`.
+        notes: As in :class:`throughtime.runtime.music.tunes.Tune`.
         steps: Its length.
         genre: Of its folder, file name or ``R:`` field; empty where nothing tells.
         rolled: Read from a piano roll, where a repeated note cannot be told from a held one.

@@ -13,30 +13,13 @@ from torch import Tensor
 from throughtime.data.progress import report
 from throughtime.data.speech.audio import Audio
 from throughtime.data.speech.filterbank import FilterBank, Frames
-from throughtime.decoding.ctc import CTCHypothesis, ctc_align
+from throughtime.decoding.ctc import CTCHypothesis, as_floats, ctc_align
 from throughtime.errors import UserError
 from throughtime.models import CTCModel
-from throughtime.models.ctc import BLANK
+from throughtime.runtime.ctc import BLANK, BestPath, Sounded
 
 LATTICE = 1 << 30
 """Most bytes that finding the times of symbols may take."""
-
-
-@dataclass(frozen=True)
-class Sounded:
-    """A symbol that was heard.
-
-    Attributes:
-        symbol: Which.
-        first: The first step that it was heard in.
-        last: The last one.
-        probability: The highest that it had in them.
-    """
-
-    symbol: int
-    first: int
-    last: int
-    probability: float
 
 
 class Search(Protocol):
@@ -55,43 +38,19 @@ class Search(Protocol):
         ...
 
 
-class GreedySearch:
-    """The best path, with the time of every symbol; memory grows with the text alone.
+class GreedySearch(BestPath):
+    """The best path through a model's probabilities as they come.
 
     Example:
         >>> search = GreedySearch()
         >>> search.push(torch.tensor([[0.1, 0.9], [0.2, 0.8]]).log())
-        >>> search.push(torch.tensor([[0.2, 0.8], [0.7, 0.3]]).log())
-        >>> [(one.symbol, one.first, one.last) for one in search.sounded]
-        [(1, 0, 2)]
+        >>> search.best()[0].symbols
+        (1,)
     """
-
-    def __init__(self) -> None:
-        self.sounded: list[Sounded] = []
-        self.log_prob = 0.0
-        self._steps, self._before = 0, BLANK
 
     def push(self, log_probs: Tensor) -> None:
         """Reads further steps, ``[t, V]``."""
-        sure, best = log_probs.double().max(1)
-        for symbol, value in zip(best.tolist(), sure.exp().tolist(), strict=True):
-            if symbol != BLANK and symbol == self._before:
-                begun = self.sounded[-1]
-                self.sounded[-1] = Sounded(symbol, begun.first, self._steps, max(begun.probability, value))
-            elif symbol != BLANK:
-                self.sounded.append(Sounded(symbol, self._steps, self._steps, value))
-            self._before = symbol
-            self._steps += 1
-        self.log_prob += float(sure.sum())
-
-    def best(self) -> list[CTCHypothesis]:
-        """The labelling of the best path, scored by that path."""
-        symbols = tuple(one.symbol for one in self.sounded)
-        return [CTCHypothesis(symbols, self.log_prob, self.log_prob, 0.0, len(symbols))]
-
-    def latest(self, count: int) -> Sequence[int]:
-        """The last symbols so far."""
-        return [one.symbol for one in self.sounded[-count:]]
+        self.read(as_floats(log_probs))
 
 
 @dataclass

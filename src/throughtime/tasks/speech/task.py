@@ -28,9 +28,9 @@ from throughtime.data.speech.kaldi import is_kaldi
 from throughtime.data.speech.recordings import AUDIO_NAMES, is_recordings, read_recordings
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import CTCBeam, CTCStream
-from throughtime.decoding.fusion import Fusion
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
+from throughtime.runtime.ctc import Fusion
 from throughtime.tasks.speech.examples import (
     Key,
     Learnt,

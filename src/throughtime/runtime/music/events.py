@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-from throughtime.data.music.tunes import PITCHES, Note, Tune, in_words, name_of
+from throughtime.runtime.music.tunes import PITCHES, Note, Tune, in_words, name_of
 
 LONGEST = 96
 """Steps of the longest note and of the longest move; a longer move takes several tokens."""
@@ -113,14 +113,14 @@ class Events:
             return f"after {in_words(token - self.MOVE, beat)}"
         return self.genres[token - self.GENRE]
 
-    def follows(self) -> Tensor:
+    def follows(self) -> npt.NDArray[np.bool_]:
         """Which tokens may follow which, ``[V + 1, V]``: a tune that obeys is well formed. The last row begins one."""
         V = len(self)
-        kinds = torch.zeros(5, V, dtype=torch.bool)
+        kinds = np.zeros((5, V), bool)
         end, pitch, lasts, move, genre = kinds
         end[self.END], pitch[self.PITCH : self.FOR + 1] = True, True
         lasts[self.FOR + 1 : self.MOVE + 1], move[self.MOVE + 1 : self.GENRE], genre[self.GENRE :] = True, True, True
-        legal = torch.zeros(V + 1, V, dtype=torch.bool)
+        legal = np.zeros((V + 1, V), bool)
         legal[:V][pitch] = lasts
         legal[:V][lasts] = pitch | move | end
         legal[:V][move] = pitch | move

@@ -1,0 +1,1 @@
+"""Whole models as graphs: what each class of models becomes."""

@@ -1,0 +1,1 @@
+"""Tunes, and tunes as tokens: in NumPy alone."""
