@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,7 @@ def test_layers_of_pytorch_keep_the_order_of_their_dimensions(theirs: Any, batch
     x = torch.randn(2, 5, 3)
     with torch.no_grad():
         outputs, _ = theirs(x)
+    throughtime.accelerate(theirs)  # what it is swapped for is taken, too
     session = grid.opened(onnx(theirs, lengths=False, states=False))
     assert torch.allclose(torch.from_numpy(session.run(["outputs"], {"inputs": x.numpy()})[0]), outputs, atol=1e-6)
     given = {value.name: value.shape for value in session.get_inputs()}
@@ -219,3 +221,9 @@ def test_what_has_no_graph_is_told_in_a_line_and_leaves_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
     onnx(throughtime.GRU(2, 3), path)
     assert path.stat().st_size > 300
+
+
+def test_without_onnx_a_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(UserError, match=r"^writing ONNX needs onnx; run: pip install 'throughtime\[export\]'$"):
+        onnx(throughtime.GRU(2, 3))
