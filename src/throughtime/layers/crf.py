@@ -64,6 +64,11 @@ class CRF(nn.Module):
         else:
             self.register_buffer("transitions", torch.zeros(size, size, device="cpu"), persistent=False)
 
+    @property
+    def independent(self) -> bool:
+        """Whether labels do not depend on their neighbours: none are forbidden and nothing is learnt."""
+        return self.allowed is None and not isinstance(self.transitions, nn.Parameter)
+
     def log_likelihood(self, scores: Tensor, tags: Tensor, lengths: Lengths) -> Tensor:
         """The log-probability of labels.
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from throughtime.layers import Pooling, PoolingName, Recurrent
 from throughtime.models.base import Model, State
+from throughtime.models.cross_entropy import each_nats, mean_nats
 
 
 class Steps(Protocol):
@@ -93,8 +94,8 @@ class Classifier(Model):
 
     def loss(self, batch: ClassBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the sequences."""
-        log_probs = self._classify(self._read(batch.steps), batch.steps)
-        return F.nll_loss(log_probs, batch.classes.to(log_probs.device)), None
+        pooled = self._pooled(self._read(batch.steps), batch.steps)
+        return mean_nats(pooled, self.softmax.weight, self.softmax.bias, batch.classes), None
 
     @property
     def reads_last(self) -> bool:
@@ -103,13 +104,16 @@ class Classifier(Model):
 
     def losses(self, batch: ClassBatch) -> Tensor:
         """Every sequence's cross-entropy in nats, ``[B, 1]``."""
-        log_probs = self._classify(self._read(batch.steps), batch.steps)
-        return -log_probs.gather(1, batch.classes.to(log_probs.device).unsqueeze(1))
+        pooled = self._pooled(self._read(batch.steps), batch.steps)
+        nats = each_nats(pooled, self.softmax.weight, self.softmax.bias, batch.classes)
+        return nats.unsqueeze(1)
 
     def _read(self, steps: Steps) -> Tensor:
         outputs: Tensor = self.stack(self.inputs(steps), lengths=steps.lengths)[0]
         return outputs
 
     def _classify(self, outputs: Tensor, steps: Steps) -> Tensor:
-        pooled = F.dropout(self.pool(outputs, steps.lengths), self.dropout, self.training)
-        return F.log_softmax(self.softmax(pooled), 1)
+        return F.log_softmax(self.softmax(self._pooled(outputs, steps)), 1)
+
+    def _pooled(self, outputs: Tensor, steps: Steps) -> Tensor:
+        return F.dropout(self.pool(outputs, steps.lengths), self.dropout, self.training)

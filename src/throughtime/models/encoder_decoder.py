@@ -21,6 +21,7 @@ from throughtime.data.text.pairs import PairBatch
 from throughtime.layers import Recurrent, Stream
 from throughtime.layers.attention import Attention, AttentionName, Memory, coverage_loss
 from throughtime.models.base import State
+from throughtime.models.cross_entropy import each_nats, mean_nats, real_targets
 from throughtime.models.stack import StackConfig
 from throughtime.models.tokens import TokenModel
 
@@ -203,15 +204,15 @@ class EncoderDecoder(TokenModel):
     def log_probs(self, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """The log-probability of every target in nats, ``[B, S]``, zero past the length; attention ``[B, S, T]``."""
         vectors, weights, _ = self.decode(batch.inputs, self.encode(batch.source, batch.source_lengths))
-        logits, targets, at = self._real(batch, vectors)
-        scores = -F.cross_entropy(logits, targets, reduction="none")
-        return scores.new_zeros(batch.targets.numel()).index_copy(0, at, scores).view(batch.targets.shape), weights
+        rows, targets = vectors.flatten(0, 1), real_targets(batch.targets, batch.target_lengths)
+        nats = each_nats(rows, *self.softmax_weights, targets)
+        return -nats.view(batch.targets.shape), weights
 
     def loss(self, batch: PairBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, smoothed, averaged over the targets' tokens; coverage loss beside it."""
         vectors, weights, _ = self.decode(batch.inputs, self.encode(batch.source, batch.source_lengths))
-        logits, targets, _ = self._real(batch, vectors)
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.config.label_smoothing)
+        rows, targets = vectors.flatten(0, 1), real_targets(batch.targets, batch.target_lengths)
+        loss = mean_nats(rows, *self.softmax_weights, targets, smoothing=self.config.label_smoothing)
         if self.config.coverage:
             repeated = coverage_loss(weights) * batch.real.to(weights.device)
             loss = loss + self.config.coverage * repeated.sum() / batch.tokens
@@ -258,12 +259,6 @@ class EncoderDecoder(TokenModel):
             drawn = self.log_softmax(vectors[:, -1]).exp().multinomial(1)
         chosen = torch.rand(tokens.shape, device=tokens.device) < self.config.scheduled_sampling
         return torch.where(chosen, drawn, tokens)
-
-    def _real(self, batch: PairBatch, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits and targets of real steps alone, and where these stand: the softmax is the costly part."""
-        at = batch.real.flatten().nonzero().squeeze(1).to(vectors.device)
-        targets = batch.targets.to(vectors.device).flatten().index_select(0, at)
-        return self.logits(vectors.flatten(0, 1).index_select(0, at)), targets, at
 
 
 class SourceDecoder:

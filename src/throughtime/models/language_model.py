@@ -20,6 +20,7 @@ from throughtime.data import TokenBatch
 from throughtime.engine import Numbers, open_stream, real_steps
 from throughtime.errors import spelled
 from throughtime.models.base import State
+from throughtime.models.cross_entropy import each_nats, mean_nats, real_targets
 from throughtime.models.stack import StackConfig
 from throughtime.models.tokens import SoftmaxCell, TokenModel
 
@@ -134,8 +135,12 @@ class LanguageModel(TokenModel):
 
     def loss(self, batch: TokenBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the batch's tokens, and the state that its streams carry on."""
-        log_probs, final = self.log_probs(batch, batch.begin(carried))
-        return -log_probs.sum() / batch.tokens, batch.carry(final)
+        if self.config.adaptive:
+            log_probs, final = self.log_probs(batch, batch.begin(carried))
+            return -log_probs.sum() / batch.tokens, batch.carry(final)
+        hidden, final = self.hidden(batch.inputs, batch.begin(carried), batch.lengths)
+        targets = real_targets(batch.targets, batch.lengths)
+        return mean_nats(self.bridge(hidden.flatten(0, 1)), *self.softmax_weights, targets), batch.carry(final)
 
     def check_carried(self, carried: State, batch: TokenBatch) -> None:
         """Refuses what is no state of the batch's streams."""
@@ -172,7 +177,7 @@ class LanguageModel(TokenModel):
     def _of_targets(self, hidden: Tensor, targets: Tensor) -> Tensor:
         if self.config.adaptive:
             return self.adaptive(hidden, targets).output  # type: ignore[no-any-return]
-        return -F.cross_entropy(self.logits(self.bridge(hidden)), targets, reduction="none")
+        return -each_nats(self.bridge(hidden), *self.softmax_weights, targets)
 
 
 class LanguageModelStream:

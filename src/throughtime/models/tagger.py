@@ -16,9 +16,9 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data.text.words import WordBatch
-from throughtime.engine import real_steps
 from throughtime.layers.crf import CRF, Labelling
 from throughtime.models.base import Model, State
+from throughtime.models.cross_entropy import CLASSES, each_nats, mean_nats, real_targets
 from throughtime.models.inputs.words import WordInput, WordInputConfig
 from throughtime.models.stack import StackConfig
 
@@ -99,9 +99,12 @@ class Tagger(Model):
 
     def scores(self, words: WordBatch) -> Tensor:
         """The score of every label of every word, ``[B, T, K]``; what stands past a length does not matter."""
-        outputs, _ = self.stack(self.inputs(words), lengths=words.lengths)
-        scores: Tensor = self.linear(F.dropout(outputs, self.config.dropout, self.training))
+        scores: Tensor = self.linear(self._hidden(words))
         return scores
+
+    def _hidden(self, words: WordBatch) -> Tensor:
+        outputs, _ = self.stack(self.inputs(words), lengths=words.lengths)
+        return F.dropout(outputs, self.config.dropout, self.training)
 
     def lifted(self, words: WordBatch) -> Tensor:
         """The scores that labels are sought by: all but ``outside`` are raised by ``lift``.
@@ -121,6 +124,10 @@ class Tagger(Model):
 
     def loss(self, batch: TagBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """The negative log-likelihood of the labels in nats, averaged over the batch's words."""
+        if self.crf.independent and self.config.labels >= CLASSES:
+            hidden, linear = self._hidden(batch.words).flatten(0, 1), self.linear
+            targets = real_targets(batch.tags, batch.words.lengths)
+            return mean_nats(hidden, linear.weight, linear.bias, targets), None
         return self.loss_of(self.scores(batch.words), batch), None
 
     def loss_of(self, scores: Tensor, batch: TagBatch) -> Tensor:
@@ -130,10 +137,9 @@ class Tagger(Model):
 
     def losses(self, batch: TagBatch) -> Tensor:
         """The cross-entropy of every word's label in nats, as if labels did not depend on one another, ``[B, T]``."""
-        scores = self.scores(batch.words)
-        found = F.cross_entropy(scores.transpose(1, 2), batch.tags.clamp(min=0).to(scores.device), reduction="none")
-        real = real_steps(batch.words.lengths, scores.shape[1])
-        return found * real.to(scores.device)
+        hidden = self._hidden(batch.words)
+        targets = real_targets(batch.tags, batch.words.lengths)
+        return each_nats(hidden.flatten(0, 1), self.linear.weight, self.linear.bias, targets).view(batch.tags.shape)
 
     def decode(self, words: WordBatch) -> list[list[int]]:
         """The likeliest labels of every sentence."""
