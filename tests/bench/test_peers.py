@@ -10,6 +10,7 @@ from familiar import FAMILIAR
 from throughtime.bench.measures.drawing import Plain, drawers
 from throughtime.bench.measures.streaming import open_stream, open_torch_stream
 from throughtime.bench.measures.training import draw_lengths, make_step
+from throughtime.bench.measures.words import layer_step, make_batch, make_model, our_step, peer_step
 from throughtime.bench.onnx_peer import has_node, make_graph, open_onnx_stream
 from throughtime.bench.peers import check_cell, make_layer, make_peer, multiply_adds, peer_of
 from throughtime.bench.plan import GATED, Shape
@@ -147,6 +148,20 @@ def test_both_draw_from_the_same_model(cell: str) -> None:
     plain, read = Plain(model), torch.tensor([[0, 3, 1, 2]])
     outputs, _ = plain.recurrent(plain.embedding(read))
     torch.testing.assert_close(plain.softmax(outputs[:, -1]).log_softmax(-1), model.next_log_probs(read)[0])
+
+
+@pytest.mark.parametrize("cell", [*TORCH_CELLS, "mgu"])
+def test_loops_over_words_train_the_same_model(cell: str) -> None:
+    torch.manual_seed(2)
+    model, batch = make_model(cell, 2_100, 6), make_batch(2_100, 25, 20)  # so many that ours goes in blocks
+    ours, peer = our_step(model, batch), peer_step(model, batch)
+    layer = make_model(cell, 2_100, 6)
+    layer.load_state_dict(model.state_dict())
+    losses = [[step() for _ in range(3)] for step in (ours, peer, layer_step(layer, batch))]
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)  # torch.nn has two biases, which go twice as far
+    assert losses[0] == pytest.approx(losses[2], rel=1e-5)
+    assert losses[0][2] < losses[0][0]
 
 
 @pytest.mark.parametrize("cell", TORCH_CELLS)

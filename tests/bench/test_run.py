@@ -15,7 +15,7 @@ import torch
 from throughtime.bench import PARTS, Axes, Case, Plan, Shape, add_share_of_peak, heading, measure, summary, tables
 from throughtime.bench import run as run_module
 from throughtime.bench.machine import commit, installed, machine, peak_gflops
-from throughtime.bench.measures.probe import _mark, _reset_mark, memory
+from throughtime.bench.measures.probe import mark, memory, reset_mark
 from throughtime.bench.measures.processes import ask
 from throughtime.bench.plot import draw
 from throughtime.bench.rows import make_row, shape_label
@@ -246,11 +246,11 @@ def test_a_checkout_has_a_commit_and_a_folder_has_none(tmp_path: Path) -> None:
 
 
 def test_the_mark_of_memory_stays_at_its_height() -> None:
-    before = _reset_mark()
+    before = reset_mark()
     block = torch.ones(10_000_000)
     del block
-    assert _mark() - before == pytest.approx(40e6, rel=0.05)
-    assert _reset_mark() - before < 5e6
+    assert mark() - before == pytest.approx(40e6, rel=0.05)
+    assert reset_mark() - before < 5e6
 
 
 def test_a_training_step_takes_at_least_its_outputs() -> None:

@@ -47,7 +47,7 @@ def test_json_is_one_object(call: Any) -> None:
         (["--cells", "no_such_module:Cell"], "cell 'no_such_module:Cell': No module named 'no_such_module'"),
         (
             ["--what", "trainign"],
-            "--what: expected training, ragged, streaming, drawing, memory, start, all, got 'trainign' (did",
+            "--what: expected training, ragged, streaming, drawing, words, memory, start, all, got 'trainign' (did",
         ),
         (["--batch", "1,x"], "--batch: expected sizes of at least 1 separated by commas, as 1,32, got '1,x'"),
         (["--time", "0"], "--time: expected sizes of at least 1"),

@@ -69,6 +69,7 @@ PARTS: dict[str, Axes] = {
     "ragged": Axes(("lstm", "gru"), (32,), (250, 500), (256,), 128),
     "streaming": Axes(("lstm", "gru"), (1,), (1,), (128, 256, 512), 128, (1,)),
     "drawing": Axes(("lstm", "gru"), (1,), (200,), (256, 512), 128, (1,)),
+    "words": Axes(("lstm", "gru"), (20,), (35,), (400,)),
     "memory": Axes(("lstm", "gru", "rnn"), (32,), (100,), (256,)),
     "start": Axes(("lstm", "mgu"), (2,), (3,), (8,), 4, (1,)),
 }
@@ -77,9 +78,11 @@ PARTS: dict[str, Axes] = {
 FIXED = {
     "streaming": ("batch", "time"),
     "drawing": ("batch",),
+    "words": ("input",),
     "start": ("batch", "time", "hidden", "input", "threads"),
 }
-"""What a part does not let be chosen: a stream has one row and one step, a text one row, a first call is tiny."""
+"""What a part does not let be chosen: a stream has one row and one step, a text one row, tied words one
+width, a first call is tiny."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from throughtime.bench.measures.drawing import measure_drawing
 from throughtime.bench.measures.processes import measure_memory, measure_start
 from throughtime.bench.measures.streaming import measure_streaming
 from throughtime.bench.measures.training import measure_training
+from throughtime.bench.measures.words import measure_words
 from throughtime.bench.peers import make_layer
 from throughtime.bench.plan import Case, Plan
 from throughtime.bench.rows import Row, add_share_of_peak, summary
@@ -25,6 +26,7 @@ MEASURES: dict[str, Callable[[Case, Plan], Row]] = {
     "ragged": measure_training,
     "streaming": measure_streaming,
     "drawing": measure_drawing,
+    "words": measure_words,
     "memory": measure_memory,
     "start": measure_start,
 }

@@ -14,6 +14,7 @@ TITLES = {
     "ragged": "training step, ragged batch: lengths from T/10 to T; torch.nn on a PackedSequence",
     "streaming": "one streaming step, batch 1, state carried",
     "drawing": "a character of a text that is drawn: embedding, step, softmax, draw, and the text",
+    "words": "training step of a tied model of 10,000 words: embedding, layer, loss, gradients, clipping, Adam",
     "memory": "memory of a training step, beyond weights and inputs, at its height",
     "start": "first call of a new cell, beyond a later one: with an empty cache, then in a later process",
 }

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
-from throughtime.data import TokenBatch
-from throughtime.engine import Numbers, open_stream, real_steps
+from throughtime.data import NOTHING, TokenBatch
+from throughtime.engine import Numbers, open_stream
 from throughtime.errors import spelled
 from throughtime.models.base import State
 from throughtime.models.cross_entropy import each_nats, mean_nats, real_targets
@@ -122,15 +122,15 @@ class LanguageModel(TokenModel):
     def log_probs(self, batch: TokenBatch, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, State]:
         """The log-probability of every target in nats, ``[R, S]``, zero past a row's length; and the final state."""
         hidden, final = self.hidden(batch.inputs, state, batch.lengths)
-        rows, targets = hidden.flatten(0, 1), batch.targets.to(hidden.device).flatten()
-        real = real_steps(batch.lengths, batch.targets.shape[1]).flatten()
-        if real.all():
-            scores = self._of_targets(rows, targets)
-        else:
+        rows, targets = hidden.flatten(0, 1), real_targets(batch.targets, batch.lengths)
+        if self.config.adaptive:
             # The softmax is the costly part: it runs over real steps alone.
-            at = real.nonzero().squeeze(1).to(hidden.device)
-            scores = self._of_targets(rows.index_select(0, at), targets.index_select(0, at))
-            scores = rows.new_zeros(len(targets)).index_copy(0, at, scores)
+            at = (targets != NOTHING).nonzero().squeeze(1)
+            targets, at = targets.index_select(0, at).to(rows.device), at.to(rows.device)
+            scores = self.adaptive(rows.index_select(0, at), targets).output
+            scores = rows.new_zeros(len(rows)).index_copy(0, at, scores)
+        else:
+            scores = -each_nats(self.bridge(rows), *self.softmax_weights, targets)
         return scores.view(batch.targets.shape), final
 
     def loss(self, batch: TokenBatch, carried: State | None) -> tuple[Tensor, State | None]:
@@ -173,11 +173,6 @@ class LanguageModel(TokenModel):
             ValueError: If the weights cannot be kept so.
         """
         return LanguageModelStream(self, state, weights)
-
-    def _of_targets(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        if self.config.adaptive:
-            return self.adaptive(hidden, targets).output  # type: ignore[no-any-return]
-        return -each_nats(self.bridge(hidden), *self.softmax_weights, targets)
 
 
 class LanguageModelStream:

@@ -32,9 +32,9 @@ def memory(request: dict[str, Any]) -> float:
     tiny()
     tiny.reset()
     step = make_step(layer, x, gradient)
-    before = _reset_mark()
+    before = reset_mark()
     step()
-    return (_mark() - before) / 1e6
+    return (mark() - before) / 1e6
 
 
 def start(request: dict[str, Any]) -> float:
@@ -60,16 +60,17 @@ def _module(request: dict[str, Any]) -> torch.nn.Module:
     return make_peer(layer) if request["peer"] else layer
 
 
-def _reset_mark() -> int:
+def reset_mark() -> int:
     """Lowers the high-water mark of the resident memory to what is resident now; where it stands, in bytes."""
     try:
         CLEAR.write_text("5")
     except OSError:  # not Linux, or not allowed: the mark stays where the start of the process left it
-        return _mark()
-    return _mark()
+        return mark()
+    return mark()
 
 
-def _mark() -> int:
+def mark() -> int:
+    """The most memory that was resident since the mark was lowered, in bytes."""
     if STATUS.exists():
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
         return 1024 * int(line.split()[1])
