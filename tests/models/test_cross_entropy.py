@@ -283,6 +283,17 @@ def results(model: Model, batch: Any) -> list[Tensor]:
     return [loss, each, *torch.autograd.grad(loss, list(model.parameters()), materialize_grads=True, allow_unused=True)]
 
 
+def test_a_tagger_of_many_labels_asks_nothing_of_each_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(5)
+    tagger, batch = MODELS["tagger"][0]().double().eval(), MODELS["tagger"][1]()
+    scores = tagger.scores(batch.words)
+    before = tagger.decode(batch.words), tagger.loss_of(scores, batch)
+    small(monkeypatch)
+    monkeypatch.setattr(tagger.crf, "_parts", None)
+    assert tagger.decode(batch.words) == before[0]
+    torch.testing.assert_close(tagger.loss_of(scores, batch), before[1], **TIGHT)
+
+
 def test_many_classes_alone_go_in_blocks(counted: list[int]) -> None:
     for rows, classes in ((600, 1_999), (100, 2_000), (600, 2_000)):
         values, targets = drawn(rows, classes, 1)

@@ -24,10 +24,11 @@ from throughtime.engine import Lengths, as_lengths, real_steps, watched
 from throughtime.engine.compiled.again import in_batches
 
 CLASSES = 2_000
-"""Blocks from so many classes on; below, what they save is no share of a step."""
+"""Blocks from so many classes on."""
 
 SCORES = 2**20
-"""And from so many scores, ``N V``."""
+"""And from so many scores, ``N V``: below, they lie in the cache either way. Against the plain way the loss and its
+gradients measured 0.90 to 1.0 × below, 1.0 to 1.6 × above."""
 
 BLOCK = 2**26
 """Bytes of a block's scores at most. In smaller blocks the products wait for the matrix more often."""

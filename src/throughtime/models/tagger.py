@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
+from throughtime.data import NOTHING
 from throughtime.data.text.words import WordBatch
 from throughtime.layers.crf import CRF, Labelling
 from throughtime.models.base import Model, State
@@ -97,6 +98,11 @@ class Tagger(Model):
         self.lift: Tensor
         self.register_buffer("lift", torch.zeros(()))
 
+    @property
+    def apart(self) -> bool:
+        """Whether labels are so many, and do not depend on one another, that none is to be asked of each pair."""
+        return self.crf.independent and self.config.labels >= CLASSES
+
     def scores(self, words: WordBatch) -> Tensor:
         """The score of every label of every word, ``[B, T, K]``; what stands past a length does not matter."""
         scores: Tensor = self.linear(self._hidden(words))
@@ -124,7 +130,7 @@ class Tagger(Model):
 
     def loss(self, batch: TagBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """The negative log-likelihood of the labels in nats, averaged over the batch's words."""
-        if self.crf.independent and self.config.labels >= CLASSES:
+        if self.apart:
             hidden, linear = self._hidden(batch.words).flatten(0, 1), self.linear
             targets = real_targets(batch.tags, batch.words.lengths)
             return mean_nats(hidden, linear.weight, linear.bias, targets), None
@@ -132,6 +138,9 @@ class Tagger(Model):
 
     def loss_of(self, scores: Tensor, batch: TagBatch) -> Tensor:
         """The loss of a batch whose :meth:`scores` are known."""
+        if self.apart:
+            targets = real_targets(batch.tags, batch.words.lengths).to(scores.device)
+            return F.cross_entropy(scores.flatten(0, 1), targets, ignore_index=NOTHING)
         log_likelihood = self.crf.log_likelihood(scores, batch.tags, batch.words.lengths)
         return -log_likelihood.sum() / max(1, batch.tokens)
 
@@ -143,6 +152,9 @@ class Tagger(Model):
 
     def decode(self, words: WordBatch) -> list[list[int]]:
         """The likeliest labels of every sentence."""
+        if self.apart:
+            likeliest = self.lifted(words).argmax(2).tolist()
+            return [row[:length] for row, length in zip(likeliest, words.lengths.tolist(), strict=True)]
         return self.crf.viterbi(self.lifted(words), words.lengths)
 
     def nbest(self, words: WordBatch, n: int) -> list[list[Labelling]]:
