@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import tempfile
 from pathlib import Path
@@ -105,14 +106,20 @@ def train(table: Table, cell: str, lr: float) -> None:
     steps = round(60 * settings["minutes"] * speed["steps_per_second"])
     with tempfile.TemporaryDirectory() as folder:
         given = settings_of(settings, cell) | {"steps": steps, "lr": lr, "evaluate_every": max(1, steps // 5)}
-        run = throughtime.train("text", CORPUS, out=Path(folder) / "run", **given)
-        loss = min(point["nats_per_token"] for point in curve(Path(folder) / "run"))
-        numbers = sum(p.numel() for p in run.model.parameters())
+        diverged = False
+        try:
+            throughtime.train("text", CORPUS, out=Path(folder) / "run", **given)
+        except throughtime.TrainingDivergedError:
+            diverged = True  # what was best before stands
+        loss = min((point["nats_per_token"] for point in curve(Path(folder) / "run")), default=math.inf)
+        numbers = sum(p.numel() for p in throughtime.load(Path(folder) / "run").model.parameters())
     made = CELLS[cell](settings["embedding"], settings["hidden"])
-    known = table.rows.get(cell, {}).get("nats_per_character", {})
+    before = table.rows.get(cell, {})
+    known, broken = before.get("nats_per_character", {}), before.get("diverged_with", [])
     table.rows[cell] = {
         "cell": cell,
         "nats_per_character": {**known, f"{lr:g}": round(loss, 4)},
+        "diverged_with": [*broken, *([lr] if diverged else [])],
         "steps": steps,
         **speed,
         "numbers": numbers,

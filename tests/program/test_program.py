@@ -218,9 +218,10 @@ def test_numbers_are_told_to_the_last_bit() -> None:
 def test_the_text_of_every_cell_names_each_value_once_and_before_it_is_read(name: str) -> None:
     text = describe(CELLS[name](4, 6))
     assert text == describe(CELLS[name](4, 6))
-    head, forward, backward = text.split("\n\n")
+    head, *parts = text.split("\n\n")
     assert head.splitlines()[0] == repr(CELLS[name](4, 6))
-    for part in (forward, backward):
+    assert [part.splitlines()[0] for part in parts[-2:]] == ["forward", "backward"]
+    for part in parts:
         known: list[str] = []
         for line in part.splitlines()[1:]:
             word, rest = line[4:13].strip(), line[13:]

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, StateT, TextDecoder, limits, stepping
-from throughtime.decoding.drawing import Draws
-from throughtime.runtime.drawing import Sampling
+from throughtime.decoding.drawing import Draws, Sampling
 
 
 def sample(

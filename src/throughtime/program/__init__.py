@@ -8,6 +8,7 @@ from throughtime.program.derivative import Derived, derive
 from throughtime.program.graph import LEAVES, NUMBERS, REDUCTIONS, TRANSCENDENTAL, Block, Node, Program, Slice
 from throughtime.program.interpreter import Given, Gradients, Ran, interpret, interpret_backward
 from throughtime.program.needs import Share, beforehand, histories, kept, shares
+from throughtime.program.once import Once, hoist
 from throughtime.program.scales import with_scales
 from throughtime.program.text import describe, program_text
 from throughtime.program.tracing import trace
@@ -24,6 +25,7 @@ __all__ = [
     "Given",
     "Gradients",
     "Node",
+    "Once",
     "Program",
     "Ran",
     "Share",
@@ -32,6 +34,7 @@ __all__ = [
     "derive",
     "describe",
     "histories",
+    "hoist",
     "interpret",
     "interpret_backward",
     "kept",

@@ -9,6 +9,7 @@ from throughtime.cells import Cell
 from throughtime.program.derivative import Derived, derive
 from throughtime.program.graph import Program
 from throughtime.program.needs import kept, shares
+from throughtime.program.once import Once, hoist
 from throughtime.program.tracing import trace
 
 
@@ -39,13 +40,14 @@ def describe(cell: Cell, *, training: bool = True) -> str:
                      v7: 3 = tanh(v6)
             next     h<t> = v7
     """
-    program = trace(cell)
-    return f"{cell!r}\n{_read(program)}\n\n{program_text(program, derive(program) if training else None)}"
+    program, once = hoist(trace(cell))
+    return f"{cell!r}\n{_read(program)}\n\n{program_text(program, derive(program) if training else None, once)}"
 
 
-def program_text(program: Program, derived: Derived | None = None) -> str:
-    """A step, and its derivative where one is given, as text."""
-    parts = ["\n".join(["forward", *_forward(program, derived)])]
+def program_text(program: Program, derived: Derived | None = None, once: Once | None = None) -> str:
+    """A step, and its derivative where one is given, as text, after what is computed once for all steps."""
+    parts = ["\n".join(["once a call", *_before(once)])] if once and once.places else []
+    parts.append("\n".join(["forward", *_forward(program, derived)]))
     if derived is not None:
         parts.append("\n".join(["backward", *_backward(derived)]))
     return "\n\n".join(parts)
@@ -60,6 +62,15 @@ def _read(program: Program) -> str:
             counts[block.matrix] = counts.get(block.matrix, 0) + block.rows * block.columns
     each = ", ".join(f"{name} {count}" for name, count in counts.items())
     return f"reads {sum(counts.values())} weights a step" + (f": {each}" if each else "")
+
+
+def _before(once: Once) -> Iterator[str]:
+    nodes = once.source.nodes
+    for place in once.order:
+        if nodes[place].op == "vector":
+            yield _line("vector", f"{nodes[place].name}: {nodes[place].width}")
+    for line in once.lines():
+        yield _line("", line)
 
 
 def _forward(program: Program, derived: Derived | None) -> Iterator[str]:

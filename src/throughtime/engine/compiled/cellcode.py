@@ -17,7 +17,7 @@ from throughtime.engine.compiled.llvm.emit import emit
 from throughtime.engine.compiled.llvm.heads import Windows
 from throughtime.engine.compiled.llvm.vectors import Target
 from throughtime.engine.compiled.plan import Plan, Tape, lay_out
-from throughtime.program import Block, Derived, Slice, beforehand, derive, histories, trace, with_scales
+from throughtime.program import Block, Derived, Once, Slice, beforehand, derive, histories, hoist, trace, with_scales
 
 ARITHMETIC = 4
 """What an operation on a number costs, in multiply-adds of a product: it waits for memory."""
@@ -197,6 +197,7 @@ class Compiled:
         offsets: Features before each slot.
         histories: States that are held for every step.
         gates: Columns of the tape where the forward loop leaves what it hands out beside the states.
+        once: What a call computes before its steps.
     """
 
     use: Use
@@ -207,6 +208,7 @@ class Compiled:
     offsets: list[int]
     histories: tuple[str, ...]
     gates: Mapping[str, slice]
+    once: Once
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -227,6 +229,7 @@ def compile_cell(use: Use) -> Compiled:
         CannotTrace: With the operation that stops it.
     """
     program = trace(use.cell, use.masks, dict(use.keep), outer=use.outer, shows=use.records)
+    program, once = hoist(program)
     if use.weights == "int8":
         program = with_scales(program)
     others = {name: place for name, place in program.state.items() if name != program.output} | program.shown
@@ -242,7 +245,7 @@ def compile_cell(use: Use) -> Compiled:
     if derived is None:
         offsets = tape.offsets()
         forward = Side(plan, use.cell, offsets, kind)
-        return Compiled(use, forward, None, None, tuple(tape.widths), offsets, held, _columns(plan, offsets))
+        return Compiled(use, forward, None, None, tuple(tape.widths), offsets, held, _columns(plan, offsets), once)
     back = Tape(tape.widths, [-1.0] * len(tape.widths))
     for place in program.places("product"):
         for arg in program.nodes[place].args:
@@ -253,7 +256,7 @@ def compile_cell(use: Use) -> Compiled:
     offsets = back.offsets()
     forward, backward = (Side(each, use.cell, offsets, kind) for each in (plan, laid))
     gates = _columns(plan, offsets)
-    return Compiled(use, forward, backward, derived, tuple(back.widths), offsets, held, gates)
+    return Compiled(use, forward, backward, derived, tuple(back.widths), offsets, held, gates, once)
 
 
 def _columns(plan: Plan, offsets: list[int]) -> dict[str, slice]:

@@ -113,7 +113,7 @@ class Job:
         self, inputs: Tensor, initial: Mapping[str, Tensor | None], parameters: Mapping[str, Tensor]
     ) -> tuple[Tensor, list[Tensor], Kept]:
         """Outputs ``[B, T, width]``; final states and :attr:`seen`; and what the backward step needs."""
-        layout = self.layout
+        layout, parameters = self.layout, self.compiled.once.filled(parameters)
         x = self.rows(inputs)
         histories: dict[str, Tensor] = {}
         others: dict[str, Tensor] = {}
@@ -193,7 +193,8 @@ class Job:
             grad_others: Of final states, then of :attr:`seen`.
             needed: Whose gradients are wanted.
         """
-        layout, x = self.layout, kept.x
+        layout, x, once = self.layout, kept.x, self.compiled.once
+        filled = once.filled(parameters)
         carried = {}
         for name, gradient in zip(self.states, grad_others, strict=False):
             last = x.new_zeros(layout.batch, self.widths[name]) if gradient is None else layout.grad_end(gradient)
@@ -208,9 +209,9 @@ class Job:
         for window, start in zip(reversed(self.windows), reversed(kept.starts), strict=True):
             rows, held = window.of_rows(x), self._held(kept, window, start)
             if kept.tape is None:
-                self._forward(self.compiled, window, rows, tape, held, parameters)
+                self._forward(self.compiled, window, rows, tape, held, filled)
             arriving = {name: window.of_rows(value) for name, value in incoming.items()}
-            self._backward(window, rows, tape, held, arriving, carried, sums, parameters)
+            self._backward(window, rows, tape, held, arriving, carried, sums, filled)
             written = tape[: window.layout.rows]
             gradients = Gradients(self.compiled, window.layout, held, rows, written).collect(parameters, needed)
             if needed[INPUTS]:
@@ -223,7 +224,8 @@ class Job:
         for state, value in carried.items():
             if needed[f"initial {state}"]:
                 found[f"initial {state}"] = layout.grad_begin(value)
-        return complete(found, self.compiled, parameters, sums, needed)
+        found = complete(found, self.compiled, filled, sums, {**needed, **dict.fromkeys(once.places, True)})
+        return once.handed_on(found, parameters, needed)
 
     def _incoming(self, x: Tensor, gradient: Tensor | None, width: int) -> Tensor:
         """A gradient as rows; one row of zeros for all where there is none."""

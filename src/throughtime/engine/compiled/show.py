@@ -59,6 +59,10 @@ def _compile(use: Use) -> Compiled | str:
 
 def _plan(compiled: Compiled, side: Side) -> Iterator[str]:
     program, slots = side.plan.program, side.plan.slots
+    if compiled.once.places and side is compiled.forward:
+        yield "once a call"
+        yield from (f"    {line}" for line in compiled.once.lines())
+        yield ""
     outers = program.places("outer")
     if outers:
         yield "products with the inputs, for many steps at once"

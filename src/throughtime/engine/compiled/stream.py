@@ -46,7 +46,7 @@ class CompiledStream:
         self.like = next(iter(parameters.values())).detach()
         values = _held(cell, parameters, weights)
         self.compiled = compile_cell(_use(cell, self.like.dtype, keep, weights, self.ahead))
-        self.cell, self.side, self.values = cell, self.compiled.forward, values
+        self.cell, self.side, self.values = cell, self.compiled.forward, self.compiled.once.filled(values)
         self.x, self.table, self.parity = (self.side.index[name] for name in ("x", "table", "turn"))
         self.first: Run | None = None
         self._make_room(batch)
