@@ -17,6 +17,7 @@ from throughtime.bench import run as run_module
 from throughtime.bench.machine import commit, installed, machine, peak_gflops
 from throughtime.bench.measures.probe import mark, memory, reset_mark
 from throughtime.bench.measures.processes import ask
+from throughtime.bench.measures.streaming import SMALL
 from throughtime.bench.plot import draw
 from throughtime.bench.rows import make_row, shape_label
 from throughtime.errors import UserError
@@ -204,7 +205,7 @@ def test_without_onnx_runtime_a_note_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("throughtime.bench.onnx_peer.find_spec", lambda name: None)
     monkeypatch.setattr("throughtime.bench.measures.streaming.LEAST", 100)
     streams = measure(replace(TINY, what=("streaming",), seconds=0.001), "throughtime bench")
-    assert [list(row["peers"]) for row in streams["rows"]] == [["torch.nn"], ["eager loop"]]
+    assert [list(row["peers"]) for row in streams["rows"]] == [["torch.nn", *SMALL], ["eager loop", *SMALL]]
     assert "pip install 'throughtime[bench]'" in streams["notes"][0]
     assert streams["peak_gflops"] == {}
 

@@ -191,10 +191,18 @@ class Run(Housed):
         """What draws new sequences: the files that it writes, and what it warns of."""
         return self._trained().sampler()
 
-    def score(self, lines: str | Iterable[str], *, tokens: bool = False) -> list[Any]:
-        """The probability of every line, by a language model; of every token, too, where ``tokens`` are asked for."""
+    def score(self, lines: str | Iterable[str], *, tokens: bool = False, weights: str = "float32") -> list[Any]:
+        """The probability of every line, by a language model; of every token, too, where ``tokens`` are asked for.
+
+        Args:
+            lines: One, or several.
+            tokens: Of every token, too.
+            weights: What the model's matrices are kept in, as :class:`throughtime.Stream` has it: what its stream with
+                ``"bfloat16"`` or ``"int8"`` would say.
+        """
+        texts = [lines] if isinstance(lines, str) else texts_of(lines, "lines")
         with waiting("scoring", self.progress):
-            return list(self._trained().score([lines] if isinstance(lines, str) else texts_of(lines, "lines"), tokens))
+            return list(self._trained().score(texts, tokens, weights))
 
     def score_pairs(self, pairs: Any) -> Report:
         """How often a language model finds the right one of two texts the likelier.

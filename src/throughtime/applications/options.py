@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from throughtime.applications.settings import Encoding, option
 from throughtime.decoding import Sampling
+from throughtime.engine import WeightsName
 
 
 class Options(BaseModel):
@@ -95,6 +96,16 @@ class Fused(Reading):
     word_bonus: float | None = option(None, "Added for every word: a language model likes few of them.", "Results")
 
 
+class Lightened(Options):
+    """Where a model goes step by step."""
+
+    weights: WeightsName = option(
+        "float32",
+        "What matrices are kept in: float32, bfloat16, int8; large models step faster with fewer bits.",
+        "Results",
+    )
+
+
 class Drawing(Options):
     """How new sequences are drawn."""
 
@@ -102,11 +113,16 @@ class Drawing(Options):
     temperature: float = option(1.0, "Below 1 bolder, above 1 more even; 0: the likeliest.", "Drawing", ge=0)
     length: int = option(300, "Most tokens to draw.", "Drawing", ge=1)
     seed: int | None = option(None, "Of the draws; default: another each time.", "Drawing", ge=0, lt=2**63)
+    weights: WeightsName = option(
+        "float32",
+        "What matrices are kept in: float32, bfloat16, int8; large models draw faster with fewer bits.",
+        "Drawing",
+    )
 
     def sampling(self, number: int = 0) -> Sampling:
         """What the decoding floor takes, for the ``number``-th sample."""
         seed = None if self.seed is None else self.seed + number
-        return Sampling(temperature=self.temperature, length=self.length, seed=seed)
+        return Sampling(temperature=self.temperature, length=self.length, seed=seed, weights=self.weights)
 
 
 class TokenDrawing(Drawing):

@@ -166,8 +166,10 @@ class Trained:
         """
         raise NotImplementedError
 
-    def score(self, lines: Sequence[str], tokens: bool = False) -> Sequence[Any]:
-        """The probability of every line; of every token, too, where ``tokens`` are asked for."""
+    def score(self, lines: Sequence[str], tokens: bool = False, weights: str = "float32") -> Sequence[Any]:
+        """The probability of every line; of every token, too, where ``tokens`` are asked for; with matrices kept in
+        ``weights``.
+        """
         raise self._lacks("scores no lines: expected a language model; train one with: throughtime train text")
 
     def score_pairs(self, pairs: Any) -> Report:

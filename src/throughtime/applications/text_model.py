@@ -166,11 +166,13 @@ class TextModel:
         first, *others = (self.tokenizer.encode(line) for line in lines_of(text))
         return [*first, *(token for line in others for token in (self.tokenizer.eos, *line))]
 
-    def score(self, lines: Sequence[str], tokens: bool = False) -> list[Score]:
-        """The probability of each line, begun from nothing; of every token, too, where ``tokens`` are asked for."""
+    def score(self, lines: Sequence[str], tokens: bool = False, weights: str = "float32") -> list[Score]:
+        """The probability of each line, begun from nothing; of every token, too, where ``tokens`` are asked for.
+        ``weights`` says what the model's matrices are kept in.
+        """
         lines = texts_of(lines, "lines")
         ids = [self.encode(line) for line in lines]
-        found = token_log_probs(self.model, ids)
+        found = token_log_probs(self.model, ids, weights=weights)
         return [self._score(line, i, each, tokens) for line, i, each in zip(lines, ids, found, strict=True)]
 
     def _score(self, line: str, ids: list[int], found: Tensor, tokens: bool) -> Score:

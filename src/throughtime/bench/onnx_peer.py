@@ -79,8 +79,9 @@ def make_graph(layer: Recurrent) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def open_onnx_stream(layer: Recurrent, threads: int = 1) -> Callable[[Any], Any]:
+def open_onnx_stream(layer: Recurrent, threads: int = 1, graph: bytes | None = None) -> Callable[[Any], Any]:
     """A stream of batch 1: takes ``x [1, 1, k]`` as a NumPy array, gives ``h [1, 1, n]``, keeps the state.
+    ``graph`` stands for what :func:`make_graph` gives, such as one with other weights.
 
     Inputs, outputs and state are bound to the session once, two states in turn: ONNX Runtime's fastest way.
     What a step returns is overwritten by the second step after it.
@@ -90,7 +91,7 @@ def open_onnx_stream(layer: Recurrent, threads: int = 1) -> Callable[[Any], Any]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(make_graph(layer), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(graph or make_graph(layer), options, providers=["CPUExecutionProvider"])
     names = ["h", "c"] if isinstance(layer, LSTM) else ["h"]
 
     def value(width: int) -> Any:

@@ -23,6 +23,7 @@ from throughtime.cli.common import (
 )
 from throughtime.cli.output import echo_json
 from throughtime.data.encodings import reading_as
+from throughtime.engine import WEIGHTS
 from throughtime.errors import UserError
 from throughtime.tasks import TASKS
 from throughtime.visible import in_line
@@ -40,6 +41,13 @@ from throughtime.visible import in_line
     type=click.Path(path_type=Path),
     help="Compare two texts a line, the right one first: RIGHT, tab, WRONG; or PREFIX, tab, RIGHT, tab, WRONG.",
 )
+@click.option(
+    "--weights",
+    type=click.Choice(WEIGHTS),
+    default="float32",
+    show_default=True,
+    help="What matrices are kept in: what a stream with as many bits says.",
+)
 @cell_option
 @wide_option
 @json_option
@@ -51,6 +59,7 @@ def command(
     encoding: str | None,
     tokens: bool,
     pairs: Path | None,
+    weights: str,
     cell: str | None,
     as_json: bool,
 ) -> None:
@@ -61,7 +70,7 @@ def command(
     """
     model = Run(run, TASKS["text"], cell=cell).ready()
     if pairs is not None:
-        if file != "-" or lines or sort or tokens:
+        if file != "-" or lines or sort or tokens or weights != "float32":
             raise UserError("--pairs: expected no other lines or options with it; it names the file of pairs")
         with reading_as(encoding):
             print_report(model.score_pairs(pairs), as_json)
@@ -69,7 +78,7 @@ def command(
     texts = [line for line in (lines or read_lines(file, encoding or trained_encoding(model, file))) if line.strip()]
     if not texts:
         raise UserError("expected lines to score, got none; give FILE, --line, or standard input")
-    scores = model.score(texts, tokens=tokens)
+    scores = model.score(texts, tokens=tokens, weights=weights)
     if sort:
         scores.sort(key=lambda score: -score.log_prob)
     if as_json:

@@ -66,17 +66,22 @@ class Streaming(Protocol):
         """See :class:`NextTokenModel`."""
         ...
 
-    def stream(self, state: Any) -> TokenStream:
-        """What goes on from a state of any number of rows."""
+    def stream(self, state: Any, *, weights: str = "float32") -> TokenStream:
+        """What goes on from a state of any number of rows, with matrices kept in ``weights``."""
         ...
 
 
-def stepping(model: NextTokenModel, state: Any) -> Callable[[Sequence[int]], Tensor]:
+def stepping(model: NextTokenModel, state: Any, weights: str = "float32") -> Callable[[Sequence[int]], Tensor]:
     """What reads a token a row from a state on, and gives the next ones' log-probabilities ``[N, V]``, which the second
     next step may write over.
+
+    Raises:
+        ValueError: If matrices are to be kept in fewer bits, and the model has no stream.
     """
     if isinstance(model, Streaming):
-        return model.stream(state).advance
+        return model.stream(state, weights=weights).advance
+    if weights != "float32":
+        raise ValueError(f"weights={weights!r}: expected a model with a stream, got a {type(model).__name__}")
 
     @torch.no_grad()
     def step(tokens: Sequence[int]) -> Tensor:

@@ -42,6 +42,7 @@ class Sampling:
         length: Most tokens to draw.
         min_length: The sequence does not end before this many tokens.
         seed: Of the draws; None: another each time.
+        weights: What the matrices of a model's stream are kept in, as :class:`throughtime.Stream` has it.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -53,6 +54,7 @@ class Sampling:
     length: int = 300
     min_length: int = 0
     seed: int | None = None
+    weights: str = "float32"
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature < math.inf:

@@ -29,7 +29,7 @@ def sample(
     draws = _draws(settings)
     with torch.no_grad():
         log_probs, state = TextDecoder(model, prompt).begin()
-        step = stepping(model, state)
+        step = stepping(model, state, settings.weights)
     for drawn in range(settings.length):
         (token,) = _draw_rows(log_probs, draws, eos if drawn < settings.min_length else None, never)
         if token == eos:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from throughtime.data import BatchSource, TokenBatch
 from throughtime.data.progress import report
+from throughtime.decoding.decoder import Streaming
 
 
 class TokenScorer(Protocol):
@@ -40,23 +41,43 @@ def sequence_log_probs(model: TokenScorer, sequences: Sequence[Sequence[int]], r
 
 
 @torch.no_grad()
-def token_log_probs(model: TokenScorer, sequences: Sequence[Sequence[int]], rows: int = 64) -> list[Tensor]:
+def token_log_probs(
+    model: TokenScorer, sequences: Sequence[Sequence[int]], rows: int = 64, weights: str = "float32"
+) -> list[Tensor]:
     """The log-probability in nats of each token of each sequence, after the tokens before it.
 
     Args:
         model: In evaluation mode.
         sequences: Token ids, each begun from nothing.
         rows: Sequences computed together, those of similar length.
+        weights: What matrices are kept in; in fewer bits the model's stream reads the sequences step by step.
+
+    Raises:
+        ValueError: If they are to be kept in fewer bits, and the model has no stream.
     """
     scores = [torch.zeros(0)] * len(sequences)
     order = sorted((i for i in range(len(sequences)) if sequences[i]), key=lambda i: len(sequences[i]))
     for begin in range(0, len(order), rows):
         chosen = order[begin : begin + rows]
-        log_probs, _ = model.log_probs(TokenBatch.of([sequences[i] for i in chosen]))
+        batch = TokenBatch.of([sequences[i] for i in chosen])
+        log_probs = model.log_probs(batch)[0] if weights == "float32" else _by_steps(model, batch, weights)
         for i, found in zip(chosen, log_probs.cpu(), strict=True):
             scores[i] = found[: len(sequences[i])]
         report(begin + len(chosen), len(order), "texts")
     return scores
+
+
+def _by_steps(model: TokenScorer, batch: TokenBatch, weights: str) -> Tensor:
+    """The log-probability of every target ``[R, S]`` by the model's stream."""
+    if not isinstance(model, Streaming):
+        raise ValueError(f"weights={weights!r}: expected a model with a stream, got a {type(model).__name__}")
+    _, state = model.next_log_probs(batch.inputs[:, :1])
+    stream = model.stream({name: torch.zeros_like(value) for name, value in state.items()}, weights=weights)
+    steps = zip(batch.inputs.unbind(1), batch.targets.unbind(1), strict=True)
+    found = [
+        stream.advance(read.tolist()).cpu().gather(1, said.clamp(min=0).unsqueeze(1)).squeeze(1) for read, said in steps
+    ]
+    return torch.stack(found, 1)
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from throughtime.engine.ragged import Lengths, as_lengths, real_steps, within
 from throughtime.engine.reference import ReferenceEngine, bind, check_step
 from throughtime.engine.stream import CellStream, NumberedStream, Numbers, ReferenceStream
 from throughtime.engine.torch_kernels import TorchEngine, from_torch, to_torch
-from throughtime.engine.weights import WEIGHTS, check_weights
+from throughtime.engine.weights import WEIGHTS, WeightsName, check_weights
 from throughtime.errors import listed, nearest, spelled
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), TorchEngine(), ReferenceEngine())
@@ -43,12 +43,14 @@ __all__ = [
     "NumberedStream",
     "Numbers",
     "Record",
+    "WeightsName",
     "as_lengths",
     "bind",
     "check_engine",
     "check_inputs",
     "check_state",
     "check_step",
+    "check_weights",
     "from_torch",
     "open_stream",
     "out_of_graph",

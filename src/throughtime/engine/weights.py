@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -11,7 +11,8 @@ from torch import Tensor
 from throughtime.cells import Cell
 from throughtime.errors import listed, nearest
 
-WEIGHTS = ("float32", "bfloat16", "int8")
+WeightsName = Literal["float32", "bfloat16", "int8"]
+WEIGHTS: tuple[str, ...] = get_args(WeightsName)
 """What matrices may be kept in; ``"float32"`` keeps them as they are."""
 
 LARGEST = 127
@@ -36,7 +37,7 @@ class Small(NamedTuple):
         return value if self.scale is None else value * self.scale.unsqueeze(1)
 
 
-def check_weights(weights: str, dtype: torch.dtype) -> None:
+def check_weights(weights: str, dtype: torch.dtype = torch.float32) -> None:
     """Refuses what matrices cannot be kept in.
 
     Args:

@@ -151,13 +151,16 @@ class CTCModel(Model):
             zero_infinity=True,
         )
 
-    def stream(self) -> CTCModelStream:
+    def stream(self, *, weights: str = "float32") -> CTCModelStream:
         """The model with its weights as they are now, to be given frames as they come.
 
+        Args:
+            weights: What the stack's matrices are kept in, as :class:`throughtime.Stream` has it.
+
         Raises:
-            ValueError: If the stack is bidirectional.
+            ValueError: If the stack is bidirectional, or its weights cannot be kept so.
         """
-        return CTCModelStream(self)
+        return CTCModelStream(self, weights)
 
     def _symbols(self, outputs: Tensor) -> Tensor:
         return F.log_softmax(self.softmax(outputs), -1)
@@ -168,6 +171,7 @@ class CTCModelStream:
 
     Args:
         model: The model.
+        weights: What the stack's matrices are kept in.
 
     Raises:
         ValueError: If its stack is bidirectional.
@@ -180,9 +184,9 @@ class CTCModelStream:
         True
     """
 
-    def __init__(self, model: CTCModel) -> None:
+    def __init__(self, model: CTCModel, weights: str = "float32") -> None:
         self.model = model
-        self.stack = model.stack.stream()
+        self.stack = model.stack.stream(weights=weights)
         self.waiting = torch.zeros(0, model.config.features)
 
     @torch.no_grad()

@@ -69,11 +69,11 @@ class KeyModel(Model):
         return self.keys(F.dropout(outputs, self.dropout, self.training)), final
 
     @torch.no_grad()
-    def stream(self, state: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
+    def stream(self, state: Mapping[str, Tensor], *, weights: str = "float32") -> Callable[[Tensor], Tensor]:
         """The model with its weights as they are now, from a state on, a frame a row and call: what takes ``[B, K]`` to
-        the logits of the keys after them, without gradients.
+        the logits of the keys after them, without gradients. ``weights`` says what the stack's matrices are kept in.
         """
-        layers = self.stack.stream()
+        layers = self.stack.stream(weights=weights)
         layers.state = state
 
         def step(frames: Tensor) -> Tensor:

@@ -166,8 +166,8 @@ class LanguageModel(TokenModel):
 
         Args:
             state: Where it begins, as :meth:`next_log_probs` gives it; None: one row that has read nothing.
-            weights: What the stack's matrices are kept in, as :class:`throughtime.Stream` has it; embedding and
-                softmax stay what they are.
+            weights: What matrices are kept in, as :class:`throughtime.Stream` has it: the stack's, and a full
+                softmax's; the embedding stays what it is.
 
         Raises:
             ValueError: If the weights cannot be kept so.

@@ -1,4 +1,6 @@
-"""One step of a stream at batch 1: its median, and the 99th percentile that a listener notices."""
+"""One step of a stream at batch 1: its median, and the 99th percentile that a listener notices; beside it the same with
+matrices in fewer bits.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from throughtime.bench.peers import LOOP, ONNX, OURS, TORCH, make_layer, make_pe
 from throughtime.bench.plan import Case, Plan
 from throughtime.bench.rows import Row, make_row
 from throughtime.bench.timing import interleave, quantile, rounded, summarise
+from throughtime.engine import WEIGHTS
 from throughtime.layers import Recurrent
 
 BLOCK = 100
@@ -25,9 +28,13 @@ LEAST = 1000
 Stream = Callable[[Tensor], Tensor]
 
 
-def open_stream(layer: Recurrent) -> Stream:
+SMALL = {f"{OURS}, {weights}": weights for weights in WEIGHTS if weights != "float32"}
+"""Ours with matrices in fewer bits, by name: a ratio below one says how much shorter a step is."""
+
+
+def open_stream(layer: Recurrent, weights: str = "float32") -> Stream:
     """A stream of batch 1: takes ``x [1, k]``, gives ``h [1, n]``, keeps the state; to be called in inference mode."""
-    return layer.stream().step
+    return layer.stream(weights=weights).step
 
 
 def open_torch_stream(module: nn.Module) -> Stream:
@@ -76,6 +83,8 @@ def measure_streaming(case: Case, plan: Plan) -> Row:
     if installed() and has_node(layer):
         onnx = open_onnx_stream(layer, shape.threads)
         streams[ONNX] = Blocks(onnx, [frame.unsqueeze(0).numpy() for frame in frames])
+    for name, weights in SMALL.items():
+        streams[name] = Blocks(open_stream(layer, weights), frames)
     figures = interleave(streams, plan.seconds, at_least=LEAST // BLOCK, slow=math.inf)
     row = make_row(case, figures, "µs")
     for name, stream in streams.items():

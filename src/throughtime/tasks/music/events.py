@@ -233,9 +233,9 @@ class WellFormed:
         log_probs, state = self.model.next_log_probs(tokens, state)
         return log_probs.cpu().masked_fill(self.forbidden[tokens[:, -1]], -torch.inf), state
 
-    def stream(self, state: Mapping[str, Tensor]) -> WellFormedStream:
+    def stream(self, state: Mapping[str, Tensor], *, weights: str = "float32") -> WellFormedStream:
         """As of the model."""
-        return WellFormedStream(self, state)
+        return WellFormedStream(self, state, weights)
 
 
 class WellFormedStream:
@@ -244,10 +244,11 @@ class WellFormedStream:
     Args:
         model: Whose stream it is.
         state: Where it begins.
+        weights: What matrices are kept in.
     """
 
-    def __init__(self, model: WellFormed, state: Mapping[str, Tensor]) -> None:
-        self.forbidden, self.inner = model.forbidden, model.model.stream(state)
+    def __init__(self, model: WellFormed, state: Mapping[str, Tensor], weights: str = "float32") -> None:
+        self.forbidden, self.inner = model.forbidden, model.model.stream(state, weights=weights)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Reads a token a row, ``[N]``; gives the next ones' log-probabilities ``[N, V]``."""

@@ -200,7 +200,7 @@ class Keys:
             yield _begins(before, frame), frame
             before = frame
         found, state = model.logits(self._read(Tune.of_frames(prompt)))
-        logits, step = found[0, -1], model.stream(state)
+        logits, step = found[0, -1], model.stream(state, weights=sampling.weights)
         for drawn in range(sampling.length):
             if drawn:
                 logits = step(torch.from_numpy(before).float().unsqueeze(0))[0]

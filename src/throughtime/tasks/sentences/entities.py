@@ -69,6 +69,7 @@ class EntitySettings(WordSettings):
     word_dropout: float = option(0.3, "Share of words read as unknown while training.", "Model", ge=0, lt=1)
     shapes: bool = option(True, "Read how words are written: capitals, digits, signs.", "Model")
     spelling: Spelling = option("rnn", "Reads the letters of words: rnn, cnn, none.", "Model")
+    bidirectional: bool = option(True, "Read sentences in both directions.", "Model")
     tags: Literal["crf", "softmax"] = option("crf", "crf: tags know their neighbours; or softmax.", "Model")
     scheme: Literal["iob2", "iobes"] = option("iob2", "Of the tags that are learnt; files may have any.", "Model")
     min_count: int = option(3, "Rarer words become UNK.", "Data", ge=1)
@@ -88,7 +89,7 @@ class EntityOptions(Ranked, Columned, Tabled):
 
 
 class Entities(WordApplication[TaggedSentence]):
-    """Finds entities: a bidirectional tagger over words and their letters."""
+    """Finds entities: a tagger over words and their letters, in both directions or in one."""
 
     name = "entities"
     summary = "tagger of names of people, places, products, … in sentences (CoNLL columns, JSON spans)"
@@ -177,7 +178,6 @@ class Entities(WordApplication[TaggedSentence]):
         crf = settings.tags == "crf"
         config = TaggerConfig(
             **settings.stack(),
-            bidirectional=True,
             labels=len(self.tags),
             inputs=self.word_input(),
             crf=crf,

@@ -99,11 +99,13 @@ class Listener:
         model: Gives symbols their probabilities.
         bank: Makes features of sound.
         normalise: Makes what the model reads of features ``[t, mels]``.
+        weights: What a one-way model's matrices are kept in.
     """
 
     model: CTCModel
     bank: FilterBank
     normalise: Callable[[Frames], Tensor]
+    weights: str = "float32"
 
     def hear(self, audio: Audio, search: Search, *, block: float, keep: bool = False) -> Iterator[Heard]:
         """What is heard so far, after every block of sound and at the end.
@@ -120,7 +122,8 @@ class Listener:
             UserError: If there is no sound.
         """
         heard = Heard(search)
-        reader = _AtTheEnd(self.model) if self.model.stack.bidirectional else self.model.stream()
+        both = self.model.stack.bidirectional
+        reader = _AtTheEnd(self.model) if both else self.model.stream(weights=self.weights)
         total = audio.info.seconds if np.isfinite(audio.info.seconds) else None
         for frames in self.bank.stream(audio.blocks(self.bank.rate, seconds=block)):
             if keep:

@@ -322,7 +322,12 @@ class Speech(Application[SpeechExample]):
     def _hear(self, model: CTCModel, audio: Audio, options: SpeechOptions, block: float) -> Iterator[Heard]:
         search = self._searches(options, options.nbest)()
         keep = options.picture is not None or (options.explain and not isinstance(search, GreedySearch))
-        listener = Listener(model, self.bank, self.normalise)
+        if self.settings.bidirectional and options.weights != "float32":
+            raise UserError(
+                f"--weights: expected float32, got {options.weights}: this model reads in both directions, and so has "
+                "no stream; leave out --weights, or train one with --no-bidirectional"
+            )
+        listener = Listener(model, self.bank, self.normalise, options.weights)
         return listener.hear(audio, search, block=block, keep=keep)
 
     def _searches(self, options: SearchOptions, nbest: int = 1) -> Callable[[], Search]:

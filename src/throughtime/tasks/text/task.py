@@ -230,9 +230,9 @@ class TrainedText(Trained):
         guess = guess_by(train.ids(vocabulary), tokens.ids(vocabulary), vocabulary)
         return Report({**figures, "unigram_perplexity": guess.value}, remarks=no_better(guess, figures))
 
-    def score(self, lines: Sequence[str], tokens: bool = False) -> list[Score]:
+    def score(self, lines: Sequence[str], tokens: bool = False, weights: str = "float32") -> list[Score]:
         """The probability of each line, and of each of its tokens."""
-        return self.text.score(lines, tokens)
+        return self.text.score(lines, tokens, weights)
 
     def score_pairs(self, pairs: Any) -> Report:
         """How often the right one of two continuations is the likelier; see :mod:`throughtime.tasks.text.pairs`."""
