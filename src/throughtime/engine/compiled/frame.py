@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -38,12 +38,14 @@ class Sharing(NamedTuple):
     Attributes:
         groups: Groups of parties that share rows.
         parts: Parties in each, which share the units.
-        edges: Where blocks of rows begin, and the end.
+        blocks: Blocks of rows.
+        edges: Where these begin, and the end.
         settings: Fields of the frame that follow from these and the layout, with their values.
     """
 
     groups: int
     parts: int
+    blocks: int
     edges: Tensor
     settings: tuple[tuple[int, int], ...]
 
@@ -65,14 +67,28 @@ class Run:
         self.alive: list[Any] = [table, packed]
         self._set("table", table.data_ptr())
 
-    def rows(self, name: str, value: Tensor, column: int = 0) -> None:
-        """A buffer of rows, from one of its columns on."""
+    def rows(self, values: Mapping[str, Tensor]) -> None:
+        """Buffers of rows by name."""
+        frame, buffers = self.frame, self.side.buffers
+        for name, value in values.items():
+            place, stride = buffers.get(name, NOWHERE)
+            if place is not None:
+                frame[place] = value.data_ptr()
+            if stride is not None:
+                frame[stride] = value.stride(0)
+        self.alive.append(values)
+
+    def columns(self, value: Tensor, starts: Iterable[tuple[str, int]]) -> None:
+        """Buffers that are columns of one, by name with the first of each."""
+        frame, buffers = self.frame, self.side.buffers
+        first, each, between = value.data_ptr(), value.element_size(), value.stride(0)
+        for name, start in starts:
+            place, stride = buffers.get(name, NOWHERE)
+            if place is not None:
+                frame[place] = first + start * each
+            if stride is not None:
+                frame[stride] = between
         self.alive.append(value)
-        place, stride = self.side.buffers.get(name, NOWHERE)
-        if place is not None:
-            self.frame[place] = value.data_ptr() + column * self.side.target.bytes
-        if stride is not None:
-            self.frame[stride] = value.stride(0)
 
     def parameters(self, values: Mapping[str, Tensor]) -> None:
         """Points to the vectors and the matrices, which are contiguous, and to room for the matrices packed."""
@@ -89,8 +105,9 @@ class Run:
         packs = torch.empty(self.side.room, dtype=kind, device="cpu")
         self.alive.append(packs)
         room, each = packs.data_ptr(), packs.element_size()
+        at = {name: value.data_ptr() for name, value in values.items()}
         for weights in self.side.weights:
-            frame[weights.field] = values[weights.matrix].data_ptr() + weights.offset * size
+            frame[weights.field] = at[weights.matrix] + weights.offset * size
             frame[weights.pack] = room + weights.start * each
         for part in self.side.small:
             packed = small.pack(values[part.block.matrix], part.block, self.side.target)
@@ -119,9 +136,9 @@ class Run:
         if "desk" in self.side.buffers:
             kind = torch.float32 if self.side.target.bytes == 4 else torch.float64
             like = torch.empty(0, dtype=kind, device="cpu")
-            self.rows("desk", apart(like, self.layout.batch, sum(self.side.plan.desk.widths)))
+            self.rows({"desk": apart(like, self.layout.batch, sum(self.side.plan.desk.widths))})
         self.alive.append(known.edges)
-        return Shared(self.side.code, self.frame, len(known.edges) - 1, known.groups, known.parts)
+        return Shared(self.side.code, self.frame, known.blocks, known.groups, known.parts)
 
     def _found(self, threads: int) -> Sharing:
         """How so many threads share the work."""
@@ -134,7 +151,8 @@ class Run:
             "inputs": FUSED if self._fuses(groups, parts) else APART,
         }
         fields = self.side.index
-        return Sharing(groups, parts, edges, tuple((fields[name], values[name]) for name in values if name in fields))
+        settings = tuple((fields[name], value) for name, value in values.items() if name in fields)
+        return Sharing(groups, parts, len(edges) - 1, edges, settings)
 
     def _stretch(self, groups: int, parts: int) -> int:
         """Steps whose products with the inputs are computed at once: few enough for a core's cache, and rows enough

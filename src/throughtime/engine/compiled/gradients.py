@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ class Gradients:
     ) -> None:
         self.compiled, self.layout, self.histories, self.x, self.tape = compiled, layout, histories, x, tape
         self.earlier: dict[str, Tensor] = {}
-        self.columns: dict[tuple[int, int], Tensor] = {}
+        self.columns: dict[tuple[int, int, bool], Tensor] = {}
 
     def collect(self, parameters: Mapping[str, Tensor], needed: Mapping[str, bool]) -> dict[str, Tensor]:
         """Gradients of matrices by name, and of :data:`INPUTS` as rows, those that are needed."""
@@ -72,18 +73,19 @@ class Gradients:
             elif needed[span.matrix] and span.heads > 1:
                 self._on_heads(found, span, parameters[span.matrix])
             elif needed[span.matrix]:
-                gradients = self._columns(span.at, span.rows).t()
+                gradients = self._columns(span.at, span.rows, turned=True)
                 place = span.row, span.column
                 _multiply(found, span.matrix, parameters[span.matrix], place, gradients, self._operand(span))
         if needed[INPUTS]:
             found[INPUTS] = self._inputs(parameters)
         return found
 
-    def _columns(self, first: int, width: int) -> Tensor:
-        """So many columns of the tape."""
-        known = self.columns.get((first, width))
+    def _columns(self, first: int, width: int, turned: bool = False) -> Tensor:
+        """So many columns of the tape, or their transpose."""
+        known = self.columns.get((first, width, turned))
         if known is None:
-            known = self.columns[first, width] = self.tape[:, first : first + width]
+            known = self._columns(first, width).t() if turned else self.tape[:, first : first + width]
+            self.columns[first, width, turned] = known
         return known
 
     def _on_heads(self, found: dict[str, Tensor], span: Span, matrix: Tensor) -> None:
@@ -173,9 +175,18 @@ def parts(compiled: Compiled) -> tuple[Part, ...]:
     return tuple(found)
 
 
+@functools.lru_cache(maxsize=256)
 def total(compiled: Compiled) -> int:
     """Features of :func:`vectors` together."""
     return sum(vector.width for vector in vectors(compiled))
+
+
+@functools.lru_cache(maxsize=256)
+def sum_columns(compiled: Compiled) -> tuple[tuple[str, int], ...]:
+    """The buffers of :func:`vectors` by name, and the column of the sums where each begins."""
+    widths = [vector.width for vector in vectors(compiled)]
+    before = itertools.accumulate(widths, initial=0)
+    return tuple((f"sum {vector.name}", start) for vector, start in zip(vectors(compiled), before, strict=False))
 
 
 def complete(
@@ -194,10 +205,11 @@ def complete(
         sums: The gradients of :func:`vectors`, side by side, ``[blocks of rows, features]``.
         needed: Whose gradient is wanted.
     """
-    summed = sums[0] if len(sums) == 1 else sums.sum(0)
+    summed = sums[0] if sums.shape[0] == 1 else sums.sum(0)
+    features = summed.shape[0]
     for part in parts(compiled):
         name, value = part.parameter, summed
-        if part.width < len(summed):
+        if part.width < features:
             value = summed[part.column : part.column + part.width]
         value = value.sum() if part.spread else value
         if value.shape == parameters[name].shape and name not in found:

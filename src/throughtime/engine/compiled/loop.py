@@ -15,7 +15,7 @@ from throughtime.engine.compiled import spare
 from throughtime.engine.compiled.again import Again, pulled_back
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell
 from throughtime.engine.compiled.frame import Run, blocks
-from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, total, vectors
+from throughtime.engine.compiled.gradients import INPUTS, Gradients, complete, sum_columns, total
 from throughtime.engine.compiled.layout import Layout, Window
 from throughtime.engine.look import Record
 
@@ -167,14 +167,11 @@ class Job:
         run.start()
 
     def _rows(self, run: Run, window: Window, x: Tensor, tape: Tensor, held: Mapping[str, Tensor]) -> None:
-        run.rows("x", x)
-        run.rows("tape", tape)
-        for name, value in held.items():
-            run.rows(f"state {name}", value)
+        run.rows({"x": x, "tape": tape, **{f"state {name}": value for name, value in held.items()}})
         for name, mask, start in run.side.masks:
-            run.rows(name, self.masks[mask], start)
-        for name, value in self.keep.items():
-            run.rows(name, window.of_rows(value))
+            run.columns(self.masks[mask], [(name, start)])
+        if self.keep:
+            run.rows({name: window.of_rows(value) for name, value in self.keep.items()})
 
     def backward(
         self,
@@ -202,7 +199,7 @@ class Job:
         incoming = {"grad y": self._incoming(x, grad_outputs, self.widths[self.states[0]])}
         for name, gradient in zip(self.seen, grad_others[len(self.states) :], strict=True):
             incoming[f"grad of {name}"] = self._incoming(x, gradient, self._width(name))
-        sums = x.new_zeros(len(blocks(layout.batch, self.compiled.forward.target.rows)) - 1, total(self.compiled))
+        sums = x.new_zeros(blocks(layout.batch, self.compiled.forward.target.rows).shape[0] - 1, total(self.compiled))
         found: dict[str, Tensor] = {}
         inputs = []
         tape = self._tape(self.compiled, x) if kept.tape is None else kept.tape
@@ -267,14 +264,8 @@ class Job:
         assert side is not None
         run = Run(side, window.layout, window.layout.back)
         self._rows(run, window, x, tape, held)
-        for name, value in carried.items():
-            run.rows(f"state d {name}", value)
-        for name, value in incoming.items():
-            run.rows(name, value)
-        column = 0
-        for vector in vectors(self.compiled):
-            run.rows(f"sum {vector.name}", sums, column)
-            column += vector.width
+        run.rows({**{f"state d {name}": value for name, value in carried.items()}, **incoming})
+        run.columns(sums, sum_columns(self.compiled))
         run.parameters(parameters)
         run.start()
 

@@ -84,8 +84,7 @@ class CompiledStream:
         places = (0, self.room), (self.room, 0)
         tables = [torch.tensor([[batch, 0, *place]], device="cpu") for place in places]
         run = Run(self.side, whole(batch, 1, False), tables[0], self.first)
-        for name, value in self.buffers.items():
-            run.rows(name, value)
+        run.rows(self.buffers)
         if self.first is None:
             run.parameters(self.values)
             shared = run.start()  # packs the weights
