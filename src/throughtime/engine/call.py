@@ -71,7 +71,7 @@ class Zeros(Mapping[str, Tensor]):
         return len(self.cell.state)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Call:
     """One run of a cell through time.
 

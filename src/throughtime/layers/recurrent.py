@@ -144,7 +144,7 @@ class Recurrent(nn.Module):
     @property
     def directed(self) -> list[Directed]:
         """Every cell with its parameters: layer by layer, forward before backward."""
-        return [cast(Directed, module) for module in self.cells]
+        return cast(list[Directed], list(self.cells))
 
     @property
     def cell(self) -> Cell:

@@ -6,6 +6,7 @@ import ctypes
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -50,8 +51,7 @@ class Use:
     stays: bool = False
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(NamedTuple):
     """A block of a matrix: the fields that point to it and to its packed form, and where in their buffers these are."""
 
     field: int

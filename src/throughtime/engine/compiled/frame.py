@@ -93,22 +93,21 @@ class Run:
     def parameters(self, values: Mapping[str, Tensor]) -> None:
         """Points to the vectors and the matrices, which are contiguous, and to room for the matrices packed."""
         frame, size = self.frame, self.side.target.bytes
+        at = {name: value.data_ptr() for name, value in values.items()}
         for field, vector in self.side.vectors:
-            value = values[vector.parameter]
             if vector.spread:
-                value = value.reshape(-1)[vector.start].expand(vector.width).contiguous()
+                value = values[vector.parameter].reshape(-1)[vector.start].expand(vector.width).contiguous()
                 self.alive.append(value)
                 frame[field] = value.data_ptr()
             else:
-                frame[field] = value.data_ptr() + vector.start * size
+                frame[field] = at[vector.parameter] + vector.start * size
         kind = small.STORED.get(self.side.target.weights, torch.float32 if size == 4 else torch.float64)
         packs = torch.empty(self.side.room, dtype=kind, device="cpu")
         self.alive.append(packs)
         room, each = packs.data_ptr(), packs.element_size()
-        at = {name: value.data_ptr() for name, value in values.items()}
-        for weights in self.side.weights:
-            frame[weights.field] = at[weights.matrix] + weights.offset * size
-            frame[weights.pack] = room + weights.start * each
+        for field, pack, matrix, offset, start in self.side.weights:
+            frame[field] = at[matrix] + offset * size
+            frame[pack] = room + start * each
         for part in self.side.small:
             packed = small.pack(values[part.block.matrix], part.block, self.side.target)
             packs[part.start : part.start + len(packed)] = packed

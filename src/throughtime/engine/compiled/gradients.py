@@ -221,7 +221,9 @@ def complete(
     for name, value in parameters.items():
         if name not in found:
             found[name] = torch.zeros_like(value)
-    return {name: value for name, value in found.items() if needed[name]}
+        if not needed[name]:
+            del found[name]
+    return found
 
 
 @functools.lru_cache(maxsize=256)

@@ -92,10 +92,15 @@ class Layout:
         """Steps of the call, padding included, over its rows."""
         return self.time * (self.batch if self.cut is None else len(self.cut.ends))
 
+    @functools.cached_property
+    def entire(self) -> Window:
+        """All of its steps."""
+        return Window(self)
+
     def windows(self, steps: int) -> list[Window]:
         """The layout cut into windows of so many steps, in the order of running."""
         if steps >= self.steps:
-            return [Window(self)]
+            return [self.entire]
         return [self._window(first, min(first + steps, self.steps)) for first in range(0, self.steps, steps)]
 
     def _window(self, first: int, last: int) -> Window:
@@ -119,7 +124,8 @@ class Layout:
     def unpack(self, value: Tensor) -> Tensor:
         """A sequence buffer as ``[B, T, width]``, zeros where there is padding."""
         if self.source is None:
-            return value.view(self.time, self.batch, value.shape[1]).transpose(0, 1)
+            width, row = value.shape[1], value.stride(0)
+            return value.as_strided((self.batch, self.time, width), (row, self.batch * row, 1), value.storage_offset())
         if self.cut is not None and self.cut.inverse is not None:
             return value.index_select(0, self.cut.inverse).view(-1, self.time, value.shape[1])
         whole = value.new_zeros(self.places, value.shape[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from throughtime.engine.look import Record
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
 
+FEW = 2**14
+"""Numbers that are sooner filled with zeros than a part of them is found."""
+
 LEAST_WINDOW = 16
 """Steps of a window, at least, where the tape is computed again."""
 
@@ -34,6 +38,12 @@ def use_of(call: Call) -> Use:
     kept = call.noise.keep.items()
     keep = tuple(sorted((name, keep if not isinstance(keep, Tensor) else None) for name, keep in kept))
     return Use(cell, kind, trains, tuple(sorted(call.noise.products)), keep, records=records)
+
+
+@functools.lru_cache(maxsize=1024)
+def wanted(states: tuple[str, ...], parameters: tuple[str, ...]) -> tuple[str, ...]:
+    """What gradients are told apart by: the inputs, the initial states and the parameters."""
+    return (INPUTS, *(f"initial {name}" for name in states), *parameters)
 
 
 def run(call: Call, compiled: Compiled | None = None) -> Result:
@@ -82,9 +92,9 @@ class Job:
         layout = layout or Layout.of(call)
         self.compiled = self.forth = compiled
         self.seen = compiled.seen[1:]  # the first are the outputs
-        self.again = Again.of(call, self.seen)
+        self.again = Again.of(call, self.seen) if compiled.use.trains else None
         self.layout = layout
-        self.windows = [Window(layout)]
+        self.windows = [layout.entire]
         if call.recompute and compiled.use.trains and not compiled.use.records:
             self.forth = compile_cell(replace(compiled.use, trains=False))
             self.windows = layout.windows(max(LEAST_WINDOW, math.isqrt(layout.steps)))
@@ -119,9 +129,7 @@ class Job:
         others: dict[str, Tensor] = {}
         for name, value in initial.items():
             if name in self.forth.histories:
-                histories[name] = spare.apart(x, layout.rows + layout.batch, self.widths[name])
-                first = layout.initial(histories[name])
-                first.zero_() if value is None else first.copy_(layout.begin(value))
+                histories[name] = self._begun(x, name, value)
             elif value is None:
                 others[name] = x.new_zeros(layout.batch, self.widths[name])
             else:
@@ -146,6 +154,16 @@ class Job:
         if name in histories:
             return self.layout.states(histories[name])
         return self.layout.outputs(tape[:, self.compiled.gates[name]].clone())
+
+    def _begun(self, x: Tensor, name: str, value: Tensor | None) -> Tensor:
+        """A history with its initial state."""
+        rows, width = self.layout.rows + self.layout.batch, self.widths[name]
+        if value is None and rows * width <= FEW and spare.padded(x, width) == width:
+            return x.new_zeros(rows, width)
+        history = spare.apart(x, rows, width)
+        first = self.layout.initial(history)
+        first.zero_() if value is None else first.copy_(self.layout.begin(value))
+        return history
 
     def _tape(self, code: Compiled, x: Tensor) -> Tensor:
         """A tape that every window uses after the other."""
@@ -207,17 +225,17 @@ class Job:
             rows, held = window.of_rows(x), self._held(kept, window, start)
             if kept.tape is None:
                 self._forward(self.compiled, window, rows, tape, held, filled)
-            arriving = {name: window.of_rows(value) for name, value in incoming.items()}
+            arriving = incoming if window.rows is None else {n: window.of_rows(v) for n, v in incoming.items()}
             self._backward(window, rows, tape, held, arriving, carried, sums, filled)
-            written = tape[: window.layout.rows]
+            written = tape if tape.shape[0] == window.layout.rows else tape[: window.layout.rows]
             gradients = Gradients(self.compiled, window.layout, held, rows, written).collect(parameters, needed)
             if needed[INPUTS]:
                 inputs.append((window.rows.start if window.rows else 0, gradients.pop(INPUTS)))
             found = {name: found[name] + value for name, value in gradients.items()} if found else gradients
         spare.give(tape)
         if needed[INPUTS]:
-            ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])]
-            found[INPUTS] = layout.unpack(ordered[0] if len(ordered) == 1 else torch.cat(ordered))
+            ordered = [rows for _, rows in sorted(inputs, key=lambda pair: pair[0])] if len(inputs) > 1 else []
+            found[INPUTS] = layout.unpack(torch.cat(ordered) if ordered else inputs[0][1])
         for state, value in carried.items():
             if needed[f"initial {state}"]:
                 found[f"initial {state}"] = layout.grad_begin(value)
@@ -286,10 +304,11 @@ class _Loop(torch.autograd.Function):
     def backward(ctx: Any, grad_outputs: Tensor | None, *grad_others: Tensor | None) -> tuple[Any, ...]:
         """Runs the derived loop."""
         job: Job = ctx.job
+        assert job.again is not None
         x, *saved = ctx.saved_tensors
         histories = dict(zip(ctx.names, saved, strict=False))
         given = saved[len(histories) :]
-        names = [INPUTS, *(f"initial {name}" for name in job.states), *job.names]
+        names = wanted(job.states, job.names)
         needed = dict(zip(names, ctx.needs_input_grad[1:], strict=True))
 
         def first() -> list[Tensor | None]:

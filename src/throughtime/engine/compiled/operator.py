@@ -18,9 +18,8 @@ from throughtime.cells import Cell
 from throughtime.engine.call import Call, EngineError, Result
 from throughtime.engine.compiled.again import Again, pulled_back
 from throughtime.engine.compiled.cellcode import Compiled, Use, compile_cell, no_code
-from throughtime.engine.compiled.gradients import INPUTS
 from throughtime.engine.compiled.layout import Layout
-from throughtime.engine.compiled.loop import TYPES, Job, Kept
+from throughtime.engine.compiled.loop import TYPES, Job, Kept, wanted
 from throughtime.engine.form import Form
 from throughtime.engine.ragged import within
 from throughtime.program import CannotTrace
@@ -227,14 +226,12 @@ def _loop_backward(
     job = written.job(call, None if held is None else held[1])
     inputs, initial, parameters = job.split(tensors[: written.differentiable])
     kept = job.forward(inputs, initial, parameters)[2] if held is None else replace(held[0], x=job.rows(inputs))
-    names = [INPUTS, *(f"initial {name}" for name in job.states), *job.names]
+    names = wanted(job.states, job.names)
     outputs, *others = incoming
     found = job.backward(kept, parameters, outputs, others, dict(zip(names, needed, strict=True)))
     rooms = _gradients(tensors, needed, _is_whole(lengths, resets, mask))
-    wanted = [name for name, wants in zip(names, needed, strict=True) if wants]
-    return [
-        room.copy_(found[name]) if name in found else room.zero_() for name, room in zip(wanted, rooms, strict=True)
-    ]
+    there = [name for name, wants in zip(names, needed, strict=True) if wants]
+    return [room.copy_(found[name]) if name in found else room.zero_() for name, room in zip(there, rooms, strict=True)]
 
 
 def _gradients(tensors: Sequence[Tensor], needed: Sequence[bool], step_by_step: bool) -> list[Tensor]:
