@@ -157,6 +157,18 @@ def counted(figures: Mapping[str, Any]) -> int | None:
     return max(counts, default=None)
 
 
+def size(count: int) -> str:
+    """So many bytes.
+
+    Example:
+        >>> size(999), size(123_456), size(5_000_000)
+        ('999 B', '123 kB', '5.0 MB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:,.0f} kB" if count < 1_000_000 else f"{count / 1e6:,.1f} MB"
+
+
 def duration(seconds: float) -> str:
     """A time as people say it.
 

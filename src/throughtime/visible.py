@@ -61,6 +61,11 @@ def as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).translate(_IN_JSON)
 
 
+def say(text: str, end: str = "\n") -> None:
+    """A text on standard output, for a program that has no command line of ours."""
+    print(visible(text), end=end, flush=True)
+
+
 def tell(message: str) -> None:
     """A line to the user on standard error, told from others by our name."""
     print(f"throughtime: {in_line(message)}", file=sys.stderr)

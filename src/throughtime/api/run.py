@@ -23,6 +23,7 @@ from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Report, Sampler, Table, Task, Trained, Use, Wanted
 from throughtime.console import as_table
 from throughtime.errors import UserError, arguments_of, spelled, texts_of
+from throughtime.export.folder import Form, export, forms
 from throughtime.figures import called, figure
 from throughtime.models import Model
 from throughtime.pictures import check_picture
@@ -235,6 +236,26 @@ class Run(Housed):
         wanted = Wanted(() if data is None else data, prompt, rows, length)
         with self._doing("looking inside"):
             return look(lambda: self._trained(latest=True), wanted, page, self.folder)
+
+    def forms(self) -> list[Form]:
+        """What the model can become outside of Throughtime: ONNX graphs with their inputs, outputs and sizes.
+
+        Raises:
+            UserError: If it has no such form; says why.
+        """
+        return forms(self._trained())
+
+    def export(self, out: str | Path | None = None, **files: str | Path) -> dict[Path, int]:
+        """Writes the model as ONNX; gives the files and their bytes.
+
+        Args:
+            out: A new folder that :func:`throughtime.runtime.open` runs without PyTorch.
+            **files: Single graphs by form, such as ``sequence="model.onnx"``, ``step="step.onnx"``.
+
+        Raises:
+            UserError: If the folder exists, or the model has no such form; says why. Nothing is half-written.
+        """
+        return export(self._trained(), None if out is None else Path(out), {n: Path(f) for n, f in files.items()})
 
     def _forget(self) -> None:
         self._loaded.clear()

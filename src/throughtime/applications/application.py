@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder import learnt
 from throughtime.applications.judging.curves import draw_learning
 from throughtime.applications.options import Drawing, Options, Reading
@@ -279,6 +280,14 @@ class Application(Tabular, Readable[ExampleT]):
             UserError: If the task has none to draw.
         """
         raise UserError(f"a model of task {self.name!r} draws nothing; see: throughtime predict --help")
+
+    def exported(self, model: Any) -> Exported:
+        """What a runner without PyTorch needs to know beside the model's graphs: its kind, labels, words, settings.
+
+        Raises:
+            UserError: If the task has no form outside of Throughtime; says why.
+        """
+        raise UserError(f"a model of task {self.name!r} has no form outside of Throughtime: its task declares none")
 
     def summarise(self, model: Model) -> str:
         """The model in a line."""

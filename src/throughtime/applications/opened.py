@@ -14,6 +14,7 @@ import torch
 
 from throughtime.applications import memory
 from throughtime.applications.application import Application
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.labelled import bind, load_examples, told
@@ -215,6 +216,10 @@ class Opened(Trained):
             UserError: If the task has none to draw.
         """
         return self.bound.sampler(self.model)
+
+    def exported(self) -> Exported:
+        """What the task tells."""
+        return self.bound.exported(self.model)
 
     def inspected(self, wanted: Wanted) -> Inspected:
         """The longest examples that are not too long; where all are, the shortest."""

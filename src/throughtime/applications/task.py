@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from throughtime import figures
+from throughtime.applications.exported import Exported
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import TrainSettings
@@ -187,6 +188,14 @@ class Trained:
             UserError: If the data is bad, or the task's models have no steps in time.
         """
         raise self._lacks("cannot be inspected")
+
+    def exported(self) -> Exported:
+        """What a runner without PyTorch needs to know beside the model's graphs.
+
+        Raises:
+            UserError: If the task has no form outside of Throughtime; says why.
+        """
+        raise self._lacks("has no form outside of Throughtime: its task declares none (exported)")
 
     def _lacks(self, what: str) -> UserError:
         return UserError(f"{self.folder}: a model of task {self.task!r} {what}")

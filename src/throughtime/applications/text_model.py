@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, TypeAdapter, model_validator
-from torch import Tensor
 from typing_extensions import TypedDict
 
 from throughtime.applications.folder.build import Weights, build_model
@@ -21,12 +18,12 @@ from throughtime.data import Streams, WholeTexts
 from throughtime.data.batches import NOTHING, BatchSource
 from throughtime.data.progress import report
 from throughtime.data.text.corpus import Split, TokenFile
-from throughtime.data.text.files import lines_of
 from throughtime.data.text.tokenizer import Tokenizer, Unit
-from throughtime.decoding import Sampling, perplexity, sample, stream_log_prob, token_log_probs
+from throughtime.decoding import Sampling, sample, stream_log_prob, token_log_probs
 from throughtime.errors import UserError, spelled, texts_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
+from throughtime.runtime.text.language import Language, Score, perplexity
 from throughtime.schema import checked
 from throughtime.visible import in_line
 
@@ -95,40 +92,6 @@ class TextSettings(ModelSettings):
         return (0 if self.sentences else 100) if self.bptt is None else self.bptt
 
 
-@dataclass(frozen=True)
-class TokenScore:
-    """The probability of a token after those before it.
-
-    Attributes:
-        token: As the vocabulary writes it; UNK where it is not known.
-        log_prob: In nats.
-    """
-
-    token: str
-    log_prob: float
-
-
-@dataclass(frozen=True)
-class Score:
-    """The probability of a line.
-
-    Attributes:
-        text: The line.
-        log_prob: In nats; EOS counted where lines end in it.
-        tokens: Tokens scored.
-        perplexity: ``exp(-log_prob / tokens)``.
-        unknown: Tokens that are UNK: their probability is that of any unknown token.
-        each: Every token's, where it was asked for.
-    """
-
-    text: str
-    log_prob: float
-    tokens: int
-    perplexity: float
-    unknown: int
-    each: list[TokenScore] | None = None
-
-
 @spelled
 class TextModel:
     """A trained language model with its tokenizer.
@@ -148,6 +111,7 @@ class TextModel:
         self.settings = stored(self.run, TextSettings)
         self.sentences, self.split = self.settings.sentences, self.settings.split
         self.tokenizer = Tokenizer.load(self.run.folder / TOKENIZER)
+        self.language = Language(self.tokenizer, self.split.line_ends, self.split.each_line)
         weights = Weights.trained(self.run.folder, latest)
         settings = self.settings.model_copy(update={"device": device})
         self.model = language_model(self.run, settings, self.tokenizer, weights).eval()
@@ -157,14 +121,11 @@ class TextModel:
 
     def encode(self, text: str) -> list[int]:
         """A text's ids, with EOS where lines end in it."""
-        return self.begin(text) + ([self.tokenizer.eos] if self.split.each_line else [])
+        return self.language.encode(text)
 
     def begin(self, text: str) -> list[int]:
         """The ids of a text that may go on, EOS for its line breaks where lines end in it."""
-        if not self.split.line_ends:
-            return self.tokenizer.encode(text)
-        first, *others = (self.tokenizer.encode(line) for line in lines_of(text))
-        return [*first, *(token for line in others for token in (self.tokenizer.eos, *line))]
+        return self.language.begin(text)
 
     def score(self, lines: Sequence[str], tokens: bool = False, weights: str = "float32") -> list[Score]:
         """The probability of each line, begun from nothing; of every token, too, where ``tokens`` are asked for.
@@ -173,31 +134,16 @@ class TextModel:
         lines = texts_of(lines, "lines")
         ids = [self.encode(line) for line in lines]
         found = token_log_probs(self.model, ids, weights=weights)
-        return [self._score(line, i, each, tokens) for line, i, each in zip(lines, ids, found, strict=True)]
-
-    def _score(self, line: str, ids: list[int], found: Tensor, tokens: bool) -> Score:
-        total, names = float(found.sum(dtype=torch.float64)), self.tokenizer.tokens(ids)
-        each = [TokenScore(name, value) for name, value in zip(names, found.tolist(), strict=True)] if tokens else None
-        return Score(
-            line,
-            total,
-            len(ids),
-            perplexity(-total / len(ids)) if ids else 1.0,
-            ids.count(self.tokenizer.unk),
-            each,
-        )
+        return [
+            self.language.score(line, i, float(each.sum(dtype=torch.float64)), each.tolist() if tokens else None)
+            for line, i, each in zip(lines, ids, found, strict=True)
+        ]
 
     def sample(self, prompt: str, settings: Sampling) -> Iterator[str]:
         """Draws a text that begins with ``prompt``, piece by piece, the prompt first."""
         ids = self.begin(prompt)
-        ends = self.split.line_ends
-        eos = None if ends else self.tokenizer.eos  # a line's end is not that of the text
-        drawn = sample(self.model, ids, settings, eos=eos, never=[self.tokenizer.unk])
-        # The prompt comes back as it was given, also where the model reads UNK in it.
-        if self.tokenizer.unit not in ("words", "tokens"):
-            return chain([prompt], self.tokenizer.stream(drawn, ends))
-        # A word's space depends on the word before it.
-        return chain([prompt.rstrip(" ")], islice(self.tokenizer.stream(chain(ids, drawn), ends), len(ids), None))
+        drawn = sample(self.model, ids, settings, eos=self.language.end, never=[self.tokenizer.unk])
+        return self.language.continued(prompt, ids, drawn)
 
     def evaluate(self, tokens: TokenFile, streams: int | None = None) -> dict[str, float | str]:
         """Figures over a file of token ids, see :func:`figures`, and which tokens were counted.

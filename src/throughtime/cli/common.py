@@ -126,7 +126,8 @@ def read_lines(file: str, encoding: str | None = None) -> list[str]:
         UserError: If it cannot be read, or is not in its encoding.
     """
     from throughtime.data.encodings import reading_as
-    from throughtime.data.text.files import lines_of, read_file
+    from throughtime.data.text.files import read_file
+    from throughtime.runtime.text.language import lines_of
 
     if file == "-":
         return lines_of("".join(stdin_lines(encoding)))

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, StateT, TextDecoder, limits, stepping
-from throughtime.decoding.drawing import Draws, Sampling
+from throughtime.decoding.drawing import Draws
+from throughtime.runtime.drawing import Sampling
 
 
 def sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -20,16 +19,6 @@ class TokenScorer(Protocol):
     def log_probs(self, batch: TokenBatch, state: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Any]:
         """The log-probability of every target ``[R, S]`` in nats, and the final state."""
         ...
-
-
-def perplexity(nats: float) -> float:
-    """``exp(nats)``, of a token's mean loss; what no computer holds is the largest that it does.
-
-    Example:
-        >>> round(perplexity(math.log(50)), 4), perplexity(1e9) > 1e300
-        (50.0, True)
-    """
-    return math.exp(min(nats, 700.0))
 
 
 def sequence_log_probs(model: TokenScorer, sequences: Sequence[Sequence[int]], rows: int = 64) -> list[float]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from throughtime.cli.common import read_lines
 from throughtime.data.text import files
 from throughtime.data.text.aligned import read_aligned
-from throughtime.data.text.files import file_lines, lines_of, read_file
+from throughtime.data.text.files import file_lines, read_file
+from throughtime.runtime.text.language import lines_of
 
 quick = settings(deadline=None, derandomize=True, max_examples=100)
 signs = st.text("a b\t\r\n\x0b\x0c\x85\u2028\u2029é", max_size=30)

@@ -154,15 +154,18 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def staged(out: Path) -> Iterator[Path]:
+def staged(out: Path, remedy: str = "pass --resume to go on with it, or another --out") -> Iterator[Path]:
     """A folder that becomes ``out`` when the block ends well, and is gone when it does not.
+
+    Args:
+        out: The folder.
+        remedy: What to do where there is one already.
 
     Raises:
         UserError: If ``out`` exists and is not an empty folder, or its parent cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        remedy = "pass --resume to go on with it, or another --out" if out.is_dir() else "pass another --out"
-        raise UserError(f"{out}: already exists; {remedy}")
+        raise UserError(f"{out}: already exists; {remedy if out.is_dir() else 'pass another --out'}")
     made = [parent for parent in out.parents if not os.path.exists(parent)]
     folder = out.parent / f".{out.name[:40]}.{secrets.token_hex(8)}"
     try:  # from here on: a signal may come at any time

@@ -14,6 +14,7 @@ from throughtime.data.notes import note
 from throughtime.data.parts import below, check_there
 from throughtime.errors import UserError, nearest
 from throughtime.plain import open_regular
+from throughtime.runtime.text.language import lines_of
 
 BUILT_IN = "builtin:python-manual"
 """Names the corpus that every CPython carries: the manual behind ``help("topics")``."""
@@ -114,16 +115,6 @@ def read_file(path: Path) -> Iterator[str]:
         raise undecodable(path, encoding) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def lines_of(text: str) -> list[str]:
-    r"""The lines of a text in memory, which end as those of a file; see :func:`read_file`.
-
-    Example:
-        >>> lines_of("one\r\ntwo\rtwo\n"), lines_of("one\rtwo")
-        (['one', 'two\rtwo', ''], ['one', 'two'])
-    """
-    return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
 
 
 def file_lines(path: Path) -> Iterator[str]:

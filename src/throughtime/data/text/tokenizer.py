@@ -5,7 +5,6 @@ One ``tokenizer.json`` holds all of it; any program that knows the format can re
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -21,9 +20,7 @@ from throughtime.data.text.tokenizer_file import LARGEST, accept
 from throughtime.errors import UserError, listed, several
 from throughtime.files import write_text
 from throughtime.plain import parse_object, read_text
-
-UNK = "<unk>"
-EOS = "<eos>"
+from throughtime.runtime.text.spelling import BYTES, EOS, EOS_ID, UNK, UNK_ID, pieces
 
 Unit = Literal["characters", "words", "bytepairs", "tokens"]
 
@@ -44,8 +41,8 @@ class Tokenizer:
     ``<eos>`` in it are UNK and EOS themselves.
     """
 
-    unk = 0
-    eos = 1
+    unk = UNK_ID
+    eos = EOS_ID
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         # A text that happens to hold "<eos>" must not end there, unless all of its tokens stand between spaces.
@@ -170,12 +167,7 @@ class Tokenizer:
             ids: Of tokens.
             line_ends: EOS is a line break.
         """
-        unit = self.unit
-        end = EOS if not line_ends else "Ċ" if unit == "bytepairs" else "\n"
-        tokens = (end if i == self.eos else self.inner.id_to_token(i) or UNK for i in ids)
-        if unit == "bytepairs":
-            return _join_bytes(tokens)
-        return tokens if unit == "characters" else _join_words(tokens, in_print=unit == "words")
+        return pieces(ids, self.inner.id_to_token, self.unit, line_ends)
 
 
 def _untrained(
@@ -217,39 +209,3 @@ def _template(unit: Unit, word: str = WORD) -> dict[str, Any]:
     """What a tokenizer of that unit is written as, untrained."""
     template: dict[str, Any] = json.loads(_untrained(unit, 1, None, word)[0].to_str())
     return template
-
-
-NO_SPACE_BEFORE = set(".,;:!?)]}%…’”。，、；：！？")
-NO_SPACE_AFTER = set("([{$#“‘")
-
-
-def _join_words(tokens: Iterable[str], in_print: bool = True) -> Iterator[str]:
-    r"""Words with single spaces, but none at line breaks and, in print, before closing and after opening punctuation.
-
-    Example:
-        >>> "".join(_join_words(["Ah", ",", "no", "(", "yes", ")", "\n", "so", "."]))
-        'Ah, no (yes)\nso.'
-    """
-    glued = True
-    for token in tokens:
-        yield token if glued or token == "\n" or (in_print and token in NO_SPACE_BEFORE) else f" {token}"
-        glued = token == "\n" or (in_print and token in NO_SPACE_AFTER)
-
-
-def _byte_signs() -> dict[str, int]:
-    """The printable sign for every byte, as byte-level byte pairs write them (Radford et al. 2019)."""
-    own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in own]
-    return {chr(byte): byte for byte in own} | {chr(256 + n): byte for n, byte in enumerate(others)}
-
-
-BYTES = _byte_signs()
-"""The byte that each sign of a byte pair stands for."""
-
-
-def _join_bytes(tokens: Iterable[str]) -> Iterator[str]:
-    """The characters that the tokens' bytes spell, each as soon as it is whole."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for token in tokens:
-        if text := decoder.decode(bytes(BYTES[sign] for sign in token)):
-            yield text

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from throughtime.applications.dividing import no_validation
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.judging.curves import draw_learning
@@ -25,7 +26,6 @@ from throughtime.applications.task import Inspected, Report, Table, Task, Traine
 from throughtime.applications.text_model import (
     NAME,
     TOKENIZER,
-    Score,
     TextModel,
     TextSettings,
     figures,
@@ -47,6 +47,8 @@ from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.errors import UserError
 from throughtime.files import errors_of
 from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.plain import read_bytes
+from throughtime.runtime.text.language import Score
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.reading import guess_by, origin_of, read_texts
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
@@ -242,6 +244,17 @@ class TrainedText(Trained):
     def sampler(self) -> TextSampler:
         """What draws texts."""
         return TextSampler(self.text)
+
+    def exported(self) -> Exported:
+        """How its texts are read; the tokenizer."""
+        text = self.text
+        facts = {
+            "vocabulary": len(text.tokenizer),
+            "unit": text.tokenizer.unit,
+            "line_ends": text.language.line_ends,
+            "each_line": text.language.each_line,
+        }
+        return Exported("text", facts, {TOKENIZER: read_bytes(text.run.folder / TOKENIZER)})
 
     def inspected(self, wanted: Wanted) -> Inspected:
         """A prompt, the beginning of a file, or of the run's validation text, cut into sequences."""

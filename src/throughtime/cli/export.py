@@ -1,0 +1,52 @@
+"""``throughtime export RUN``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from throughtime.cli.common import cell_option, json_option, open_run, print_table, run_argument, task_option
+from throughtime.cli.output import echo_json
+from throughtime.figures import size
+from throughtime.visible import tell
+
+_file: Any = click.Path(path_type=Path)
+
+
+@click.command(name="export")
+@run_argument
+@click.option("--out", type=_file, help="Write a folder that throughtime.runtime opens without PyTorch.")
+@click.option("--onnx", type=_file, help="Write the model of whole inputs to this file.")
+@click.option("--step", type=_file, help="Write one step of it to this file: what a stream needs.")
+@cell_option
+@task_option
+@json_option
+def command(
+    run: Path, out: Path | None, onnx: Path | None, step: Path | None, cell: str | None, task: str | None, as_json: bool
+) -> None:
+    """Write the model in RUN as ONNX, for apps, browsers and servers without PyTorch.
+
+    Without options: what the model can become, and how large each form is.
+    """
+    opened = open_run(run, cell, task)
+    if out is None and onnx is None and step is None:
+        rows = [(form.name, form.file, form.described) for form in opened.forms()]
+        if as_json:
+            echo_json({name: {"file": file, **described} for name, file, described in rows})
+            return
+        columns = ["form", "file", "size", "takes", "gives"]
+        cells = [
+            [name, file, size(told["bytes"]), _named(told["inputs"]), _named(told["outputs"])]
+            for name, file, told in rows
+        ]
+        print_table(columns, cells, right=["size"])
+        return
+    files = {form: path for form, path in (("sequence", onnx), ("step", step)) if path is not None}
+    for path, count in opened.export(out, **files).items():
+        tell(f"{path}: {size(count)}")
+
+
+def _named(values: list[dict[str, Any]]) -> str:
+    return " ".join(f"{value['name']}[{', '.join(map(str, value['shape']))}]" for value in values)

@@ -1,0 +1,98 @@
+"""A graph of an exported folder, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from throughtime.errors import UserError
+from throughtime.extras import extra
+from throughtime.plain import check_regular
+
+Array = npt.NDArray[Any]
+State = dict[str, Array]
+"""A recurrent state by name, ``[cells, rows, width]`` each."""
+
+NEXT = "next_"
+"""Before a state's name where a graph hands it out."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a graph takes or gives.
+
+    Attributes:
+        name: Its name.
+        type: Of its numbers, as NumPy calls it.
+        shape: A number, or a name, for each dimension.
+    """
+
+    name: str
+    type: str
+    shape: Sequence[int | str]
+
+
+class Network:
+    """A graph that can be run; ONNX Runtime opens it when it is first run.
+
+    Args:
+        path: The graph's file.
+        inputs: What it takes.
+        outputs: What it gives.
+    """
+
+    def __init__(self, path: Path, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
+        self.path = path
+        self.inputs = {value.name: value for value in inputs}
+        self.outputs = [value.name for value in outputs]
+        self.states = [name for name in self.inputs if NEXT + name in self.outputs]
+        self._session: Any = None
+
+    def __repr__(self) -> str:
+        return f"Network({str(self.path)!r})"
+
+    def zeros(self, rows: int) -> State:
+        """The state of rows that have read nothing."""
+        return {name: self._zeros(self.inputs[name], rows) for name in self.states}
+
+    def __call__(self, state: Mapping[str, Array] | None = None, **inputs: Any) -> tuple[dict[str, Array], State]:
+        """Runs it.
+
+        Args:
+            state: Where it begins; None: zeros.
+            **inputs: By name; they become arrays of the graph's types.
+
+        Returns:
+            The outputs by name, and the state that it hands on.
+        """
+        fed = {name: np.asarray(value, self.inputs[name].type) for name, value in inputs.items()}
+        fed |= self.zeros(len(next(iter(fed.values())))) if state is None else dict(state)
+        found = dict(zip(self.outputs, self.session.run(self.outputs, fed), strict=True))
+        return found, {name: found.pop(NEXT + name) for name in self.states}
+
+    @property
+    def session(self) -> Any:
+        """ONNX Runtime's own; opened when it is first asked for.
+
+        Raises:
+            UserError: If ONNX Runtime is not installed, or does not read the file.
+        """
+        if self._session is None:
+            check_regular(self.path)
+            runtime = extra("onnxruntime", "runtime", "running an exported model")
+            state = extra("onnxruntime.capi.onnxruntime_pybind11_state", "runtime", "running an exported model")
+            damaged = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NoSuchFile)
+            try:
+                self._session = runtime.InferenceSession(str(self.path), providers=["CPUExecutionProvider"])
+            except damaged as error:
+                told = str(error).partition("\n")[0]
+                raise UserError(f"{self.path}: ONNX Runtime does not open it ({told}); export the run again") from error
+        return self._session
+
+    def _zeros(self, value: Value, rows: int) -> Array:
+        return np.zeros([size if isinstance(size, int) else rows for size in value.shape], value.type)
