@@ -92,12 +92,25 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Names and rooms load on first use: the command line answers --help and --version without importing torch.
     if name in _rooms():
-        return importlib.import_module(f"throughtime.{name}")
+        return _imported(name, name)
     if name not in _HOMES:
         from throughtime.errors import nearest
 
         raise AttributeError(f"module 'throughtime' has no attribute {name!r}{nearest(name, [*_HOMES, *_rooms()])}")
-    return getattr(importlib.import_module(f"throughtime.{_HOMES[name]}"), name)
+    return getattr(_imported(_HOMES[name], name), name)
+
+
+def _imported(module: str, name: str) -> Any:
+    """A module of ours; without the libraries of training the error says in a line how to get them."""
+    try:
+        return importlib.import_module(f"throughtime.{module}")
+    except ModuleNotFoundError as error:
+        from throughtime.extras import training_lacks
+
+        lacks = training_lacks(f"throughtime.{name}")
+        if lacks is None or error.name is None or error.name.startswith("throughtime"):
+            raise
+        raise ModuleNotFoundError(lacks, name=error.name) from error
 
 
 def _rooms() -> list[str]:

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any
 
 from throughtime.errors import UserError
+
+TRAIN = ("torch", "safetensors", "tokenizers", "regex", "pydantic", "click", "rich", "rapidfuzz")
+"""What training, and the command line, cannot do without."""
+
+
+def training_lacks(what: str) -> str | None:
+    """Which library is not installed that training needs, and how to get it, in a line; None where all are there.
+
+    Args:
+        what: Needs it: the beginning of the line.
+    """
+    missing = next((name for name in TRAIN if find_spec(name) is None), None)
+    return None if missing is None else f"{what} needs {missing}; run: pip install 'throughtime[train]'"
 
 
 def extra(module: str, name: str, what: str) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import throughtime
 
 ALONE = """
 import sys, time
@@ -33,3 +36,25 @@ def test_importing_it_brings_nothing_that_trains() -> None:
         if seconds[-1] < 0.3:
             return
     raise AssertionError(f"importing throughtime.runtime took {min(seconds):.2f} s at best")
+
+
+BARE = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import throughtime
+from throughtime.__main__ import main
+try:
+    throughtime.train
+except ImportError as error:
+    print(error)
+main()
+"""
+
+
+def test_without_what_trains_a_line_says_how_to_get_it() -> None:
+    root = Path(throughtime.__file__).parent.parent
+    command = [sys.executable, "-I", "-S", "-c", BARE, str(root), "train", "text", "book.txt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    remedy = "needs torch; run: pip install 'throughtime[train]'\n"
+    assert done.returncode == 2
+    assert (done.stdout, done.stderr) == (f"throughtime.train {remedy}", f"throughtime: throughtime {remedy}")
