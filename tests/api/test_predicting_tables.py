@@ -17,8 +17,8 @@ import throughtime
 from made_data import MAKERS, settings_of
 from throughtime.data.notes import noting
 from throughtime.data.tables.sheets import read_sheet
-from throughtime.data.text.tags import count_spans, find_spans
 from throughtime.errors import UserError
+from throughtime.runtime.text.tags import count_spans, find_spans
 from throughtime.tasks import APPLICATIONS
 
 Rows = Sequence[Sequence[str]]

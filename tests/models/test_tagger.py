@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from familiar import FAMILIAR
-from throughtime.data.text.tags import allowed_transitions, scheme_tags
 from throughtime.data.text.words import WordBatch, WordReader
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.models.inputs.words import WordInputConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
+from throughtime.runtime.text.tags import allowed_transitions, scheme_tags
 
 READER = WordReader(Vocabulary(["<unk>", *"abcd"]), Vocabulary(["<unk>", *"abcdexy"]), lowercase=True)
 SENTENCES = [["A", "xbc", "d"], [], ["dye"], ["b", "unknown", "a", "d", "c"]]

@@ -7,23 +7,12 @@ Shapes::
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.engine import Lengths, as_lengths, real_steps
-
-IMPOSSIBLE = -1e4
-"""The score of a forbidden transition: its probability is zero, and unlike an infinite one it has a gradient."""
-
-
-class Labelling(NamedTuple):
-    """Labels of a sequence, and the logarithm of their probability."""
-
-    labels: list[int]
-    log_prob: float
+from throughtime.runtime.chain import IMPOSSIBLE, Labelling
 
 
 class CRF(nn.Module):
@@ -138,9 +127,13 @@ class CRF(nn.Module):
             found.append(kept if length else [Labelling([], 0.0)])
         return found
 
+    def scores_between(self) -> Tensor:
+        """The score of every transition, ``[K + 1, K + 1]``, from row to column; :data:`IMPOSSIBLE` where forbidden."""
+        return self.transitions if self.allowed is None else self.transitions.masked_fill(~self.allowed, IMPOSSIBLE)
+
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """Scores between labels, before the first and after the last: ``[K, K]``, ``[K]``, ``[K]``."""
-        full = self.transitions if self.allowed is None else self.transitions.masked_fill(~self.allowed, IMPOSSIBLE)
+        full = self.scores_between()
         return full[:-1, :-1], full[-1, :-1], full[:-1, -1]
 
     def _score(self, scores: Tensor, tags: Tensor, lengths: Lengths) -> Tensor:

@@ -43,7 +43,7 @@ class Pooling(nn.Module):
         if name not in get_args(PoolingName):
             known = get_args(PoolingName)
             raise ValueError(f"unknown pooling {name!r}{nearest(name, known)}; expected {listed(known)}")
-        self.name = name
+        self.name, self.features = name, features
         self.bidirectional = bidirectional
         if name == "attention":
             self.project = nn.Linear(features, features)

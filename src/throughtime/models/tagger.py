@@ -17,11 +17,12 @@ from torch.nn import functional as F
 from throughtime.cells import Cell
 from throughtime.data import NOTHING
 from throughtime.data.text.words import WordBatch
-from throughtime.layers.crf import CRF, Labelling
+from throughtime.layers.crf import CRF
 from throughtime.models.base import Model, State
 from throughtime.models.cross_entropy import CLASSES, each_nats, mean_nats, real_targets
 from throughtime.models.inputs.words import WordInput, WordInputConfig
 from throughtime.models.stack import StackConfig
+from throughtime.runtime.chain import Labelling
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.text.tags import (
+from throughtime.runtime.text.tags import (
     Scheme,
     Span,
     SpanCounts,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from throughtime.data.text.tokenizer import WORD
-from throughtime.data.text.words import LONGEST_WORD, WordReader, find_words, is_mark, split_words
+from throughtime.data.text.words import WordReader
 from throughtime.data.vocabulary import Vocabulary
+from throughtime.runtime.text.words import LONGEST_WORD, find_words, is_mark, split_words
 
 quick = settings(deadline=None, derandomize=True, max_examples=200)
 

@@ -18,9 +18,9 @@ import torch
 
 from throughtime.applications.supervised import Supervised
 from throughtime.cli import run
-from throughtime.data.text.tags import Span, count_spans, find_spans
-from throughtime.data.text.words import split_words
 from throughtime.models import Tagger
+from throughtime.runtime.text.tags import Span, count_spans, find_spans
+from throughtime.runtime.text.words import split_words
 from throughtime.tasks.sentences.entities import LIFTS, Entities, EntitySettings
 from throughtime.tasks.sentences.recalled import recall
 from throughtime.training import load_tensors

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from throughtime.data.notes import leave_out, note
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.labelled import ANSWER, ANSWERS
-from throughtime.data.text.tags import OUTSIDE, Span, is_tag, tag_spans
-from throughtime.data.text.words import Word, find_words, split_sign
 from throughtime.errors import UserError, listed
 from throughtime.plain import parse_json
+from throughtime.runtime.text.tags import OUTSIDE, Span, is_tag, tag_spans
+from throughtime.runtime.text.words import Word, find_words, split_sign
 
 DOCUMENT = "-DOCSTART-"
 """The word of a row that begins a document (CoNLL-2003)."""

@@ -18,8 +18,8 @@ from throughtime.data.text.columns import (
     token_row,
 )
 from throughtime.data.text.files import file_lines
-from throughtime.data.text.tags import OUTSIDE, is_tag
 from throughtime.errors import UserError
+from throughtime.runtime.text.tags import OUTSIDE, is_tag
 
 FILL = "-X-"
 """Stands in the columns of a row that begins a document, as in CoNLL-2003."""

@@ -10,14 +10,16 @@ from torch import nn
 
 from throughtime.errors import UserError, listed
 from throughtime.export.graph import Graph, numbers
-from throughtime.export.models import language_model
-from throughtime.models import LanguageModel, Model, TreeClassifier
+from throughtime.export.models import classifier, language_model, tagger
+from throughtime.models import Classifier, LanguageModel, Model, Tagger, TreeClassifier
 
 Write = Callable[[Graph, Any], None]
 """Adds a model to a graph, its inputs and outputs among it; both are named as the runner passes them."""
 
 WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
     LanguageModel: {"sequence": language_model.write_sequence, "step": language_model.write_step},
+    Classifier: {"sequence": classifier.write_sequence},
+    Tagger: {"sequence": tagger.write_sequence},
 }
 """By the exact class of a model, what it can become by the name of each form: a subclass may compute something else."""
 

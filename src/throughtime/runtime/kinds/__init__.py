@@ -9,6 +9,8 @@ from throughtime.runtime.folder import Folder
 from throughtime.runtime.runner import Runner
 
 KINDS = {
+    "classes": "ClassesRunner",
+    "tags": "TagsRunner",
     "text": "TextRunner",
 }
 """The class in the module of each kind's name."""

@@ -11,6 +11,7 @@ import torch
 from rich.text import Text
 
 from throughtime.applications.application import ROWS, TOO_LONG, long_input, unknown_label
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows, write_texts
 from throughtime.applications.options import Columned, Ranked, Tabled
@@ -24,7 +25,14 @@ from throughtime.data.examples import Examples
 from throughtime.data.parts import part_of
 from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.columns import TaggedSentence, read_columns, read_spans, split_signs
-from throughtime.data.text.tags import (
+from throughtime.data.text.words import pad
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import UserError
+from throughtime.models import TagBatch, Tagger, TaggerConfig
+from throughtime.models.inputs.words import Spelling
+from throughtime.runtime.chain import Labelling
+from throughtime.runtime.text.entities import Entity, taggings_of
+from throughtime.runtime.text.tags import (
     allowed_transitions,
     convert,
     count_spans,
@@ -32,16 +40,11 @@ from throughtime.data.text.tags import (
     guess_scheme,
     scheme_tags,
 )
-from throughtime.data.text.words import Word, find_words, pad, split_sign
-from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import UserError
-from throughtime.layers.crf import Labelling
-from throughtime.models import TagBatch, Tagger, TaggerConfig
-from throughtime.models.inputs.words import Spelling
+from throughtime.runtime.text.words import Word, find_words, split_sign
 from throughtime.tasks.sentences.judgement import Scored, gold_spans, hardest, trust_of_tags
-from throughtime.tasks.sentences.predictions import EntitiesPrediction, Entity, Tagging
+from throughtime.tasks.sentences.predictions import EntitiesPrediction
 from throughtime.tasks.sentences.recalled import memorise, recall
-from throughtime.tasks.sentences.tokens import GivenWords, as_columns, entity_of, token_inputs, words_of
+from throughtime.tasks.sentences.tokens import GivenWords, as_columns, token_inputs, words_of
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, Schedule
 
@@ -310,6 +313,11 @@ class Entities(WordApplication[TaggedSentence]):
             for prediction, words in zip(found, given, strict=True)
         ]
 
+    def exported(self, model: Tagger) -> Exported:
+        """Tags and what stands between them; words."""
+        facts = {"tags": self.tags.symbols, "lowercase": self.settings.lowercase}
+        return Exported("tags", facts | {"transitions": model.crf.scores_between().tolist()}, self.exported_words())
+
     def _row_tags(self, prediction: EntitiesPrediction, given: GivenWords) -> list[str]:
         """A tag for every word, in the scheme of the training data's files."""
         return given.tags([(e.start, e.end, e.type) for e in prediction.entities], self.vocabulary["scheme"])
@@ -342,11 +350,7 @@ class Entities(WordApplication[TaggedSentence]):
     def _prediction(
         self, line: str, words: Sequence[Word], best: Sequence[Labelling], sure: torch.Tensor, all_of_them: bool
     ) -> EntitiesPrediction:
-        taggings: list[Tagging] = []
-        for labels, log_prob in best:
-            spans = find_spans([self.tags.symbols[label] for label in labels])
-            entities = [entity_of(line, words, span, labels, sure) for span in spans]
-            taggings.append(Tagging(round(log_prob, 4), entities))
+        taggings = taggings_of(line, words, best, self.tags.symbols, sure)
         shown = Text()
         for tagging in taggings:
             if all_of_them:

@@ -10,8 +10,8 @@ from torch import Tensor
 from throughtime.applications.judging.labels import HARDEST
 from throughtime.applications.task import Table
 from throughtime.data.text.columns import TaggedSentence
-from throughtime.data.text.tags import Span, find_spans
 from throughtime.models import TagBatch, Tagger
+from throughtime.runtime.text.tags import Span, find_spans
 from throughtime.training.calibration import calibration_error
 
 Scored = tuple[list[int], TagBatch, Tensor]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from throughtime.applications.prediction import Prediction, as_html
+from throughtime.runtime.text.entities import Entity, Tagging
 
 
 @dataclass(frozen=True)
@@ -41,38 +42,6 @@ class SentimentPrediction(Prediction):
     label: str
     probabilities: dict[str, float]
     words: Sequence[MovedWord] | None = None
-
-
-@dataclass(frozen=True)
-class Entity:
-    """A name in a text: ``text[start:end]``.
-
-    Attributes:
-        start: Its first character.
-        end: The character after its last.
-        type: What it names, such as ``person``.
-        text: The name.
-        confidence: The probability of the least sure tag of its words.
-    """
-
-    start: int
-    end: int
-    type: str
-    text: str
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Tagging:
-    """One way to find the entities of a text.
-
-    Attributes:
-        log_prob: Of its tags.
-        entities: From left to right.
-    """
-
-    log_prob: float
-    entities: Sequence[Entity]
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from throughtime.data.text.columns import TaggedSentence
-from throughtime.data.text.tags import Span, find_spans
+from throughtime.runtime.text.tags import Span, find_spans
 
 
 def recall(words: Sequence[str], memory: Mapping[str, str], longest: int) -> list[Span]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import ROWS, long_input, unknown_label
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.judging.classification import (
     MAJORITY,
@@ -30,10 +31,11 @@ from throughtime.applications.reading.inputs import Column
 from throughtime.applications.settings import ExampleSettings, option
 from throughtime.applications.task import Report
 from throughtime.data.text.labelled import KINDS, NOTHING, TEXT_NAMES, is_labelled, read_labelled
-from throughtime.data.text.words import Word, WordBatch, find_words, split_words
+from throughtime.data.text.words import WordBatch
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
+from throughtime.runtime.text.words import Word, find_words, split_words
 from throughtime.tasks.sentences.predictions import MovedWord, SentimentPrediction
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, OptimiserName
@@ -172,6 +174,11 @@ class Sentiment(WordApplication[SentimentExample]):
         words = [find_words(line) for line in lines]
         log_probs = model.log_probs(self._read(words)).double().cpu()
         return [self._show(model, *given, options) for given in zip(lines, words, log_probs, strict=True)]
+
+    def exported(self, model: Classifier) -> Exported:
+        """Labels, words, and the temperature of their probabilities."""
+        facts = {"labels": self.labels.symbols, "temperature": model.temperature, "lowercase": self.settings.lowercase}
+        return Exported("classes", facts, self.exported_words())
 
     def _read(self, sentences: Sequence[Sequence[Word]]) -> WordBatch:
         return self.reader.batch([[word.text for word in sentence] for sentence in sentences])

@@ -26,13 +26,13 @@ from throughtime.applications.reading.readable import commonest
 from throughtime.applications.settings import DataSettings, option, steps_at_least
 from throughtime.applications.task import Report, Table
 from throughtime.data.tables.rows import TABLES
-from throughtime.data.text.words import split_words
 from throughtime.data.trees.treebank import parse_brackets, parse_heads, read_brackets, read_heads
 from throughtime.data.trees.trees import Tree, TreeBatch, batch_trees, drawn, right_branching, to_brackets
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError, listed
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
+from throughtime.runtime.text.words import split_words
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
 from throughtime.tasks.sentences.trees_judged import JudgedTrees, is_number, judge_trees
 from throughtime.tasks.sentences.trees_read import TreeOptions, tree_inputs, with_two_children

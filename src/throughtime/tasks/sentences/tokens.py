@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from throughtime.applications.reading.inputs import Input, Inputs
 from throughtime.data.notes import note
 from throughtime.data.tables.rows import JSON
 from throughtime.data.text.columns import DOCUMENT
 from throughtime.data.text.files import file_lines
-from throughtime.data.text.tags import Scheme, Span, is_tag, tag_spans
 from throughtime.data.text.token_sheets import read_tokens
-from throughtime.data.text.words import Word, split_sign
 from throughtime.errors import UserError
-from throughtime.tasks.sentences.predictions import Entity
+from throughtime.runtime.text.tags import Scheme, Span, is_tag, tag_spans
+from throughtime.runtime.text.words import Word, split_sign
 
 
 @dataclass(frozen=True)
@@ -97,13 +94,6 @@ def _is_tagged(path: Path) -> bool:
     if found:
         note(f"{path}: every line is a word with its tag behind it, and the words alone are read")
     return found
-
-
-def entity_of(line: str, words: Sequence[Word], span: Span, labels: Sequence[int], sure: Tensor) -> Entity:
-    """An entity; it is as sure as the least sure tag of its words."""
-    start, end = words[span.start].start, words[span.end - 1].end
-    confidence = min(float(sure[word, labels[word]]) for word in range(span.start, span.end))
-    return Entity(start, end, span.label, line[start:end], round(min(1.0, confidence), 4))
 
 
 def as_columns(row: Mapping[str, Any], number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,10 @@ from throughtime.applications.application import Application, Where
 from throughtime.applications.folder.learnt import Count, Open
 from throughtime.applications.settings import ExampleSettings, option
 from throughtime.data.text.vectors import WordVectors, read_vectors
-from throughtime.data.text.words import WordReader, shape_of
+from throughtime.data.text.words import WordReader
 from throughtime.data.vocabulary import UNKNOWN, Vocabulary
 from throughtime.models.inputs.words import Spelling, WordInputConfig
+from throughtime.runtime.text.words import shape_of
 
 UNSEEN = 50_000
 """First words of a file of vectors that are known even where the training data does not have them."""
@@ -61,6 +63,12 @@ class WordApplication(Application[ExampleT]):
         letters = Vocabulary(vocabulary["characters"]) if settings.spelling != "none" else None
         shapes = Vocabulary(vocabulary["shapes"]) if settings.shapes else None
         self.reader = WordReader(Vocabulary(vocabulary["words"]), letters, settings.lowercase, shapes)
+
+    def exported_words(self) -> dict[str, bytes]:
+        """The words, letters and shapes that the model reads, as a file for its runner."""
+        known = {"words": self.reader.words, "characters": self.reader.characters, "shapes": self.reader.shapes}
+        told = {name: None if found is None else found.symbols for name, found in known.items()}
+        return {"vocabulary.json": (json.dumps(told, ensure_ascii=False) + "\n").encode()}
 
     @staticmethod
     def learn_words(sentences: Sequence[Sequence[str]], settings: WordSettings) -> dict[str, Any]:
