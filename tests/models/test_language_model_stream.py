@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -13,7 +14,17 @@ import throughtime
 from familiar import FAMILIAR
 from throughtime.cells import input_matrix
 from throughtime.data import NOTHING
-from throughtime.decoding import Beam, Sampling, TextDecoder, beam_search, greedy, sample, sample_many
+from throughtime.decoding import (
+    Beam,
+    Sampling,
+    TextDecoder,
+    beam_search,
+    greedy,
+    sample,
+    sample_beside,
+    sample_many,
+    sampling,
+)
 from throughtime.engine.compiled.stream import CompiledStream
 from throughtime.models import LanguageModel, LanguageModelConfig
 
@@ -91,6 +102,19 @@ def test_a_seed_draws_the_same_with_and_without_a_stream(name: str, monkeypatch:
             assert list(sample(model, [3, 4], settings, eos=EOS, never=[0])) == expected
     assert len(expected) >= 9
     assert len(calls) == 2  # the prompts alone
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru-full", "tied with a bridge", "adaptive", "adding", "whole"])
+def test_sequences_drawn_side_by_side_are_those_drawn_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "BESIDE", 4)  # of six: a group of four and one of two
+    model: Any = Whole(build("lstm")) if name == "whole" else build(name)
+    settings = [Sampling(length=30, seed=seed, min_length=seed, temperature=3.0) for seed in range(6)]
+    alone = [list(sample(model, [3, 4], each, eos=EOS, never=[0])) for each in settings]
+    assert len({len(each) for each in alone}) > 1  # they end at different steps
+    assert [list(each) for each in sample_beside(model, [3, 4], settings, eos=EOS, never=[0])] == alone
+    beside = sample_beside(model, [3, 4], settings, eos=EOS, never=[0])
+    found = list(zip_longest(*reversed(beside)))
+    assert [[t for t in column if t is not None] for column in zip(*found, strict=True)] == alone[::-1]
 
 
 @pytest.mark.parametrize("name", ["lstm", "adaptive", "adding"])

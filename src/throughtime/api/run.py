@@ -187,6 +187,17 @@ class Run(Housed):
         chosen = self._checked("sample", {"prompt": prompt, **options})
         return Sample(self.sampler.sample(chosen, number), chosen)
 
+    def samples(self, count: int, prompt: str = "", **options: Any) -> list[Sample]:
+        """Draws so many, each what :meth:`sample` draws of its number; texts side by side, quicker than alone.
+
+        Args:
+            count: How many.
+            prompt: What they go on from.
+            **options: Of the task: see :meth:`options`.
+        """
+        chosen = self._checked("sample", {"prompt": prompt, **options})
+        return [Sample(drawn, chosen) for drawn in self.sampler.samples(chosen, count)]
+
     @property
     def sampler(self) -> Sampler:
         """What draws new sequences: the files that it writes, and what it warns of."""

@@ -365,3 +365,7 @@ class Sampler(Protocol):
             UserError: If the model cannot read the prompt, or draw in that way.
         """
         ...
+
+    def samples(self, options: Any, count: int) -> Sequence[Sample]:
+        """The first of many, each what :meth:`sample` draws; side by side where the model can."""
+        ...

@@ -19,7 +19,7 @@ from throughtime.data.batches import NOTHING, BatchSource
 from throughtime.data.progress import report
 from throughtime.data.text.corpus import Split, TokenFile
 from throughtime.data.text.tokenizer import Tokenizer, Unit
-from throughtime.decoding import Sampling, sample, stream_log_prob, token_log_probs
+from throughtime.decoding import Sampling, sample_beside, stream_log_prob, token_log_probs
 from throughtime.errors import UserError, spelled, texts_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
@@ -141,9 +141,14 @@ class TextModel:
 
     def sample(self, prompt: str, settings: Sampling) -> Iterator[str]:
         """Draws a text that begins with ``prompt``, piece by piece, the prompt first."""
+        (pieces,) = self.sample_beside(prompt, [settings])
+        return pieces
+
+    def sample_beside(self, prompt: str, settings: Sequence[Sampling]) -> list[Iterator[str]]:
+        """Draws texts side by side; each is what :meth:`sample` draws with its settings."""
         ids = self.begin(prompt)
-        drawn = sample(self.model, ids, settings, eos=self.language.end, never=[self.tokenizer.unk])
-        return self.language.continued(prompt, ids, drawn)
+        drawn = sample_beside(self.model, ids, settings, eos=self.language.end, never=[self.tokenizer.unk])
+        return [self.language.continued(prompt, ids, tokens) for tokens in drawn]
 
     def evaluate(self, tokens: TokenFile, streams: int | None = None) -> dict[str, float | str]:
         """Figures over a file of token ids, see :func:`figures`, and which tokens were counted.

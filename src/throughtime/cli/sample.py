@@ -46,8 +46,7 @@ def command(
     sampler = opened.sampler
     for file in files:
         _check(file, sampler.suffixes)
-    for number in range(count):
-        drawn = opened.sample(number=number, **options)
+    for number, drawn in enumerate(opened.samples(count, **options)):
         if not number:
             for warning in sampler.warnings(drawn.options.prompt):
                 tell(warning)

@@ -2,7 +2,7 @@
 
 from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, Streaming, TextDecoder, TokenStream
 from throughtime.decoding.drawing import draw
-from throughtime.decoding.sampling import greedy, sample, sample_many
+from throughtime.decoding.sampling import greedy, sample, sample_beside, sample_many
 from throughtime.decoding.scoring import TokenScorer, sequence_log_probs, stream_log_prob, token_log_probs
 from throughtime.decoding.search import LARGEST_ALPHA, Beam, beam_search, forced_log_probs
 from throughtime.runtime.drawing import Sampling
@@ -25,6 +25,7 @@ __all__ = [
     "greedy",
     "perplexity",
     "sample",
+    "sample_beside",
     "sample_many",
     "sequence_log_probs",
     "stream_log_prob",

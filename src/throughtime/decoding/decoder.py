@@ -7,7 +7,7 @@ Shapes::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -71,25 +71,62 @@ class Streaming(Protocol):
         ...
 
 
-def stepping(model: NextTokenModel, state: Any, weights: str = "float32") -> Callable[[Sequence[int]], Tensor]:
-    """What reads a token a row from a state on, and gives the next ones' log-probabilities ``[N, V]``, which the second
-    next step may write over.
+class Steps(Protocol):
+    """What reads a token a row, and goes on from there."""
+
+    def __call__(self, tokens: Sequence[int]) -> Tensor:
+        """The next tokens' log-probabilities ``[N, V]``, which the second next step may write over."""
+        ...
+
+    def keep(self, rows: Tensor) -> None:
+        """Goes on with some rows, in that order."""
+        ...
+
+
+def stepping(model: NextTokenModel, state: Any, weights: str = "float32") -> Steps:
+    """What goes on from a state, over a stream where the model has one.
 
     Raises:
         ValueError: If matrices are to be kept in fewer bits, and the model has no stream.
     """
     if isinstance(model, Streaming):
-        return model.stream(state, weights=weights).advance
+        return _StreamSteps(model.stream(state, weights=weights))
     if weights != "float32":
         raise ValueError(f"weights={weights!r}: expected a model with a stream, got a {type(model).__name__}")
+    return _CallSteps(model, state)
+
+
+class _StreamSteps:
+    """Over a stream."""
+
+    def __init__(self, stream: TokenStream) -> None:
+        self.stream, self.advance = stream, stream.advance
+
+    def __call__(self, tokens: Sequence[int]) -> Tensor:
+        return self.advance(tokens)
+
+    def keep(self, rows: Tensor) -> None:
+        self.stream.state = of_rows(self.stream.state, rows)
+
+
+class _CallSteps:
+    """A call of the model each."""
+
+    def __init__(self, model: NextTokenModel, state: Any) -> None:
+        self.model, self.state = model, state
 
     @torch.no_grad()
-    def step(tokens: Sequence[int]) -> Tensor:
-        nonlocal state
-        log_probs, state = model.next_log_probs(torch.tensor(tokens).unsqueeze(1), state)
+    def __call__(self, tokens: Sequence[int]) -> Tensor:
+        log_probs, self.state = self.model.next_log_probs(torch.tensor(tokens).unsqueeze(1), self.state)
         return log_probs
 
-    return step
+    def keep(self, rows: Tensor) -> None:
+        self.state = of_rows(self.state, rows)
+
+
+def of_rows(state: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    """The state of some rows, in that order; one may come more than once."""
+    return {name: value[:, rows.to(value.device)] for name, value in state.items()}
 
 
 class TextDecoder:
@@ -125,7 +162,7 @@ class TextDecoder:
 
     def reorder(self, state: Mapping[str, Tensor], rows: Tensor) -> Any:
         """See :class:`Decoder`."""
-        return {name: value[:, rows.to(value.device)] for name, value in state.items()}
+        return of_rows(state, rows)
 
     def join(self, states: Sequence[Mapping[str, Tensor]]) -> Any:
         """The rows of several states as those of one."""

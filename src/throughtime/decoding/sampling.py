@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, StateT, TextDecoder, limits, stepping
+from throughtime.decoding.decoder import (
+    Decoder,
+    Hypothesis,
+    NextTokenModel,
+    StateT,
+    TextDecoder,
+    limits,
+    of_rows,
+    stepping,
+)
 from throughtime.decoding.drawing import Draws
 from throughtime.runtime.drawing import Sampling
+
+BESIDE = 64
+"""Most sequences that one step serves: more are no quicker, and fill the memory."""
 
 
 def sample(
@@ -24,20 +37,86 @@ def sample(
         eos: The token that ends a sequence; it is not given out.
         never: Tokens that are never drawn, such as UNK.
 
-    Yields:
+    Returns:
         Token ids, each as soon as it is drawn.
     """
-    draws = _draws(settings)
-    with torch.no_grad():
-        log_probs, state = TextDecoder(model, prompt).begin()
-        step = stepping(model, state, settings.weights)
-    for drawn in range(settings.length):
-        (token,) = _draw_rows(log_probs, draws, eos if drawn < settings.min_length else None, never)
-        if token == eos:
-            return
-        yield token
-        if drawn + 1 < settings.length:
-            log_probs = step([token])
+    (drawn,) = sample_beside(model, prompt, [settings], eos=eos, never=never)
+    return drawn
+
+
+def sample_beside(
+    model: NextTokenModel,
+    prompt: Sequence[int],
+    settings: Sequence[Sampling],
+    *,
+    eos: int | None,
+    never: Sequence[int] = (),
+) -> list[Iterator[int]]:
+    """Draws sequences that go on from one prompt, side by side: each is what :func:`sample` draws with its settings.
+
+    A step serves up to :data:`BESIDE` of them, with weights as the first one's settings have them; whichever is read
+    first is drawn as it is read, and the others wait beside it.
+    """
+    groups = [
+        _Together(model, prompt, settings[first : first + BESIDE], eos, never)
+        for first in range(0, len(settings), BESIDE)
+    ]
+    return [group.read(number) for group in groups for number in range(len(group.settings))]
+
+
+class _Together:
+    """Sequences that are drawn side by side; arguments as of :func:`sample_beside`."""
+
+    def __init__(
+        self,
+        model: NextTokenModel,
+        prompt: Sequence[int],
+        settings: Sequence[Sampling],
+        eos: int | None,
+        never: Sequence[int],
+    ) -> None:
+        self.model, self.prompt, self.eos, self.never = model, prompt, eos, never
+        self.early = never if eos is None else (*never, eos)  # what a sequence that may not end never draws
+        self.settings, self.draws = settings, [_draws(each) for each in settings]
+        self.waiting: list[deque[int]] = [deque() for _ in settings]
+        self.alive = list(range(len(settings)))
+        self.latest: list[int] = []
+        self.drawn = 0
+
+    def read(self, number: int) -> Iterator[int]:
+        """The tokens of one of them."""
+        waiting = self.waiting[number]
+        while waiting or number in self.alive:
+            while not waiting and number in self.alive:
+                self._go_on()
+            if waiting:
+                yield waiting.popleft()
+
+    def _go_on(self) -> None:
+        """Draws a token for each that has not ended."""
+        log_probs = self.steps(self.latest) if self.drawn else self._begin()
+        tokens = []
+        for row, number in zip(log_probs.detach().cpu().numpy(), self.alive, strict=True):
+            never = self.early if self.drawn < self.settings[number].min_length else self.never
+            tokens.append(self.draws[number](row, never))
+        self.drawn += 1
+        going = []
+        for row, (number, token) in enumerate(zip(self.alive, tokens, strict=True)):
+            if token != self.eos:
+                self.waiting[number].append(token)
+                if self.drawn < self.settings[number].length:
+                    going.append(row)
+        if 0 < len(going) < len(tokens):
+            self.steps.keep(torch.tensor(going))
+        self.alive, self.latest = [self.alive[row] for row in going], [tokens[row] for row in going]
+
+    def _begin(self) -> Tensor:
+        with torch.no_grad():
+            log_probs, state = TextDecoder(self.model, self.prompt).begin()
+            rows = torch.zeros(len(self.alive), dtype=torch.long)
+            state = state if len(rows) == 1 else of_rows(state, rows)
+            self.steps = stepping(self.model, state, self.settings[0].weights)
+        return log_probs[rows.to(log_probs.device)]
 
 
 @torch.no_grad()

@@ -80,12 +80,12 @@ def shrink(name: str, matrix: Tensor, weights: str) -> Small:
     matrix = matrix.detach()
     if weights == "bfloat16":
         return Small(matrix.bfloat16(), None)
-    odd = int((~matrix.isfinite()).sum())
-    if odd:
+    scale = matrix.abs().amax(1) / LARGEST
+    if not scale.isfinite().all():
+        odd = int((~matrix.isfinite()).sum())
         raise ValueError(
             f"weights='int8': expected finite weights, got {odd} in {name} that are not; take weights='float32'"
         )
-    scale = matrix.abs().amax(1) / LARGEST
     steps = torch.where(scale > 0, scale, 1.0)  # a row of zeros, or of what is too small to tell from them
     rounded = (matrix / steps.unsqueeze(1)).round().clamp(-LARGEST, LARGEST)
     return Small(rounded.to(torch.int8), scale)

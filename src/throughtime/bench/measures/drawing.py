@@ -65,11 +65,11 @@ def show(tokens: Iterator[int], names: list[str]) -> None:
         out.flush()
 
 
-def drawers(model: LanguageModel) -> dict[str, Callable[[int], Iterator[int]]]:
-    """What draws so many tokens: ours, and the plain loop where there is one."""
+def drawers(model: LanguageModel, weights: str = "float32") -> dict[str, Callable[[int], Iterator[int]]]:
+    """What draws so many tokens: ours, with such weights, and the plain loop where there is one."""
 
     def ours(tokens: int) -> Iterator[int]:
-        return sample(model, [0], Sampling(length=tokens), eos=None)
+        return sample(model, [0], Sampling(length=tokens, weights=weights), eos=None)
 
     if model.config.cell in KERNELS:
         return {OURS: ours, TORCH: Plain(model).eval().draw}

@@ -129,9 +129,11 @@ def _use(cell: Cell, dtype: torch.dtype, keep: Mapping[str, float], weights: str
 
 def _held(cell: Cell, parameters: Mapping[str, Tensor], weights: str) -> dict[str, Tensor]:
     """The parameters as they are at this moment, matrices in fewer bits where that is asked for, with their scales."""
-    values = {name: value.detach().contiguous().clone() for name, value in parameters.items()}
+    values = {name: value.detach().contiguous() for name, value in parameters.items()}
+    packed = matrices(cell)  # copied when the first step packs them
+    values |= {name: value.clone() for name, value in values.items() if name not in packed}
     if weights != "float32":
-        for name in matrices(cell):
+        for name in packed:
             small = shrink(name, values[name], weights)
             values[name] = small.numbers
             if small.scale is not None:

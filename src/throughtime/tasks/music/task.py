@@ -301,6 +301,10 @@ class MusicSampler:
         genre, tune = self._read(options.prompt.strip())
         return MusicSample(self, self.kind.prompt(genre, tune), options.sampling(number))
 
+    def samples(self, options: Drawing, count: int) -> list[MusicSample]:
+        """The first of many, drawn one after the other."""
+        return [self.sample(options, number) for number in range(count)]
+
     def _read(self, prompt: str) -> tuple[str, Tune]:
         path = Path(prompt)
         if path.suffix.lower() in KNOWN:

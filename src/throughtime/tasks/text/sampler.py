@@ -71,3 +71,8 @@ class TextSampler:
     def sample(self, options: TextDrawing, number: int = 0) -> TextSample:
         """Draws a text that begins with the prompt."""
         return TextSample(self.model.sample(options.prompt, options.sampling(number)))
+
+    def samples(self, options: TextDrawing, count: int) -> list[TextSample]:
+        """The first of many, drawn side by side."""
+        settings = [options.sampling(number) for number in range(count)]
+        return [TextSample(pieces) for pieces in self.model.sample_beside(options.prompt, settings)]
