@@ -4,7 +4,8 @@
 
 ``models`` trains a character model, a recogniser of spoken digits that hears in one direction and a one-way tagger
 of entities into ``runs/weights``, where they are not trained yet, and judges each with the matrices of its recurrent
-layers rounded as a stream holds them: what a stream gives with them, tests say, but for the order of sums. ``speed``
+layers, and of a language model's softmax, rounded as a stream holds them: what a stream gives with them, tests say, but
+for the order of sums. ``speed``
 times one step at batch 1 on one thread, ours in turns with ONNX Runtime's float and its dynamic int8. What is not asked
 for stays as it is recorded.
 """
@@ -29,8 +30,9 @@ import throughtime
 from throughtime.bench import onnx_peer
 from throughtime.bench.measures.streaming import Blocks
 from throughtime.engine import WEIGHTS
-from throughtime.engine.weights import widened
+from throughtime.engine.weights import shrink, widened
 from throughtime.layers import GRU, LSTM, Recurrent
+from throughtime.models import LanguageModel
 
 MODELS = {
     "text": ("builtin:python-manual", "--hidden 256 --steps 1500 --seed 0", "nats_per_token"),
@@ -64,6 +66,8 @@ def judged(task: str, runs: Path) -> dict[str, Any]:
     run, (source, options, loss) = trained(task, runs), MODELS[task]
     layers = [layer for layer in run.model.modules() if isinstance(layer, Recurrent) and not layer.bidirectional]
     held = [copy.deepcopy(layer.state_dict()) for layer in layers]
+    softmax = run.model.softmax_weights[0] if isinstance(run.model, LanguageModel) else torch.zeros(1, 1)
+    wide_softmax = softmax.detach().clone()
     found: dict[str, Any] = {}
     for weights in WEIGHTS:
         for layer, state in zip(layers, held, strict=True):
@@ -72,6 +76,8 @@ def judged(task: str, runs: Path) -> dict[str, Any]:
                 for directed in layer.directed:
                     for name, value in widened(directed.cell, directed.values(), weights).items():
                         getattr(directed, name).copy_(value)
+        with torch.no_grad():
+            softmax.copy_(wide_softmax if weights == "float32" else shrink("W", wide_softmax, weights).widened)
         figures = run.evaluate().figures
         found[weights] = {name: value for name, value in figures.items() if isinstance(value, int | float)}
     wide = found["float32"].get(loss)
