@@ -68,6 +68,11 @@ class Run(Housed):
         """The model, a ``torch.nn.Module`` in evaluation mode."""
         return self._trained().model
 
+    @property
+    def trained(self) -> Trained:
+        """The model with what its task makes of it."""
+        return self._trained()
+
     def ready(self) -> Run:
         """Loads the model at once, so that what is wrong with its folder shows."""
         self._trained()

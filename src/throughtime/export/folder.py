@@ -45,8 +45,9 @@ def forms(trained: Trained) -> list[Form]:
     Raises:
         UserError: If its task or model has none; says why.
     """
+    known = forms_of(trained.model)
     exported = trained.exported()
-    return [_form(trained, exported, name) for name in forms_of(trained.model)]
+    return [_form(trained, exported, name) for name in known]
 
 
 def export(trained: Trained, out: Path | None, files: Mapping[str, Path]) -> dict[Path, int]:
@@ -58,15 +59,10 @@ def export(trained: Trained, out: Path | None, files: Mapping[str, Path]) -> dic
     Raises:
         UserError: If the folder exists, or the model has no such form; says why, before anything is written.
     """
-    exported, known = trained.exported(), forms_of(trained.model)
+    known = forms_of(trained.model)
+    exported = trained.exported()
     for form, path in files.items():
-        if form not in known:
-            several = "" if "sequence" in known else "; write them with --out FOLDER"
-            why = "" if nearest(form, known) or form != "step" else ", as it needs the whole input"
-            raise UserError(
-                f"{trained.folder}: a model of task {trained.task!r} has no form {form!r}{nearest(form, known)}{why}; "
-                f"it has {listed(known)}{several}"
-            )
+        _check(trained, form)
         if not path.absolute().parent.is_dir():
             raise UserError(f"{path}: expected a folder that exists, got {path.parent}; make it first")
     wanted = known if out is not None else files
@@ -83,6 +79,26 @@ def export(trained: Trained, out: Path | None, files: Mapping[str, Path]) -> dic
         write_chunks(path, [made[form].content])
         written[path] = made[form].content
     return {path: len(content) for path, content in written.items()}
+
+
+def onnx_of(trained: Trained, form: str) -> Any:
+    """A form of a trained model as an ``onnx.ModelProto``, what its task tells in the metadata.
+
+    Raises:
+        UserError: If its task or model has no such form; says why.
+    """
+    _check(trained, form)
+    return write_model(trained.model, form, _metadata(trained, trained.exported(), form))
+
+
+def _check(trained: Trained, form: str) -> None:
+    """Refuses a form that the model has not."""
+    known = forms_of(trained.model)
+    if form not in known:
+        several = "" if "sequence" in known else "; write them with --out FOLDER"
+        why = ", as it needs the whole input" if form == "step" else nearest(form, known)
+        what = f"{trained.folder}: a model of task {trained.task!r} has no form {form!r}{why}"
+        raise UserError(f"{what}; it has {listed(known)}{several}")
 
 
 def manifest(trained: Trained, exported: Exported, made: list[Form]) -> bytes:

@@ -12,10 +12,14 @@ from torch import nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
 from throughtime._version import __version__
+from throughtime.applications.task import Trained
 from throughtime.errors import UserError, listed, nearest, spelled
+from throughtime.export.folder import onnx_of
 from throughtime.export.graph import OPERATORS, Graph, numbers, write_layer, write_layer_step
+from throughtime.export.models import forms_of, write_model
 from throughtime.files import write_chunks
 from throughtime.layers import GRU, LSTM, RNN, Recurrent
+from throughtime.models import Model
 
 FORMS = ("sequence", "step")
 """A graph of whole sequences, or of one step of a stream."""
@@ -25,7 +29,7 @@ THEIRS: dict[type[nn.Module], type[RNN | GRU | LSTM]] = {nn.RNN: RNN, nn.GRU: GR
 
 @spelled
 def onnx(
-    module: nn.Module,
+    module: Any,
     path: str | os.PathLike[str] | None = None,
     *,
     form: str = "sequence",
@@ -34,7 +38,10 @@ def onnx(
     resets: bool = False,
     operators: Collection[str] = OPERATORS,
 ) -> Any:
-    """A recurrent layer as an ONNX model, as it is in use: no dropout, zoneout's mean.
+    """A recurrent layer, or a trained model, as an ONNX model, as it is in use: no dropout, zoneout's mean.
+
+    Of a run, or of a model of :mod:`throughtime.models`, ``form`` is one that ``throughtime export RUN`` lists;
+    the other arguments are of layers.
 
     A cell that ONNX has becomes its operator: ``RNN``, ``GRU`` with either reset, ``LSTM``, with peepholes or coupled
     gates. Every other cell, one of your own too, becomes a ``Scan`` of its equations, and so does each with heads,
@@ -53,9 +60,9 @@ def onnx(
     ========  ============================================  ======================================
 
     Args:
-        module: A layer of this library, or ``torch.nn.RNN``, ``GRU`` or ``LSTM``.
+        module: A layer of this library, or ``torch.nn.RNN``, ``GRU`` or ``LSTM``; a :class:`throughtime.Run`; a model.
         path: Is written, whole or not at all; None: the model is only returned.
-        form: ``"sequence"`` or ``"step"``.
+        form: ``"sequence"`` or ``"step"``; of models of two sequences ``"encoder"`` or ``"decoder"``.
         lengths: A sequence's rows have lengths; without them all steps are real.
         states: A sequence begins with states that are passed; without them with zeros. Both forms hand them out.
         resets: Rows may begin anew.
@@ -73,6 +80,8 @@ def onnx(
         >>> [value.name for value in model.graph.input], [value.name for value in model.graph.output]
         (['inputs', 'h'], ['outputs', 'next_h'])
     """
+    if (whole := _whole(module, form)) is not None:
+        return _written(whole, path)
     if form not in FORMS:
         raise UserError(f"expected form to be {listed(map(repr, FORMS))}, got {form!r}{nearest(str(form), FORMS)}")
     for name in operators:
@@ -85,7 +94,26 @@ def onnx(
         _step(graph, layer, resets, operators)
     else:
         _sequence(graph, layer, lengths, states, resets, operators)
-    model = graph.model(metadata(layer, form))
+    return _written(graph.model(metadata(layer, form)), path)
+
+
+def _whole(module: Any, form: str) -> Any:
+    """A form of a run or of a whole model; None of a layer."""
+    trained = None if isinstance(module, nn.Module) else getattr(module, "trained", module)
+    if isinstance(trained, Trained):
+        return onnx_of(trained, form)
+    if not isinstance(module, Model):
+        return None
+    known = forms_of(module)
+    if form not in known:
+        raise UserError(
+            f"a {type(module).__name__} has no form {form!r}{nearest(str(form), known)}; it has {listed(known)}"
+        )
+    told = {"model_type": f"throughtime-{type(module).__name__}-{form}", "version": __version__}
+    return write_model(module, form, told)
+
+
+def _written(model: Any, path: str | os.PathLike[str] | None) -> Any:
     if path is not None:
         write_chunks(Path(path), [model.SerializeToString()])
     return model
