@@ -24,8 +24,8 @@ from throughtime.decoding import (
     sample,
     sample_many,
 )
-from throughtime.decoding.search import Penalty
 from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.runtime.search import Penalty
 
 EOS = 1
 PENALTIES: tuple[Penalty, ...] = ("none", "average", "gnmt")

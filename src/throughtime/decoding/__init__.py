@@ -1,11 +1,12 @@
 """Decoding: over a protocol, never over one model."""
 
-from throughtime.decoding.decoder import Decoder, Hypothesis, NextTokenModel, Streaming, TextDecoder, TokenStream
+from throughtime.decoding.decoder import Decoder, NextTokenModel, Streaming, TextDecoder, TokenStream
 from throughtime.decoding.drawing import draw
 from throughtime.decoding.sampling import greedy, sample, sample_beside, sample_many
 from throughtime.decoding.scoring import TokenScorer, sequence_log_probs, stream_log_prob, token_log_probs
-from throughtime.decoding.search import LARGEST_ALPHA, Beam, beam_search, forced_log_probs
+from throughtime.decoding.search import beam_search, forced_log_probs
 from throughtime.runtime.drawing import Sampling
+from throughtime.runtime.search import LARGEST_ALPHA, Beam, Hypothesis
 from throughtime.runtime.text.language import perplexity
 
 __all__ = [

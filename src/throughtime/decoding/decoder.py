@@ -8,7 +8,6 @@ Shapes::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -167,32 +166,3 @@ class TextDecoder:
     def join(self, states: Sequence[Mapping[str, Tensor]]) -> Any:
         """The rows of several states as those of one."""
         return {name: torch.cat([state[name] for state in states], 1) for name in states[0]}
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A sequence that a search found.
-
-    Attributes:
-        tokens: Its tokens, EOS not among them.
-        log_prob: Of all tokens and of EOS, in nats.
-        score: What hypotheses are ordered by: the log-probability, made up for the length.
-        ended: Whether it ends in EOS; else the limit cut it.
-    """
-
-    tokens: tuple[int, ...]
-    log_prob: float
-    score: float
-    ended: bool
-
-
-def limits(length: int | Sequence[int], rows: int) -> list[int]:
-    """Most steps of every row, EOS counted.
-
-    Raises:
-        ValueError: If there are not as many limits as rows, or one is below 1.
-    """
-    found = [length] * rows if isinstance(length, int) else list(length)
-    if len(found) != rows or min(found, default=1) < 1:
-        raise ValueError(f"expected a limit of at least 1 for each of {rows} sequences, got {found}")
-    return found

@@ -8,18 +8,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from throughtime.decoding.decoder import (
-    Decoder,
-    Hypothesis,
-    NextTokenModel,
-    StateT,
-    TextDecoder,
-    limits,
-    of_rows,
-    stepping,
-)
+from throughtime.decoding.decoder import Decoder, NextTokenModel, StateT, TextDecoder, of_rows, stepping
 from throughtime.decoding.drawing import Draws
 from throughtime.runtime.drawing import Sampling
+from throughtime.runtime.search import Hypothesis, limits
 
 BESIDE = 64
 """Most sequences that one step serves: more are no quicker, and fill the memory."""

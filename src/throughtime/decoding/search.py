@@ -8,61 +8,12 @@ Shapes::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from throughtime.decoding.decoder import Decoder, Hypothesis, StateT, limits
-from throughtime.errors import listed, nearest
-
-Penalty = Literal["none", "average", "gnmt"]
-
-LARGEST_ALPHA = 10.0
-"""Of ``"gnmt"``: far beyond what is used, and a power that no length makes larger than numbers are."""
-
-
-@dataclass(frozen=True)
-class Beam:
-    """How to search.
-
-    Attributes:
-        width: Hypotheses that are kept at every step, K.
-        penalty: What the log-probability is divided by, so that long sequences are not worse for their length alone:
-            nothing; the length, EOS counted (``"average"``); or ``((5 + length) / 6) ** alpha`` (Wu et al. 2016,
-            ``"gnmt"``).
-        alpha: Of ``"gnmt"``.
-
-    Raises:
-        ValueError: If a setting is out of range.
-    """
-
-    width: int = 5
-    penalty: Penalty = "gnmt"
-    alpha: float = 0.6
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"expected a beam of at least 1, got {self.width}")
-        if not 0 <= self.alpha <= LARGEST_ALPHA:
-            raise ValueError(f"expected an alpha from 0 to {LARGEST_ALPHA:g}, got {self.alpha}")
-        known = get_args(Penalty)
-        if self.penalty not in known:
-            raise ValueError(
-                f"unknown penalty {self.penalty!r}{nearest(self.penalty, known)}; expected {listed(known)}"
-            )
-
-    def score(self, log_prob: float, length: int) -> float:
-        """What hypotheses are ordered by.
-
-        Example:
-            >>> Beam(penalty="average").score(-6.0, 3), Beam(alpha=1.0).score(-6.0, 7)
-            (-2.0, -3.0)
-        """
-        if self.penalty == "average":
-            return log_prob / length
-        return log_prob / ((5 + length) / 6) ** self.alpha if self.penalty == "gnmt" else log_prob
+from throughtime.decoding.decoder import Decoder, StateT
+from throughtime.runtime.search import Beam, BeamSearch, Hypothesis
 
 
 @torch.no_grad()
@@ -76,8 +27,7 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of every sequence, the best first, at most as many as the beam is wide.
 
-    A hypothesis whose end is among the K best continuations is found; the search for a sequence is over when K are
-    found, or at its limit, where those that have not ended count as they are.
+    See :class:`throughtime.runtime.search.BeamSearch`.
 
     Args:
         decoder: Gives the next tokens' probabilities.
@@ -87,35 +37,20 @@ def beam_search(
         length: Most tokens of each sequence, EOS counted.
     """
     log_probs, state = decoder.begin()
-    width, device = beam.width, log_probs.device
-    rows = len(log_probs)
-    most = limits(length, rows)
-    found: list[list[Hypothesis]] = [[] for _ in range(rows)]
-    alive = list(range(rows))
-    tokens = torch.zeros(rows, 1, 0, dtype=torch.long, device=device)  # [B, K, steps]
-    totals = torch.zeros(rows, 1, dtype=torch.float64, device=device)  # [B, K]; minus infinity where there is none
-    steps = 0
+    search = BeamSearch(beam, len(log_probs), eos=eos, length=length)
     while True:
-        steps += 1
-        best, before, after = _continue(log_probs, totals, never, width)
-        kept, going = _end(found, alive, tokens, (best, before, after), (eos, steps, beam, most))
-        if not going:
-            return [sorted(each, key=lambda h: -h.score)[:width] for each in found]
-        at = torch.tensor(going, device=device)
-        kept = kept[at]
-        totals = best.masked_fill(after == eos, -torch.inf)[at].gather(1, kept)
-        before, after = before[at].gather(1, kept), after[at].gather(1, kept)
-        came = at.unsqueeze(1) * tokens.shape[1] + before
-        tokens = torch.cat([tokens.flatten(0, 1)[came], after.unsqueeze(2)], 2)
-        alive = [alive[row] for row in going]
-        state = decoder.reorder(state, came.flatten())
-        log_probs, state = decoder.step(after.flatten(), state)
+        totals = torch.from_numpy(search.totals).to(log_probs.device)
+        best = (found.cpu().numpy() for found in _continue(log_probs, totals, never, beam.width))
+        if (going := search.take(*best)) is None:
+            return search.best()
+        rows, tokens = map(torch.from_numpy, going)
+        log_probs, state = decoder.step(tokens, decoder.reorder(state, rows))
 
 
 def _continue(log_probs: Tensor, totals: Tensor, never: Sequence[int], width: int) -> tuple[Tensor, Tensor, Tensor]:
     """The 2 K best continuations: their log-probabilities, the hypotheses they continue, their tokens, ``[B, 2 K]``.
 
-    Of these at most K are ends, one of each hypothesis, so that K go on.
+    As :func:`throughtime.runtime.search.continuations`, where the model computes.
     """
     scores = log_probs.double().view(*totals.shape, -1)
     scores = scores + totals.unsqueeze(2)
@@ -127,42 +62,6 @@ def _continue(log_probs: Tensor, totals: Tensor, never: Sequence[int], width: in
     best, places = flat.topk(2 * width)
     places = places.where(best > -torch.inf, 0)  # what fills the beam stands nowhere
     return best, places // vocabulary, places % vocabulary
-
-
-def _end(
-    found: list[list[Hypothesis]],
-    alive: Sequence[int],
-    tokens: Tensor,
-    continuations: tuple[Tensor, Tensor, Tensor],
-    rules: tuple[int, int, Beam, Sequence[int]],
-) -> tuple[Tensor, list[int]]:
-    """Adds what has ended to ``found``; gives the continuations that go on ``[B, K]`` and the rows not yet done."""
-    eos, steps, beam, most = rules
-    best, before, after = continuations
-    ends = after == eos
-    # The first K that are no ends, in order.
-    kept = ends.to(torch.int8).argsort(stable=True, dim=1)[:, : beam.width]
-    going = []
-    listed = [value.tolist() for value in (best, before, after, kept)]
-    for row, (i, scores, origins, symbols, stay) in enumerate(zip(alive, *listed, strict=True)):
-        full = steps == most[i]
-        for place in range(beam.width):
-            if symbols[place] == eos and scores[place] > -torch.inf:
-                found[i].append(_hypothesis(tokens[row, origins[place]], None, scores[place], steps, beam))
-        if full:
-            for place in stay:
-                if scores[place] > -torch.inf and symbols[place] != eos:
-                    read = tokens[row, origins[place]]
-                    found[i].append(_hypothesis(read, symbols[place], scores[place], steps, beam))
-        there = any(scores[place] > -torch.inf and symbols[place] != eos for place in stay)
-        if not full and there and len(found[i]) < beam.width:
-            going.append(row)
-    return kept, going
-
-
-def _hypothesis(read: Tensor, last: int | None, log_prob: float, steps: int, beam: Beam) -> Hypothesis:
-    tokens = (*read.tolist(), *(() if last is None else (last,)))
-    return Hypothesis(tokens, log_prob, beam.score(log_prob, steps), ended=last is None)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -25,19 +25,14 @@ from throughtime.errors import UserError
 from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 from throughtime.pictures import new_figure, save_figure
+from throughtime.runtime.search import alike, most_tokens
 from throughtime.tasks.pairs.predictions import PairPrediction, Result, ResultT
-
-STEPS = 16384
-"""Steps of sources that are decoded together, filling counted."""
 
 BEAM = 5
 """Hypotheses that are kept where the user does not say."""
 
 FIRST = Guess("it stands first", lambda names, rows: list(names[:1] if len(names) < 3 else names))
 """Of two columns of a table the first holds the sources."""
-
-LONGEST = 400
-"""Most steps of a target that is searched for."""
 
 
 class PairSettings(ExampleSettings):
@@ -136,10 +131,10 @@ class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
         """
         found: list[list[Hypothesis]] = [[]] * len(sources)
         done = 0
-        for chosen in _alike([len(source) for source in sources]):
+        for chosen in alike([len(source) for source in sources]):
             lengths = [len(sources[i]) for i in chosen]
             decoder = model.decoding(pad([sources[i] for i in chosen]), torch.tensor(lengths))
-            most = [min(2 * length + 10, LONGEST) for length in lengths]
+            most = [most_tokens(length) for length in lengths]
             if width is None:
                 results = [[h] for h in greedy(decoder, eos=self.eos, never=self.never, length=most)]
             else:
@@ -202,18 +197,6 @@ class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
             "source_tokens": across,
             "target_tokens": down,
         }
-
-
-def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of sources of similar length, few enough for memory."""
-    chosen: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if chosen and (len(chosen) + 1) * max(1, lengths[i]) > STEPS:
-            yield chosen
-            chosen = []
-        chosen.append(i)
-    if chosen:
-        yield chosen
 
 
 def show_attention(source: Sequence[str], target: Sequence[str], weights: Tensor) -> Text:

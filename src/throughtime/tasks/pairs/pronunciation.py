@@ -24,7 +24,8 @@ from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import listed
-from throughtime.tasks.pairs.base import BEAM, FIRST, LONGEST, PairApplication, PairSettings
+from throughtime.runtime.search import LONGEST
+from throughtime.tasks.pairs.base import BEAM, FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.dictionary import Pronounced, as_entry, dictionary_inputs, read_dictionary
 from throughtime.tasks.pairs.predictions import PronunciationPrediction
 from throughtime.training import Evaluation

@@ -27,7 +27,8 @@ from throughtime.data.text.aligned import find_aligned, is_table, read_aligned
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.extras import extra
-from throughtime.tasks.pairs.base import BEAM, FIRST, LONGEST, PairApplication, PairSettings
+from throughtime.runtime.search import LONGEST
+from throughtime.tasks.pairs.base import BEAM, FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import TranslationPrediction
 from throughtime.training import Evaluation
 

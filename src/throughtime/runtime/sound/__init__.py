@@ -1,0 +1,1 @@
+"""Sound as the features that a recogniser reads, in NumPy alone."""
