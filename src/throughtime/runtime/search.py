@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.errors import listed, nearest
+from throughtime.errors import UserError, listed, nearest
 
 Penalty = Literal["none", "average", "gnmt"]
 
@@ -213,3 +213,17 @@ def alike(lengths: Sequence[int]) -> Iterator[list[int]]:
 def most_tokens(length: int) -> int:
     """Most steps of the target of a source of so many."""
     return min(2 * length + 10, LONGEST)
+
+
+def check_counts(**counts: int | None) -> None:
+    """Refuses options that count something and are below 1.
+
+    Raises:
+        UserError: Names the first.
+
+    Example:
+        >>> check_counts(beam=None, nbest=1)
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise UserError(f"expected {name} to be at least 1, got {count}")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from throughtime.data import NOTHING
-from throughtime.export.models.encoder_decoder import write_encoder_decoder
+from throughtime.export.models import forms_of, write_model
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -59,9 +59,10 @@ def made(**options: Any) -> EncoderDecoder:
     return model
 
 
-def sessions(graphs: dict[str, Any]) -> dict[str, Any]:
+def sessions(model: EncoderDecoder) -> dict[str, Any]:
     runtime = pytest.importorskip("onnxruntime")
-    return {name: runtime.InferenceSession(graph.model().SerializeToString()) for name, graph in graphs.items()}
+    written = {name: write_model(model, name, {}) for name in forms_of(model)}
+    return {name: runtime.InferenceSession(proto.SerializeToString()) for name, proto in written.items()}
 
 
 def run(session: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def run(session: Any, given: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("options", [*OPTIONS.values(), *MORE], ids=str)
 def test_graphs_say_what_the_model_says(options: dict[str, Any]) -> None:
     model = made(**options)  # in training: it is written as it is in use
-    opened = sessions(write_encoder_decoder(model))
+    opened = sessions(model)
     model.eval()
     source, lengths = torch.randint(0, model.config.source, (3, 5)), torch.tensor([5, 0, 3])
     tokens = torch.randint(0, model.config.target, (4, 3))
@@ -87,7 +88,7 @@ def test_graphs_say_what_the_model_says(options: dict[str, Any]) -> None:
         expected = model.encode(source, lengths)
         for step in tokens:
             vectors, weights, expected = model.decode(step.unsqueeze(1), expected)
-            found = run(opened["decoder"], {"tokens": step.numpy(), **held, **state})
+            found = run(opened["decoder"], {"inputs": step.numpy(), **held, **state})
             state = {name.removeprefix("next_"): v for name, v in found.items() if name.startswith("next_")}
             log_probs = model.log_softmax(vectors[:, 0])
             assert np.allclose(found["log_probs"], log_probs.numpy(), atol=1e-5)

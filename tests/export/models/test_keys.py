@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import throughtime
-from throughtime.export.models.keys import write_keys
+from throughtime.export.models import forms_of, write_model
 from throughtime.models import KeyModel
 
 
@@ -25,7 +25,8 @@ def test_graphs_say_what_the_model_says(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     stack = throughtime.Recurrent(**{"cell": "lstm", "input_size": 5, "hidden_size": 4, **options}, engine="reference")
     model = KeyModel(stack, dropout=0.5)
-    graphs = {name: runtime.InferenceSession(g.model().SerializeToString()) for name, g in write_keys(model).items()}
+    written = {name: write_model(model, name, {}) for name in forms_of(model)}
+    graphs = {name: runtime.InferenceSession(proto.SerializeToString()) for name, proto in written.items()}
     model.eval()
     frames, lengths = (torch.rand(3, 6, 5) < 0.5).float(), torch.tensor([6, 1, 4])
     state = {n: np.zeros((stack.num_layers, 3, w), np.float32) for n, w in stack.cell.widths().items()}

@@ -19,12 +19,12 @@ from throughtime.data.music.midi import write_midi
 from throughtime.data.notes import noting
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
-from throughtime.runtime.music.events import Events
+from throughtime.runtime.music.events import Events, Likely
 from throughtime.runtime.music.tunes import KEYS, LOWEST, Tune, best_scale, read_notes
 from throughtime.tasks.music.events import EventModel, WellFormed
 from throughtime.tasks.music.keys import Keys, draw_keys
 from throughtime.tasks.music.task import Music, MusicSampler
-from throughtime.tasks.music.tunes import Likely, MusicSettings, TuneExample, find_tunes, genre_of, read_tunes
+from throughtime.tasks.music.tunes import MusicSettings, TuneExample, find_tunes, genre_of, read_tunes
 
 pytest.importorskip("symusic")
 

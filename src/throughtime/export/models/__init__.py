@@ -10,8 +10,17 @@ from torch import nn
 
 from throughtime.errors import UserError, listed
 from throughtime.export.graph import Graph, numbers
-from throughtime.export.models import classifier, language_model, tagger
-from throughtime.models import Classifier, LanguageModel, Model, Tagger, TreeClassifier
+from throughtime.export.models import classifier, ctc, encoder_decoder, keys, language_model, tagger
+from throughtime.models import (
+    Classifier,
+    CTCModel,
+    EncoderDecoder,
+    KeyModel,
+    LanguageModel,
+    Model,
+    Tagger,
+    TreeClassifier,
+)
 
 Write = Callable[[Graph, Any], None]
 """Adds a model to a graph, its inputs and outputs among it; both are named as the runner passes them."""
@@ -20,6 +29,9 @@ WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
     LanguageModel: {"sequence": language_model.write_sequence, "step": language_model.write_step},
     Classifier: {"sequence": classifier.write_sequence},
     Tagger: {"sequence": tagger.write_sequence},
+    EncoderDecoder: {"encoder": encoder_decoder.write_encoder, "decoder": encoder_decoder.write_decoder},
+    CTCModel: {"sequence": ctc.write_sequence, "step": ctc.write_step},
+    KeyModel: {"sequence": keys.write_sequence, "step": keys.write_step},
 }
 """By the exact class of a model, what it can become by the name of each form: a subclass may compute something else."""
 
@@ -39,7 +51,8 @@ def forms_of(model: nn.Module) -> Mapping[str, Write]:
     if kind not in WRITERS:
         why = NONE.get(kind, f"no writer is known for it; there are writers for {listed(k.__name__ for k in WRITERS)}")
         raise UserError(f"a {kind.__name__} cannot be written as ONNX: {why}")
-    return WRITERS[kind]
+    both = getattr(getattr(model, "stack", None), "bidirectional", False)
+    return {name: write for name, write in WRITERS[kind].items() if not (both and name == "step")}
 
 
 def write_model(model: Model, form: str, metadata: Mapping[str, Any]) -> Any:

@@ -8,64 +8,40 @@ Shapes::
 
 from __future__ import annotations
 
-from throughtime.export.graph import Graph, Value, numbers, write_layer, write_layer_step
+import numpy as np
+
+from throughtime.export.graph import Graph, Value, write_layer, write_layer_step
+from throughtime.export.models.language_model import inputs_of_state, outputs_of_state
 from throughtime.models import CTCModel
 
 
-def write_ctc(model: CTCModel) -> dict[str, Graph]:
-    """The graph ``sequence``, and ``step`` of a model of one direction, as it is in use: no masks, no dropout.
+def write_sequence(graph: Graph, model: CTCModel) -> None:
+    """Symbols of whole recordings.
 
-    ==============  ===============================================================
-    ``sequence``
-    ==============  ===============================================================
-    features        ``[batch, time, F]``, zeros past a length
-    lengths         frames, int64 ``[batch]``
-    log_probs       of the symbols at every step, in nats, ``[batch, steps, V]``
-    steps           real steps, int64 ``[batch]``
-    ==============  ===============================================================
-
-    ==============  ===============================================================
-    ``step``
-    ==============  ===============================================================
-    features        of the frames of one step, joined, ``[batch, frames · F]``
-    a state         by its name, ``[layers, batch, width]``, zeros at first
-    log_probs       ``[batch, V]``
-    next …          every state after the step
-    ==============  ===============================================================
+    ``features [batch, time, F]``, zeros past a length, and ``lengths [batch]`` in frames give ``log_probs [batch,
+    steps, V]`` of the symbols in nats, and ``real_steps [batch]``, how many of them are real.
     """
-    graphs = {"sequence": _sequence(model)}
-    if not model.stack.bidirectional:
-        graphs["step"] = _step(model)
-    return graphs
-
-
-def _sequence(model: CTCModel) -> Graph:
-    graph, config = Graph("sequence", _numbers(model)), model.config
+    config = model.config
     features = graph.input("features", ["batch", "time", config.features])
-    lengths = graph.input("lengths", ["batch"], "int64")
-    steps = _rounded_up(graph, lengths, config.frames)
-    outputs, _ = write_layer(
-        graph, model.stack, _joined(graph, features, config.frames), lengths=steps, prefix="stack."
-    )
-    graph.output(_symbols(graph, model, outputs), "log_probs", ["batch", "joined", config.symbols])
-    graph.output(steps, "steps", ["batch"], "int64")
-    return graph
+    steps = _rounded_up(graph, graph.input("lengths", ["batch"], np.int64), config.frames)
+    joined = _joined(graph, features, config.frames)
+    outputs, _ = write_layer(graph, model.stack, joined, lengths=steps, prefix="stack.")
+    graph.output(_symbols(graph, model, outputs), "log_probs", ["batch", "steps", config.symbols])
+    graph.output(steps, "real_steps", ["batch"], np.int64)
 
 
-def _step(model: CTCModel) -> Graph:
-    graph, config = Graph("step", _numbers(model)), model.config
+def write_step(graph: Graph, model: CTCModel) -> None:
+    """One step of a stream.
+
+    ``features [batch, frames · F]``, the frames of the step side by side, and the states give ``log_probs [batch, V]``
+    and the next states.
+    """
+    config = model.config
     features = graph.input("features", ["batch", config.frames * config.features])
-    widths, layers = model.stack.cell.widths(), model.stack.num_layers
-    state = {name: graph.input(name, [layers, "batch", width]) for name, width in widths.items()}
+    state = inputs_of_state(graph, model.stack)
     outputs, final = write_layer_step(graph, model.stack, features, state, prefix="stack.")
     graph.output(_symbols(graph, model, outputs), "log_probs", ["batch", config.symbols])
-    for name, value in final.items():
-        graph.output(value, f"next_{name}", [layers, "batch", widths[name]])
-    return graph
-
-
-def _numbers(model: CTCModel) -> object:
-    return numbers(model.softmax.weight.dtype)
+    outputs_of_state(graph, model.stack, final)
 
 
 def _symbols(graph: Graph, model: CTCModel, outputs: Value) -> Value:

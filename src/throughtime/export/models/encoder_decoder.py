@@ -8,64 +8,34 @@ Shapes::
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from throughtime.export.graph import Graph, State, Value, numbers, write_layer, write_layer_step
+from throughtime.export.graph import Graph, State, Value, write_layer, write_layer_step
+from throughtime.export.models.language_model import inputs_of_state, outputs_of_state, write_embedding, write_logits
 from throughtime.layers.attention import Attention
 from throughtime.models import EncoderDecoder
 from throughtime.models.encoder_decoder import Bridge
 
 
-def write_encoder_decoder(model: EncoderDecoder) -> dict[str, Graph]:
-    """The graphs ``encoder`` and ``decoder``, as the model is in use: no dropout, zoneout's mean.
+def write_encoder(graph: Graph, model: EncoderDecoder) -> None:
+    """What a decoder needs of whole sources.
 
-    ===========  ======================================================================
-    ``encoder``
-    ===========  ======================================================================
-    source       ids of tokens, int64 ``[batch, time]``
-    lengths      real steps, int64 ``[batch]``
-    a state      the decoder's first, by its name, ``[layers, batch, width]``
-    values       what is attended to, ``[batch, time, M]``
-    keys         what queries are compared with, ``[batch, time, U]``
-    ===========  ======================================================================
-
-    ===========  ======================================================================
-    ``decoder``
-    ===========  ======================================================================
-    tokens       read last, int64 ``[batch]``; -1 before the first
-    lengths      of the sources
-    values       of the encoder
-    keys         of the encoder
-    a state      by its name, of the encoder or of the step before
-    covered      with coverage: the attention so far, ``[batch, time]``, zeros at first
-    fed          with input feeding: the step before, ``[batch, A]``, zeros at first
-    log_probs    of the next token, in nats, ``[batch, V]``
-    attention    of the step, ``[batch, time]``
-    next …       the states, and what was covered and fed, for the step that follows
-    ===========  ======================================================================
+    ``source [batch, time]`` (ids) and ``lengths [batch]`` give the decoder's first states by their names, ``values
+    [batch, time, M]``, what is attended to, and ``keys [batch, time, U]``, what queries are compared with.
     """
-    dtype = numbers(model.embedding.weight.dtype)
-    return {"encoder": _encoder(model, dtype), "decoder": _decoder(model, dtype)}
-
-
-def _encoder(model: EncoderDecoder, dtype: object) -> Graph:
-    graph = Graph("encoder", dtype)
-    source = graph.input("source", ["batch", "time"], "int64")
-    lengths = graph.input("lengths", ["batch"], "int64")
+    source = graph.input("source", ["batch", "time"], np.int64)
+    lengths = graph.input("lengths", ["batch"], np.int64)
     embedded = graph.embedding(source, "source_embedding", model.source_embedding.weight)
     outputs, final = write_layer(graph, model.encoder, embedded, lengths=lengths, prefix="encoder.")
     widths = model.decoder.cell.widths()
     for name, state in _bridged(graph, model.bridge, final).items():
         graph.output(state, name, [model.decoder.num_layers, "batch", widths[name]])
     graph.output(outputs, "values", ["batch", "time", model.encoder.output_size])
-    attention = model.attention
-    if attention.name == "dot":
-        keys, width = outputs, model.encoder.output_size
-    else:
-        weight = attention.of_memory.weight
-        keys, width = graph.linear(outputs, "attention.of_memory", weight), len(weight)
-    graph.output(keys, "keys", ["batch", "time", width])
-    return graph
+    keys = outputs
+    if model.attention.name != "dot":
+        keys = graph.linear(outputs, "attention.of_memory", model.attention.of_memory.weight)
+    graph.output(keys, "keys", ["batch", "time", _keys(model)])
 
 
 def _bridged(graph: Graph, bridge: Bridge, final: State) -> State:
@@ -84,54 +54,42 @@ def _bridged(graph: Graph, bridge: Bridge, final: State) -> State:
     return first
 
 
-def _decoder(model: EncoderDecoder, dtype: object) -> Graph:
-    graph = Graph("decoder", dtype)
-    attention, layers = model.attention, model.decoder.num_layers
-    tokens = graph.input("tokens", ["batch"], "int64")
-    lengths = graph.input("lengths", ["batch"], "int64")
+def write_decoder(graph: Graph, model: EncoderDecoder) -> None:
+    """One step of the decoder, with its attention.
+
+    ``inputs [batch]`` (the tokens read, -1 before the first), ``lengths``, ``values`` and ``keys`` of the encoder, and
+    the states give ``log_probs [batch, V]`` of the next token in nats, ``attention [batch, time]``, and the next
+    states. With coverage ``covered [batch, time]`` is a state, the attention so far; with input feeding ``fed [batch,
+    A]``, the attentional vector of the step before; both are zeros at first.
+    """
+    attention = model.attention
+    inputs, lengths = graph.input("inputs", ["batch"], np.int64), graph.input("lengths", ["batch"], np.int64)
     values = graph.input("values", ["batch", "time", model.encoder.output_size])
-    width = model.decoder.output_size if attention.name != "additive" else len(attention.of_memory.weight)
-    keys = graph.input("keys", ["batch", "time", width])
-    widths = model.decoder.cell.widths()
-    state = {name: graph.input(name, [layers, "batch", width]) for name, width in widths.items()}
+    keys = graph.input("keys", ["batch", "time", _keys(model)])
+    state, read = inputs_of_state(graph, model.decoder), write_embedding(graph, model, inputs)
     covered = graph.input("covered", ["batch", "time"]) if attention.coverage else None
     fed = graph.input("fed", ["batch", model.attended]) if model.config.input_feeding else None
-
-    weight, bias = model.softmax_weights
-    read = _embedded(graph, model, tokens)
     if fed is not None:
         read = graph.concat([read, fed])
     outputs, final = write_layer_step(graph, model.decoder, read, state, prefix="decoder.")
-    shares = _attention(graph, attention, outputs, keys, covered, graph.transpose(_real(graph, lengths, values), 1, 0))
+    real = graph.transpose(graph.real_steps(lengths, graph.size(values, 1)), 1, 0)
+    shares = _attention(graph, attention, outputs, keys, covered, real)
     context = graph.squeeze(graph.add("MatMul", graph.unsqueeze(shares, 1), values), 1)
     joined = graph.linear(graph.concat([context, outputs]), "join", model.join.weight, model.join.bias)
     vectors = graph.add("Tanh", joined)
-    logits = graph.linear(vectors, "softmax", weight, bias)
-    graph.output(graph.add("LogSoftmax", logits, axis=-1), "log_probs", ["batch", len(weight)])
+    log_probs = graph.add("LogSoftmax", write_logits(graph, model, vectors), axis=-1)
+    graph.output(log_probs, "log_probs", ["batch", model.config.target])
     graph.output(shares, "attention", ["batch", "time"])
-    for name, value in final.items():
-        graph.output(value, f"next_{name}", [layers, "batch", widths[name]])
+    outputs_of_state(graph, model.decoder, final)
     if covered is not None:
         graph.output(graph.add("Add", covered, shares), "next_covered", ["batch", "time"])
     if fed is not None:
         graph.output(vectors, "next_fed", ["batch", model.attended])
-    return graph
 
 
-def _embedded(graph: Graph, model: EncoderDecoder, tokens: Value) -> Value:
-    """Embeddings ``[batch, E]``, zeros for -1. Tied, the softmax's matrix is the one that is stored."""
-    ids = graph.add("Max", tokens, graph.constant(0))
-    if model.tied:
-        columns = graph.add("Gather", graph.weight("softmax.weight", model.embedding.weight.t()), ids, axis=1)
-        rows = graph.add("Mul", graph.transpose(columns, 1, 0), model.scale)
-    else:
-        rows = graph.embedding(ids, "embedding", model.embedding.weight)
-    something = graph.unsqueeze(graph.add("GreaterOrEqual", tokens, graph.constant(0)), 1)
-    return graph.add("Where", something, rows, 0.0)
-
-
-def _real(graph: Graph, lengths: Value, values: Value) -> Value:
-    return graph.real_steps(lengths, graph.size(values, 1))
+def _keys(model: EncoderDecoder) -> int:
+    """Features that a query is compared with."""
+    return model.encoder.output_size if model.attention.name == "dot" else len(model.attention.of_memory.weight)
 
 
 def _attention(

@@ -7,54 +7,29 @@ Shapes::
 
 from __future__ import annotations
 
-from throughtime.export.graph import Graph, Value, numbers, write_layer, write_layer_step
+import numpy as np
+
+from throughtime.export.graph import Graph, State, Value, write_layer, write_layer_step
+from throughtime.export.models.language_model import inputs_of_state, outputs_of_state
 from throughtime.models import KeyModel
 
 
-def write_keys(model: KeyModel) -> dict[str, Graph]:
-    """The graphs ``sequence`` and ``step``, as the model is in use: no dropout, zoneout's mean.
-
-    ============  ============================  ==========================
-    value         ``sequence``                  ``step``
-    ============  ============================  ==========================
-    frames        ``[batch, time, K]``, zeros   ``[batch, K]``
-                  before the first
-    lengths       int64 ``[batch]``
-    a state       ``[layers, batch, width]`` by its name, zeros at first
-    logits        of the keys of the frame after each, as the frames
-    next …        every state after the last frame
-    ============  ============================  ==========================
-    """
-    return {"sequence": _sequence(model), "step": _step(model)}
+def write_sequence(graph: Graph, model: KeyModel) -> None:
+    """``frames [batch, time, K]``, ``lengths [batch]`` and the states give ``logits`` of the keys after each frame."""
+    shape: list[int | str] = ["batch", "time", model.stack.input_size]
+    frames, lengths = graph.input("frames", shape), graph.input("lengths", ["batch"], np.int64)
+    state = inputs_of_state(graph, model.stack)
+    _told(graph, model, shape, write_layer(graph, model.stack, frames, lengths=lengths, state=state, prefix="stack."))
 
 
-def _sequence(model: KeyModel) -> Graph:
-    graph, keys = _graph(model, "sequence"), model.stack.input_size
-    frames = graph.input("frames", ["batch", "time", keys])
-    lengths = graph.input("lengths", ["batch"], "int64")
-    state = _states(graph, model)
-    outputs, final = write_layer(graph, model.stack, frames, lengths=lengths, state=state, prefix="stack.")
-    return _told(graph, model, outputs, ["batch", "time", keys], final)
+def write_step(graph: Graph, model: KeyModel) -> None:
+    """``frames [batch, K]`` and the states give the ``logits`` of the frame after, and the next states."""
+    shape: list[int | str] = ["batch", model.stack.input_size]
+    frames, state = graph.input("frames", shape), inputs_of_state(graph, model.stack)
+    _told(graph, model, shape, write_layer_step(graph, model.stack, frames, state, prefix="stack."))
 
 
-def _step(model: KeyModel) -> Graph:
-    graph, keys = _graph(model, "step"), model.stack.input_size
-    frames = graph.input("frames", ["batch", keys])
-    outputs, final = write_layer_step(graph, model.stack, frames, _states(graph, model), prefix="stack.")
-    return _told(graph, model, outputs, ["batch", keys], final)
-
-
-def _graph(model: KeyModel, name: str) -> Graph:
-    return Graph(name, numbers(model.keys.weight.dtype))
-
-
-def _states(graph: Graph, model: KeyModel) -> dict[str, Value]:
-    layers, widths = model.stack.num_layers, model.stack.cell.widths()
-    return {name: graph.input(name, [layers, "batch", width]) for name, width in widths.items()}
-
-
-def _told(graph: Graph, model: KeyModel, outputs: Value, shape: list[int | str], final: dict[str, Value]) -> Graph:
+def _told(graph: Graph, model: KeyModel, shape: list[int | str], found: tuple[Value, State]) -> None:
+    outputs, final = found
     graph.output(graph.linear(outputs, "keys", model.keys.weight, model.keys.bias), "logits", shape)
-    for name, width in model.stack.cell.widths().items():
-        graph.output(final[name], f"next_{name}", [model.stack.num_layers, "batch", width])
-    return graph
+    outputs_of_state(graph, model.stack, final)

@@ -12,6 +12,11 @@ KINDS = {
     "classes": "ClassesRunner",
     "tags": "TagsRunner",
     "text": "TextRunner",
+    "translation": "TranslationRunner",
+    "pronunciation": "PronunciationRunner",
+    "speech": "SpeechRunner",
+    "events": "EventsRunner",
+    "keys": "KeysRunner",
 }
 """The class in the module of each kind's name."""
 

@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from throughtime.errors import UserError, listed, nearest
 from throughtime.runtime.music.tunes import PITCHES, Note, Tune, in_words, name_of
 
 LONGEST = 96
 """Steps of the longest note and of the longest move; a longer move takes several tokens."""
+
+
+SILENCE = "silence"
+"""What comes next where no note begins for longer than a model of events reads at once."""
+
+Chances: TypeAlias = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Likely:
+    """What may come next.
+
+    Attributes:
+        name: Of a note; ``"end"``; :data:`SILENCE`.
+        probability: Of it, given the tune.
+        beats: From where the tune's last notes begin to where it begins; None of an end, and of a model of keys, whose
+            next frame it is.
+    """
+
+    name: str
+    probability: float
+    beats: float | None = None
 
 
 class Events:
@@ -59,6 +85,21 @@ class Events:
             ids += [self.PITCH + pitch, self.FOR + min(length, LONGEST)]
         return ids + ([self.END] if end else [])
 
+    def begin(self, genre: str, tune: Tune) -> list[int]:
+        """The tokens that a new tune goes on from.
+
+        Args:
+            genre: Empty: none is told.
+            tune: Its first notes.
+
+        Raises:
+            UserError: If there is no such genre.
+        """
+        if genre and genre not in self.genres:
+            known = listed(self.genres) or "none"
+            raise UserError(f"unknown genre {genre!r}{nearest(genre, self.genres)}; the training data has: {known}")
+        return self.encode(tune, genre, end=False)
+
     def notes(self, ids: Iterable[int]) -> Iterator[list[Note]]:
         """The notes of tokens, those that begin together together, as soon as it is known that they are all."""
         now, pitch = 0, None
@@ -78,6 +119,35 @@ class Events:
                 now, chord = now + token - self.MOVE, []
         if chord:
             yield chord
+
+    def pieces(self, ids: Iterator[int]) -> Iterator[tuple[str, list[Note]]]:
+        """Chord by chord: the names of its notes, and the notes; before them the genre, where one is told."""
+        first = next(ids)  # nothing ends before it begins
+        if first >= self.GENRE:
+            yield f"{self.genres[first - self.GENRE]}:", []
+        for chord in self.notes(chain([first], ids)):
+            yield "+".join(name_of(pitch) for *_, pitch in chord), chord
+
+    def likely(self, now: Chances, later: Chances, most: int, grid: int) -> list[Likely]:
+        """The likeliest notes, each where it begins; or the tune's end.
+
+        Args:
+            now: Probabilities of the next token, ``[V]``.
+            later: Those of the token after a move of each length, ``[LONGEST, V]``.
+            most: Of what is told.
+            grid: Steps of a beat.
+        """
+        moves = slice(self.MOVE + 1, self.MOVE + 1 + LONGEST)
+        pitches = slice(self.PITCH, self.FOR + 1)
+        # A row for every step at which notes may begin; beside the pitches in the first one the end, in the last one
+        # what begins later still.
+        chances = np.zeros((LONGEST + 1, PITCHES + 1), now.dtype)
+        chances[0, :PITCHES], chances[0, PITCHES] = now[pitches], now[self.END]
+        chances[1:, :PITCHES] = now[moves, None] * later[:, pitches]
+        chances[LONGEST, PITCHES] = now[moves] @ later[:, moves].sum(1)
+        order = (-chances).ravel().argsort(kind="stable")[:most]
+        found = zip(*np.divmod(order, PITCHES + 1), chances.ravel()[order].tolist(), strict=True)
+        return [_likely(int(steps), int(pitch), chance, grid) for steps, pitch, chance in found if chance > 0]
 
     def decode(self, ids: Iterable[int]) -> Tune:
         """The tune of tokens; a pitch without a duration is none."""
@@ -128,3 +198,9 @@ class Events:
         legal[:V][end] = end
         legal[V] = genre | pitch
         return legal
+
+
+def _likely(steps: int, pitch: int, chance: float, grid: int) -> Likely:
+    if pitch == PITCHES and not steps:
+        return Likely("end", chance)
+    return Likely(SILENCE if pitch == PITCHES else name_of(pitch), chance, steps / grid)

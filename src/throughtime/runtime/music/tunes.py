@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -180,3 +181,28 @@ def read_notes(text: str, length: int) -> Tune:
                 raise UserError(f"expected notes such as C4, F#3 or C4+E4+G4, got {name!r}")
             notes.append((number * length, length, pitch))
     return Tune.of(notes)
+
+
+def in_beats(tune: Tune, grid: int) -> list[tuple[float, float, int]]:
+    """A tune's notes, ``(start, length, pitch)``; ``grid`` are the steps of a beat."""
+    return [(start / grid, length / grid, pitch) for start, length, pitch in tune.notes]
+
+
+def tune_data(tune: Tune, grid: int) -> list[dict[str, Any]]:
+    """A tune's notes as plain data, times in beats."""
+    return [
+        {"start": start, "beats": length, "pitch": pitch, "name": name_of(pitch)}
+        for start, length, pitch in in_beats(tune, grid)
+    ]
+
+
+def drawn_data(words: Sequence[str], tune: Tune, grid: int) -> dict[str, Any]:
+    """Of a tune that was drawn: names as they are shown; the share of notes in key; every note as plain data."""
+    share, _ = best_scale([pitch for *_, pitch in tune.notes])
+    return {"text": " ".join(words), "in_key": share, "notes": tune_data(tune, grid)}
+
+
+def begins(before: Roll, frame: Roll) -> str:
+    """The names of the keys that begin to sound, "-" where none does."""
+    keys = np.flatnonzero(frame > before).tolist()
+    return "+".join(name_of(key + LOWEST) for key in keys) or "-"

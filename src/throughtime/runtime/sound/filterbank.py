@@ -109,7 +109,7 @@ def _bands(rate: int, mels: int, width: int) -> npt.NDArray[np.float64]:
     place = _mel(np.arange(filled // 2 + 1) * rate / filled)[:, None]
     left, middle, right = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (place - left) / (middle - left), (right - place) / (right - middle)
-    bands = np.maximum(0.0, np.minimum(rising, falling))
+    bands: npt.NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
     bands[-1] = 0.0  # half the rate itself is in no band
     return bands
 

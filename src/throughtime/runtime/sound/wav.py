@@ -80,13 +80,12 @@ def check_rate(where: str, got: Any, rate: int) -> None:
 
 def _floats(block: bytes, width: int, channels: int) -> Samples:
     if width == 1:
-        samples = (np.frombuffer(block, np.uint8).astype(np.float32) - 128) / 128
+        whole, most = np.frombuffer(block, np.uint8).astype(np.int64) - 128, 2**7
     elif width == 3:
-        parts = np.frombuffer(block, np.uint8).reshape(-1, 3)
-        whole = np.zeros((len(parts), 4), np.uint8)
-        whole[:, 1:] = parts
-        samples = whole.view("<i4")[:, 0].astype(np.float32) / np.float32(2**31)
+        filled = np.zeros((len(block) // 3, 4), np.uint8)
+        filled[:, 1:] = np.frombuffer(block, np.uint8).reshape(-1, 3)
+        whole, most = filled.view("<i4")[:, 0].astype(np.int64), 2**31
     else:
-        samples = np.frombuffer(block, f"<i{width}").astype(np.float32) / np.float32(2 ** (8 * width - 1))
-    mixed: Samples = samples.reshape(-1, channels).mean(1) if channels > 1 else samples
-    return mixed
+        whole, most = np.frombuffer(block, f"<i{width}").astype(np.int64), 2 ** (8 * width - 1)
+    samples: Samples = whole.reshape(-1, channels).astype(np.float32) / np.float32(most)
+    return samples.mean(1) if channels > 1 else samples[:, 0]

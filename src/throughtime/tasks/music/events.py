@@ -18,12 +18,11 @@ from throughtime.applications.settings import option
 from throughtime.applications.task import Report, Table
 from throughtime.data import TokenBatch
 from throughtime.decoding import Sampling, TextDecoder, perplexity, sample
-from throughtime.errors import UserError, listed, nearest
 from throughtime.models import LanguageModel, LanguageModelConfig, State
-from throughtime.runtime.music.events import LONGEST, Events
-from throughtime.runtime.music.tunes import PITCHES, Note, Tune, name_of, room
+from throughtime.runtime.music.events import LONGEST, Events, Likely
+from throughtime.runtime.music.tunes import Note, Tune, room
 from throughtime.tasks.music.keys import hard_table
-from throughtime.tasks.music.tunes import FEWEST, SILENCE, Likely, MusicSettings, TuneExample
+from throughtime.tasks.music.tunes import FEWEST, MusicSettings, TuneExample
 
 UNTOLD = 0.2
 """Share of the tunes whose genre training does not tell, so that a model can go on from notes alone."""
@@ -156,24 +155,8 @@ class EventModel:
         log_probs, state = decoder.begin()
         moves = torch.arange(Events.MOVE + 1, Events.MOVE + 1 + LONGEST)
         moved, _ = decoder.step(moves, decoder.reorder(state, torch.zeros_like(moves)))
-        now, later = log_probs[0].softmax(0), moved.softmax(1)
-        # A row for every step at which notes may begin; beside the pitches in the first one the end, in the last one
-        # what begins later still.
-        chances = torch.zeros(LONGEST + 1, PITCHES + 1)
-        chances[0, :PITCHES], chances[0, PITCHES] = now[Events.PITCH : Events.FOR + 1], now[Events.END]
-        chances[1:, :PITCHES] = now[moves, None] * later[:, Events.PITCH : Events.FOR + 1]
-        chances[LONGEST, PITCHES] = now[moves] @ later[:, moves].sum(1)
-        found, places = chances.flatten().topk(min(most, chances.numel()))
-        return [
-            self._likely(place // (PITCHES + 1), place % (PITCHES + 1), chance)
-            for place, chance in zip(places.tolist(), found.tolist(), strict=True)
-            if chance > 0
-        ]
-
-    def _likely(self, steps: int, pitch: int, chance: float) -> Likely:
-        if pitch == PITCHES and not steps:
-            return Likely("end", chance)
-        return Likely(SILENCE if pitch == PITCHES else name_of(pitch), chance, steps / self.grid)
+        now, later = (part.detach().numpy() for part in (log_probs[0].softmax(0), moved.softmax(1)))
+        return self.events.likely(now, later, most, self.grid)
 
     def prompt(self, genre: str, tune: Tune) -> list[int]:
         """The tokens to go on from.
@@ -181,10 +164,7 @@ class EventModel:
         Raises:
             UserError: If there is no such genre.
         """
-        if genre and genre not in self.genres:
-            known = listed(self.genres) or "none"
-            raise UserError(f"unknown genre {genre!r}{nearest(genre, self.genres)}; the training data has: {known}")
-        return self.events.encode(tune, genre, end=False)
+        return self.events.begin(genre, tune)
 
     def surprise(self, tune: Tune, nats: Tensor) -> list[tuple[float, float]]:
         """Every step at which something happens, with the nats of its events."""
@@ -196,12 +176,7 @@ class EventModel:
     def draw(self, model: LanguageModel, prompt: list[int], sampling: Sampling) -> Iterator[tuple[str, list[Note]]]:
         """Chord by chord, those of the prompt first: the names of its notes, and the notes; before them the genre."""
         drawn = sample(WellFormed(model, self.events), prompt, sampling, eos=Events.END)
-        tokens = chain(prompt, drawn)
-        first = next(tokens)  # nothing ends before it begins
-        if first >= Events.GENRE:
-            yield f"{self.genres[first - Events.GENRE]}:", []
-        for chord in self.events.notes(chain([first], tokens)):
-            yield "+".join(name_of(pitch) for *_, pitch in chord), chord
+        yield from self.events.pieces(chain(prompt, drawn))
 
     @staticmethod
     def drawn(chords: Sequence[list[Note]]) -> Tune:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from throughtime.data.music.midi import MIDI, write_midi, write_wav
 from throughtime.errors import UserError, listed
@@ -45,19 +44,6 @@ def write_tune(path: Path, tune: Tune, grid: int, *title: str, time: str = BEATS
         write_wav(path, tune, grid)
     else:
         draw_tune(path, tune, grid, (), *title, time=time)
-
-
-def in_beats(tune: Tune, grid: int) -> list[tuple[float, float, int]]:
-    """A tune's notes, ``(start, length, pitch)``; ``grid`` are the steps of a beat."""
-    return [(start / grid, length / grid, pitch) for start, length, pitch in tune.notes]
-
-
-def tune_data(tune: Tune, grid: int) -> list[dict[str, Any]]:
-    """A tune's notes as plain data, times in beats."""
-    return [
-        {"start": start, "beats": length, "pitch": pitch, "name": name_of(pitch)}
-        for start, length, pitch in in_beats(tune, grid)
-    ]
 
 
 def roll_as_svg(notes: Sequence[tuple[float, float, int]], time: str = BEATS) -> str:

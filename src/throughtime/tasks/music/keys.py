@@ -22,8 +22,9 @@ from throughtime.applications.task import Report, Table
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import KeyModel, RollBatch, StackConfig
-from throughtime.runtime.music.tunes import KEYS, LOWEST, Roll, Tune, name_of, room
-from throughtime.tasks.music.tunes import Likely, MusicSettings, TuneExample
+from throughtime.runtime.music.events import Likely
+from throughtime.runtime.music.tunes import KEYS, LOWEST, Roll, Tune, begins, name_of, room
+from throughtime.tasks.music.tunes import MusicSettings, TuneExample
 
 HALF = 0.5
 """Added to counts, so that nothing is impossible (Krichevsky and Trofimov 1981)."""
@@ -150,7 +151,7 @@ class Keys:
     def first(self, example: TuneExample, most: int) -> str:
         """The keys that begin to sound in each of the first frames."""
         frames = example.tune.frames()[:most]
-        found = [_begins(before, frame) for before, frame in zip(_before(frames), frames, strict=True)]
+        found = [begins(before, frame) for before, frame in zip(_before(frames), frames, strict=True)]
         return " ".join([*found, *["…"] * (example.steps > most)])
 
     def guess(self, examples: Sequence[TuneExample]) -> Guess:
@@ -197,7 +198,7 @@ class Keys:
         generator.seed() if sampling.seed is None else generator.manual_seed(sampling.seed)
         before = np.zeros(KEYS, np.uint8)
         for frame in prompt:
-            yield _begins(before, frame), frame
+            yield begins(before, frame), frame
             before = frame
         found, state = model.logits(self._read(Tune.of_frames(prompt)))
         logits, step = found[0, -1], model.stream(state, weights=sampling.weights)
@@ -205,7 +206,7 @@ class Keys:
             if drawn:
                 logits = step(torch.from_numpy(before).float().unsqueeze(0))[0]
             frame = draw_keys(logits, sampling.temperature, generator).numpy()
-            yield _begins(before, frame), frame
+            yield begins(before, frame), frame
             before = frame
 
     @staticmethod
@@ -255,9 +256,3 @@ def _overlap(frames: Roll, said: Any) -> list[int]:
     """Keys that sound and are said, that are only said, that only sound."""
     both = int((frames & said).sum())
     return [both, int(said.sum()) - both, int(frames.sum()) - both]
-
-
-def _begins(before: Roll, frame: Roll) -> str:
-    """The names of the keys that begin to sound, "-" where none does."""
-    keys = np.flatnonzero(frame > before).tolist()
-    return "+".join(name_of(key + LOWEST) for key in keys) or "-"

@@ -12,10 +12,8 @@ from throughtime.applications.memory import begin_at, holds
 from throughtime.data.music.midi import write_midi
 from throughtime.errors import UserError
 from throughtime.files import make_folder, write_json
-from throughtime.runtime.music.tunes import KEYS, LOWEST, PITCHES, Tune
-
-FINE = 24
-"""Steps of a beat that notes are written on: thirds and eighths of a beat among them."""
+from throughtime.runtime.music.items import FINE, checked_roll, fine_notes, is_roll
+from throughtime.runtime.music.tunes import KEYS, LOWEST, Tune
 
 
 def spill(data: Any, folder: Path) -> list[Path]:
@@ -32,14 +30,14 @@ def spill(data: Any, folder: Path) -> list[Path]:
     if not isinstance(data, list | tuple) or not data:
         raise UserError(f"expected piano rolls [T, {KEYS}], or tunes as lists of (start, length, pitch)")
     pairs = [item if _has_genre(item) else (item, "") for item in data]
-    rolled = [_is_roll(tune) for tune, _ in pairs]
+    rolled = [is_roll(tune) for tune, _ in pairs]
     if all(rolled):
         if any(genre for _, genre in pairs):
             raise UserError("expected piano rolls without genres, which their models do not know; give notes instead")
         path = folder / "rolls.json"
         write_json(
             begin_at(path, ()),
-            {"train": [_steps(number, np.asarray(tune)) for number, (tune, _) in enumerate(pairs, 1)]},
+            {"train": [_steps(number, tune) for number, (tune, _) in enumerate(pairs, 1)]},
         )
         return [path / "train"]
     if any(rolled):
@@ -49,9 +47,9 @@ def spill(data: Any, folder: Path) -> list[Path]:
 
 def write_item(item: Any, folder: Path) -> Path:
     """One tune to predict, as a file."""
-    if not _is_roll(item):
+    if not is_roll(item):
         return write_notes(folder, 1, item, "")
-    write_json(folder / "rolls.json", {"test": [_steps(1, np.asarray(item))]})
+    write_json(folder / "rolls.json", {"test": [_steps(1, item)]})
     return folder / "rolls.json"
 
 
@@ -61,15 +59,7 @@ def write_notes(folder: Path, number: int, notes: Any, genre: str) -> Path:
     Raises:
         UserError: If a note is none.
     """
-    found = []
-    for note in notes:
-        try:
-            start, length, pitch = (float(part) for part in note)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"tune {number}: expected notes (start, length, pitch), got {note!r}") from error
-        if not (0 <= start < 1e6 and 0 < length < 1e6 and 0 <= pitch < PITCHES and pitch == int(pitch)):
-            raise UserError(f"tune {number}: expected a note within a million beats and {PITCHES} keys, got {note!r}")
-        found.append((round(start * FINE), max(1, round(length * FINE)), int(pitch)))
+    found = fine_notes(notes, f"tune {number}")
     if "/" in genre or genre.startswith("."):
         raise UserError(f"tune {number}: expected a genre that can name a folder, got {genre!r}")
     place = folder / (genre or "train")  # the name of a part tells no genre
@@ -83,14 +73,5 @@ def _has_genre(item: Any) -> bool:
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], str)
 
 
-def _is_roll(tune: Any) -> bool:
-    return hasattr(tune, "shape") and len(tune.shape) == 2 and tune.shape[1] == KEYS
-
-
 def _steps(number: int, roll: Any) -> Sequence[list[int]]:
-    if not np.isin(roll, (0, 1)).all():
-        step, key = np.argwhere(~np.isin(roll, (0, 1)))[0].tolist()
-        raise UserError(
-            f"tune {number}: expected a piano roll of zeros and ones, got {roll[step, key]:g} at step {step}, key {key}"
-        )
-    return [[int(key) + LOWEST for key in np.flatnonzero(step)] for step in roll]
+    return [[int(key) + LOWEST for key in np.flatnonzero(step)] for step in checked_roll(roll, f"tune {number}")]

@@ -12,6 +12,7 @@ import torch
 from rich.text import Text
 
 from throughtime.applications.application import Application
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
@@ -26,17 +27,17 @@ from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.models import Model
 from throughtime.pictures import short_name
-from throughtime.runtime.music.tunes import PITCHES, Tune, best_scale, in_words, pitch_of, read_notes
+from throughtime.runtime.music.events import SILENCE, Likely
+from throughtime.runtime.music.items import read_prompt
+from throughtime.runtime.music.tunes import PITCHES, Tune, drawn_data, in_beats, in_words
 from throughtime.tasks.music.events import EVENTS_GUESSED, EventModel
-from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, in_beats, roll_as_svg, tune_data, write_tune
+from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, roll_as_svg, write_tune
 from throughtime.tasks.music.keys import KEYS_GUESSED, Keys
 from throughtime.tasks.music.memory import spill, write_item
 from throughtime.tasks.music.tunes import (
     KNOWN,
-    SILENCE,
     Kind,
     Learnt,
-    Likely,
     MusicKind,
     MusicSettings,
     TuneExample,
@@ -208,6 +209,10 @@ class Music(Application[TuneExample]):
         """The figures of the literature, beside those of simple guesses."""
         return self.kind.report(model, examples, self.in_batches(examples))
 
+    def exported(self, model: Any) -> Exported:
+        """The grid of the notes, and the genres."""
+        return Exported(self.vocabulary["model"], {"grid": self.grid, "genres": list(self.kind.genres)})
+
     def summarise(self, model: Model) -> str:
         """What is predicted, the genres known, and the model."""
         known = f", genres {', '.join(self.kind.genres)}" if self.kind.genres else ""
@@ -313,12 +318,7 @@ class MusicSampler:
             if len(found) != 1:
                 raise UserError(f"{path}: expected a file of one tune to go on from, got {len(found)}")
             return "", found[0].tune
-        genres = sorted(self.kind.genres, key=len, reverse=True)
-        genre = next((name for name in genres if f"{prompt} ".startswith(f"{name} ")), "")
-        rest = prompt.removeprefix(genre)
-        if not genre and not any(pitch_of(name) for name in rest.replace("+", " ").split()):
-            return rest, Tune((), 0)  # a genre that is not known: the model says which are
-        return genre, read_notes(rest, self.grid)
+        return read_prompt(prompt, self.kind.genres, self.grid)
 
 
 class MusicSample:
@@ -350,9 +350,7 @@ class MusicSample:
     @property
     def data(self) -> dict[str, Any]:
         """Names as they are shown; the share of notes in key; every note's beginning and beats, pitch and name."""
-        tune = self.tune
-        share, _ = best_scale([pitch for *_, pitch in tune.notes])
-        return {"text": " ".join(self.words), "in_key": share, "notes": tune_data(tune, self.sampler.grid)}
+        return drawn_data(self.words, self.tune, self.sampler.grid)
 
     @property
     def picture(self) -> str:

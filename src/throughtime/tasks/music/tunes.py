@@ -26,6 +26,7 @@ from throughtime.data.parts import PARTS, below, check_there, part_of
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError, listed
 from throughtime.models import Model
+from throughtime.runtime.music.events import Likely
 from throughtime.runtime.music.tunes import Note, Tune
 from throughtime.visible import tell
 
@@ -115,26 +116,6 @@ class TuneExample:
     def tune(self) -> Tune:
         """The tune itself."""
         return Tune(tuple((start, length, pitch) for start, length, pitch in self.notes), self.steps)
-
-
-SILENCE = "silence"
-"""What comes next where no note begins for longer than a model of events reads at once."""
-
-
-@dataclass(frozen=True)
-class Likely:
-    """What may come next.
-
-    Attributes:
-        name: Of a note; ``"end"``; :data:`SILENCE`.
-        probability: Of it, given the tune.
-        beats: From where the tune's last notes begin to where it begins; None of an end, and of a model of keys, whose
-            next frame it is.
-    """
-
-    name: str
-    probability: float
-    beats: float | None = None
 
 
 class MusicKind(Protocol):

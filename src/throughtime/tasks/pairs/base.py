@@ -25,11 +25,9 @@ from throughtime.errors import UserError
 from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 from throughtime.pictures import new_figure, save_figure
+from throughtime.runtime.kinds.pairs import BEAM
 from throughtime.runtime.search import alike, most_tokens
 from throughtime.tasks.pairs.predictions import PairPrediction, Result, ResultT
-
-BEAM = 5
-"""Hypotheses that are kept where the user does not say."""
 
 FIRST = Guess("it stands first", lambda names, rows: list(names[:1] if len(names) < 3 else names))
 """Of two columns of a table the first holds the sources."""
@@ -145,6 +143,11 @@ class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
             done += len(chosen)
             report(done, len(sources), "inputs")
         return found
+
+    @property
+    def searched(self) -> dict[str, Any]:
+        """How targets are searched for, as a runner without PyTorch reads it."""
+        return {"eos": self.eos, "never": list(self.never), "alpha": self.settings.length_penalty}
 
     @torch.no_grad()
     def attended(self, model: EncoderDecoder, source: Sequence[int], target: Sequence[int]) -> Tensor:

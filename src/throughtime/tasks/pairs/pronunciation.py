@@ -13,6 +13,7 @@ from rich.text import Text
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import long_input, unknown_label
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, write_texts
 from throughtime.applications.reading.account import Guess
@@ -24,8 +25,9 @@ from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import listed
+from throughtime.runtime.kinds.pairs import BEAM
 from throughtime.runtime.search import LONGEST
-from throughtime.tasks.pairs.base import BEAM, FIRST, PairApplication, PairSettings
+from throughtime.tasks.pairs.base import FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.dictionary import Pronounced, as_entry, dictionary_inputs, read_dictionary
 from throughtime.tasks.pairs.predictions import PronunciationPrediction
 from throughtime.training import Evaluation
@@ -228,6 +230,12 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
         """The pronunciations, the word before them."""
         head = Text.assemble((source, "bold"), "  ") if source else Text()
         return PronunciationPrediction(head.append(shown), word=source, **fields)
+
+    def exported(self, model: Any) -> Exported:
+        """How to search; letters and sounds."""
+        return Exported(
+            "pronunciation", {**self.searched, "letters": self.letters.symbols, "sounds": self.sounds.symbols}
+        )
 
     def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
         """How long it is, which letters are not known, and whether its pronunciation is cut."""

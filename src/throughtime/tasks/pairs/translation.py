@@ -15,6 +15,7 @@ from rich.text import Text
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import long_input
+from throughtime.applications.exported import Exported
 from throughtime.applications.judging.labels import HARDEST
 from throughtime.applications.memory import rows, texts, write_texts
 from throughtime.applications.reading.account import Guess
@@ -27,8 +28,10 @@ from throughtime.data.text.aligned import find_aligned, is_table, read_aligned
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.extras import extra
+from throughtime.runtime.kinds.pairs import BEAM
+from throughtime.runtime.kinds.translation import SOURCE, TARGET, spaced
 from throughtime.runtime.search import LONGEST
-from throughtime.tasks.pairs.base import BEAM, FIRST, PairApplication, PairSettings
+from throughtime.tasks.pairs.base import FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import TranslationPrediction
 from throughtime.training import Evaluation
 
@@ -142,7 +145,7 @@ class Translation(PairApplication[Sentences, str]):
         options = {"unit": settings.unit, "max_size": settings.vocab, "lowercase": settings.lowercase}
         sides = {"source": [e.source for e in train], "target": [e.target for e in train]}
         return {
-            side: Tokenizer.train([_spaced(text) for text in texts], **options).inner.to_str()
+            side: Tokenizer.train([spaced(text) for text in texts], **options).inner.to_str()
             for side, texts in sides.items()
         }
 
@@ -156,7 +159,7 @@ class Translation(PairApplication[Sentences, str]):
 
     def steps(self, example: Sentences) -> dict[str, list[str]]:
         """The source's tokens; before each of the target's that which is read there."""
-        (source,), (target,) = self.encoded([example.source]), self.target.encode_many([_spaced(example.target)])
+        (source,), (target,) = self.encoded([example.source]), self.target.encode_many([spaced(example.target)])
         return {"encoder": _pieces(self.source, source), "decoder": ["", *_pieces(self.target, target)]}
 
     def answer_of(self, example: Sentences) -> str:
@@ -174,13 +177,13 @@ class Translation(PairApplication[Sentences, str]):
 
     def _counts(self, examples: Sequence[Sentences]) -> list[int]:
         """How often each token stands in targets, their ends among them."""
-        ids = self.target.encode_many([_spaced(example.target) for example in examples])
+        ids = self.target.encode_many([spaced(example.target) for example in examples])
         seen = Counter(token for target in ids for token in (*target, self.eos))
         return [seen[token] for token in range(len(self.target))]
 
     def batch(self, examples: Sequence[Sentences]) -> PairBatch:
         """A pair for every example."""
-        targets = self.target.encode_many([_spaced(example.target) for example in examples])
+        targets = self.target.encode_many([spaced(example.target) for example in examples])
         return PairBatch.of(self.encoded([example.source for example in examples]), targets, self.eos)
 
     @torch.no_grad()
@@ -221,7 +224,7 @@ class Translation(PairApplication[Sentences, str]):
 
     def encoded(self, sources: Sequence[str]) -> list[list[int]]:
         """Their tokens' ids."""
-        return self.source.encode_many([_spaced(text) for text in sources])
+        return self.source.encode_many([spaced(text) for text in sources])
 
     def result(self, tokens: Sequence[int]) -> str:
         """The sentence."""
@@ -235,6 +238,11 @@ class Translation(PairApplication[Sentences, str]):
         """The translations."""
         return TranslationPrediction(shown, source=source, **fields)
 
+    def exported(self, model: Any) -> Exported:
+        """How to search; either side's tokenizer."""
+        files = {SOURCE: self.vocabulary["source"], TARGET: self.vocabulary["target"]}
+        return Exported("translation", self.searched, {name: text.encode() for name, text in files.items()})
+
     def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
         """How long it is, what is not known of it, and whether its translation is cut."""
         warnings = long_input(len(source.split()))
@@ -243,11 +251,6 @@ class Translation(PairApplication[Sentences, str]):
         if not ended:
             warnings.append(f"no end was found: the translation is cut (at most {LONGEST} tokens)")
         return warnings
-
-
-def _spaced(text: str) -> str:
-    """With a space in front, so that a byte pair at the beginning is the same as within a sentence."""
-    return f" {text}" if text else ""
 
 
 def _pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:

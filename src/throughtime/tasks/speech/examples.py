@@ -150,16 +150,6 @@ def split_units(transcript: str, unit: str) -> list[str]:
     return list(transcript) if unit == "characters" else transcript.split()
 
 
-def join_units(units: Sequence[str], unit: str) -> str:
-    """Characters or words as a transcript.
-
-    Example:
-        >>> join_units([" ", "n", "o", " ", " ", "w"], "characters"), join_units(["no", "one"], "words")
-        ('no w', 'no one')
-    """
-    return " ".join(("" if unit == "characters" else " ").join(units).split())
-
-
 def low_rate(rate: int, trained: int) -> list[str]:
     """A warning where a recording lacks the high sounds that a model was trained on."""
     if rate >= trained:

@@ -162,13 +162,3 @@ def draw(
     low.set_ylim(0, 1.05)
     low.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=1 + len(names) // 20, frameon=False)
     save_figure(figure, path)
-
-
-def seconds_of(first: int, last: int, step: float, end: float) -> tuple[float, float]:
-    """Beginning and end of a span of steps, not past the recording's end.
-
-    Example:
-        >>> seconds_of(2, 3, 0.03, 0.11)
-        (0.06, 0.11)
-    """
-    return round(first * step, 3), round(min((last + 1) * step, max(end, first * step)), 3)

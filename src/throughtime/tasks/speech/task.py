@@ -14,6 +14,7 @@ from rich.text import Text
 from torch import Tensor
 
 from throughtime.applications.application import Application
+from throughtime.applications.exported import Exported
 from throughtime.applications.judging.word_errors import SAID_OF_ALL, word_error
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
@@ -31,6 +32,8 @@ from throughtime.decoding.ctc import CTCBeam, CTCStream
 from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.runtime.ctc import Fusion
+from throughtime.runtime.kinds.speech import LATEST, STREAM_BLOCK
+from throughtime.runtime.sound.transcripts import join_units, seconds_of
 from throughtime.tasks.speech.examples import (
     Key,
     Learnt,
@@ -38,7 +41,6 @@ from throughtime.tasks.speech.examples import (
     SpeechSettings,
     add_noise,
     join_some,
-    join_units,
     learn_sound,
     low_rate,
     named,
@@ -55,7 +57,6 @@ from throughtime.tasks.speech.pictures import (
     Said,
     Transcript,
     draw,
-    seconds_of,
     show_hypotheses,
     show_times,
     words_of,
@@ -69,11 +70,8 @@ TELL = 5
 DECIBEL = np.log(10) / 10
 """In the natural logarithm of energy."""
 
-FILE_BLOCK, STREAM_BLOCK = 0.25, 0.1
-"""Seconds of sound that are read at once."""
-
-LATEST = 60
-"""Symbols that are shown of a stream while more is to come."""
+FILE_BLOCK = 0.25
+"""Seconds of a recording that are read at once."""
 
 LONGEST = 10_000_000
 """Seconds of a recording: months."""
@@ -163,6 +161,11 @@ class Speech(Application[SpeechExample]):
             band_width=settings.band_width,
         )
         return CTCModel(config, engine=settings.engine)
+
+    def exported(self, model: Any) -> Exported:
+        """The features of sound, and what the symbols stand for."""
+        learnt = {name: self.vocabulary[name] for name in ("rate", "units", "mean", "deviation")}
+        return Exported("speech", learnt | self.settings.model_dump(include={"mels", "frames", "unit"}))
 
     def summarise(self, model: Model) -> str:
         """The sound, the units and the model; recordings that are broken."""
