@@ -50,6 +50,7 @@ PUBLIC = {
 
 CALLED = sorted(name for name in PUBLIC if callable(getattr(throughtime, name)))
 FLOORS = [
+    "runtime",
     "cells",
     "program",
     "engine",

@@ -110,7 +110,7 @@ def _imported(module: str, name: str) -> Any:
         lacks = training_lacks(f"throughtime.{name}")
         if lacks is None or error.name is None or error.name.startswith("throughtime"):
             raise
-        raise ModuleNotFoundError(lacks, name=error.name) from error
+        raise ModuleNotFoundError(lacks, name=error.name) from None
 
 
 def _rooms() -> list[str]:

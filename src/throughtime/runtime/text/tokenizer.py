@@ -29,6 +29,8 @@ GPT = re.compile(
     re.ASCII,
 )
 """What byte pairs do not reach over (Radford et al. 2019)."""
+REMEMBERED = 100_000
+"""Parts of texts whose byte pairs are kept, at most: words come again and again."""
 PARTED = re.compile(rf"[^{SPACES}]+")
 """What stands between spaces."""
 
@@ -121,6 +123,8 @@ class Tokenizer:
     def _merged(self, part: str) -> list[int]:
         """The byte pairs of a part of a text that none reaches over; the pair learnt first is joined first."""
         if part not in self.known:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
             tokens = [self.signs[byte] for byte in part.encode()]
             while len(tokens) > 1:
                 best = min(pairwise(tokens), key=lambda pair: self.ranks.get(pair, len(self.ranks)))
