@@ -17,8 +17,9 @@ from throughtime.applications.judging.word_errors import by_length, by_word, err
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import CTCStream, ctc_greedy, ctc_log_prob
 from throughtime.errors import UserError
+from throughtime.runtime.sound.transcripts import seconds_of
 from throughtime.tasks.speech.examples import SpeechExample, SpeechSettings, add_noise, check_length
-from throughtime.tasks.speech.pictures import Said, seconds_of, words_of
+from throughtime.tasks.speech.pictures import Said, words_of
 from throughtime.tasks.speech.recogniser import GreedySearch, Heard
 from throughtime.tasks.speech.task import Speech
 
