@@ -23,7 +23,7 @@ from throughtime.applications.settings import TrainSettings, check_settings
 from throughtime.applications.task import Report, Sampler, Table, Task, Trained, Use, Wanted
 from throughtime.console import as_table
 from throughtime.errors import UserError, arguments_of, spelled, texts_of
-from throughtime.export.folder import Form, export, forms
+from throughtime.export.folder import Form, export, forms, rounding
 from throughtime.figures import called, figure
 from throughtime.models import Model
 from throughtime.pictures import check_picture
@@ -253,25 +253,41 @@ class Run(Housed):
         with self._doing("looking inside"):
             return look(lambda: self._trained(latest=True), wanted, page, self.folder)
 
-    def forms(self) -> list[Form]:
+    def forms(self, *, int8: bool = False) -> list[Form]:
         """What the model can become outside of Throughtime: ONNX graphs with their inputs, outputs and sizes.
+
+        Args:
+            int8: With matrices of int8.
 
         Raises:
             UserError: If it has no such form; says why.
         """
-        return forms(self._trained())
+        return forms(self._trained(), int8=int8)
 
-    def export(self, out: str | Path | None = None, **files: str | Path) -> dict[Path, int]:
+    def rounding(self) -> dict[str, tuple[Any, Any]]:
+        """What int8 costs: the figures of :meth:`evaluate` on the run's own held-out data before and after, and sizes.
+
+        Where the run held nothing out there are sizes alone.
+
+        Raises:
+            UserError: If the model has no form outside of Throughtime.
+        """
+        with self._doing("judging"):
+            return rounding(self._trained())
+
+    def export(self, out: str | Path | None = None, *, int8: bool = False, **files: str | Path) -> dict[Path, int]:
         """Writes the model as ONNX; gives the files and their bytes.
 
         Args:
             out: A new folder that :func:`throughtime.runtime.open` runs without PyTorch.
+            int8: Matrices as int8 with a scale a channel: a quarter of the size; :meth:`rounding` tells what it costs.
             **files: Single graphs by form, such as ``sequence="model.onnx"``, ``step="step.onnx"``.
 
         Raises:
             UserError: If the folder exists, or the model has no such form; says why. Nothing is half-written.
         """
-        return export(self._trained(), None if out is None else Path(out), {n: Path(f) for n, f in files.items()})
+        paths = {name: Path(file) for name, file in files.items()}
+        return export(self._trained(), None if out is None else Path(out), paths, int8=int8)
 
     def _forget(self) -> None:
         self._loaded.clear()

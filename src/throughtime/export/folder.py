@@ -12,11 +12,16 @@ from throughtime._version import __version__
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.model_folder import staged
 from throughtime.applications.task import Trained
+from throughtime.data.notes import note
 from throughtime.errors import UserError, listed, nearest
+from throughtime.export.graph.int8 import narrowed, rounded
 from throughtime.export.models import forms_of, write_model
 from throughtime.extras import extra
 from throughtime.files import write_chunks
 from throughtime.runtime.folder import FORMAT, MANIFEST
+
+BYTES = "bytes of "
+"""Before a file's name, where its size stands among figures."""
 
 FILES = {"sequence": "model.onnx"}
 """Names of graphs' files that are not those of their forms."""
@@ -39,19 +44,52 @@ class Form:
     described: Mapping[str, Any]
 
 
-def forms(trained: Trained) -> list[Form]:
+def forms(trained: Trained, *, int8: bool = False) -> list[Form]:
     """Every form of a trained model.
+
+    Args:
+        trained: The model.
+        int8: With matrices of int8.
 
     Raises:
         UserError: If its task or model has none; says why.
     """
     known = forms_of(trained.model)
     exported = trained.exported()
-    return [_form(trained, exported, name) for name in known]
+    return [_form(trained, exported, name, int8) for name in known]
 
 
-def export(trained: Trained, out: Path | None, files: Mapping[str, Path]) -> dict[Path, int]:
+def rounding(trained: Trained) -> dict[str, tuple[Any, Any]]:
+    """What int8 costs: by figure, of the run's own held-out data, and by form, in bytes, before and after.
+
+    The figures after are those of the model with its matrices rounded, which is what the graphs compute. Where the run
+    held nothing out there are sizes alone.
+
+    Raises:
+        UserError: If the model has no form outside.
+    """
+    sizes = {
+        f"{BYTES}{one.file}": (len(one.content), len(two.content))
+        for one, two in zip(forms(trained), forms(trained, int8=True), strict=True)
+    }
+    try:
+        before = trained.evaluate().figures
+    except UserError as error:
+        note(str(error))
+        return dict(sizes)
+    with rounded(trained.model):
+        after = trained.evaluate().figures
+    return {name: (value, after[name]) for name, value in before.items() if isinstance(value, float)} | sizes
+
+
+def export(trained: Trained, out: Path | None, files: Mapping[str, Path], *, int8: bool = False) -> dict[Path, int]:
     """Writes a folder for the runtime, and single graphs by form; each file whole or not at all.
+
+    Args:
+        trained: The model.
+        out: The folder; None: none is written.
+        files: Single graphs by form.
+        int8: With matrices of int8.
 
     Returns:
         The bytes of every file.
@@ -66,7 +104,7 @@ def export(trained: Trained, out: Path | None, files: Mapping[str, Path]) -> dic
         if not path.absolute().parent.is_dir():
             raise UserError(f"{path}: expected a folder that exists, got {path.parent}; make it first")
     wanted = known if out is not None else files
-    made = {name: _form(trained, exported, name) for name in wanted}
+    made = {name: _form(trained, exported, name, int8) for name in wanted}
     written: dict[Path, bytes] = {}
     if out is not None:
         inside = {form.file: form.content for form in made.values()} | dict(exported.files)
@@ -115,8 +153,13 @@ def manifest(trained: Trained, exported: Exported, made: list[Form]) -> bytes:
     return (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _form(trained: Trained, exported: Exported, name: str) -> Form:
-    proto = write_model(trained.model, name, _metadata(trained, exported, name))
+def _form(trained: Trained, exported: Exported, name: str, int8: bool = False) -> Form:
+    told_of = _metadata(trained, exported, name)
+    if int8:
+        with rounded(trained.model):
+            proto = narrowed(write_model(trained.model, name, {**told_of, "matrices": "int8"}))
+    else:
+        proto = write_model(trained.model, name, told_of)
     helper = extra("onnx", "export", "writing ONNX").helper
 
     def told(value: Any) -> dict[str, Any]:
