@@ -11,7 +11,7 @@ import throughtime
 from throughtime import runtime
 from throughtime.errors import UserError
 from throughtime.export import onnx
-from throughtime.models import LanguageModel, LanguageModelConfig
+from throughtime.models import LanguageModel, LanguageModelConfig, TreeClassifier, TreeClassifierConfig
 
 pytest.importorskip("onnxruntime")
 
@@ -61,6 +61,9 @@ def test_a_model_by_itself_becomes_a_graph_or_says_why_not() -> None:
     assert metadata["model_type"] == "throughtime-LanguageModel-step"
     with pytest.raises(UserError, match=r"has no form 'steps' \(did you mean 'step'\?\)"):
         onnx(language, form="steps")
+    trees = TreeClassifier(TreeClassifierConfig(words=3, labels=2, hidden=2, embedding=2))
+    with pytest.raises(UserError, match="its steps follow a tree, whose shape changes from input to input"):
+        onnx(trees)
 
 
 def test_metadata_tell_what_a_program_needs(model: Path) -> None:

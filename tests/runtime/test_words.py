@@ -76,6 +76,10 @@ def test_entities_are_those_of_the_run(name: str, tmp_path: Path) -> None:
     run, model = exported("entities", SENTENCES, TAGS[name], tmp_path)
     lines = ["Ann Lee met @bob in Rome.", "", "Paris, New York — São Paulo", "a"]
     alike(model.predict(lines), [found.data for found in run.predict(lines)])
+    given = [["Ann", "met", "@bob"], "in Rome", ["New", "York"]]
+    alike(model.predict(given), [found.data for found in run.predict(given)])
+    with pytest.raises(UserError, match="input 1: expected a line of text, or a list of words, got a int"):
+        model.predict([3])
     alike(model.predict(lines, nbest=4), [found.data for found in run.predict(lines, nbest=4)])
     with pytest.raises(UserError, match="expected nbest of at least 1, got 0"):
         model.predict(lines, nbest=0)

@@ -37,7 +37,7 @@ def uniform(seed: int | None) -> Numbers:
 
     Example:
         >>> uniform(3)(2).round(4).tolist()
-        [0.0341, 0.2868]
+        [0.0341, 0.2867]
     """
     bits = np.random.MT19937()
     bits._legacy_seeding((secrets.randbits(32) if seed is None else seed) & 0xFFFFFFFF)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from throughtime.errors import UserError, spelled, texts_of
+from throughtime.errors import UserError, spelled
 from throughtime.runtime.chain import Chain
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import ROWS, WordReader
 from throughtime.runtime.runner import Runner
-from throughtime.runtime.text.entities import taggings_of
+from throughtime.runtime.text.entities import GivenWords, taggings_of, words_of
 from throughtime.runtime.text.words import Word, find_words, split_sign
 
 
@@ -37,19 +37,31 @@ class TagsRunner(Runner):
             )
         self.chain = Chain(transitions)
 
-    def predict(self, inputs: str | Iterable[str], *, nbest: int = 1) -> list[dict[str, Any]]:
+    def predict(self, inputs: str | Iterable[Any], *, nbest: int = 1) -> list[dict[str, Any]]:
         """The entities of every text: ``text``, ``log_prob`` of the tags, ``entities``.
 
         Args:
-            inputs: One text or several.
+            inputs: One text or several; one that is a list of words is told with a tag for every word, ``tags``.
             nbest: Of more than one, so many of the likeliest taggings, too: ``nbest``.
         """
         if nbest < 1:
             raise UserError(f"expected nbest of at least 1, got {nbest}")
-        texts = [inputs] if isinstance(inputs, str) else texts_of(inputs, "inputs")
-        words = [[part for word in find_words(text) for part in split_sign(word)] for text in texts]
-        scores = self.scores([[word.text for word in sentence] for sentence in words])
-        return [self._told(*given, nbest) for given in zip(texts, words, scores, strict=True)]
+        items = [inputs] if isinstance(inputs, str) else list(inputs)
+        given = [None if isinstance(item, str) else words_of(item, number) for number, item in enumerate(items, 1)]
+        texts = [item if words is None else words.text for item, words in zip(items, given, strict=True)]
+        cut = [find_words(text) if words is None else words.words for text, words in zip(texts, given, strict=True)]
+        parts = [[part for word in words for part in split_sign(word)] for words in cut]
+        scores = self.scores([[word.text for word in sentence] for sentence in parts])
+        found = [self._told(*each, nbest) for each in zip(texts, parts, scores, strict=True)]
+        return [
+            told if words is None else told | {"tags": self._tags(told, words)}
+            for told, words in zip(found, given, strict=True)
+        ]
+
+    def _tags(self, told: dict[str, Any], words: GivenWords) -> list[str]:
+        """A tag for every word, in the scheme of the training data's files."""
+        spans = [(entity["start"], entity["end"], entity["type"]) for entity in told["entities"]]
+        return words.tags(spans, self.folder.fact("scheme"))
 
     def scores(self, sentences: Sequence[Sequence[str]]) -> list[Any]:
         """The score of every tag of every word of each sentence, ``[T, K]``."""

@@ -80,7 +80,7 @@ def signs(text: str) -> str:
 
     Example:
         >>> signs("Größe ２½, l’été!")
-        'Graae\\t00,\\tl’ata!'
+        'Graae 00, l’ata!'
     """
     return text if text.isascii() else text.translate(_SIGNS)
 

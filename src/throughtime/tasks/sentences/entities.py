@@ -31,7 +31,7 @@ from throughtime.errors import UserError
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.inputs.words import Spelling
 from throughtime.runtime.chain import Labelling
-from throughtime.runtime.text.entities import Entity, taggings_of
+from throughtime.runtime.text.entities import Entity, GivenWords, taggings_of, words_of
 from throughtime.runtime.text.tags import (
     allowed_transitions,
     convert,
@@ -44,7 +44,7 @@ from throughtime.runtime.text.words import Word, find_words, split_sign
 from throughtime.tasks.sentences.judgement import Scored, gold_spans, hardest, trust_of_tags
 from throughtime.tasks.sentences.predictions import EntitiesPrediction
 from throughtime.tasks.sentences.recalled import memorise, recall
-from throughtime.tasks.sentences.tokens import GivenWords, as_columns, token_inputs, words_of
+from throughtime.tasks.sentences.tokens import as_columns, token_inputs
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, Schedule
 
@@ -316,6 +316,7 @@ class Entities(WordApplication[TaggedSentence]):
     def exported(self, model: Tagger) -> Exported:
         """Tags and what stands between them; words."""
         facts = {"tags": self.tags.symbols, "lowercase": self.settings.lowercase}
+        facts["scheme"] = self.vocabulary["scheme"]
         return Exported("tags", facts | {"transitions": model.crf.scores_between().tolist()}, self.exported_words())
 
     def _row_tags(self, prediction: EntitiesPrediction, given: GivenWords) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +14,8 @@ from throughtime.data.text.columns import DOCUMENT
 from throughtime.data.text.files import file_lines
 from throughtime.data.text.token_sheets import read_tokens
 from throughtime.errors import UserError
-from throughtime.runtime.text.tags import Scheme, Span, is_tag, tag_spans
-from throughtime.runtime.text.words import Word, split_sign
-
-
-@dataclass(frozen=True)
-class GivenWords:
-    """A sentence whose words are given.
-
-    Attributes:
-        words: Each with its place in the text.
-        text: They with a space between them.
-    """
-
-    words: list[Word]
-    text: str
-
-    def tags(self, entities: Sequence[tuple[int, int, str]], scheme: Scheme) -> list[str]:
-        """A tag for every word from entities in the text.
-
-        An entity takes in the words whose last part it does: a sign (``@ann``) is read as a word of its own.
-        """
-        lasts = [[*split_sign(word)][-1] for word in self.words]
-        spans = []
-        for start, end, label in entities:
-            inside = [at for at, last in enumerate(lasts) if last.start < end and start < last.end]
-            if inside:
-                spans.append(Span(inside[0], inside[-1] + 1, label))
-        return tag_spans(spans, len(self.words), scheme)
-
-
-def words_of(item: Any, number: int) -> GivenWords:
-    """The words of a sentence in memory.
-
-    Raises:
-        UserError: If it is no list of texts.
-
-    Example:
-        >>> words_of(["New", "York"], 1).words
-        [Word(text='New', start=0, end=3), Word(text='York', start=4, end=8)]
-    """
-    words = _texts(item)
-    if not words or not all(words):
-        raise UserError(f"input {number}: expected a line of text, or a list of words, got a {type(item).__name__}")
-    found, at = [], 0
-    for word in words:
-        found.append(Word(word, at, at + len(word)))
-        at += len(word) + 1
-    return GivenWords(found, " ".join(words))
+from throughtime.runtime.text.entities import texts_in
+from throughtime.runtime.text.tags import is_tag
 
 
 def token_inputs(path: Path, tag_column: int | None, suffixes: Sequence[str]) -> Inputs | None:
@@ -98,15 +51,10 @@ def _is_tagged(path: Path) -> bool:
 
 def as_columns(row: Mapping[str, Any], number: int) -> str:
     """A sentence as rows of a file, which hold every word that has no tab and no line break."""
-    words, tags = (_texts(row.get(name)) for name in ("words", "tags"))
+    words, tags = (texts_in(row.get(name)) for name in ("words", "tags"))
     if not words or len(words) != len(tags):
         raise UserError(f"example {number}: expected words and a tag for each, got {len(words)} and {len(tags)}")
     for text in (*words, *tags):
         if not text.strip(" ") or text == DOCUMENT or re.search(r"[\t\r\n]", text):
             raise UserError(f"example {number}: expected words and tags that a file in columns can hold, got {text!r}")
     return "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
-
-
-def _texts(values: Any) -> list[str]:
-    """A sequence's texts; none where it is no sequence."""
-    return [str(value) for value in values] if isinstance(values, Iterable) and not isinstance(values, str) else []
