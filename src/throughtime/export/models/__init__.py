@@ -18,6 +18,8 @@ from throughtime.models import (
     KeyModel,
     LanguageModel,
     Model,
+    Regressor,
+    StrandTagger,
     Tagger,
     TreeClassifier,
 )
@@ -28,6 +30,7 @@ Write = Callable[[Graph, Any], None]
 WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
     LanguageModel: {"sequence": language_model.write_sequence, "step": language_model.write_step},
     Classifier: {"sequence": classifier.write_sequence},
+    Regressor: {"sequence": classifier.write_regressor},
     Tagger: {"sequence": tagger.write_sequence},
     EncoderDecoder: {"encoder": encoder_decoder.write_encoder, "decoder": encoder_decoder.write_decoder},
     CTCModel: {"sequence": ctc.write_sequence, "step": ctc.write_step},
@@ -37,6 +40,7 @@ WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
 
 NONE: dict[type[nn.Module], str] = {
     TreeClassifier: "its steps follow a tree, whose shape changes from input to input",
+    StrandTagger: "regions are the best course of reading frames over windows, and what seeks it stands on PyTorch",
 }
 """Why a model has no form."""
 

@@ -10,11 +10,14 @@ from torch import nn
 
 from throughtime.errors import UserError, listed
 from throughtime.export.graph import Graph, Value, write_layer
+from throughtime.export.models.signals import write_letters, write_points
 from throughtime.export.models.words import write_words
 from throughtime.layers import Pooling
-from throughtime.models import Classifier, WordInput
+from throughtime.models import Classifier, LetterInput, PointInput, Regressor, WordInput
 
 INPUTS: dict[type[nn.Module], Callable[[Graph, Any], tuple[Value, Value]]] = {
+    LetterInput: write_letters,
+    PointInput: write_points,
     WordInput: write_words,
 }
 """What a model reads, by the class of its inputs: adds the graph's inputs, gives features ``[B, T, F]`` and lengths."""
@@ -29,6 +32,16 @@ def write_sequence(graph: Graph, model: Classifier) -> None:
     pooled = write_pooling(graph, model.pool, outputs, lengths)
     scores = graph.linear(pooled, "softmax", model.softmax.weight, model.softmax.bias)
     graph.output(graph.add("LogSoftmax", scores, axis=-1), "log_probs", ["batch", model.softmax.out_features])
+
+
+def write_regressor(graph: Graph, model: Regressor) -> None:
+    """``features [batch, time, F]`` and ``lengths [batch]`` give ``numbers [batch, K]``."""
+    features = graph.input("features", ["batch", "time", model.stack.input_size])
+    lengths = graph.input("lengths", ["batch"], np.int64)
+    outputs, _ = write_layer(graph, model.stack, features, lengths=lengths, prefix="stack.")
+    pooled = write_pooling(graph, model.pool, outputs, lengths)
+    found = graph.linear(pooled, "linear", model.linear.weight, model.linear.bias)
+    graph.output(found, "numbers", ["batch", model.linear.out_features])
 
 
 def write_inputs(graph: Graph, inputs: Any) -> tuple[Value, Value]:

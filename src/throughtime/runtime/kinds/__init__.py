@@ -10,6 +10,9 @@ from throughtime.runtime.runner import Runner
 
 KINDS = {
     "classes": "ClassesRunner",
+    "clips": "ClipsRunner",
+    "dna": "DnaRunner",
+    "steps": "StepsRunner",
     "tags": "TagsRunner",
     "text": "TextRunner",
     "translation": "TranslationRunner",

@@ -84,10 +84,8 @@ class ClassesRunner(Runner):
         return found if self.temperature == 1.0 else log_softmax(found / self.temperature)
 
     def _told(self, text: str, words: Sequence[Word], scores: Array, explain: bool) -> dict[str, Any]:
-        order = (-scores).argsort(kind="stable").tolist()
-        chances = {self.labels[number]: math.exp(scores[number]) for number in order}
-        told = {"text": text, "label": self.labels[order[0]], "probabilities": chances}
-        return told | ({"words": self._moves(words, scores, order[0])} if explain else {})
+        told = {"text": text, **chances_of(self.labels, scores)}
+        return told | ({"words": self._moves(words, scores, self.labels.index(told["label"]))} if explain else {})
 
     def _moves(self, words: Sequence[Word], scores: Array, label: int) -> list[dict[str, Any]]:
         """How much each word adds to the logarithm of a label's odds: what is lost when it becomes UNK."""
@@ -95,6 +93,18 @@ class ClassesRunner(Runner):
         lost = log_odds(scores[None], label)[0] - log_odds(self.log_probs(hidden), label)
         moves = zip(words, lost.tolist(), strict=True)
         return [{"word": word.text, "start": word.start, "end": word.end, "moved": by} for word, by in moves]
+
+
+def chances_of(labels: Sequence[str], scores: Array) -> dict[str, Any]:
+    """The ``label`` and the ``probabilities``, the likeliest first, of log-probabilities ``[K]``.
+
+    Example:
+        >>> chances_of(["a", "b"], np.log([0.25, 0.75]))["label"]
+        'b'
+    """
+    order = (-scores).argsort(kind="stable").tolist()
+    chances = {labels[number]: math.exp(scores[number]) for number in order}
+    return {"label": labels[order[0]], "probabilities": chances}
 
 
 def log_softmax(scores: Array) -> Array:

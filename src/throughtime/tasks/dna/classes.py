@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import ROWS, Application, long_input, unknown_label
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed, Count
 from throughtime.applications.judging.classification import class_evaluation, class_report, judge, learn_classes
 from throughtime.applications.options import Columned, Ranked, Tabled
@@ -132,6 +133,10 @@ class DnaClasses(Application[DnaExample]):
             if not isinstance(found.value, str):
                 raise UserError(f"{found.where}: expected letters of DNA, got a {type(found.value).__name__}")
         return list(self._show(model, [(f.where, encode(f.value.strip(), f.where)) for f in inputs], options))
+
+    def exported(self, model: Classifier) -> Exported:
+        """Labels, and the temperature of their probabilities."""
+        return Exported("dna", {"labels": self.labels.symbols, "temperature": model.temperature})
 
     def _named(self, path: Path) -> list[tuple[str, Codes]]:
         """The sequences of a file that is no table; they need no labels."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from throughtime.applications.application import Application
+from throughtime.applications.exported import Exported
 from throughtime.applications.judging.classification import MAJORITY
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Labelled
@@ -200,3 +201,7 @@ class Dna(Application[DnaExample]):
                 raise UserError(f"input {number}: expected letters of DNA, or a path, got {shown(item)}")
             found.append(Path(item) if "." in str(item) else item)
         return self.part.predict_items(model, found, options)
+
+    def exported(self, model: Any) -> Exported:
+        """As the part tells."""
+        return self.part.exported(model)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from throughtime.applications.application import Application
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder import learnt
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
@@ -124,6 +125,10 @@ class Adding(Application[Sum]):
     def evaluate(self, model: Regressor, examples: Sequence[Sum], options: Any) -> Report:
         """The same beside that of always saying 1, and the share of sums that are right."""
         return Report({**self.validate(model, examples).figures, "chance": CHANCE, "examples": len(examples)})
+
+    def exported(self, model: Regressor) -> Exported:
+        """Nothing: the graph tells what it reads."""
+        return Exported("steps", {})
 
     @torch.no_grad()
     def _errors(self, model: Regressor, examples: Sequence[Sum]) -> Tensor:

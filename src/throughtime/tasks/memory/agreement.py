@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ from torch.nn.functional import logsigmoid
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import Application, Learnt
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.describing import describe_runs
 from throughtime.applications.folder.learnt import Open
 from throughtime.applications.reading.account import Guess
@@ -214,6 +216,12 @@ class AgreementTask(Application[Agreement]):
         longest = max(example.gap for example in examples)
         batch = self.batch([example for example in examples if example.gap == longest][:LOOKED_AT])
         return gradients_through_time(record(model, batch))[0]
+
+    def exported(self, model: Classifier) -> Exported:
+        """The forms of the verbs, and the words before them."""
+        facts = {"labels": FORMS, "temperature": model.temperature, "lowercase": False}
+        told = json.dumps({"words": self.reader.words.symbols}, ensure_ascii=False)
+        return Exported("classes", facts, {"vocabulary.json": f"{told}\n".encode()})
 
     def _odds(self, model: Classifier, examples: Sequence[Agreement]) -> Tensor:
         """By how many nats the right form is likelier than the wrong one, ``[N]``."""

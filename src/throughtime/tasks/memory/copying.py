@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from throughtime.applications.application import Application
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder import learnt
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
@@ -135,6 +136,10 @@ class Copying(Application[Copied]):
         blind = count * math.log(SYMBOLS) / (2 * count + self.settings.length)
         figures = {**self.validate(model, examples).figures, "chance": 100 / SYMBOLS, "memoryless_nats": blind}
         return Report({**figures, "examples": len(examples)})
+
+    def exported(self, model: Tagger) -> Exported:
+        """How many symbols there are, the blank and the sign among them."""
+        return Exported("steps", {"symbols": SYMBOLS + 2})
 
     def _read(self, example: Copied) -> list[int]:
         blanks = [BLANK] * len(example.symbols)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from throughtime.applications.application import Application, unknown_label
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import LARGEST
 from throughtime.applications.judging.classification import (
@@ -291,6 +292,24 @@ class VideoActions(Application[ClipExample]):
                 elif isinstance(clip, Path):
                     found += self.predict_file(model, clip, options)
         return found
+
+    def exported(self, model: Classifier) -> Exported:
+        """Of key points: labels, the temperature of their probabilities, numbers of a step.
+
+        Raises:
+            UserError: Of videos.
+        """
+        if not self.of_points:
+            raise UserError(
+                "a model of videos has no form outside of Throughtime: frames are decoded and scaled by what trains; "
+                "one of key points has"
+            )
+        facts = {
+            "labels": self.labels.symbols,
+            "temperature": model.temperature,
+            "numbers": self.vocabulary["numbers"],
+        }
+        return Exported("clips", facts)
 
     def _of_points(
         self, model: Classifier, found: Sequence[PointSequence], options: ActionOptions

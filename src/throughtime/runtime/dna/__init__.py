@@ -1,0 +1,1 @@
+"""DNA, as a model reads it."""

@@ -1,0 +1,57 @@
+"""Classes of sequences of DNA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from throughtime.errors import spelled, texts_of
+from throughtime.runtime.dna.bases import Codes, encode
+from throughtime.runtime.drawing import Array
+from throughtime.runtime.folder import Folder
+from throughtime.runtime.kinds.classes import ROWS, chances_of, log_softmax
+from throughtime.runtime.runner import Runner
+
+
+@spelled
+class DnaRunner(Runner):
+    """A classifier of sequences of DNA.
+
+    Args:
+        folder: With the graph ``sequence``.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        super().__init__(folder)
+        self.network = folder.graph("sequence")
+        self.labels, self.temperature = folder.fact("labels"), float(folder.fact("temperature"))
+
+    def predict(self, inputs: str | Iterable[str]) -> list[dict[str, Any]]:
+        """The class of every sequence of letters: ``name``, ``label``, ``probabilities``, the likeliest first.
+
+        Args:
+            inputs: One sequence or several.
+
+        Raises:
+            UserError: If a letter is none of DNA.
+        """
+        lines = [inputs] if isinstance(inputs, str) else texts_of(inputs, "inputs")
+        names = [f"line {number}" for number in range(1, len(lines) + 1)]
+        scores = self.log_probs([encode(line, name) for line, name in zip(lines, names, strict=True)])
+        return [{"name": name, **chances_of(self.labels, row)} for name, row in zip(names, scores, strict=True)]
+
+    def log_probs(self, sequences: Sequence[Codes]) -> Array:
+        """The log-probability of every class, ``[B, K]``, in nats, of letters as numbers."""
+        found = np.zeros((len(sequences), len(self.labels)))
+        order = sorted(range(len(sequences)), key=lambda number: len(sequences[number]))
+        for begin in range(0, len(order), ROWS):
+            chosen = order[begin : begin + ROWS]
+            lengths = [len(sequences[number]) for number in chosen]
+            codes = np.zeros((len(chosen), max(1, *lengths)), np.int64)
+            for row, number in enumerate(chosen):
+                codes[row, : lengths[row]] = sequences[number]
+            made, _ = self.network({}, codes=codes, lengths=lengths)
+            found[chosen] = made["log_probs"]
+        return found if self.temperature == 1.0 else log_softmax(found / self.temperature)

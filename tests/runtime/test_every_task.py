@@ -1,0 +1,110 @@
+"""Every task leaves Throughtime, and answers there as its run does; or says in a line why it has no form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import throughtime
+from made_data import MAKERS
+from throughtime import runtime
+from throughtime.cli import run as call
+from throughtime.errors import UserError
+from throughtime.export.models import forms_of
+from throughtime.models import StrandTagger
+from throughtime.models.strands import StrandTaggerConfig
+from throughtime.tasks import TASKS
+from throughtime.tasks.memory.adding import Adding
+from throughtime.tasks.memory.copying import Copying
+from throughtime.tasks.video.task import VideoActions
+
+pytest.importorskip("onnxruntime")
+
+NONE = {"sentiment-trees": "its steps follow a tree"}
+"""Why a task has no form."""
+
+ELSEWHERE = {"text", "sentiment", "entities", "translation", "pronunciation", "speech", "music"}
+"""Tasks whose answers are compared in files of their own, over all options."""
+
+DNA = ["ACGTNNRYACGTTAGA", "acgt", "GATTACA" * 9, ""]
+POINTS = [np.random.default_rng(0).normal(size=(steps, 2)).astype(np.float32) for steps in (5, 1, 9)]
+
+
+def trained(task: str, folder: Path) -> throughtime.Run:
+    made = MAKERS[task](folder, "planted")
+    assert call(["train", task, *map(str, made.data), "--out", str(folder / "run"), *made.options]) == 0
+    return throughtime.load(folder / "run")
+
+
+def close(found: Any, expected: Any) -> bool:
+    """Equal, numbers to 1e-4."""
+    if isinstance(expected, dict):
+        return list(found) == list(expected) and all(close(found[name], expected[name]) for name in expected)
+    if isinstance(expected, list | tuple):
+        return len(found) == len(expected) and all(map(close, found, expected))
+    return bool(found == pytest.approx(expected, abs=1e-4) if isinstance(expected, float) else found == expected)
+
+
+def predicted(run: throughtime.Run, inputs: list[Any], **options: Any) -> list[dict[str, Any]]:
+    return [each.data for each in run.predict(inputs, **options)]
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_a_task_leaves_or_says_why(task: str, tmp_path: Path) -> None:
+    run = trained(task, tmp_path)
+    if task in NONE:
+        with pytest.raises(UserError, match=NONE[task]):
+            run.export(tmp_path / "exported")
+        assert not (tmp_path / "exported").exists()
+        return
+    run.export(tmp_path / "exported")
+    model: Any = runtime.open(tmp_path / "exported")
+    assert model.folder.task == task
+    if task == "dna":
+        assert close(model.predict(DNA), predicted(run, DNA))
+    elif task == "video":
+        assert close(model.predict(POINTS), predicted(run, POINTS))
+        assert close(model.predict(POINTS, explain=True), predicted(run, POINTS, explain=True))
+    elif task == "agreement":
+        remembered(run, model)
+    elif task == "adding":
+        examples = list(Adding.make("test", run.settings))[:5]
+        batch = Adding(run.settings, {}).batch(examples)
+        with torch.no_grad():
+            expected = run.model(batch.features, batch.lengths).tolist()
+        assert close(model.predict(list(batch.features.numpy())), [{"numbers": each} for each in expected])
+    elif task == "copy":
+        read = Copying(run.settings, {}).batch(list(Copying.make("test", run.settings))[:5]).words
+        with torch.no_grad():
+            said = run.model.scores(read).argmax(2).tolist()
+        assert model.predict(list(read.words.numpy())) == [{"symbols": each} for each in said]
+        with pytest.raises(UserError, match="input 1: expected whole numbers from 0 to 9"):
+            model.predict([[10]])
+    else:
+        assert task in ELSEWHERE
+
+
+def remembered(run: throughtime.Run, model: Any) -> None:
+    task = TASKS["agreement"].load(run.folder).bound
+    examples = list(task.make("test", run.settings))[:6]
+    with torch.no_grad():
+        expected = run.model.log_probs(task.batch(examples).steps).double().exp()
+    found = model.predict([" ".join(example.words) for example in examples])
+    for row, each in zip(expected.tolist(), found, strict=True):
+        assert close(
+            {name: each["probabilities"][name] for name in task.forms.symbols},
+            dict(zip(task.forms.symbols, row, strict=True)),
+        )
+
+
+def test_genomes_and_videos_are_refused_with_a_reason() -> None:
+    with pytest.raises(UserError, match="StrandTagger cannot be written as ONNX: regions are the best course"):
+        forms_of(StrandTagger(StrandTaggerConfig(swapped=(0, 4, 5, 6, 1, 2, 3), hidden=4)))
+    of_videos: Any = SimpleNamespace(of_points=False)
+    with pytest.raises(UserError, match="a model of videos has no form outside of Throughtime: frames are decoded"):
+        VideoActions.exported(of_videos, of_videos)
