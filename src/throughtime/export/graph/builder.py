@@ -28,7 +28,7 @@ Value = str
 Given = Value | float | int | NDArray[Any] | Tensor | None
 """What a node takes: a value, a number or an array, which becomes a constant, or None where an input is left out."""
 
-Size = int | str
+Size = int | str | None
 """A dimension: a number, or the name of one that is known when the graph runs."""
 
 OPSET, IR_VERSION = 17, 8
@@ -83,7 +83,7 @@ class Graph:
 
         Args:
             name: Its name, which no other value may have.
-            shape: A number or a name for each dimension.
+            shape: A number or a name for each dimension, None where it is left open.
             dtype: Of the graph, where None; ``np.int64``, ``bool``, ….
 
         Raises:

@@ -176,14 +176,15 @@ def _scan(graph: Graph, directed: Directed, prefix: str, x: Value, state: State,
 
     x = turned(x)
     outer = {n: weights.product(pack.node.block, x, steps=True) for n, pack in packs.outer() if pack.node.block}
+    # A body leaves the batch open: readers that are told a number do not take a name for it.
     body = graph.inner(f"{prefix}step")
     widths = cell.widths()
-    old = {name: body.input(f"old.{name}", ["batch", width]) for name, width in widths.items()}
+    old = {name: body.input(f"old.{name}", [None, width]) for name, width in widths.items()}
     sequences: list[Value] = []
 
     def read(name: str, value: Value, width: int, dtype: Any = None) -> Value:
         sequences.append(turned(value) if dtype is bool else value)
-        return body.input(name, ["batch", width], dtype)
+        return body.input(name, [None, width], dtype)
 
     by_pack = {n: read(f"outer.{n}", value, packs.packs[n].width) for n, value in outer.items()}
     inputs = read("x", x, cell.input_size) if packs.reads_input() or not outer else None
@@ -196,8 +197,8 @@ def _scan(graph: Graph, directed: Directed, prefix: str, x: Value, state: State,
         real = read("real", marks.real, 1, bool)
         made = {name: body.add("Where", real, value, old[name]) for name, value in made.items()}
     for name, value in made.items():
-        body.output(value, f"next.{name}", ["batch", widths[name]])
-    body.output(made[cell.state[0]], "output", ["batch", cell.output_size])
+        body.output(value, f"next.{name}", [None, widths[name]])
+    body.output(made[cell.state[0]], "output", [None, cell.output_size])
 
     first = [graph.squeeze(state[name], 0) for name in widths]
     *final, outputs = graph.add_many(
