@@ -52,6 +52,7 @@ def measure_part(
     sizes = {name: given for name, given in narrow.items() if name in PARTS[part]}
     plan = Plan(**{**PARTS[part], **sizes}, threads=threads, seconds=seconds, engine=engine)
     plan.check()
+    told = "".join(f" --{name} {','.join(map(str, given))}" for name, given in sizes.items())
     path = ROOT / "benchmarks" / "results" / f"speed-{part}.json"
     result: dict[str, Any] = {} if again or not path.exists() else json.loads(path.read_text(encoding="utf-8"))
     rows: list[dict[str, Any]] = result.get("rows", [])
@@ -68,7 +69,7 @@ def measure_part(
         return record(
             f"speed-{part}",
             {
-                "command": f"python benchmarks/recipes/speed.py --part {part} --seconds {seconds:g}",
+                "command": f"python benchmarks/recipes/speed.py --part {part} --seconds {seconds:g}{told}",
                 "seed": plan.seed,
                 "engine": engine,
                 "machine": before,
