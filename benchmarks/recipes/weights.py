@@ -37,8 +37,8 @@ from throughtime.models import LanguageModel
 MODELS = {
     "text": ("builtin:python-manual", "--hidden 256 --steps 1500 --seed 0", "nats_per_token"),
     "speech": (
-        "DATA of speech.py digits",
-        "--unit words --epochs 6 --batch 32 --no-bidirectional --hidden 128 --seed 0",
+        "DATA of speech.py one-way",
+        "--unit words --epochs 12 --no-bidirectional --hidden 192 --seed 0",
         "nats",
     ),
     "entities": ("wnut17", "--no-bidirectional --epochs 8 --seed 0", "nats"),
@@ -54,7 +54,7 @@ def trained(task: str, runs: Path) -> throughtime.Run:
     """A model, trained where it is not yet."""
     run, (source, options, _) = runs / FOLDERS[task], MODELS[task]
     if not (run / "model.safetensors").exists():
-        paths = {"speech": lambda: prepare("digits", runs / "digits-data"), "entities": lambda: data("wnut17")}
+        paths = {"speech": lambda: prepare("one-way", runs / "digits-data"), "entities": lambda: data("wnut17")}
         given = str(paths[task]() if task in paths else source)
         command = ["train", task, given, *options.split(), "--out", str(run)]
         subprocess.run([sys.executable, "-m", "throughtime", *command], check=True)
