@@ -153,11 +153,11 @@ def test_options_that_pages_name_exist() -> None:
     names = {name for kind in kinds_of(Options) for name in kind.model_fields}
     asked = {f"--{no}{name.rstrip('_').replace('_', '-')}" for name in names for no in ("", "no-")}
     recipes = "".join(file.read_text(encoding="utf-8") for file in RECIPES.glob("*.py"))
-    known = asked | set(options_of(app, click.Context(app))) | set(re.findall(r'"(--[a-z][a-z-]+)"', recipes))
+    known = asked | set(options_of(app, click.Context(app))) | set(re.findall(r'"(--[a-z][a-z0-9-]+)"', recipes))
     assert "--no-such" not in known
     for page in PAGES:
         if page.name != "log.md":  # tells of what was tried
-            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))) <= known, page
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text(encoding="utf-8"))) <= known, page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
