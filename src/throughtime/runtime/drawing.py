@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from throughtime.errors import UserError
 
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -204,3 +206,37 @@ def _from(scores: Array, least: np.float64) -> Ids:
 def _first(scores: Array, tokens: int) -> Ids:
     """So many tokens, the likeliest first, of equals the lower id."""
     return _from(scores, np.partition(scores, -tokens)[-tokens])[:tokens]
+
+
+def asked(*given: Any, **named: Any) -> Sampling:
+    """How to draw, as a user asked for it.
+
+    Raises:
+        UserError: If an option is out of range.
+    """
+    try:
+        return Sampling(*given, **named)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def drawn(
+    scores: Array, read: Callable[[int], Array], settings: Sampling, *, end: int | None, never: Sequence[int] = ()
+) -> Iterator[int]:
+    """Draws tokens one after another, until the one that ends a sequence, which is not given out.
+
+    Args:
+        scores: Log-probabilities of the first, ``[V]``.
+        read: Reads a token and gives those of the next.
+        settings: How to draw.
+        end: What ends a sequence; None: nothing does.
+        never: What is not drawn.
+    """
+    draws = Draws(settings, exponential(settings.seed))
+    for number in range(settings.length):
+        not_yet = [] if end is None or number >= settings.min_length else [end]
+        token = draws(scores, [*never, *not_yet])
+        if token == end:
+            return
+        yield token
+        scores = read(token)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from throughtime.errors import UserError, spelled
-from throughtime.runtime.drawing import Draws, Sampling, exponential
+from throughtime.errors import spelled
+from throughtime.runtime.drawing import Sampling, asked, drawn
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import Array, State
 from throughtime.runtime.music.events import LONGEST, Events
@@ -100,23 +100,14 @@ class EventsRunner(Runner):
         return (f" {word}" if number else word for number, (word, _) in enumerate(pieces))
 
     def _pieces(self, prompt: str, options: tuple[Any, ...]) -> Iterator[tuple[str, list[Note]]]:
-        try:
-            settings = Sampling(*options)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        settings = asked(*options)
         genre, tune = read_prompt(prompt.strip(), self.genres, self.grid)
         ids = self.events.begin(genre, tune)
         return self.events.pieces(chain(ids, self._drawn(ids, settings)))
 
     def _drawn(self, ids: Sequence[int], settings: Sampling) -> Iterator[int]:
-        draws = Draws(settings, exponential(settings.seed))
         scores, _, read = self._going_on(ids)
-        for number in range(settings.length):
-            token = draws(scores, [Events.END] if number < settings.min_length else ())
-            if token == Events.END:
-                return
-            yield token
-            scores = read(token)
+        yield from drawn(scores, read, settings, end=Events.END)
 
     def _going_on(self, ids: Sequence[int]) -> tuple[Array, State, Callable[[int], Array]]:
         """What may follow some tokens, ``[V]``, the state there, and what reads one more and tells it anew."""

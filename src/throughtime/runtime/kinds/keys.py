@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from throughtime.errors import UserError, spelled
-from throughtime.runtime.drawing import Array, Sampling, uniform
+from throughtime.runtime.drawing import Array, Sampling, asked, uniform
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import State
 from throughtime.runtime.music.events import Likely
@@ -80,10 +80,7 @@ class KeysRunner(Runner):
         return (f" {word}" if number else word for number, (word, _) in enumerate(pieces))
 
     def _pieces(self, prompt: str, temperature: float, length: int, seed: int | None) -> Iterator[tuple[str, Roll]]:
-        try:
-            settings = Sampling(temperature=temperature, length=length, seed=seed)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        settings = asked(temperature=temperature, length=length, seed=seed)
         genre, tune = read_prompt(prompt.strip(), (), self.grid)
         if genre:
             raise UserError(f"a model of keys knows no genres, got {genre!r}; give notes (C4 E4+G4)")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from throughtime.errors import UserError, spelled, texts_of
-from throughtime.runtime.drawing import Array, Draws, Sampling, exponential
+from throughtime.runtime.drawing import Array, Sampling, asked, drawn
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import State
 from throughtime.runtime.runner import Runner
@@ -116,10 +116,7 @@ class TextRunner(Runner):
         seed: int | None = None,
     ) -> Iterator[str]:
         """The text of :meth:`sample`, piece by piece as it is drawn; arguments and errors as there."""
-        try:
-            settings = Sampling(temperature, top_k, top_p, length, min_length, seed)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        settings = asked(temperature, top_k, top_p, length, min_length, seed)
         ids = self.language.begin(prompt)
         return self.language.continued(prompt, ids, self._drawn(ids, settings))
 
@@ -138,12 +135,4 @@ class TextRunner(Runner):
         return scores, read
 
     def _drawn(self, ids: Sequence[int], settings: Sampling) -> Iterator[int]:
-        draws, end = Draws(settings, exponential(settings.seed)), self.language.end
-        scores, read = self.going_on(ids)
-        for number in range(settings.length):
-            not_yet = [] if end is None or number >= settings.min_length else [end]
-            token = draws(scores, [UNK_ID, *not_yet])
-            if token == end:
-                return
-            yield token
-            scores = read(token)
+        yield from drawn(*self.going_on(ids), settings, end=self.language.end, never=[UNK_ID])
