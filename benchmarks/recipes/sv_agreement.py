@@ -19,7 +19,7 @@ from typing import Any
 from record import ROOT, commit, curve, data, machine, record
 
 from throughtime.data.parts import split
-from throughtime.data.text.files import file_lines
+from throughtime.runtime.reading.files import file_lines
 
 CELLS = ("rnn", "lstm")
 OPTIONS = (

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import throughtime
 from made_data import MAKERS, settings_of
-from throughtime.data.notes import noting
 from throughtime.data.tables.sheets import read_sheet
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 from throughtime.runtime.text.tags import count_spans, find_spans
 from throughtime.tasks import APPLICATIONS
 

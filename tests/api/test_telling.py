@@ -12,7 +12,7 @@ import throughtime
 from api.conftest import REVIEWS, SMALL
 from throughtime.api import run as looking
 from throughtime.cli import run as command_line
-from throughtime.data.notes import Notes, leave_out, note, note_column, noting, renaming
+from throughtime.runtime.reading.notes import Notes, leave_out, note, note_column, noting, renaming
 
 ROWS = [
     {"Comment": text, "label": label, "answer": "reject" if number in (2, 3) else "accept"}

@@ -12,7 +12,7 @@ import pytest
 import throughtime
 from throughtime import UserError
 from throughtime.applications.memory import as_given, begin_at, holds, spilling, write_texts
-from throughtime.data.notes import noting
+from throughtime.runtime.reading.notes import noting
 from throughtime.tasks import TASKS, find_task
 
 ROLL = np.zeros((8, 88))

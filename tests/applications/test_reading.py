@@ -11,7 +11,7 @@ import pytest
 import throughtime
 from throughtime.applications.reading.account import DataRead, Guess, LeftOut, Lengths, Part, read_account
 from throughtime.cli import run as cli
-from throughtime.data.notes import leave_out, note
+from throughtime.runtime.reading.notes import leave_out, note
 from throughtime.tasks.sentences.sentiment import Sentiment
 
 SMALL = {"hidden": 4, "embedding": 4, "steps": 1, "batch": 4, "min_count": 1, "progress": False}

@@ -21,11 +21,11 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import ExampleSettings
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Report
-from throughtime.data.text.files import file_lines
 from throughtime.data.text.words import pad
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import Model, StackConfig, State
+from throughtime.runtime.reading.files import file_lines
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from throughtime.applications.judging.classification import learn_classes
-from throughtime.data.notes import noting
 from throughtime.data.parts import find_parts
 from throughtime.data.text.labelled import is_labelled, read_labelled
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 
 
 @pytest.fixture

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
+import gzip
+import lzma
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.encodings import check_encoding, known_encodings, reading_as
-from throughtime.data.notes import noting
-from throughtime.data.text.files import read_file
 from throughtime.errors import UserError
+from throughtime.runtime.reading.encodings import check_encoding, known_encodings, reading_as
+from throughtime.runtime.reading.files import read_file
+from throughtime.runtime.reading.notes import noting
 
 TEXT = "Le garçon dîna.\nIl était déjà là…\n"
 
@@ -82,6 +86,14 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, content: bytes, encoding
     with pytest.raises(UserError) as caught:
         read(write(tmp_path, content), encoding)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("pack", "unpack"), [(gzip, "gunzip"), (bz2, "bunzip2"), (lzma, "unxz")])
+def test_a_packed_file_is_refused_with_what_unpacks_it(tmp_path: Path, pack: Any, unpack: str) -> None:
+    path = write(tmp_path, pack.compress(b">one\nACGT\n"))
+    for encoding in (None, "cp1252"):
+        with pytest.raises(UserError, match=f"expected a text file, got a packed one; unpack it first: {unpack} "):
+            read(path, encoding)
 
 
 def test_what_is_offered_reads_the_file(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from throughtime.data.speech.audio import Audio, audio_info
 from throughtime.data.speech.recordings import read_recordings
 from throughtime.data.text.aligned import read_aligned
 from throughtime.data.text.columns import read_columns, read_spans
-from throughtime.data.text.files import open_texts, read_file
+from throughtime.data.text.files import open_texts
 from throughtime.data.text.labelled import read_labelled
 from throughtime.data.text.vectors import read_vectors
 from throughtime.data.trees.treebank import read_brackets, read_heads
@@ -39,6 +39,7 @@ from throughtime.data.video.clips import SUFFIXES as VIDEO
 from throughtime.data.video.clips import Look, Video
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import read_file
 
 for library in ("symusic", "soundfile", "soxr", "Bio", "av", "scipy.io"):
     pytest.importorskip(library)

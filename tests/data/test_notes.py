@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from throughtime.data.notes import leave_out, note, noting
+from throughtime.runtime.reading.notes import leave_out, note, noting
 
 
 def _read(name: str) -> Iterator[int]:

@@ -28,9 +28,9 @@ from throughtime.applications.options import Options
 from throughtime.applications.settings import EXTENDABLE
 from throughtime.applications.task import Report, Table, Task, Use
 from throughtime.console import VisibleConsole
-from throughtime.data.notes import noting
 from throughtime.data.progress import counted
 from throughtime.errors import UserError, spelled
+from throughtime.runtime.reading.notes import noting
 from throughtime.training.lock import locked
 from throughtime.visible import in_line
 

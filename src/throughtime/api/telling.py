@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from throughtime.data.notes import is_heard, noting
+from throughtime.runtime.reading.notes import is_heard, noting
 from throughtime.visible import tell
 
 

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from throughtime.data.notes import renaming
 from throughtime.data.parts import PARTS
 from throughtime.errors import UserError, listed, shown
 from throughtime.files import make_folder, write_chunks
 from throughtime.plain import resolved
+from throughtime.runtime.reading.notes import renaming
 
 DATA = "data"
 """Of a run's folder: where it keeps what its examples refer to, if they came from memory."""

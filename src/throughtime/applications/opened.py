@@ -25,16 +25,16 @@ from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.inputs import Asked, Inputs, in_groups, line_inputs
 from throughtime.applications.reading.verdict import remarks_on
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
-from throughtime.data.encodings import asked_encoding, reading_as
-from throughtime.data.notes import renaming
 from throughtime.data.parts import check_there, is_file
 from throughtime.data.progress import report
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed, texts_of
 from throughtime.files import make_folder
 from throughtime.layers import named_cells
 from throughtime.models import Model
 from throughtime.own import only
+from throughtime.runtime.reading.encodings import asked_encoding, reading_as
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import renaming
 
 TOGETHER = 32
 """Inputs of a table, or lines of a file, that are computed together."""

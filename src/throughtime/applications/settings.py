@@ -18,10 +18,10 @@ from pydantic import (
 )
 
 from throughtime.cells import CELLS, cell_options, cell_states, find_cell
-from throughtime.data.encodings import check_encoding
 from throughtime.engine import BY_NAME, ENGINES, check_engine
 from throughtime.errors import UserError, listed, nearest
 from throughtime.models import StackConfig
+from throughtime.runtime.reading.encodings import check_encoding
 from throughtime.training import OptimiserName, Plan, Schedule
 from throughtime.training.plan import PATIENCE
 

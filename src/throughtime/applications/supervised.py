@@ -25,14 +25,14 @@ from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.gather import Origin, account_of, in_a_word
 from throughtime.applications.settings import DataSettings, StackSettings, check_settings
 from throughtime.applications.task import Table, Task, Use
-from throughtime.data.encodings import reading_as
 from throughtime.data.examples import Examples
-from throughtime.data.notes import Notes, note, noting
 from throughtime.data.parts import PARTS, check_there
 from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed
 from throughtime.files import write_json
 from throughtime.own import only
+from throughtime.runtime.reading.encodings import reading_as
+from throughtime.runtime.reading.notes import Notes, note, noting
 from throughtime.training import Evaluation, Trainer
 
 GO_ON = "pass --data PATH with --resume"

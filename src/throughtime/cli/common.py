@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    from throughtime.data.encodings import check_encoding
+    from throughtime.runtime.reading.encodings import check_encoding
 
     try:
         return None if value is None else check_encoding(value)
@@ -125,8 +125,8 @@ def read_lines(file: str, encoding: str | None = None) -> list[str]:
     Raises:
         UserError: If it cannot be read, or is not in its encoding.
     """
-    from throughtime.data.encodings import reading_as
-    from throughtime.data.text.files import read_file
+    from throughtime.runtime.reading.encodings import reading_as
+    from throughtime.runtime.reading.files import read_file
     from throughtime.runtime.text.language import lines_of
 
     if file == "-":

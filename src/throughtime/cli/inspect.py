@@ -19,8 +19,8 @@ from throughtime.cli.common import (
     wide_option,
 )
 from throughtime.cli.output import echo, echo_json
-from throughtime.data.encodings import reading_as
 from throughtime.errors import UserError
+from throughtime.runtime.reading.encodings import reading_as
 from throughtime.visible import in_line
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from throughtime.cli.common import (
     wide_option,
 )
 from throughtime.cli.output import echo_json
-from throughtime.data.encodings import reading_as
 from throughtime.engine import WEIGHTS
 from throughtime.errors import UserError
+from throughtime.runtime.reading.encodings import reading_as
 from throughtime.tasks import TASKS
 from throughtime.visible import in_line
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import regex
 
-from throughtime.data.notes import noting
 from throughtime.data.tables.columns import column_names
 from throughtime.data.tables.rows import TABLES, Row, read_rows
 from throughtime.errors import UserError, listed, nearest, shown
+from throughtime.runtime.reading.notes import noting
 
 SECONDS = 2.0
 """That a pattern may take for a name: some take years, whatever the name."""

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from throughtime.data.notes import note
 from throughtime.errors import UserError, listed, nearest
 from throughtime.plain import check_regular
+from throughtime.runtime.reading.notes import note
 
 ExampleT = TypeVar("ExampleT")
 

@@ -12,13 +12,13 @@ from throughtime._version import __version__
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.model_folder import staged
 from throughtime.applications.task import Trained
-from throughtime.data.notes import note
 from throughtime.errors import UserError, listed, nearest
 from throughtime.export.graph.int8 import narrowed, rounded
 from throughtime.export.models import forms_of, write_model
 from throughtime.extras import extra
 from throughtime.files import write_chunks
 from throughtime.runtime.folder import FORMAT, MANIFEST
+from throughtime.runtime.reading.notes import note
 
 BYTES = "bytes of "
 """Before a file's name, where its size stands among figures."""

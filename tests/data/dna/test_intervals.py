@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
 from throughtime.data.dna.intervals import Region, check_name, read_intervals, write_intervals
-from throughtime.data.notes import Notes, noting
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import Notes, noting
 from throughtime.tasks.dna.examples import DnaSettings
 from throughtime.tasks.dna.task import Dna
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from throughtime.data.music.abc import abc_field, abc_tunes
 from throughtime.data.music.midi import RATE, read_abc, read_midi, write_midi, write_wav
-from throughtime.data.notes import noting
 from throughtime.errors import UserError
 from throughtime.runtime.music.events import Events
 from throughtime.runtime.music.tunes import Tune
+from throughtime.runtime.reading.notes import noting
 
 symusic = pytest.importorskip("symusic")
 pretty_midi = pytest.importorskip("pretty_midi")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from throughtime.data.music.midi import midi_tunes, read_midi
 from throughtime.data.music.midi_notes import parse_midi
-from throughtime.data.notes import noting
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 
 symusic = pytest.importorskip("symusic")
 

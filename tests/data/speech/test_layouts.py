@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.notes import noting
 from throughtime.data.parts import find_parts
 from throughtime.data.speech.audio import Audio, AudioInfo, Stretch
 from throughtime.data.speech.recordings import is_recordings, read_recordings
 from throughtime.data.speech.spoken import Recording, stretch_of, times
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 
 
 def touch(folder: Path, *names: str) -> Path:

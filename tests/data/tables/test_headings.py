@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.notes import noting
 from throughtime.data.tables.rows import read_rows
 from throughtime.data.text.labelled import read_labelled
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 
 quick = settings(deadline=None, derandomize=True, max_examples=60)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from throughtime.data.notes import noting
 from throughtime.data.text.aligned import Translated, find_aligned, read_aligned
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 
 
 def write(folder: Path, **files: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.notes import noting
 from throughtime.data.text.columns import TaggedSentence, read_columns
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 
 quick = settings(deadline=None, derandomize=True, max_examples=60)
 

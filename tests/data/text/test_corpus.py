@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from throughtime.data.text.corpus import TokenFile, encode_to_file, learn_tokenizer
-from throughtime.data.text.files import END, PIECE, Pieces, lines, open_texts
+from throughtime.data.text.files import END, Pieces, lines, open_texts
 from throughtime.data.text.tokenizer import Tokenizer, Unit
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import PIECE
 
 # The folder is the same for every example: each writes its file anew.
 quick = settings(

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from throughtime.cli.common import read_lines
-from throughtime.data.text import files
 from throughtime.data.text.aligned import read_aligned
-from throughtime.data.text.files import file_lines, read_file
+from throughtime.runtime.reading import files
+from throughtime.runtime.reading.files import file_lines, read_file
 from throughtime.runtime.text.language import lines_of
 
 quick = settings(deadline=None, derandomize=True, max_examples=100)

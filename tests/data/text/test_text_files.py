@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from throughtime.data.text.files import BUILT_IN, END, PIECE, FileTexts, open_texts, read_file
+from throughtime.data.text.files import BUILT_IN, END, FileTexts, open_texts
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import PIECE, read_file
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.notes import noting
 from throughtime.data.video.columns import check_classes
 from throughtime.data.video.keypoints import PointSequence, read_points, slides
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 
 
 def write(folder: Path, text: str, name: str = "points.csv") -> Path:

@@ -17,9 +17,9 @@ from throughtime.data.dna.bases import decode, encode
 from throughtime.data.dna.codons import open_frames
 from throughtime.data.dna.genomes import Record, label_bases
 from throughtime.data.dna.intervals import Region
-from throughtime.data.notes import noting
 from throughtime.decoding.coding import best_frames
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 from throughtime.tasks.dna import classes
 from throughtime.tasks.dna.examples import BLOCK, LEAST, DnaExample, DnaSettings, as_regions, cut_genome
 from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask

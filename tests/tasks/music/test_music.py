@@ -16,11 +16,11 @@ from scipy import stats
 
 from throughtime.applications.settings import check_settings
 from throughtime.data.music.midi import write_midi
-from throughtime.data.notes import noting
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError
 from throughtime.runtime.music.events import Events, Likely
 from throughtime.runtime.music.tunes import KEYS, LOWEST, Tune, best_scale, read_notes
+from throughtime.runtime.reading.notes import noting
 from throughtime.tasks.music.events import EventModel, WellFormed
 from throughtime.tasks.music.keys import Keys, draw_keys
 from throughtime.tasks.music.task import Music, MusicSampler

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.notes import noting
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 from throughtime.tasks.pairs.pronunciation import Pronunciation, PronunciationSettings
 
 TOLD = "numbers between a word and its sounds are probabilities and are left out"

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from throughtime.applications.memory import moved, spilling
-from throughtime.data.notes import noting
 from throughtime.data.speech.audio import Audio
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import noting
 from throughtime.tasks.speech.examples import SpeechSettings, named
 from throughtime.tasks.speech.memory import spill, write_sound
 from throughtime.tasks.speech.task import Speech

@@ -10,7 +10,7 @@ from statistics import median
 
 from throughtime.applications.reading.account import DataRead, Guess, LeftOut, Lengths, Part
 from throughtime.applications.reading.readable import ExampleT, Readable
-from throughtime.data.notes import Notes
+from throughtime.runtime.reading.notes import Notes
 
 SHOWN = 3
 """Examples that are shown, spread over the training data."""

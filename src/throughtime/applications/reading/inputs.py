@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Protocol
 from rich.text import Text
 
 from throughtime.applications.prediction import Prediction
-from throughtime.data.notes import leave_out, note
 from throughtime.data.tables.columns import Guess, find_column, longest
 from throughtime.data.tables.rows import SEEN, NoText, is_missing
 from throughtime.data.tables.sheets import (
@@ -24,6 +23,7 @@ from throughtime.data.tables.sheets import (
 )
 from throughtime.errors import UserError, listed, shown
 from throughtime.files import write_chunks
+from throughtime.runtime.reading.notes import leave_out, note
 
 Found = Mapping[str, Any]
 """What is added to the rows of an input, by the name of its column."""

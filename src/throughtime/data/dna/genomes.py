@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.intervals import GFF, INTERVALS, Region, begins_fasta, codes_told, read_intervals
-from throughtime.data.notes import leave_out, note
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed
 from throughtime.extras import extra
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import leave_out, note
 
 BROKEN = {"pseudo", "pseudogene"}
 """Qualifiers of features that are broken genes."""

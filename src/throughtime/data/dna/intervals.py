@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from throughtime.data.notes import leave_out, note
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed, shown
 from throughtime.files import write_text
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import leave_out, note
 
 GFF = (".gff3", ".gff")
 BED = (".bed",)

@@ -10,9 +10,9 @@ from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import FASTA, Record, read_fasta
 from throughtime.data.dna.intervals import INTERVALS
 from throughtime.data.tables.rows import TABLES
-from throughtime.data.text.files import file_lines
 from throughtime.data.text.labelled import read_labelled
 from throughtime.errors import UserError, listed
+from throughtime.runtime.reading.files import file_lines
 
 ROWS = (".data",)
 """Suffixes of files with rows ``class, name, letters``."""

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from throughtime.data.notes import note
-from throughtime.data.text.files import read_file
 from throughtime.errors import UserError, listed, shown
 from throughtime.plain import check_regular
+from throughtime.runtime.reading.files import read_file
+from throughtime.runtime.reading.notes import note
 
 LARGEST = 64 << 20
 """Bytes of a file of tunes."""

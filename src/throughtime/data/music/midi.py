@@ -12,12 +12,12 @@ import numpy as np
 
 from throughtime.data.music.abc import abc_to_midi
 from throughtime.data.music.midi_notes import BrokenError, Struck, parse_midi
-from throughtime.data.notes import note
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.files import write_chunks
 from throughtime.plain import read_bytes
 from throughtime.runtime.music.tunes import Note, Tune
+from throughtime.runtime.reading.notes import note
 
 MIDI = (".mid", ".midi")
 ABC = (".abc",)

@@ -9,10 +9,10 @@ import numpy as np
 
 from throughtime.data.music.matlab import LARGEST, Matrix, read_cells
 from throughtime.data.parts import PARTS
-from throughtime.data.text.files import read_file
 from throughtime.errors import UserError, listed
 from throughtime.plain import check_regular, parse_json
 from throughtime.runtime.music.tunes import KEYS, LOWEST, PITCHES, Tune
+from throughtime.runtime.reading.files import read_file
 
 CELLS = {"train": "traindata", "valid": "validdata", "test": "testdata"}
 """The cells of a ``.mat`` file, by part."""

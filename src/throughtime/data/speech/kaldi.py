@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from throughtime.data.notes import note
 from throughtime.data.parts import is_file
 from throughtime.data.speech.spoken import Recording, spoken, times
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, shown
 from throughtime.plain import resolved
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import note
 
 RECORDINGS, TEXTS, SEGMENTS = "wav.scp", "text", "segments"
 """Names of its files: of recordings, what is said, and the stretches of recordings in which it is."""

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from throughtime.data.notes import note
 from throughtime.data.parts import below, inside, is_file, part_of
 from throughtime.data.speech.audio import SUFFIXES
 from throughtime.data.speech.kaldi import is_kaldi, read_kaldi
 from throughtime.data.speech.spoken import Recording, spoken, times
 from throughtime.data.tables.columns import Columns, Guess, find_column, longest
 from throughtime.data.tables.rows import JSON, TABLES, Row, first_rows, is_missing, read_rows
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed
 from throughtime.plain import resolved
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import note
 
 AUDIO_NAMES = (
     "path",

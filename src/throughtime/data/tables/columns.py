@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from throughtime.data.notes import note, note_column
 from throughtime.data.tables.heading import is_number, is_time
 from throughtime.errors import UserError, listed, nearest
+from throughtime.runtime.reading.notes import note, note_column
 
 Columns = Sequence[dict[str, str]]
 """The first rows of a table, their cells by the name of the column."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from throughtime.data.notes import note
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import note
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """What divides cells, and what a message calls it."""

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 
-from throughtime.data.notes import note
 from throughtime.errors import UserError, listed, shown
+from throughtime.runtime.reading.notes import note
 
 RARE = 0.05
 """Share of a column's values that may stand there once where others are said to recur."""

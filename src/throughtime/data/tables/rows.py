@@ -11,12 +11,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from throughtime.data.notes import leave_out, note
 from throughtime.data.tables.dialect import Dialect, find_dialect
 from throughtime.data.tables.heading import has_heading
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed, shown
 from throughtime.plain import parse_object
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import leave_out, note
 
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 """Suffixes of files with columns."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from throughtime.data.tables.dialect import Dialect
 from throughtime.data.tables.rows import JSON, TABLES, NoText, parse_line, parse_table, separator_of
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed, shown
+from throughtime.runtime.reading.files import file_lines
 
 Added = Mapping[str, Any]
 """What is added to a row, by the name of its column: texts, numbers, or lists of them."""

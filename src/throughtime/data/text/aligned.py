@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from throughtime.data.notes import note
 from throughtime.data.parts import PARTS, check_there, inside, part_of
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import note
 
 
 class Translated(NamedTuple):

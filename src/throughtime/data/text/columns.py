@@ -10,11 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from throughtime.data.notes import leave_out, note
-from throughtime.data.text.files import file_lines
 from throughtime.data.text.labelled import ANSWER, ANSWERS
 from throughtime.errors import UserError, listed
 from throughtime.plain import parse_json
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import leave_out, note
 from throughtime.runtime.text.tags import OUTSIDE, Span, is_tag, tag_spans
 from throughtime.runtime.text.words import Word, find_words, split_sign
 

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from throughtime.data.encodings import UTF_8, encoding_of, undecodable
-from throughtime.data.notes import note
 from throughtime.data.parts import below, check_there
 from throughtime.errors import UserError, nearest
-from throughtime.plain import open_regular
+from throughtime.runtime.reading.files import read_file
+from throughtime.runtime.reading.notes import note
 from throughtime.runtime.text.language import lines_of
 
 BUILT_IN = "builtin:python-manual"
 """Names the corpus that every CPython carries: the manual behind ``help("topics")``."""
-
-PIECE = 1 << 16
-"""Most characters of a piece: a file without a single line break is read in bounded memory, too."""
-
-LONGEST = 1 << 28
-"""Characters of a line: the longest human chromosome fits in one."""
 
 END = None
 """Marks in a stream of pieces that a text ends."""
@@ -36,7 +27,7 @@ class Texts(Protocol):
     """Texts that can be read again and again."""
 
     def read(self) -> Pieces:
-        """The texts, from the first; a piece ends at a line's end or at :data:`PIECE` characters."""
+        """The texts, from the first; pieces as of :func:`~throughtime.runtime.reading.files.read_file`."""
         ...
 
 
@@ -93,48 +84,6 @@ def open_texts(paths: Sequence[str | Path]) -> Texts:
             hint = f"{nearest(name, [BUILT_IN])}; it stands alone, without other paths"
             raise UserError(f"expected files, folders, or {BUILT_IN}, got {' '.join(names)}{hint}")
     return FileTexts([Path(name) for name in names])
-
-
-def read_file(path: Path) -> Iterator[str]:
-    r"""A file's text in pieces; in which encoding, see :func:`throughtime.data.encodings.reading_as`.
-
-    Lines end at ``"\n"`` or ``"\r\n"``; a lone ``"\r"`` ends them only where the file has no ``"\n"``. Other separators
-    of Unicode are signs in a line. A piece that ends inside a line ends before a space, where it has one.
-
-    Raises:
-        UserError: If it cannot be read, is binary, or is not in its encoding.
-    """
-    encoding = UTF_8
-    try:
-        with open_regular(path) as file:
-            encoding = encoding_of(path, file)
-            newline = "\n" if _has_newline(file, encoding) else None
-            with TextIOWrapper(file, encoding=encoding, newline=newline) as text:
-                yield from _pieces(text)
-    except UnicodeError as error:  # that of UTF-16 without its mark is no UnicodeDecodeError
-        raise undecodable(path, encoding) from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def file_lines(path: Path) -> Iterator[str]:
-    """A file's lines, up to :data:`LONGEST` characters each, with their line breaks.
-
-    Raises:
-        UserError: As :func:`read_file`, or if a line is longer.
-    """
-    begun: list[str] = []
-    number, size = 1, 0
-    for piece in read_file(path):
-        begun.append(piece)
-        size += len(piece)
-        if size > LONGEST:
-            raise UserError(f"{path}:{number}: expected lines of at most {LONGEST:,} characters, got a longer one")
-        if piece.endswith("\n"):
-            yield "".join(begun)
-            begun, number, size = [], number + 1, 0
-    if begun:
-        yield "".join(begun)
 
 
 def lines(pieces: Iterable[str | None]) -> Pieces:
@@ -230,31 +179,6 @@ def split_at(pieces: Iterable[str | None], cut: int, held_out: bool) -> Pieces:
         elif part := piece[before:] if held_out else piece[:before]:
             yield part
         seen += size
-
-
-def _has_newline(file: BinaryIO, encoding: str) -> bool:
-    """Whether there is a line break in a file, which is at its beginning then as before."""
-    text = TextIOWrapper(file, encoding=encoding, newline="")
-    try:
-        return any("\n" in chunk for chunk in iter(partial(text.read, PIECE), ""))
-    finally:
-        text.detach()
-        file.seek(0)
-
-
-def _pieces(text: TextIOWrapper) -> Iterator[str]:
-    held = ""
-    while piece := held + text.readline(PIECE - len(held)):
-        if piece.endswith("\n"):
-            yield f"{piece[:-2]}\n" if piece.endswith("\r\n") else piece
-            held = ""
-        elif len(piece) < PIECE:
-            yield piece
-            return
-        else:
-            cut = next((at for at in range(PIECE - 1, 0, -1) if piece[at].isspace()), PIECE)
-            yield piece[:cut]
-            held = piece[cut:]
 
 
 def _files(path: Path) -> list[Path]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from throughtime.data.classes import SUFFIXES, class_files, class_folders, class_of
-from throughtime.data.notes import leave_out, note
 from throughtime.data.parts import part_of
 from throughtime.data.tables.columns import Columns, column_names, fewest, find_column, longest, values_of
 from throughtime.data.tables.rows import TABLES, NoText, first_rows, is_missing, note_columns, read_rows
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError, listed, shown
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import leave_out, note
 
 TEXT_NAMES = ("text", "sentence", "review", "comment", "content", "tweet", "phrase", "message", "body", "document")
 LABEL_NAMES = ("label", "sentiment", "class", "category", "polarity", "target", "rating", "stars", "emotion", "intent")

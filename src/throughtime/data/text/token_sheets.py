@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from throughtime.data.notes import leave_out, note
 from throughtime.data.text.columns import (
     DOCUMENT,
     PART,
@@ -17,8 +16,9 @@ from throughtime.data.text.columns import (
     tag_column_of,
     token_row,
 )
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import leave_out, note
 from throughtime.runtime.text.tags import OUTSIDE, is_tag
 
 FILL = "-X-"

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from throughtime.data.text.files import file_lines
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import file_lines
 
 DIGITS = 12
 """Of a count of words or features, at most."""

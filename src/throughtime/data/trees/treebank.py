@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from throughtime.data.text.files import file_lines
 from throughtime.data.trees.trees import Tree
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import file_lines
 
 _TOKEN = re.compile(r"[()]|[^ \t\r\n\f\v()]+")  # a no-break space is part of a word: "8 1/2"
 _ESCAPED = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from throughtime.data.notes import note
 from throughtime.data.tables.heading import is_number, is_time
 from throughtime.errors import UserError, listed, shown
+from throughtime.runtime.reading.notes import note
 
 CLIP, FRAME, LABEL = "clip", "frame", "label"
 """Headings of a table with a step a row; ``label`` may be missing where nothing is learnt from it."""

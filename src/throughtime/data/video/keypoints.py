@@ -25,7 +25,6 @@ import numpy as np
 from throughtime.data.tables.dialect import Dialect, find_dialect
 from throughtime.data.tables.rows import SEEN
 from throughtime.data.tables.sheets import Record, Sheet
-from throughtime.data.text.files import file_lines
 from throughtime.data.video.columns import (
     CLIP,
     FRAME,
@@ -39,6 +38,7 @@ from throughtime.data.video.columns import (
     told,
 )
 from throughtime.errors import UserError, listed
+from throughtime.runtime.reading.files import file_lines
 
 SUFFIXES = (".csv", ".tsv")
 """Of tables."""

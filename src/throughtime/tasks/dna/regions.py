@@ -26,11 +26,11 @@ from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.codons import BACTERIAL, genetic_code, open_frames
 from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
 from throughtime.data.dna.intervals import Region, check_intervals, check_name, write_intervals
-from throughtime.data.notes import note
 from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
 from throughtime.errors import UserError, listed
 from throughtime.models import Model, StrandBatch, StrandTagger
 from throughtime.models.strands import NOTHING, STEP
+from throughtime.runtime.reading.notes import note
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, batch_letters, is_genome
 from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna.picture import draw_genome

@@ -21,13 +21,13 @@ from throughtime.data.music.abc import abc_field, abc_tunes
 from throughtime.data.music.midi import ABC, MIDI, midi_tunes, read_abc
 from throughtime.data.music.rolls import SUFFIXES as ROLLS
 from throughtime.data.music.rolls import read_rolls
-from throughtime.data.notes import leave_out
 from throughtime.data.parts import PARTS, below, check_there, part_of
 from throughtime.decoding import Sampling
 from throughtime.errors import UserError, listed
 from throughtime.models import Model
 from throughtime.runtime.music.events import Likely
 from throughtime.runtime.music.tunes import Note, Tune
+from throughtime.runtime.reading.notes import leave_out
 from throughtime.visible import tell
 
 KNOWN = (*MIDI, *ABC, *ROLLS)

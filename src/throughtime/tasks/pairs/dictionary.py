@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from throughtime.applications.reading.inputs import Input, Inputs
-from throughtime.data.notes import note
 from throughtime.data.tables.sheets import Record, Sheet
-from throughtime.data.text.files import file_lines
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import note
 
 _VARIANT = re.compile(r"\(\d+\)$")
 _REMARK = re.compile(r"\s#")

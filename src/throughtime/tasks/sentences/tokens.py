@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.applications.reading.inputs import Input, Inputs
-from throughtime.data.notes import note
 from throughtime.data.tables.rows import JSON
 from throughtime.data.text.columns import DOCUMENT
-from throughtime.data.text.files import file_lines
 from throughtime.data.text.token_sheets import read_tokens
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import file_lines
+from throughtime.runtime.reading.notes import note
 from throughtime.runtime.text.entities import texts_in
 from throughtime.runtime.text.tags import is_tag
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from throughtime.applications.options import Columned, Tabled
 from throughtime.applications.reading.inputs import Input, Inputs
 from throughtime.data.tables.sheets import Record, Sheet
-from throughtime.data.text.files import file_lines
 from throughtime.data.trees.treebank import read_brackets, read_heads
 from throughtime.data.trees.trees import Tree, binarised, to_brackets
 from throughtime.errors import UserError
+from throughtime.runtime.reading.files import file_lines
 
 HEADS, BRACKETS = (".conllu",), (".ptb", ".trees", ".mrg")
 """Suffixes of files of dependency heads, and of trees in brackets; a text file may hold the latter, too."""

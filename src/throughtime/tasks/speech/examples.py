@@ -17,7 +17,6 @@ from typing_extensions import TypedDict
 from throughtime.applications.folder.learnt import Closed, Real
 from throughtime.applications.memory import is_spilled
 from throughtime.applications.settings import SignalSettings, option, steps_at_least
-from throughtime.data.notes import note
 from throughtime.data.progress import counted
 from throughtime.data.speech.audio import Audio, Samples, Stretch, audio_info
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
@@ -26,6 +25,7 @@ from throughtime.data.speech.spoken import stretch_of
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.decoding.ctc import frames_needed
 from throughtime.errors import UserError
+from throughtime.runtime.reading.notes import note
 
 LEARNT = 2 * 3600.0
 """Seconds of sound, drawn evenly from the training data, that say how loud each band is."""

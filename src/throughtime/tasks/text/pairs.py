@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from throughtime.applications.task import Report, Table
 from throughtime.applications.text_model import TextModel
-from throughtime.data.text.files import file_lines
 from throughtime.decoding import sequence_log_probs
 from throughtime.errors import UserError, shown
+from throughtime.runtime.reading.files import file_lines
 
 LISTED = 20
 """Pairs of a report's table."""

@@ -13,11 +13,11 @@ from throughtime.applications.reading.gather import FILES, Origin, in_a_word, le
 from throughtime.applications.reading.readable import Counts, unigram
 from throughtime.applications.text_model import TOKENIZER, TextSettings, token_files
 from throughtime.data.batches import Ids
-from throughtime.data.notes import Notes, leave_out
 from throughtime.data.text.corpus import TokenFile
 from throughtime.data.text.files import BUILT_IN, FileTexts, Texts
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.figures import ordinal, share
+from throughtime.runtime.reading.notes import Notes, leave_out
 
 STEPS = 60
 """Tokens of an example that is shown."""

@@ -36,8 +36,6 @@ from throughtime.applications.text_model import (
 )
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
-from throughtime.data.encodings import asked_encoding, reading_as
-from throughtime.data.notes import note, noting
 from throughtime.data.tables.columns import find_column, longest
 from throughtime.data.tables.rows import SEEN
 from throughtime.data.text.corpus import TokenFile, encode_to_file, learn_tokenizer, parts
@@ -48,6 +46,8 @@ from throughtime.errors import UserError
 from throughtime.files import errors_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.plain import read_bytes
+from throughtime.runtime.reading.encodings import asked_encoding, reading_as
+from throughtime.runtime.reading.notes import note, noting
 from throughtime.runtime.text.language import Score
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.reading import guess_by, origin_of, read_texts

@@ -14,7 +14,6 @@ from throughtime.applications.judging.classification import ClassSettings
 from throughtime.applications.settings import SignalSettings, option, steps_at_least
 from throughtime.data.classes import class_folders
 from throughtime.data.parts import is_file
-from throughtime.data.text.files import file_lines
 from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.clips import Look, clips_of
@@ -22,6 +21,7 @@ from throughtime.data.video.columns import NO_VIDEO, check_classes
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError, listed, shown
 from throughtime.plain import parse_object
+from throughtime.runtime.reading.files import file_lines
 from throughtime.tasks.video.windows import cut
 from throughtime.training import OptimiserName
 

@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from throughtime.data.notes import note
 from throughtime.errors import UserError, nearest
 from throughtime.plain import open_regular
+from throughtime.runtime.reading.notes import note
 
 UTF_8 = "utf-8-sig"
 """With its mark, or without."""
@@ -26,6 +26,9 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """What the first bytes of a file say; that of UTF-32 begins like that of UTF-16."""
+
+PACKED = {b"\x1f\x8b": "gunzip", b"BZh91AY&SY": "bunzip2", b"\xfd7zXZ\0": "unxz", b"(\xb5/\xfd": "unzstd"}
+"""What the first bytes of a packed file are, and what unpacks it."""
 
 OFFERED = ("cp1252", "latin-1")
 """What is tried for a message where a file is not UTF-8: the Windows of the west, then what takes any bytes."""
@@ -92,9 +95,12 @@ def encoding_of(path: Path, file: BinaryIO) -> str:
     """How a file of text is encoded; leaves it at its beginning.
 
     Raises:
-        UserError: If it is binary.
+        UserError: If it is binary, or packed.
     """
     head = file.read(8192)
+    for mark, unpack in PACKED.items():
+        if head.startswith(mark):
+            raise UserError(f"{path}: expected a text file, got a packed one; unpack it first: {unpack} {path}")
     found = next((name for mark, name in MARKS.items() if head.startswith(mark)), None) or _told(path, file, head)
     if found in ("utf-16", "utf-32") and found != _asked.get():
         note(f"{path}: read as {found.upper()}, as its first bytes say")
