@@ -31,8 +31,8 @@ FLOORS = [
     "applications",
     "tasks",
     "export",
-    "serving",
     "api",
+    "serving",
     "cli",
 ]
 GROUND = [

@@ -24,6 +24,7 @@ COMMANDS = {
     "sample": "Draw text or music from a model.",
     "score": "The probability of lines of text.",
     "inspect": "Gradients through time, gates and memory of a model.",
+    "serve": "Answer programs and browsers: predictions, texts, streams, a page.",
     "export": "Write a model as ONNX, for apps and servers without PyTorch.",
     "tasks": "What can be trained.",
     "code": "Show what the compiled engine makes of a cell.",

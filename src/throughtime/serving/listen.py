@@ -1,0 +1,77 @@
+"""A server that listens until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from throughtime.api import Run
+from throughtime.errors import UserError
+from throughtime.serving.app import create_app
+from throughtime.serving.house import House
+from throughtime.serving.settings import ServeSettings
+
+
+def listen(
+    folders: Sequence[str],
+    open_run: Callable[[Path], Run],
+    settings: ServeSettings,
+    tell: Callable[[str], None],
+) -> None:
+    """Serves models until a signal stops it.
+
+    Args:
+        folders: Model folders.
+        open_run: Opens one.
+        settings: Address and limits.
+        tell: Takes a line for the user.
+
+    Raises:
+        UserError: If a folder cannot be opened, or the address is taken.
+    """
+    house = House(folders, open_run)
+    door = _bound(settings)
+    host, port = door.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    for name, model in house.models.items():
+        for caution in model.run.cautions:
+            tell(f"{name}: {caution}")
+    tell(f"serving {len(house.models)} models at http://{shown}:{port}/ ; stop with Ctrl-C")
+    if settings.api_key is None and host not in ("127.0.0.1", "::1"):
+        tell("whoever reaches this address may use the models; pass --api-key KEY to serve those alone who know it")
+    config = uvicorn.Config(
+        create_app(house, settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        h11_max_incomplete_event_size=settings.header,
+        http="h11",
+        ws="websockets-sansio",
+        ws_max_size=settings.message,
+        limit_concurrency=settings.connections,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=round(settings.grace) or None,
+        lifespan="on",
+    )
+    with door, suppress(KeyboardInterrupt):  # the signal that stopped it, raised again when all is done
+        uvicorn.Server(config).run([door])
+
+
+def _bound(settings: ServeSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((settings.host, settings.port))
+        door.listen(1024)
+    except OSError as error:
+        door.close()
+        raise UserError(
+            f"--host {settings.host} --port {settings.port}: cannot listen there: {error.strerror}; pass another "
+            "--port, 0 for one that is free"
+        ) from error
+    return door
