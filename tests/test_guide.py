@@ -17,7 +17,7 @@ from throughtime.applications.options import Options
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Use
 from throughtime.cli import app, run
-from throughtime.cli.options import RunCommand
+from throughtime.cli.shared.options import RunCommand
 from throughtime.tasks import find_task
 from throughtime.tasks.dna.classes import DnaClasses
 from throughtime.tasks.dna.regions import DnaRegions

@@ -65,7 +65,7 @@ def test_a_line_to_the_user_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
 
 # The source ----------------------------------------------------------------------------------------------------------
 
-WAYS_OUT = ("visible.py", "console.py", "cli/output.py")
+WAYS_OUT = ("visible.py", "console.py", "cli/shared/output.py")
 PIPED = ("bench/measures/probe.py",)
 """Prints what its parent process reads."""
 

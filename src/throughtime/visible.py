@@ -1,7 +1,7 @@
 """What strangers wrote, made harmless to show: control characters, which act on a terminal, become visible ones.
 
-All text that leaves the process passes through here: see ``throughtime.cli.output`` for the command line. What is
-written into files that the user names is data, and stays as it is.
+All text that leaves the process passes through here: see ``throughtime.cli.shared.output`` for the command line. What
+is written into files that the user names is data, and stays as it is.
 """
 
 from __future__ import annotations

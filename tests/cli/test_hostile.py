@@ -21,7 +21,7 @@ import pytest
 from made_data import MAKERS
 from throughtime.api import progress
 from throughtime.cli import COMMANDS, run
-from throughtime.cli.output import VisibleConsole, guard_process
+from throughtime.cli.shared.output import VisibleConsole, guard_process
 from throughtime.tasks import TASKS
 
 HOSTILE = "\x1b]0;evil\x07\x1b[5;41m\x9b5m\u202e$x^$[bold]<script>"

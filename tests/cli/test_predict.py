@@ -14,7 +14,8 @@ from throughtime.api import Run
 from throughtime.applications.options import Drawn, Options, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.task import Task, Use
-from throughtime.cli import options, predict
+from throughtime.cli import predict
+from throughtime.cli.shared import options
 from throughtime.data.progress import report
 
 

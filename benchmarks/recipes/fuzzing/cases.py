@@ -15,7 +15,7 @@ from throughtime.applications.reading.account import read_account
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Wanted
 from throughtime.applications.text_model import TextModel
-from throughtime.cli.common import read_lines
+from throughtime.cli.shared.common import read_lines
 from throughtime.data.parts import PARTS
 from throughtime.inspection.history import read_history
 from throughtime.layers import Recurrent

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from throughtime._version import __version__
-from throughtime.cli.output import VisibleContext, echo, guard_process
+from throughtime.cli.shared.output import VisibleContext, echo, guard_process
 from throughtime.errors import UserError, listed, nearest
 from throughtime.visible import tell, visible
 

@@ -11,8 +11,8 @@ import click
 
 from throughtime.bench import PARTS, Plan, heading, measure, tables
 from throughtime.bench.plot import draw
-from throughtime.cli.common import json_option, print_table, wide_option
-from throughtime.cli.output import echo, echo_json, rewrite
+from throughtime.cli.shared.common import json_option, print_table, wide_option
+from throughtime.cli.shared.output import echo, echo_json, rewrite
 from throughtime.errors import UserError, listed
 from throughtime.pictures import check_picture
 

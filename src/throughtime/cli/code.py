@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from throughtime.cli.output import echo
+from throughtime.cli.shared.output import echo
 from throughtime.errors import UserError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from throughtime.cli.common import (
+from throughtime.cli.shared.common import (
     cell_option,
     json_option,
     open_runs,
@@ -16,7 +16,7 @@ from throughtime.cli.common import (
     task_option,
     wide_option,
 )
-from throughtime.cli.options import RunCommand, task_options
+from throughtime.cli.shared.options import RunCommand, task_options
 
 
 @click.command(name="evaluate", cls=RunCommand, use="evaluate")

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from throughtime.api.run import Run
-from throughtime.cli.common import cell_option, json_option, open_run, print_table, run_argument, task_option
-from throughtime.cli.output import echo_json
+from throughtime.cli.shared.common import cell_option, json_option, open_run, print_table, run_argument, task_option
+from throughtime.cli.shared.output import echo_json
 from throughtime.export.folder import BYTES
 from throughtime.figures import called, counted, figure, size
 from throughtime.visible import tell

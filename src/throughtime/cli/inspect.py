@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from throughtime.cli.common import (
+from throughtime.cli.shared.common import (
     cell_option,
     encoding_option,
     json_option,
@@ -18,7 +18,7 @@ from throughtime.cli.common import (
     task_option,
     wide_option,
 )
-from throughtime.cli.output import echo, echo_json
+from throughtime.cli.shared.output import echo, echo_json
 from throughtime.errors import UserError
 from throughtime.runtime.reading.encodings import reading_as
 from throughtime.visible import in_line

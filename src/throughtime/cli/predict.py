@@ -14,7 +14,7 @@ from throughtime.api.progress import waiting
 from throughtime.api.telling import telling_notes
 from throughtime.applications.options import Tabled
 from throughtime.applications.prediction import Prediction
-from throughtime.cli.common import (
+from throughtime.cli.shared.common import (
     cell_option,
     json_option,
     open_run,
@@ -22,8 +22,8 @@ from throughtime.cli.common import (
     stdin_lines,
     task_option,
 )
-from throughtime.cli.options import RunCommand, task_options
-from throughtime.cli.output import echo_json, echo_styled
+from throughtime.cli.shared.options import RunCommand, task_options
+from throughtime.cli.shared.output import echo_json, echo_styled
 from throughtime.data.parts import below
 from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed

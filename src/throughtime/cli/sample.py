@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from throughtime.cli.common import cell_option, json_option, open_run, run_argument, task_option
-from throughtime.cli.options import RunCommand, task_options
-from throughtime.cli.output import echo, echo_json
+from throughtime.cli.shared.common import cell_option, json_option, open_run, run_argument, task_option
+from throughtime.cli.shared.options import RunCommand, task_options
+from throughtime.cli.shared.output import echo, echo_json
 from throughtime.errors import UserError, listed
 from throughtime.pictures import SUFFIXES, check_picture
 from throughtime.visible import tell

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from throughtime.api import Run
-from throughtime.cli.common import (
+from throughtime.cli.shared.common import (
     cell_option,
     encoding_option,
     json_option,
@@ -21,7 +21,7 @@ from throughtime.cli.common import (
     trained_encoding,
     wide_option,
 )
-from throughtime.cli.output import echo_json
+from throughtime.cli.shared.output import echo_json
 from throughtime.engine import WEIGHTS
 from throughtime.errors import UserError
 from throughtime.runtime.reading.encodings import reading_as

@@ -10,8 +10,8 @@ import click
 
 from throughtime.api import Run
 from throughtime.applications.settings import check_settings
-from throughtime.cli.common import cell_option, open_run, task_option
-from throughtime.cli.options import SettingsCommand, given, settings_options
+from throughtime.cli.shared.common import cell_option, open_run, task_option
+from throughtime.cli.shared.options import SettingsCommand, given, settings_options
 from throughtime.extras import extra
 from throughtime.serving.settings import ServeSettings
 from throughtime.visible import tell

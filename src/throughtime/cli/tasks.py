@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from throughtime.cli.common import json_option, print_table, wide_option
-from throughtime.cli.output import echo_json
+from throughtime.cli.shared.common import json_option, print_table, wide_option
+from throughtime.cli.shared.output import echo_json
 from throughtime.tasks import TASKS
 
 

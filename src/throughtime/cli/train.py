@@ -14,9 +14,9 @@ from throughtime.api import CrossValidation, Watching, begin, prepare_cells, res
 from throughtime.api.folds import begin_folds, is_cross_validation, resume_folds
 from throughtime.api.progress import waiting
 from throughtime.applications.task import Report, Task
-from throughtime.cli.common import WIDE_HELP, print_figures, print_report
-from throughtime.cli.options import SettingsCommand, given, settings_options
-from throughtime.cli.output import VisibleContext, echo
+from throughtime.cli.shared.common import WIDE_HELP, print_figures, print_report
+from throughtime.cli.shared.options import SettingsCommand, given, settings_options
+from throughtime.cli.shared.output import VisibleContext, echo
 from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task

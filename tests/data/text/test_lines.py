@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from throughtime.cli.common import read_lines
+from throughtime.cli.shared.common import read_lines
 from throughtime.data.text.aligned import read_aligned
 from throughtime.runtime.reading import files
 from throughtime.runtime.reading.files import file_lines, read_file

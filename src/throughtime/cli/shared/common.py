@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from throughtime.cli.output import echo, echo_json, echo_styled
+from throughtime.cli.shared.output import echo, echo_json, echo_styled
 from throughtime.console import as_lines
 from throughtime.errors import UserError
 from throughtime.visible import in_line, tell

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from throughtime.applications.settings import flag, refuse_lacking
-from throughtime.cli.common import open_run, open_runs
-from throughtime.cli.output import VisibleContext
+from throughtime.cli.shared.common import open_run, open_runs
+from throughtime.cli.shared.output import VisibleContext
 from throughtime.errors import UserError, listed, nearest
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What the subcommands share: options, tables, and the one way out."""
