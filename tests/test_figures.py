@@ -38,6 +38,7 @@ from throughtime.inspection.history import History
 from throughtime.inspection.memory import Memory
 from throughtime.pictures import new_figure, save_figure, tick_boxes
 from throughtime.runtime.music.tunes import Tune
+from throughtime.runtime.video.windows import Window
 from throughtime.tasks.dna.picture import draw_genome
 from throughtime.tasks.memory.agreement import AgreementTask
 from throughtime.tasks.music.files import draw_tune
@@ -45,7 +46,6 @@ from throughtime.tasks.pairs.base import draw_attention
 from throughtime.tasks.speech.pictures import Said
 from throughtime.tasks.speech.pictures import draw as draw_speech
 from throughtime.tasks.video.pictures import Samples, draw_points, draw_windows
-from throughtime.tasks.video.windows import Window
 
 ROOT = Path(throughtime.__file__).parent
 HOSTILE = "$x^$ " + "long" * 60

@@ -14,10 +14,11 @@ import torch
 
 from throughtime.cli import run as run_command
 from throughtime.data.ragged import RaggedBatch
-from throughtime.data.video.clips import Look, Video
+from throughtime.runtime.video.films import Video
+from throughtime.runtime.video.look import Look
+from throughtime.runtime.video.windows import cut
 from throughtime.tasks import find_task
 from throughtime.tasks.video import pictures as video_shown
-from throughtime.tasks.video.windows import cut
 
 FAST = ["--hidden", "16", "--layers", "1", "--dropout", "0", "--cell", "gru", "--lr", "0.01", "--warmup", "0"]
 FRAMES = ["--size", "24", "--fps", "6", "--features", "24", "--batch", "12", "--window", "4"]

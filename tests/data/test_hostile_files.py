@@ -35,11 +35,12 @@ from throughtime.data.text.labelled import read_labelled
 from throughtime.data.text.vectors import read_vectors
 from throughtime.data.trees.treebank import read_brackets, read_heads
 from throughtime.data.trees.trees import Tree, binarised, to_brackets
-from throughtime.data.video.clips import SUFFIXES as VIDEO
-from throughtime.data.video.clips import Look, Video
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError
 from throughtime.runtime.reading.files import read_file
+from throughtime.runtime.video.films import SUFFIXES as VIDEO
+from throughtime.runtime.video.films import Video
+from throughtime.runtime.video.look import Look
 
 for library in ("symusic", "soundfile", "soxr", "Bio", "av", "scipy.io"):
     pytest.importorskip(library)

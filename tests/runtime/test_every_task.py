@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from throughtime.models.strands import StrandTaggerConfig
 from throughtime.tasks import TASKS
 from throughtime.tasks.memory.adding import Adding
 from throughtime.tasks.memory.copying import Copying
-from throughtime.tasks.video.task import VideoActions
 
 pytest.importorskip("onnxruntime")
 
@@ -102,9 +100,6 @@ def remembered(run: throughtime.Run, model: Any) -> None:
         )
 
 
-def test_genomes_and_videos_are_refused_with_a_reason() -> None:
+def test_genomes_are_refused_with_a_reason() -> None:
     with pytest.raises(UserError, match="StrandTagger cannot be written as ONNX: regions are the best course"):
         forms_of(StrandTagger(StrandTaggerConfig(swapped=(0, 4, 5, 6, 1, 2, 3), hidden=4)))
-    of_videos: Any = SimpleNamespace(of_points=False)
-    with pytest.raises(UserError, match="a model of videos has no form outside of Throughtime: frames are decoded"):
-        VideoActions.exported(of_videos, of_videos)

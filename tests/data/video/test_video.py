@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.video.clips import Clips, Look, Video, clips_of, positive
-from throughtime.data.video.upright import MATRIX, upright
+from throughtime.data.video.clips import Clips, clips_of
 from throughtime.errors import UserError
+from throughtime.runtime.video.films import Video, positive
+from throughtime.runtime.video.look import Look
+from throughtime.runtime.video.upright import MATRIX, upright
 
 Frames = npt.NDArray[np.uint8]
 CODECS = {".mp4": "mpeg4", ".avi": "mpeg4", ".webm": "libvpx", ".mkv": "mpeg4", ".mov": "mpeg4", ".ts": "mpeg2video"}

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from throughtime.applications.prediction import COMMON
-from throughtime.data.video.clips import Look, Video
 from throughtime.errors import UserError
+from throughtime.runtime.video.films import Video
+from throughtime.runtime.video.look import Look
+from throughtime.runtime.video.memory import FPS, Film
 from throughtime.tasks.video.examples import ClipExample, VideoSettings, steps_of
-from throughtime.tasks.video.memory import FPS, Film, as_clip
+from throughtime.tasks.video.memory import as_clip, write_film
 from throughtime.tasks.video.predictions import ActionWindow, VideoPrediction
 from throughtime.tasks.video.task import ActionOptions, VideoActions
 
@@ -45,7 +47,7 @@ def test_frames_come_back_as_they_were(
 ) -> None:
     given_ = frames(steps, *sides)
     side = max(sides)
-    clip = Film(given_, fps).write(tmp_path_factory.mktemp("film") / "a.avi")
+    clip = write_film(Film(given_, fps), tmp_path_factory.mktemp("film") / "a.avi")
     found = np.stack(list(Video(clip, Look(side, fps, colour=True))))
     top, left = (side - sides[0]) // 2, (side - sides[1]) // 2
     inside = found[:, :, top : top + sides[0], left : left + sides[1]]
@@ -72,7 +74,7 @@ def test_frames_in_memory_are_clips(tmp_path: Path) -> None:
 def test_paths_with_labels_are_read_as_those_in_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("fall", "jump"):
         (tmp_path / "films" / name).mkdir(parents=True)
-        Film(frames(4)).write(tmp_path / "films" / name / "x.avi")
+        write_film(Film(frames(4)), tmp_path / "films" / name / "x.avi")
     wanted = list(VideoActions.read([tmp_path / "films"], VideoSettings()))
     monkeypatch.chdir(tmp_path)
     rows: Any = [(f"films/{name}/x.avi", name) for name in ("fall", "jump")]
@@ -217,7 +219,7 @@ def test_arrays_are_told_as_the_rows_of_a_table(tmp_path: Path, explain: bool) -
 def test_frames_are_told_as_a_video(tmp_path: Path, explain: bool) -> None:
     application, built = of_frames()
     given_ = frames(12, 20, 12)
-    path = Film(given_, 5.0).write(tmp_path / "a.avi")
+    path = write_film(Film(given_, 5.0), tmp_path / "a.avi")
     options = ActionOptions(explain=explain)
     (wanted,) = application.predict_file(built, path, options)
     found = application.predict_items(built, [path, (given_, 5)], options)

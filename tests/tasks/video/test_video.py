@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from throughtime.runtime.video.windows import Window, cut, overall, windows_of
 from throughtime.tasks.video.examples import ClipExample, VideoSettings
 from throughtime.tasks.video.pictures import FRAMES, Samples
 from throughtime.tasks.video.predictions import bars
 from throughtime.tasks.video.task import ActionOptions, VideoActions
-from throughtime.tasks.video.windows import Window, cut, overall, windows_of
 
 
 def points(label: str, *steps: list[float]) -> ClipExample:

@@ -10,12 +10,13 @@ from torch import nn
 
 from throughtime.errors import UserError, listed
 from throughtime.export.graph import Graph, Value, write_layer
-from throughtime.export.models.signals import write_letters, write_points
+from throughtime.export.models.signals import write_frames, write_letters, write_points
 from throughtime.export.models.words import write_words
 from throughtime.layers import Pooling
-from throughtime.models import Classifier, LetterInput, PointInput, Regressor, WordInput
+from throughtime.models import Classifier, FrameInput, LetterInput, PointInput, Regressor, WordInput
 
 INPUTS: dict[type[nn.Module], Callable[[Graph, Any], tuple[Value, Value]]] = {
+    FrameInput: write_frames,
     LetterInput: write_letters,
     PointInput: write_points,
     WordInput: write_words,

@@ -44,6 +44,7 @@ class FrameInput(nn.Module):
 
     def __init__(self, channels: int, size: int, features: int) -> None:
         super().__init__()
+        self.channels, self.size = channels, size
         layers: list[nn.Module] = []
         width, side = 2 * channels, size
         for out in CHANNELS:

@@ -18,6 +18,7 @@ KINDS = {
     "translation": "TranslationRunner",
     "pronunciation": "PronunciationRunner",
     "speech": "SpeechRunner",
+    "videos": "VideosRunner",
     "events": "EventsRunner",
     "keys": "KeysRunner",
 }

@@ -14,15 +14,16 @@ from throughtime.applications.judging.classification import ClassSettings
 from throughtime.applications.settings import SignalSettings, option, steps_at_least
 from throughtime.data.classes import class_folders
 from throughtime.data.parts import is_file
-from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
-from throughtime.data.video.clips import Look, clips_of
+from throughtime.data.video.clips import clips_of
 from throughtime.data.video.columns import NO_VIDEO, check_classes
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError, listed, shown
 from throughtime.plain import parse_object
 from throughtime.runtime.reading.files import file_lines
-from throughtime.tasks.video.windows import cut
+from throughtime.runtime.video import films
+from throughtime.runtime.video.look import Look
+from throughtime.runtime.video.windows import cut
 from throughtime.training import OptimiserName
 
 LISTS = (".jsonl",)
@@ -98,9 +99,9 @@ def read_examples(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
 
 
 def _read_folder(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
-    classes = class_folders(path, video.SUFFIXES)
+    classes = class_folders(path, films.SUFFIXES)
     if not classes:
-        raise UserError(f"{path}: expected a folder of videos ({listed(video.SUFFIXES)}) for every class, found none")
+        raise UserError(f"{path}: expected a folder of videos ({listed(films.SUFFIXES)}) for every class, found none")
     for label, files in classes.items():
         for file in files:
             yield from _read_clip(file, label, settings)

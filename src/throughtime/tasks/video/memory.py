@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
@@ -15,52 +14,35 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.applications.memory import Row, as_array, begin_at, holds, write_rows
-from throughtime.data.video.clips import GAP, PIXELS
 from throughtime.data.video.columns import CLIP, FRAME, LABEL
 from throughtime.data.video.keypoints import FURTHEST
 from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.files import write_atomically, write_chunks
-
-FPS = 10.0
-"""Frames a second, where frames in memory do not tell."""
-
-SLOWEST, FASTEST = 1 / GAP, 1000.0
-"""Frames a second, at least and at most."""
+from throughtime.runtime.video.memory import FPS, Film, are_frames
 
 Points = list[list[float]]
 """``[T, k]``."""
 
 
-@dataclass(frozen=True)
-class Film:
-    """Frames in memory.
+def write_film(film: Film, path: Path) -> Path:
+    """Writes frames as a video that gives the same values again: FFV1 (RFC 9043) in AVI, whose times are exact."""
 
-    Attributes:
-        frames: ``[T, H, W, 3]``: red, green and blue.
-        fps: Frames a second.
-    """
-
-    frames: npt.NDArray[np.uint8]
-    fps: float = FPS
-
-    def write(self, path: Path) -> Path:
-        """Writes them as a video that gives the same values again: FFV1 (RFC 9043) in AVI, whose times are exact."""
-        write_atomically(path, self._encode)
-        return path
-
-    def _encode(self, path: Path) -> None:
+    def encode(path: Path) -> None:
         av = extra("av", "video", "writing video")
         with av.open(f"file:{path}", "w", format="avi") as container:
-            rate = Fraction(self.fps).limit_denominator(1001)
+            rate = Fraction(film.fps).limit_denominator(1001)
             # Later levels cut a picture into slices, of which one of a few pixels has too few.
             stream = container.add_stream("ffv1", rate=rate, options={"level": "1"})
-            stream.height, stream.width = self.frames.shape[1:3]
+            stream.height, stream.width = film.frames.shape[1:3]
             stream.pix_fmt = "bgr0"
-            for picture in self.frames:
+            for picture in film.frames:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
                 container.mux(stream.encode(frame.reformat(format="bgr0")))
             container.mux(stream.encode())
+
+    write_atomically(path, encode)
+    return path
 
 
 def as_clip(item: Any, where: str) -> Path | Film | Points:
@@ -84,8 +66,8 @@ def as_clip(item: Any, where: str) -> Path | Film | Points:
         if not (np.abs(values) <= FURTHEST).all():  # nor is what is no number
             raise UserError(f"{where}: expected numbers at most {FURTHEST:g} from 0, got others; mend the key points")
         return cast(Points, values.astype(np.float64).tolist())
-    if values.ndim == 4 and values.size and values.shape[3] == 3 and values.dtype == np.uint8:
-        return _film(values, fps, where)
+    if are_frames(values):
+        return Film.of(values, fps, where)
     raise UserError(
         f"{where}: expected key points [T, k], frames [T, H, W, 3] of uint8, or the path of a video, got "
         f"{_kind(item, values)}"
@@ -119,7 +101,7 @@ def _write_list(clips: Sequence[tuple[Path | Film | Points, str]], folder: Path)
         if isinstance(clip, list):
             raise UserError(f"example {number}: expected a video as in the first example, got key points")
         name = f"{number:06}.avi"
-        file = clip.write(holds(folder / name, number)) if isinstance(clip, Film) else clip
+        file = write_film(clip, holds(folder / name, number)) if isinstance(clip, Film) else clip
         listed.append({"path": name if isinstance(clip, Film) else str(file.absolute()), "label": label})
     return write_rows(listed, folder / "clips.jsonl")
 
@@ -145,15 +127,6 @@ def _line(cells: Sequence[Any]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue().encode()
-
-
-def _film(frames: npt.NDArray[np.uint8], fps: Any, where: str) -> Film:
-    height, width = frames.shape[1:3]
-    if height * width > PIXELS:
-        raise UserError(f"{where}: expected frames of at most {PIXELS:,} pixels, got {width:,} × {height:,}")
-    if not isinstance(fps, int | float | np.number) or not SLOWEST <= fps <= FASTEST:
-        raise UserError(f"{where}: expected from {SLOWEST:.3f} to {FASTEST:g} frames a second, got {fps!r}")
-    return Film(frames, float(fps))
 
 
 def _kind(item: Any, values: npt.NDArray[Any]) -> str:

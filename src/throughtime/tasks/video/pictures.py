@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.pictures import COLOURS, new_figure, save_figure, whole_steps
-from throughtime.tasks.video.windows import Window, overall
+from throughtime.runtime.video.windows import Window, overall
 
 FRAMES = 12
 """Frames of a strip."""

@@ -15,7 +15,7 @@ from throughtime.applications.judging.classification import chances_html
 from throughtime.applications.prediction import Prediction
 from throughtime.data.video.keypoints import PointSequence
 from throughtime.pictures import COLOURS
-from throughtime.tasks.video.windows import Window, overall
+from throughtime.runtime.video.windows import Window, overall
 from throughtime.visible import visible
 
 BARS = "▁▂▃▄▅▆▇█"

@@ -32,15 +32,17 @@ from throughtime.applications.task import Report, Table
 from throughtime.data.classes import class_folders
 from throughtime.data.progress import counted, report
 from throughtime.data.ragged import RaggedBatch
-from throughtime.data.video import clips as video
 from throughtime.data.video import keypoints
 from throughtime.data.video.augment import FrameChanges, PointChanges
-from throughtime.data.video.clips import Video
 from throughtime.data.video.keypoints import PointSequence
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
 from throughtime.models import ClassBatch, Classifier, FrameInput, Model, PointInput, StackConfig
 from throughtime.pictures import short_name
+from throughtime.runtime.video import films
+from throughtime.runtime.video.films import Video
+from throughtime.runtime.video.memory import Film
+from throughtime.runtime.video.windows import Window, groups, windows_of
 from throughtime.tasks.video.examples import (
     LISTS,
     Array,
@@ -54,10 +56,9 @@ from throughtime.tasks.video.examples import (
 )
 from throughtime.tasks.video.inputs import list_inputs, point_inputs
 from throughtime.tasks.video.learning import STILL, LearntClips, learn_points, without_time
-from throughtime.tasks.video.memory import Film, as_clip, write_clips
+from throughtime.tasks.video.memory import as_clip, write_clips, write_film
 from throughtime.tasks.video.pictures import Samples, draw_points, draw_windows
 from throughtime.tasks.video.predictions import show_points, show_windows
-from throughtime.tasks.video.windows import Window, groups, windows_of
 from throughtime.training import Evaluation
 
 TOGETHER = 8
@@ -85,7 +86,7 @@ class VideoActions(Application[ClipExample]):
             "these classes do not differ in it",
         ),
     )
-    suffixes: ClassVar[tuple[str, ...]] = (*video.SUFFIXES, *keypoints.SUFFIXES)
+    suffixes: ClassVar[tuple[str, ...]] = (*films.SUFFIXES, *keypoints.SUFFIXES)
     kinds: ClassVar[str] = f"tables ({', '.join(keypoints.SUFFIXES)}), and a folder of videos for every class"
     predicting = ActionOptions
     column = Column("clip", ("path", "clip"))
@@ -107,7 +108,7 @@ class VideoActions(Application[ClipExample]):
         """A table, or a folder of classes."""
         if path.is_file():
             return path.suffix.lower() in keypoints.SUFFIXES
-        return len(class_folders(path, video.SUFFIXES)) > 1
+        return len(class_folders(path, films.SUFFIXES)) > 1
 
     @classmethod
     def read(cls, paths: Sequence[Path], settings: VideoSettings) -> Iterator[ClipExample]:
@@ -294,22 +295,12 @@ class VideoActions(Application[ClipExample]):
         return found
 
     def exported(self, model: Classifier) -> Exported:
-        """Of key points: labels, the temperature of their probabilities, numbers of a step.
-
-        Raises:
-            UserError: Of videos.
-        """
-        if not self.of_points:
-            raise UserError(
-                "a model of videos has no form outside of Throughtime: frames are decoded and scaled by what trains; "
-                "one of key points has"
-            )
-        facts = {
-            "labels": self.labels.symbols,
-            "temperature": model.temperature,
-            "numbers": self.vocabulary["numbers"],
-        }
-        return Exported("clips", facts)
+        """Labels, the temperature of their probabilities; numbers of a step, or how videos are seen."""
+        facts = {"labels": self.labels.symbols, "temperature": model.temperature}
+        if self.of_points:
+            return Exported("clips", facts | {"numbers": self.vocabulary["numbers"]})
+        look = self.settings.model_dump(include={"size", "fps", "colour"})
+        return Exported("videos", facts | look | {"window": self.vocabulary["window"]})
 
     def _of_points(
         self, model: Classifier, found: Sequence[PointSequence], options: ActionOptions
@@ -333,7 +324,7 @@ class VideoActions(Application[ClipExample]):
         if self.of_points:
             raise UserError(f"{where}: expected key points, as this model was trained on, got frames")
         with tempfile.TemporaryDirectory() as folder:
-            return self._of_video(model, film.write(Path(folder, "film.avi")), where, options)
+            return self._of_video(model, write_film(film, Path(folder, "film.avi")), where, options)
 
     def _of_video(self, model: Classifier, path: Path, name: str, options: ActionOptions) -> Prediction:
         clip = Video(path, self.settings.look())

@@ -1,0 +1,1 @@
+"""Videos as the steps that a model reads: what is shown when, fitted into a square."""
