@@ -14,6 +14,7 @@ from throughtime.api.running import Outcome, Watching, check_names, resume
 from throughtime.api.sampling import Sample
 from throughtime.api.telling import telling_notes
 from throughtime.applications.folder.model_folder import ModelFolder, stored
+from throughtime.applications.live import Live
 from throughtime.applications.memory import is_table
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
@@ -172,6 +173,14 @@ class Run(Housed):
         """What a one-way model makes of a file, or of standard input, as it comes; the last prediction is final."""
         chosen = self._checked("predict", options)
         return self._trained().stream(None if path is None else Path(path), chosen)
+
+    def live(self) -> Live:
+        """How the model reads many streams side by side, each as it comes: what a server steps in one batch.
+
+        Raises:
+            UserError: If it cannot: the task has no streams, or the model needs the whole input.
+        """
+        return self._trained().live()
 
     def evaluate(self, data: Any = None, **options: Any) -> Report:
         """The field's metrics on data, paths or in memory; on none, on the run's own test or validation data."""

@@ -16,6 +16,7 @@ import torch
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder import learnt
 from throughtime.applications.judging.curves import draw_learning
+from throughtime.applications.live import Live
 from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
@@ -280,6 +281,14 @@ class Application(Tabular, Readable[ExampleT]):
             UserError: If the task has none to draw.
         """
         raise UserError(f"a model of task {self.name!r} draws nothing; see: throughtime predict --help")
+
+    def live(self, model: Any) -> Live:
+        """How the model reads many streams side by side.
+
+        Raises:
+            UserError: If it cannot: the task has no streams, or the model needs the whole input.
+        """
+        raise UserError(f"a model of task {self.name!r} does not read streams")
 
     def exported(self, model: Any) -> Exported:
         """What a runner without PyTorch needs to know beside the model's graphs: its kind, labels, words, settings.

@@ -19,6 +19,7 @@ from throughtime.applications.folder import references
 from throughtime.applications.folder.build import Weights, build_model
 from throughtime.applications.folder.labelled import bind, load_examples, told
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device
+from throughtime.applications.live import Live
 from throughtime.applications.options import COLUMNS, Options, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import read_account
@@ -196,6 +197,10 @@ class Opened(Trained):
         if path is not None:
             check_there(path)
         yield from self.bound.stream(self.model, path, options or self.bound.predicting())
+
+    def live(self) -> Live:
+        """As the application says."""
+        return self.bound.live(self.model)
 
     def evaluate(self, data: Any = (), options: Options | None = None) -> Report:
         """The field's metrics; where no data is named on the run's test data, or its validation data.

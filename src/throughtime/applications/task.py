@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from throughtime import figures
 from throughtime.applications.exported import Exported
+from throughtime.applications.live import Live
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import TrainSettings
@@ -158,6 +159,10 @@ class Trained:
     def stream(self, path: Path | None, options: Any = None) -> Iterator[Prediction]:
         """What the model makes of a file, or of standard input, as it comes; the last prediction is final."""
         raise self._lacks("has nothing to predict; see: throughtime --help")
+
+    def live(self) -> Live:
+        """How the model reads many streams side by side."""
+        raise self._lacks("does not read streams")
 
     def evaluate(self, data: Any = (), options: Any = None) -> Report:
         """The field's metrics on paths or data in memory; on none, on the run's own test or validation data.

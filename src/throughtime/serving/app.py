@@ -19,10 +19,12 @@ from throughtime.errors import UserError
 from throughtime.serving.guard import Guard
 from throughtime.serving.house import House
 from throughtime.serving.http import ROUTERS
+from throughtime.serving.live import Pools
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.watch import Watch
 from throughtime.serving.work import Work
+from throughtime.serving.ws import STREAMS
 from throughtime.visible import as_json, in_line, say
 
 
@@ -46,9 +48,11 @@ def create_app(
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, RuntimeError, ValueError):  # no main thread, or no such signal
             loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, reload))
+        app.state.pools = Pools(settings, log)
         app.state.ready = True
         yield
         app.state.ready = False
+        app.state.pools.close()
         app.state.work.close()
 
     def reload() -> None:
@@ -65,7 +69,7 @@ def create_app(
     )
     app.state.house, app.state.settings, app.state.watch, app.state.log = house, settings, watch, log
     app.state.ready = False
-    for router in ROUTERS:
+    for router in (*ROUTERS, *STREAMS):
         app.include_router(router)
     if settings.cors is not None:
         app.add_middleware(CORSMiddleware, allow_origins=[settings.cors], allow_methods=["*"], allow_headers=["*"])

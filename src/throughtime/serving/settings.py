@@ -36,6 +36,7 @@ class ServeSettings(BaseModel):
     patience: float = option(60.0, "Seconds that a request may take.", "Limits", gt=0)
     rate: float = option(0.0, "Most requests a second of one client, twice as many at once; 0: any.", "Limits", ge=0)
     sessions: int = option(1024, "Most streams that are open at once.", "Limits", ge=1)
+    lag: float = option(1.0, "Seconds that a stream may wait; while one waits longer, none is opened.", "Limits", gt=0)
     queue: int = option(256 * 1024, "Most bytes that one stream may have waiting.", "Limits", ge=1024)
     idle: float = option(60.0, "Seconds without a message after which a stream is parked.", "Limits", gt=0)
     kept: float = option(600.0, "Seconds that a parked stream may be taken up again.", "Limits", gt=0)

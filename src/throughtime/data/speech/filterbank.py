@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from throughtime.extras import extra
 
 SHIFT = 0.01
 """Seconds from a frame to the next, up to a sample; a frame sees 25 ms."""
+
+MIRRORED = 2
+"""Frames that a stream which goes on with another computes anew: the first sees the beginning mirrored."""
 
 Frames = npt.NDArray[np.float32]
 
@@ -45,27 +49,55 @@ class FilterBank:
         return np.concatenate(list(self.stream(blocks)))
 
 
+class Left(NamedTuple):
+    """What a stream of frames needs to go on elsewhere: the samples that its next frames see, and two frames more,
+    since the first one of a stream sees its beginning mirrored.
+
+    Attributes:
+        samples: They begin with a frame.
+        frames: That have been given of them.
+    """
+
+    samples: Samples
+    frames: int
+
+    def then(self, samples: Samples, frames: int, shift: int) -> Left:
+        """What is left after further samples, and so many frames of them."""
+        whole, given = np.concatenate([self.samples, samples]), self.frames + frames
+        over = max(0, given - MIRRORED)
+        return Left(whole[over * shift :], given - over)
+
+
 class FrameStream:
     """Features as the samples come; however these are cut, the frames are the same.
 
     Args:
         bank: How sound becomes features.
+        left: Of a stream that this one goes on with.
+
+    Attributes:
+        left: What another needs to go on with this one.
     """
 
-    def __init__(self, bank: FilterBank) -> None:
+    def __init__(self, bank: FilterBank, left: Left | None = None) -> None:
         library = extra("kaldi_native_fbank", "speech", "features of audio")
         options = library.FbankOptions()
         options.frame_opts.samp_freq = bank.rate
         options.frame_opts.dither = 0.0
         options.frame_opts.snip_edges = False  # a frame for every 10 ms, also at both ends
         options.mel_opts.num_bins = bank.mels
-        self.bank, self.done = bank, 0
+        self.bank, self.done, self.left = bank, 0, Left(np.zeros(0, np.float32), 0)
         self.online = library.OnlineFbank(options)
+        if left is not None:
+            self.push(left.samples)
+            self.left = left
 
     def push(self, samples: Samples) -> Frames:
         """The frames, ``[t, mels]``, that are complete with these samples."""
         self.online.accept_waveform(self.bank.rate, samples)
-        return self._take()
+        found = self._take()
+        self.left = self.left.then(samples, len(found), round(self.bank.rate * self.bank.shift))
+        return found
 
     def finish(self) -> Frames:
         """The frames that waited for samples to come."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -68,3 +69,13 @@ class BestPath:
     def latest(self, count: int) -> Sequence[int]:
         """The last symbols so far."""
         return [one.symbol for one in self.sounded[-count:]]
+
+    def dump(self) -> dict[str, Any]:
+        """All that it holds, as plain data."""
+        sounded = [[one.symbol, one.first, one.last, one.probability] for one in self.sounded]
+        return {"sounded": sounded, "log_prob": self.log_prob, "steps": self._steps, "before": self._before}
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Goes on where another was dumped."""
+        self.sounded = [Sounded(*one) for one in dumped["sounded"]]
+        self.log_prob, self._steps, self._before = dumped["log_prob"], dumped["steps"], dumped["before"]

@@ -33,7 +33,6 @@ from throughtime.errors import UserError
 from throughtime.models import CTCConfig, CTCModel, FrameBatch, Model
 from throughtime.runtime.ctc import Fusion
 from throughtime.runtime.kinds.speech import LATEST, STREAM_BLOCK
-from throughtime.runtime.sound.transcripts import join_units, seconds_of
 from throughtime.tasks.speech.examples import (
     Key,
     Learnt,
@@ -50,18 +49,12 @@ from throughtime.tasks.speech.examples import (
 from throughtime.tasks.speech.fusion import open_fusion
 from throughtime.tasks.speech.inputs import Utterance, sound_inputs
 from throughtime.tasks.speech.judging import best_guess, report
+from throughtime.tasks.speech.live import LiveSpeech
 from throughtime.tasks.speech.memory import spill, write_sound
 from throughtime.tasks.speech.options import JudgingOptions, SearchOptions, SpeechOptions
-from throughtime.tasks.speech.pictures import (
-    Hypothesis,
-    Said,
-    Transcript,
-    draw,
-    show_hypotheses,
-    show_times,
-    words_of,
-)
+from throughtime.tasks.speech.pictures import Transcript
 from throughtime.tasks.speech.recogniser import GreedySearch, Heard, Listener, Search
+from throughtime.tasks.speech.telling import Teller
 from throughtime.training import Evaluation
 
 TELL = 5
@@ -292,7 +285,7 @@ class Speech(Application[SpeechExample]):
         audio, name = Audio(said.file, said.stretch), said.name
         audio.name = name
         *_, heard = self._hear(model, audio, options, FILE_BLOCK)
-        found = self._show(audio, heard, options)
+        found = self.teller.transcript(audio.name, self._warnings(audio), heard, options)
         return replace(found, shown=Text.assemble((f"{name}  ", "dim"), found.shown))
 
     def predict_items(self, model: CTCModel, items: Sequence[Any], options: SpeechOptions) -> list[Prediction]:
@@ -309,18 +302,26 @@ class Speech(Application[SpeechExample]):
 
     def stream(self, model: CTCModel, path: Path | None, options: SpeechOptions) -> Iterator[Prediction]:
         """The last words of what is said so far, whenever they change; then what :meth:`predict_file` finds."""
-        if self.settings.bidirectional:
-            raise UserError(
-                "--stream: this model reads in both directions, and so needs the whole recording; "
-                "leave out --stream, or train one with --no-bidirectional"
-            )
+        self._check_one_way()
         audio, before = Audio(path), ""
         for heard in self._hear(model, audio, options, STREAM_BLOCK):
             text = self.text(heard.search.latest(LATEST))
             if text != before:
                 yield Prediction(Text(text), {"partial": text, "seconds": round(heard.seconds, 2)}, final=False)
             before = text
-        yield self._show(audio, heard, options)
+        yield self.teller.transcript(audio.name, self._warnings(audio), heard, options)
+
+    def live(self, model: CTCModel) -> LiveSpeech:
+        """A one-way model hears many streams side by side."""
+        self._check_one_way()
+        return LiveSpeech(model, self.bank, self.normalise, self.teller, self._searches)
+
+    def _check_one_way(self) -> None:
+        if self.settings.bidirectional:
+            raise UserError(
+                "--stream: this model reads in both directions, and so needs the whole recording; "
+                "leave out --stream, or train one with --no-bidirectional"
+            )
 
     def _hear(self, model: CTCModel, audio: Audio, options: SpeechOptions, block: float) -> Iterator[Heard]:
         search = self._searches(options, options.nbest)()
@@ -346,54 +347,14 @@ class Speech(Application[SpeechExample]):
             self.fusions[options.lm] = open_fusion(options.lm, self.units.symbols, self.settings.unit)
         return lambda: CTCStream(beam, self.fusions.get(options.lm))
 
-    def _show(self, audio: Audio, heard: Heard, options: SpeechOptions) -> Transcript:
-        hypotheses = heard.search.best()[: options.nbest]
-        texts = [self.text(found.symbols) for found in hypotheses]
-        several: list[Hypothesis] | None = None
-        times: list[Said] | None = None
-        shown = Text.assemble(texts[0] or ("(nothing)", "dim"))
-        if options.nbest > 1:
-            several = [
-                Hypothesis(text, found.score, found.acoustic, found.language)
-                for text, found in zip(texts, hypotheses, strict=True)
-            ]
-            show_hypotheses(shown, texts, hypotheses, language=options.lm is not None)
-        if options.explain or options.picture:
-            said = self._said(audio, heard, hypotheses[0].symbols)
-            words = words_of(said) if self.settings.unit == "characters" else said
-            if options.explain:
-                times = said
-                show_times(shown, words)
-            if options.picture:
-                said_of = f"{audio.name}: {texts[0]}", self.settings
-                draw(options.picture, heard, said, self.bank.shift, self._step, self.units.symbols, *said_of)
-        warnings = [*audio.warnings, *low_rate(audio.info.rate, self.bank.rate)]
-        return Transcript(
-            shown,
-            warnings=warnings,
-            file=audio.name,
-            text=texts[0],
-            seconds=round(heard.seconds, 2),
-            hypotheses=several,
-            symbols=times,
-        )
+    def _warnings(self, audio: Audio) -> list[str]:
+        return [*audio.warnings, *low_rate(audio.info.rate, self.bank.rate)]
 
     @property
-    def _step(self) -> float:
-        """Seconds of a step of the model."""
-        step: float = self.bank.shift * self.settings.frames
-        return step
-
-    def _said(self, audio: Audio, heard: Heard, symbols: Sequence[int]) -> list[Said]:
-        return [
-            Said(
-                self.units.symbols[one.symbol],
-                *seconds_of(one.first, one.last, self._step, heard.seconds),
-                round(one.probability, 4),
-            )
-            for one in heard.sounded(symbols, audio.name)
-        ]
+    def teller(self) -> Teller:
+        """What makes transcripts of what is heard."""
+        return Teller(self.units, self.settings, self.bank)
 
     def text(self, symbols: Sequence[int]) -> str:
         """Symbols as a transcript."""
-        return join_units([self.units.symbols[symbol] for symbol in symbols], self.settings.unit)
+        return self.teller.text(symbols)

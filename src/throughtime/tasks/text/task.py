@@ -49,6 +49,7 @@ from throughtime.plain import read_bytes
 from throughtime.runtime.reading.encodings import asked_encoding, reading_as
 from throughtime.runtime.reading.notes import note, noting
 from throughtime.runtime.text.language import Score
+from throughtime.tasks.text.live import LiveText
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.reading import guess_by, origin_of, read_texts
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
@@ -198,6 +199,10 @@ class TrainedText(Trained):
     def __init__(self, text: TextModel) -> None:
         super().__init__(NAME, text.run.folder, text.model, text.settings)
         self.text = text
+
+    def live(self) -> LiveText:
+        """Texts are read and drawn side by side."""
+        return LiveText(self.text)
 
     def evaluate(self, data: Any = (), options: Options | None = None) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.

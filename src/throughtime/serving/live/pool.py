@@ -1,0 +1,242 @@
+"""All streams of one model: rounds that step those which have an input, in one batch.
+
+A row's bits do not depend on the rows beside it, so no answer depends on the load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from throughtime.applications.live import Live, Reader
+from throughtime.errors import UserError
+from throughtime.serving.live.session import END, Session
+from throughtime.serving.refusal import RefusedError
+from throughtime.visible import in_line
+
+ROUND = 0.05
+"""Seconds of steps after which new pieces are looked for."""
+
+BATCH = 512
+"""Most rows of a step."""
+
+Told = list[dict[str, Any] | RefusedError | None]
+
+
+class Pool:
+    """Runs the streams of one model in a thread of its own.
+
+    Args:
+        live: How the model reads streams.
+        sessions: Most at once.
+        queue: Most bytes that one has waiting.
+        lag: Seconds that the oldest piece may wait; while one waits longer, no stream is opened.
+        log: Takes an event of the log.
+
+    Attributes:
+        steps: Made so far, a row each.
+        rounds: Made so far.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        *,
+        sessions: int,
+        queue: int,
+        lag: float = 1.0,
+        log: Callable[[Any], None] = lambda event: None,
+    ) -> None:
+        self.live, self.most, self.queue, self.lag, self.log = live, sessions, queue, lag, log
+        self.rows = live.side_by_side()
+        self.loop = asyncio.get_running_loop()
+        self.open_sessions: set[Session] = set()
+        self.steps = self.rounds = 0
+        self.late = 0.0
+        """Seconds that the oldest piece of the last round had waited."""
+        self.changed = threading.Condition()
+        self.waiting: dict[Session, None] = {}  # in the order in which they came
+        self.calls: list[Callable[[], None]] = []
+        self.stopped = False
+        self.thread = threading.Thread(target=self._run, name="pool", daemon=True)
+        self.thread.start()
+
+    def __len__(self) -> int:
+        return len(self.open_sessions)
+
+    # Of the event loop.
+
+    def open(self, said: Mapping[str, Any]) -> Session:
+        """Begins a stream.
+
+        Args:
+            said: Its options.
+
+        Raises:
+            RefusedError: If there are too many, or the server is late.
+            UserError: If the model cannot read it so.
+        """
+        self.check_room()
+        return self.seat(self.live.open(said))
+
+    def check_room(self) -> None:
+        """Refuses a stream while there are too many, or those that there are have to wait.
+
+        Raises:
+            RefusedError: Then.
+        """
+        if len(self.open_sessions) >= self.most:
+            raise RefusedError(429, f"expected at most {self.most} streams at once; try again later", after=5)
+        if self.late > self.lag and self.waiting:
+            raise RefusedError(429, "the server is late with the streams that it has; try again later", after=2)
+
+    def seat(self, reader: Reader, state: Mapping[str, torch.Tensor] | None = None) -> Session:
+        """A session of a reader, which begins anew, or goes on from a state."""
+        session = Session(reader, None, self.queue, self._wake)
+        self.open_sessions.add(session)
+
+        def enter() -> None:
+            session.row = self.rows.open(state)
+
+        self._call(enter)
+        return session
+
+    def leave(self, session: Session) -> asyncio.Future[tuple[Reader, dict[str, torch.Tensor]] | None]:
+        """Ends a session, whatever it has waiting; gives its reader and state, None where it is over already."""
+        future: asyncio.Future[tuple[Reader, dict[str, torch.Tensor]] | None] = self.loop.create_future()
+        session.closed = True
+        self.open_sessions.discard(session)
+
+        def exit_() -> None:
+            state = None if session.row is None else self.rows.close(session.row)
+            session.row = None
+            found = None if state is None else (session.reader, state)
+            self.loop.call_soon_threadsafe(_answer, future, found)
+
+        self._call(exit_)
+        return future
+
+    def close(self) -> None:
+        """Stops the rounds."""
+        with self.changed:
+            self.stopped = True
+            self.changed.notify()
+
+    def _call(self, function: Callable[[], None]) -> None:
+        with self.changed:
+            self.calls.append(function)
+            self.changed.notify()
+
+    def _wake(self, session: Session) -> None:
+        with self.changed:
+            self.waiting[session] = None
+            self.changed.notify()
+
+    # Of the thread.
+
+    @torch.no_grad()
+    def _run(self) -> None:
+        active: dict[Session, None] = {}  # those that have inputs left
+        while True:
+            with self.changed:
+                while not (self.waiting or self.calls or active or self.stopped):
+                    self.late = 0.0
+                    self.changed.wait()
+                if self.stopped:
+                    return
+                calls, self.calls = self.calls, []
+                came, self.waiting = list(self.waiting), {}
+            for call in calls:
+                call()
+            self._round(came, active)
+
+    def _round(self, came: list[Session], active: dict[Session, None]) -> None:
+        """Reads what came, steps for a while, and tells what there is to tell."""
+        instant, oldest = time.monotonic(), 0.0
+        told: dict[Session, tuple[Told, int]] = {session: ([], 0) for session in active}
+        for session in came:
+            events, freed = told.get(session, ([], 0))
+            while session.pieces and session.row is not None and not session.failed:
+                piece, size, since = session.pieces.popleft()
+                freed, oldest = freed + size, max(oldest, instant - since)
+                self._read(session, piece, events)
+            told[session] = events, freed
+            active[session] = None
+        self.late = oldest
+        self._step(active, told, instant)
+        for session, (events, _) in told.items():
+            if session.row is not None:
+                self._tell(session, events)
+            if not session.inputs or session.row is None:
+                del active[session]
+        self.rounds += 1
+        heard = [(session, *what) for session, what in told.items() if what[0] or what[1]]
+        if heard:
+            self.loop.call_soon_threadsafe(_hear, heard)
+
+    def _read(self, session: Session, piece: Any, events: Told) -> None:
+        """The inputs of a piece; an error ends the stream."""
+        with self._guarded(session, events):
+            if piece is END:
+                session.ending = True
+                session.inputs.extend(session.reader.end())
+            else:
+                session.inputs.extend(session.reader.push(piece))
+
+    def _step(self, active: Mapping[Session, None], told: Mapping[Session, tuple[Told, int]], began: float) -> None:
+        """Steps those that have inputs until none has, or for a while."""
+        while time.monotonic() - began < ROUND:
+            batch = [s for s in active if s.inputs and s.row is not None][:BATCH]
+            if not batch:
+                break
+            rows = [s.row for s in batch if s.row is not None]
+            outputs = self.rows.step(rows, [s.inputs.popleft() for s in batch]).numpy().copy()
+            for session, output in zip(batch, outputs, strict=True):
+                with self._guarded(session, told[session][0]):
+                    session.inputs.extend(session.reader.take(output))
+            self.steps += len(batch)
+
+    def _tell(self, session: Session, events: Told) -> None:
+        """What there is to tell of a stream, and its end."""
+        if session.failed:
+            return
+        with self._guarded(session, events):
+            if (partial := session.reader.partial()) is not None:
+                events.append(partial | {"final": False})
+            if session.ending and not session.inputs:
+                session.failed = True
+                events += [session.reader.final() | {"final": True}, None]
+
+    @contextmanager
+    def _guarded(self, session: Session, events: Told) -> Iterator[None]:
+        """Ends a stream at an error: the client's, or one of ours, which the other streams do not feel."""
+        try:
+            yield
+        except UserError as error:
+            refusal = RefusedError(422, in_line(str(error)))
+        except Exception:  # one stream's error does not end the others'
+            self.log({"event": "error", "trace": traceback.format_exc()})
+            refusal = RefusedError(500, "an error of the server's own, which its log tells of")
+        else:
+            return
+        session.failed = True
+        session.inputs.clear()
+        session.pieces.clear()
+        events.append(refusal)
+
+
+def _hear(heard: list[tuple[Session, Told, int]]) -> None:
+    for session, events, freed in heard:
+        session.hear(events, freed)
+
+
+def _answer(future: asyncio.Future[Any], found: Any) -> None:
+    if not future.cancelled():
+        future.set_result(found)

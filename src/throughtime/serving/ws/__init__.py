@@ -1,0 +1,5 @@
+"""What is asked by WebSocket, a file a protocol."""
+
+from throughtime.serving.ws.stream import router as stream
+
+STREAMS = (stream,)
