@@ -23,9 +23,6 @@ from sources import parsed
 from throughtime import pictures
 from throughtime.applications.judging.curves import draw_learning
 from throughtime.bench.plot import draw as draw_ratios
-from throughtime.data.dna.genomes import Record
-from throughtime.data.dna.intervals import Region
-from throughtime.decoding.coding import Course
 from throughtime.inspection.figures import (
     draw_gates,
     draw_gradients,
@@ -37,6 +34,9 @@ from throughtime.inspection.gradients import Flow
 from throughtime.inspection.history import History
 from throughtime.inspection.memory import Memory
 from throughtime.pictures import new_figure, save_figure, tick_boxes
+from throughtime.runtime.dna.coding import Course
+from throughtime.runtime.dna.fasta import Record
+from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.music.tunes import Tune
 from throughtime.runtime.video.windows import Window
 from throughtime.tasks.dna.picture import draw_genome

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from forked import Forked, execute
-from throughtime.data.dna.genomes import GENBANK, read_genome
+from throughtime.data.dna.genomes import read_genome
 from throughtime.data.dna.intervals import read_intervals
 from throughtime.data.dna.sequences import KINDS, read_sequences
 from throughtime.data.music import abc, matlab
@@ -37,6 +37,7 @@ from throughtime.data.trees.treebank import read_brackets, read_heads
 from throughtime.data.trees.trees import Tree, binarised, to_brackets
 from throughtime.data.video.keypoints import read_points
 from throughtime.errors import UserError
+from throughtime.runtime.dna.genbank import GENBANK
 from throughtime.runtime.reading.files import read_file
 from throughtime.runtime.video.films import SUFFIXES as VIDEO
 from throughtime.runtime.video.films import Video

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from throughtime.data.dna.bases import encode, reverse_complement
-from throughtime.data.dna.codons import STARTS, STOPS, complements
 from throughtime.data.dna.genomes import label_bases
-from throughtime.data.dna.intervals import Region
 from throughtime.data.progress import showing
-from throughtime.decoding.coding import COST, PAST, Course, best_frames, compute_windows, follow, regions_of, windows
+from throughtime.decoding.coding import compute_windows
 from throughtime.models import Letters, StrandTagger, StrandTaggerConfig
+from throughtime.runtime.dna.coding import COST, PAST, Course, best_frames, follow, regions_of, windows
+from throughtime.runtime.dna.codons import STARTS, STOPS, complements
+from throughtime.runtime.dna.regions import Region
 
 
 def score(letters: str, scores: np.ndarray, path: tuple[int, ...]) -> float:

@@ -14,9 +14,6 @@ from made_data import MAKERS
 from throughtime import runtime
 from throughtime.cli import run as call
 from throughtime.errors import UserError
-from throughtime.export.models import forms_of
-from throughtime.models import StrandTagger
-from throughtime.models.strands import StrandTaggerConfig
 from throughtime.tasks import TASKS
 from throughtime.tasks.memory.adding import Adding
 from throughtime.tasks.memory.copying import Copying
@@ -98,8 +95,3 @@ def remembered(run: throughtime.Run, model: Any) -> None:
             {name: each["probabilities"][name] for name in task.forms.symbols},
             dict(zip(task.forms.symbols, row, strict=True)),
         )
-
-
-def test_genomes_are_refused_with_a_reason() -> None:
-    with pytest.raises(UserError, match="StrandTagger cannot be written as ONNX: regions are the best course"):
-        forms_of(StrandTagger(StrandTaggerConfig(swapped=(0, 4, 5, 6, 1, 2, 3), hidden=4)))

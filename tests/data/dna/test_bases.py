@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.data.dna.bases import SHARES, decode, encode, reverse_complement, turn
-from throughtime.data.dna.codons import STARTS, STOPS, complements, find_codons, open_frames
 from throughtime.errors import UserError
+from throughtime.runtime.dna.codons import STARTS, STOPS, complements, find_codons, open_frames
 
 ALL = "ACGTRYKMSWBDHVN"
 

@@ -15,9 +15,11 @@ from Bio.SeqRecord import SeqRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
-from throughtime.data.dna.intervals import Region, check_name, read_intervals, write_intervals
+from throughtime.data.dna.genomes import label_bases, read_genome
+from throughtime.data.dna.intervals import check_name, read_intervals, write_intervals
 from throughtime.errors import UserError
+from throughtime.runtime.dna.fasta import Record, read_fasta
+from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.reading.notes import Notes, noting
 from throughtime.tasks.dna.examples import DnaSettings
 from throughtime.tasks.dna.task import Dna

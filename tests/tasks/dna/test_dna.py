@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.data.dna.bases import decode, encode
-from throughtime.data.dna.codons import open_frames
-from throughtime.data.dna.genomes import Record, label_bases
-from throughtime.data.dna.intervals import Region
-from throughtime.decoding.coding import best_frames
+from throughtime.data.dna.genomes import label_bases
 from throughtime.errors import UserError
+from throughtime.runtime.dna.coding import best_frames
+from throughtime.runtime.dna.codons import open_frames
+from throughtime.runtime.dna.fasta import Record
+from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.reading.notes import noting
 from throughtime.tasks.dna import classes
 from throughtime.tasks.dna.examples import BLOCK, LEAST, DnaExample, DnaSettings, as_regions, cut_genome

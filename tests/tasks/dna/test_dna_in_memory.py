@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from throughtime.applications.prediction import COMMON
-from throughtime.data.dna.intervals import Region
 from throughtime.errors import UserError
+from throughtime.runtime.dna.regions import CodingRegion, Region
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings
-from throughtime.tasks.dna.predictions import CodingRegion, RegionsPrediction, SequencePrediction, track
+from throughtime.tasks.dna.predictions import RegionsPrediction, SequencePrediction, track
 from throughtime.tasks.dna.task import Dna
 
 ROWS = [("ACGTAC", "a donor site"), ("GT", "no site, but a long name"), ("nnaR", "a donor site")]

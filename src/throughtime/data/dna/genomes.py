@@ -5,48 +5,25 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import dropwhile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.data.dna.bases import Codes, encode
-from throughtime.data.dna.intervals import GFF, INTERVALS, Region, begins_fasta, codes_told, read_intervals
-from throughtime.errors import UserError, listed
+from throughtime.data.dna.bases import encode
+from throughtime.data.dna.intervals import INTERVALS, codes_told, read_intervals
+from throughtime.errors import UserError
 from throughtime.extras import extra
+from throughtime.runtime.dna.fasta import FASTA, GFF, Record, begins_fasta, read_fasta
+from throughtime.runtime.dna.genbank import GENBANK, no_letters, no_records
+from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.reading.files import file_lines
 from throughtime.runtime.reading.notes import leave_out, note
 
 BROKEN = {"pseudo", "pseudogene"}
 """Qualifiers of features that are broken genes."""
-
-GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
-FASTA = (".fa", ".fasta", ".fna")
-"""Suffixes of the formats."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """A sequence and what is known of it.
-
-    Attributes:
-        name: As the file names it.
-        header: The rest of the line that names it.
-        codes: Its letters as numbers, ``[L]``: see :mod:`throughtime.data.dna.bases`.
-        where: File and record.
-        regions: Its coding regions; None where the file tells of none.
-        genetic_codes: NCBI's numbers of the codes that its regions are told to have (``transl_table``).
-    """
-
-    name: str
-    header: str
-    codes: Codes
-    where: str
-    regions: list[Region] | None = field(default=None)
-    genetic_codes: Sequence[int] = ()
 
 
 def read_genome(path: Path) -> Iterator[Record]:
@@ -78,33 +55,6 @@ def is_whole(path: Path) -> bool:
     return not any(path.with_suffix(suffix).is_file() for suffix in FASTA) and any(map(begins_fasta, file_lines(path)))
 
 
-def read_fasta(path: Path) -> Iterator[Record]:
-    """The records of a FASTA file, or of the part of a GFF3 file that is one.
-
-    Raises:
-        UserError: If it is none, or a letter is no base; names file and record.
-    """
-    fasta = extra("Bio.SeqIO.FastaIO", "dna", "reading FASTA")
-    text: Iterator[str] = iter(file_lines(path))
-    if path.suffix.lower() in GFF:
-        text = dropwhile(lambda line: not line.startswith(">"), dropwhile(lambda line: not begins_fasta(line), text))
-    first = next((line for line in text if line.strip()), "")
-    if path.suffix.lower() in GFF and not first:
-        raise UserError(
-            f"{path}: expected sequences under ##FASTA, found none; put them into a FASTA file of the same name "
-            f"({listed(FASTA)}) beside it, and name that"
-        )
-    if not first.startswith(">"):
-        raise UserError(f"{path}: expected FASTA, whose records begin with a line '>name', got {first.strip()[:40]!r}")
-    lines = (line for lines in ([first], text) for line in lines)
-    for number, (title, letters) in enumerate(fasta.SimpleFastaParser(lines), 1):
-        name, header = [*title.split(maxsplit=1), "", ""][:2]  # a name ends at the first space or tab
-        where = f"{path}: record {name or number}"
-        if not letters.strip():
-            raise UserError(f"{where}: expected letters, got none; fill the record, or take it out")
-        yield Record(name or str(number), header.strip(), encode(letters, where), where)
-
-
 def _with_intervals(path: Path, beside: Path) -> Iterator[Record]:
     regions = read_intervals(beside)
     seen = set()
@@ -134,7 +84,7 @@ def _read_genbank(path: Path) -> Iterator[Record]:
             letters = ""
         codes = encode(letters, where)
         if not len(codes):
-            raise UserError(f"{where}: expected its letters (ORIGIN), got none; download the full record")
+            raise no_letters(where)
         plain = Record(record.id, record.description, codes, where)
         own = {record.id, record.name, *record.annotations.get("accessions", ())}
         coding = list(_coding(record, where))
@@ -143,7 +93,7 @@ def _read_genbank(path: Path) -> Iterator[Record]:
         told = [table for feature in coding for table in feature.qualifiers.get("transl_table", ())]
         yield replace(plain, regions=regions, genetic_codes=codes_told(told, where))
     if record is None:
-        raise UserError(f"{path}: expected GenBank, whose records begin with LOCUS, found none")
+        raise no_records(path)
 
 
 def _parse_genbank(path: Path) -> Iterator[Any]:

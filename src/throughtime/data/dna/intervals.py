@@ -1,6 +1,6 @@
 """Intervals on sequences: GFF3 and BED, read and written.
 
-GFF3 counts from 1 and includes the end; BED counts from 0 and leaves it out, as :class:`Region` does.
+GFF3 counts from 1 and includes the end; BED counts from 0 and leaves it out, as a region of ours does.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from urllib.parse import quote, unquote
 
 from throughtime.errors import UserError, listed, shown
 from throughtime.files import write_text
+from throughtime.runtime.dna.fasta import GFF, begins_fasta
+from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.reading.files import file_lines
 from throughtime.runtime.reading.notes import leave_out, note
 
-GFF = (".gff3", ".gff")
 BED = (".bed",)
 INTERVALS = (*GFF, *BED)
 """Suffixes of the formats."""
@@ -27,40 +28,6 @@ PSEUDOGENES = ("pseudogene", "pseudogenic_transcript", "pseudogenic_CDS")
 
 DIGITS = 12
 """Of a place in a sequence, at most."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """A stretch of a sequence that is translated.
-
-    Attributes:
-        begin: Its first base on the plus strand, from 0.
-        end: The base after its last.
-        strand: 1, or -1.
-        place: Where in its codon the base stands that is read first, 0, 1 or 2; on the minus strand that is the one
-            before ``end``.
-        score: The probability that it codes; 1 where it is known.
-    """
-
-    begin: int
-    end: int
-    strand: int
-    place: int = 0
-    score: float = 1.0
-
-    def within(self, begin: int, end: int) -> Region | None:
-        """What lies between two places, counted from the first of them; None if nothing does.
-
-        Example:
-            >>> Region(2, 9, 1).within(3, 6), Region(2, 9, -1).within(0, 8), Region(2, 9, -1).within(20, 30)
-            (Region(begin=0, end=3, strand=1, place=1, score=1.0), Region(begin=2, end=8, strand=-1, place=1, \
-score=1.0), None)
-        """
-        first, last = max(begin, self.begin), min(end, self.end)
-        if first >= last:
-            return None
-        lost = first - self.begin if self.strand > 0 else self.end - last
-        return Region(first - begin, last - begin, self.strand, (self.place + lost) % 3, self.score)
 
 
 class Intervals(dict[str, dict[str, Region]]):
@@ -103,11 +70,6 @@ def read_intervals(path: Path) -> Intervals:
     if not found:
         raise UserError(f"{path}: expected {'lines of type CDS' if gff else 'intervals'}, found none that code")
     return found
-
-
-def begins_fasta(line: str) -> bool:
-    """Whether what follows in a GFF3 file are its sequences."""
-    return line.rstrip() == "##FASTA" or line.startswith(">")
 
 
 def _columns(path: Path, least: int, kind: str) -> Iterator[tuple[str, list[str]]]:

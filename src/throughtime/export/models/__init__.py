@@ -10,7 +10,7 @@ from torch import nn
 
 from throughtime.errors import UserError, listed
 from throughtime.export.graph import Graph, numbers
-from throughtime.export.models import classifier, ctc, encoder_decoder, keys, language_model, tagger
+from throughtime.export.models import classifier, ctc, encoder_decoder, keys, language_model, strands, tagger
 from throughtime.models import (
     Classifier,
     CTCModel,
@@ -32,6 +32,7 @@ WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
     Classifier: {"sequence": classifier.write_sequence},
     Regressor: {"sequence": classifier.write_regressor},
     Tagger: {"sequence": tagger.write_sequence},
+    StrandTagger: {"sequence": strands.write_sequence},
     EncoderDecoder: {"encoder": encoder_decoder.write_encoder, "decoder": encoder_decoder.write_decoder},
     CTCModel: {"sequence": ctc.write_sequence, "step": ctc.write_step},
     KeyModel: {"sequence": keys.write_sequence, "step": keys.write_step},
@@ -40,7 +41,6 @@ WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
 
 NONE: dict[type[nn.Module], str] = {
     TreeClassifier: "its steps follow a tree, whose shape changes from input to input",
-    StrandTagger: "regions are the best course of reading frames over windows, and what seeks it stands on PyTorch",
 }
 """Why a model has no form."""
 

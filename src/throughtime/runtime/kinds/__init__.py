@@ -12,6 +12,7 @@ KINDS = {
     "classes": "ClassesRunner",
     "clips": "ClipsRunner",
     "dna": "DnaRunner",
+    "regions": "RegionsRunner",
     "steps": "StepsRunner",
     "tags": "TagsRunner",
     "text": "TextRunner",

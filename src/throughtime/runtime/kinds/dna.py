@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from throughtime.errors import spelled, texts_of
-from throughtime.runtime.dna.bases import Codes, encode
+from throughtime.errors import spelled
+from throughtime.runtime.dna.bases import Codes
+from throughtime.runtime.dna.records import Given, read_given
 from throughtime.runtime.drawing import Array
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import ROWS, chances_of, log_softmax
@@ -28,19 +29,20 @@ class DnaRunner(Runner):
         self.network = folder.graph("sequence")
         self.labels, self.temperature = folder.fact("labels"), float(folder.fact("temperature"))
 
-    def predict(self, inputs: str | Iterable[str]) -> list[dict[str, Any]]:
-        """The class of every sequence of letters: ``name``, ``label``, ``probabilities``, the likeliest first.
+    def predict(self, inputs: Given) -> list[dict[str, Any]]:
+        """The class of every sequence: ``name``, ``label``, ``probabilities``, the likeliest first.
 
         Args:
-            inputs: One sequence or several.
+            inputs: Letters, or the path of a file: FASTA, GenBank, or GFF3 with its sequences; one or several.
 
         Raises:
-            UserError: If a letter is none of DNA.
+            UserError: If a file is not as it should be, or a letter is none of DNA.
         """
-        lines = [inputs] if isinstance(inputs, str) else texts_of(inputs, "inputs")
-        names = [f"line {number}" for number in range(1, len(lines) + 1)]
-        scores = self.log_probs([encode(line, name) for line, name in zip(lines, names, strict=True)])
-        return [{"name": name, **chances_of(self.labels, row)} for name, row in zip(names, scores, strict=True)]
+        records = list(read_given(inputs, "line "))
+        scores = self.log_probs([record.codes for record in records])
+        return [
+            {"name": record.name, **chances_of(self.labels, row)} for record, row in zip(records, scores, strict=True)
+        ]
 
     def log_probs(self, sequences: Sequence[Codes]) -> Array:
         """The log-probability of every class, ``[B, K]``, in nats, of letters as numbers."""

@@ -22,14 +22,15 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.inputs import Input
 from throughtime.applications.task import Report
 from throughtime.data.dna.bases import Codes, encode
-from throughtime.data.dna.genomes import FASTA, GENBANK, read_fasta, read_genome
-from throughtime.data.dna.intervals import GFF
+from throughtime.data.dna.genomes import read_genome
 from throughtime.data.dna.sequences import KINDS
 from throughtime.data.progress import report
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError, listed
 from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.models.base import tempered
+from throughtime.runtime.dna.fasta import FASTA, GFF, read_fasta
+from throughtime.runtime.dna.genbank import GENBANK
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
 from throughtime.tasks.dna.predictions import SequencePrediction
 from throughtime.training import Evaluation

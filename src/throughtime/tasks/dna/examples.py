@@ -10,12 +10,14 @@ from pathlib import Path
 from throughtime.applications.judging.classification import ClassSettings
 from throughtime.applications.settings import ExampleSettings, option, steps_at_least
 from throughtime.data.dna.bases import Codes, decode, encode
-from throughtime.data.dna.genomes import GENBANK, Record, intervals_of, read_genome
-from throughtime.data.dna.intervals import GFF, Region
+from throughtime.data.dna.genomes import intervals_of, read_genome
 from throughtime.data.dna.sequences import KINDS, LabelledSequence, read_sequences
 from throughtime.errors import UserError, listed
 from throughtime.layers import PoolingName
 from throughtime.models import Classifier, LetterInput, Letters, StackConfig, StrandTagger, StrandTaggerConfig
+from throughtime.runtime.dna.fasta import GFF, Record
+from throughtime.runtime.dna.genbank import GENBANK
+from throughtime.runtime.dna.regions import Region
 from throughtime.training import OptimiserName
 
 BLOCK = 30_000

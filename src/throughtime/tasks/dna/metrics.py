@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from throughtime.data.dna.bases import Codes
-from throughtime.data.dna.codons import BACTERIA, Code, Mask, open_frames
-from throughtime.data.dna.intervals import Region
+from throughtime.runtime.dna.codons import BACTERIA, Code, Mask, open_frames
+from throughtime.runtime.dna.regions import Region
 
 
 @dataclass(frozen=True)

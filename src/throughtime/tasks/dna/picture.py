@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.data.dna.genomes import Record
-from throughtime.data.dna.intervals import Region
-from throughtime.decoding.coding import Course
 from throughtime.pictures import COLOURS, new_figure, save_figure
+from throughtime.runtime.dna.coding import Course
+from throughtime.runtime.dna.fasta import Record
+from throughtime.runtime.dna.regions import Region
 
 ROW = 6000
 """Bases of a row, of a short genome; a longer one has more of them in each of :data:`ROWS`."""

@@ -7,39 +7,14 @@ from dataclasses import dataclass
 
 from throughtime.applications.judging.classification import chances_html
 from throughtime.applications.prediction import Prediction
-from throughtime.data.dna.intervals import Region
 from throughtime.pictures import COLOURS
+from throughtime.runtime.dna.regions import CodingRegion
 
 WIDTH, HEIGHT, BAR = 1000, 40, 14
 """Of a track, in units of its own."""
 
 THINNEST = 1.0
 """Width of a region on a track, at least: it is seen however long the record is."""
-
-
-@dataclass(frozen=True)
-class CodingRegion:
-    """A coding region, its places counted as in GFF3.
-
-    Attributes:
-        begin: Its first base on the plus strand, from 1.
-        end: Its last base.
-        strand: ``"+"`` or ``"-"``.
-        phase: Bases before its first whole codon, in the direction that it is read.
-        score: The probability that it codes.
-    """
-
-    begin: int
-    end: int
-    strand: str
-    phase: int
-    score: float
-
-    @classmethod
-    def of(cls, region: Region) -> CodingRegion:
-        """A region as people count."""
-        strand = "+" if region.strand > 0 else "-"
-        return cls(region.begin + 1, region.end, strand, -region.place % 3, round(region.score, 4))
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import Application
+from throughtime.applications.exported import Exported
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.folder.learnt import Count
 from throughtime.applications.judging.labels import HARDEST
@@ -23,23 +24,26 @@ from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report, Table
 from throughtime.data.dna.bases import Codes, encode
-from throughtime.data.dna.codons import BACTERIAL, genetic_code, open_frames
-from throughtime.data.dna.genomes import Record, label_bases, read_fasta, read_genome
-from throughtime.data.dna.intervals import Region, check_intervals, check_name, write_intervals
-from throughtime.decoding.coding import Course, compute_windows, follow, regions_of
+from throughtime.data.dna.genomes import LABELS, label_bases, read_genome
+from throughtime.data.dna.intervals import check_intervals, check_name, write_intervals
+from throughtime.decoding.coding import compute_windows
 from throughtime.errors import UserError, listed
 from throughtime.models import Model, StrandBatch, StrandTagger
 from throughtime.models.strands import NOTHING, STEP
+from throughtime.runtime.dna.coding import Course, follow, regions_of
+from throughtime.runtime.dna.codons import BACTERIAL, genetic_code, open_frames
+from throughtime.runtime.dna.fasta import Record, read_fasta
+from throughtime.runtime.dna.regions import CodingRegion, Region
 from throughtime.runtime.reading.notes import note
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, batch_letters, is_genome
 from throughtime.tasks.dna.metrics import Hits, fit_open_frames, mask
 from throughtime.tasks.dna.picture import draw_genome
-from throughtime.tasks.dna.predictions import CodingRegion, RegionsPrediction
+from throughtime.tasks.dna.predictions import RegionsPrediction
 from throughtime.training import Evaluation
 from throughtime.training.calibration import calibration_error
 
 LIFTS = (-0.5, 0.0, 0.5, 1.0, 1.5)
-"""Of which validation chooses: see :func:`throughtime.decoding.coding.follow`."""
+"""Of which validation chooses: see :func:`throughtime.runtime.dna.coding.follow`."""
 
 LENGTHS = (60, 90, 120, 150, 180, 240, 300, 360, 450, 600)
 """Of which training data chooses, for the baseline."""
@@ -236,6 +240,11 @@ class DnaRegions(Application[DnaExample]):
             for record in (_records(item) if isinstance(item, Path) else [_line(number, item)])
         )
         return list(self._predict(model, records, options))
+
+    def exported(self, model: StrandTagger) -> Exported:
+        """The labels of bases, how far those of coding are raised, and the codons that start and stop regions."""
+        codons = {"starts": list(self.code.starts), "stops": list(self.code.stops)}
+        return Exported("regions", {"labels": list(LABELS), "lift": float(model.lift), **codons})
 
     def _predict(self, model: StrandTagger, records: Iterable[Record], options: RegionOptions) -> Iterator[Prediction]:
         if options.out is not None:

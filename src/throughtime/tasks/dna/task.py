@@ -20,13 +20,14 @@ from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.reading.inputs import Asked, Column, Input, Inputs, table_inputs
 from throughtime.applications.settings import DataSettings
 from throughtime.applications.task import Report
-from throughtime.data.dna.genomes import FASTA, GENBANK, is_whole
-from throughtime.data.dna.intervals import GFF
+from throughtime.data.dna.genomes import is_whole
 from throughtime.data.dna.sequences import KINDS, ROWS
 from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.labelled import NOTHING, TEXT_NAMES
 from throughtime.errors import UserError, shown
 from throughtime.models import Model
+from throughtime.runtime.dna.fasta import FASTA, GFF
+from throughtime.runtime.dna.genbank import GENBANK
 from throughtime.tasks.dna.classes import DnaClasses, LearntClasses
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, is_genome, read_examples
 from throughtime.tasks.dna.regions import ALL_CODING, OPEN_FRAMES, DnaRegions, LearntRegions

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.data.dna.bases import CODES, Codes, reverse_complement
-from throughtime.data.dna.intervals import Region
 from throughtime.errors import UserError, listed
 from throughtime.extras import extra
+from throughtime.runtime.dna.bases import CODES, Codes, reverse_complement
+from throughtime.runtime.dna.regions import Region
 
 Mask = npt.NDArray[np.bool_]
 
@@ -58,7 +58,7 @@ def find_codons(codes: Codes, names: Sequence[str]) -> Mask:
     """Where one of some codons begins, ``[..., L]``; ambiguity letters make none.
 
     Example:
-        >>> from throughtime.data.dna.bases import encode
+        >>> from throughtime.runtime.dna.bases import encode
         >>> np.flatnonzero(find_codons(encode("ATGTAANTGA", "here"), STOPS)).tolist()
         [3, 7]
     """
