@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from throughtime.errors import spelled
 from throughtime.runtime.folder import Folder
-from throughtime.runtime.kinds.pairs import PairRunner
+from throughtime.runtime.pairs import PairRunner
 from throughtime.runtime.text.tokenizer import Tokenizer
 
 SOURCE, TARGET = "source.json", "target.json"

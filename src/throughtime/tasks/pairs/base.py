@@ -25,7 +25,7 @@ from throughtime.errors import UserError
 from throughtime.layers import AttentionName
 from throughtime.models import EncoderDecoder, EncoderDecoderConfig
 from throughtime.pictures import new_figure, save_figure
-from throughtime.runtime.kinds.pairs import BEAM
+from throughtime.runtime.pairs import BEAM
 from throughtime.runtime.search import alike, most_tokens
 from throughtime.tasks.pairs.predictions import PairPrediction, Result, ResultT
 

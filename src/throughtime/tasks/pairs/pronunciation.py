@@ -25,7 +25,7 @@ from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import listed
-from throughtime.runtime.kinds.pairs import BEAM
+from throughtime.runtime.pairs import BEAM
 from throughtime.runtime.search import LONGEST
 from throughtime.tasks.pairs.base import FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.dictionary import Pronounced, as_entry, dictionary_inputs, read_dictionary

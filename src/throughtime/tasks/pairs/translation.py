@@ -28,8 +28,8 @@ from throughtime.data.text.aligned import find_aligned, is_table, read_aligned
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.extras import extra
-from throughtime.runtime.kinds.pairs import BEAM
 from throughtime.runtime.kinds.translation import SOURCE, TARGET, spaced
+from throughtime.runtime.pairs import BEAM
 from throughtime.runtime.search import LONGEST
 from throughtime.tasks.pairs.base import FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import TranslationPrediction
