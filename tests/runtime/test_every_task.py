@@ -60,6 +60,7 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path) -> None:
     run.export(tmp_path / "exported")
     model: Any = runtime.open(tmp_path / "exported")
     assert model.folder.task == task
+    of_nothing(task, run, model)
     if task == "dna":
         assert close(model.predict(DNA), predicted(run, DNA))
     elif task == "video":
@@ -82,6 +83,56 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path) -> None:
             model.predict([[10]])
     else:
         assert task in ELSEWHERE
+
+
+NOTHING: dict[str, list[Any]] = {
+    "text": [[], [""], ["\n"], [" "]],
+    "sentiment": [[], "", [""], [" "], ["a", ""]],
+    "entities": [[], "", [""], [[]], [" "], ["a", ""]],
+    "translation": [[], "", [""], [" "]],
+    "pronunciation": [[], "", [""], [" "]],
+    "dna": [[], "", [""], [" "], ["ACGT", ""]],
+    "speech": [[], "", [""], [(np.zeros(0, np.float32), 8000)], [(np.zeros(10, np.float32), 8000)]],
+    "music": [[], "", [""], [[]], [np.zeros((0, 88), np.uint8)]],
+    "video": [[], "", [""], [[]], [np.zeros((0, 2))], [np.zeros((3, 0))]],
+    "agreement": [[], "", [""]],
+    "adding": [[], "", [[]], [np.zeros((0, 2))]],
+    "copy": [[], "", [[]], [np.zeros(0, np.int64)]],
+}
+"""Inputs without anything in them."""
+
+REMEMBERED = ("agreement", "adding", "copy")
+"""Tasks that a run itself reads no inputs of."""
+
+
+def of_nothing(task: str, run: throughtime.Run, model: Any) -> None:
+    """Inputs without anything are answered as the run does, or refused; no graph is given what ends the process."""
+    own = "score" if task == "text" else "predict"
+    for inputs in NOTHING[task]:
+        found, expected = (told_of(side, own, inputs) for side in (model, run))
+        if task in REMEMBERED:
+            assert found is None or len(found) == len(inputs) or inputs == ""
+        else:
+            assert close(found, expected), inputs
+    for network in model.folder.graphs.values():
+        for missing in {size for value in network.inputs.values() for size in value.shape if isinstance(size, str)}:
+            fed = {name: zeros(value.shape, missing) for name, value in network.inputs.items()}
+            with pytest.raises(UserError, match="expected a row and a step at least, got"):
+                network({}, **fed)
+
+
+def zeros(shape: Any, missing: str) -> Any:
+    """One of every dimension that has a name, none of one of them."""
+    return np.zeros([size if isinstance(size, int) else int(size != missing) for size in shape])
+
+
+def told_of(side: Any, method: str, inputs: Any) -> Any:
+    """What is told of inputs; None where they are refused in a line."""
+    try:
+        found = getattr(side, method)(inputs)
+    except UserError:
+        return None
+    return [vars(each) if method == "score" else each if isinstance(each, dict) else each.data for each in found]
 
 
 def remembered(run: throughtime.Run, model: Any) -> None:

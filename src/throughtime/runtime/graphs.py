@@ -69,9 +69,15 @@ class Network:
 
         Returns:
             The outputs by name, and the state that it hands on.
+
+        Raises:
+            UserError: If there is no row, or no step: ONNX Runtime's operators may end the process then.
         """
         fed = {name: np.asarray(value, self.inputs[name].type) for name, value in inputs.items()}
         fed |= self.zeros(len(next(iter(fed.values())))) if state is None else dict(state)
+        for name, value in fed.items():
+            if not value.size:
+                raise UserError(f"{self.path}: expected a row and a step at least, got {name} {list(value.shape)}")
         found = dict(zip(self.outputs, self.session.run(self.outputs, fed), strict=True))
         return found, {name: found.pop(NEXT + name) for name in self.states}
 

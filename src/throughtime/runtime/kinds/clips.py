@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from throughtime.errors import UserError, spelled
+from throughtime.errors import UserError, several, spelled
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import chances_of, log_softmax
 from throughtime.runtime.runner import Runner
@@ -37,12 +37,12 @@ class ClipsRunner(Runner):
         Raises:
             UserError: If one has another shape.
         """
-        return [self._told(f"input {number}", points, explain) for number, points in enumerate(inputs, 1)]
+        items = several(inputs, "inputs")
+        return [self._told(f"input {number}", points, explain) for number, points in enumerate(items, 1)]
 
     def _told(self, where: str, points: Any, explain: bool) -> dict[str, Any]:
-        numbers, values = self.folder.fact("numbers"), as_steps(points, where, self.folder.fact("numbers"))
-        if not len(values):
-            raise UserError(f"{where}: expected at least one step of {numbers} numbers, got none")
+        values = as_steps(points, where, self.folder.fact("numbers"))
+        check_steps(len(values), where)
         made, _ = self.network({}, points=values[None], lengths=[len(values)])
         scores = made["log_probs"][0].astype(np.float64)
         scores = scores if self.temperature == 1.0 else log_softmax(scores / self.temperature)
@@ -67,3 +67,13 @@ def as_steps(given: Any, where: str, numbers: int) -> NDArray[np.float32]:
     if values.ndim != 2 or values.shape[1] != numbers or not np.isfinite(values).all():
         raise UserError(f"{where}: expected steps of {numbers} finite numbers each, got the shape {list(values.shape)}")
     return values
+
+
+def check_steps(count: int, where: str) -> None:
+    """Refuses a sequence without steps.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if not count:
+        raise UserError(f"{where}: expected at least one step, got none; leave it out")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from throughtime.errors import spelled
+from throughtime.errors import several, spelled
 from throughtime.runtime.drawing import Sampling, asked, drawn
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import Array, State
@@ -48,7 +48,7 @@ class EventsRunner(Runner):
             UserError: If one is no tune.
         """
         found = []
-        for number, item in enumerate(inputs, 1):
+        for number, item in enumerate(several(inputs, "inputs"), 1):
             tune = as_tune(item, self.grid, f"input {number}")
             ids = self.events.encode(tune)
             made, _ = self.whole(inputs=[[NOTHING, *ids[:-1]]], targets=[ids], lengths=[len(ids)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from throughtime.errors import UserError, spelled
+from throughtime.errors import UserError, several, spelled
 from throughtime.runtime.drawing import Array, Sampling, asked, uniform
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import State
@@ -42,7 +42,7 @@ class KeysRunner(Runner):
             UserError: If one is no tune.
         """
         found = []
-        for number, item in enumerate(inputs, 1):
+        for number, item in enumerate(several(inputs, "inputs"), 1):
             frames = as_tune(item, self.grid, f"input {number}").frames()
             logits, _ = self._logits(frames)
             # ln(1 + e^x) - x y, the binary cross-entropy, summed over the keys

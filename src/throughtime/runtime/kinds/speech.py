@@ -10,6 +10,7 @@ import numpy as np
 
 from throughtime.errors import UserError, spelled
 from throughtime.runtime.ctc import BestPath, CTCBeam, CTCSearch
+from throughtime.runtime.ctc.lattice import sounded
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import Array
 from throughtime.runtime.runner import Runner
@@ -36,6 +37,7 @@ class SpeechRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.rate, self.mels, self.joined = (int(folder.fact(name)) for name in ("rate", "mels", "frames"))
+        self.shift = int(self.rate * 0.01) / self.rate  # seconds from a frame to the next
         self.unit: str = folder.fact("unit")
         self.units = ["", *folder.fact("units")]  # blank first
         self.mean, self.deviation = (np.array(folder.fact(n), np.float32) for n in ("mean", "deviation"))
@@ -55,13 +57,13 @@ class SpeechRunner(Runner):
             inputs: Paths of wav files (PCM, at the model's rate), or pairs of a waveform and its rate.
             beam: Prefixes that a beam search keeps; default: the best path.
             nbest: Hypotheses that are told.
-            explain: Tell when each symbol was said; of the best path alone.
+            explain: Tell when each symbol was said, too.
             lm: Is refused: fusion with a language model is left to ``throughtime predict``.
 
         Raises:
             UserError: If there is no such sound, or an option is out of range.
         """
-        self._check_options(beam, nbest, explain, lm)
+        self._check_options(beam, nbest, lm)
         items = [inputs] if isinstance(inputs, str | Path) else list(inputs)
         found = []
         for number, item in enumerate(items, 1):
@@ -70,9 +72,12 @@ class SpeechRunner(Runner):
             bank = FilterBank(self.rate, self.mels)
             features = np.concatenate([*map(bank.push, blocks), bank.finish()])
             search = self._search(beam, nbest)
-            if len(features):
-                search.read(self._log_probs(features))
-            found.append(self._told(name, search, len(features), nbest, explain))
+            log_probs = self._log_probs(features) if len(features) else np.zeros((0, len(self.units)))
+            search.read(log_probs)
+            told = self._told(name, search, len(features), nbest)
+            if explain:
+                told["symbols"] = self._times(name, search, log_probs, len(features))
+            found.append(told)
         return found
 
     def stream(self, source: Any = None, *, beam: int | None = None) -> Iterator[dict[str, Any]]:
@@ -92,7 +97,7 @@ class SpeechRunner(Runner):
             )
         if source is None:
             raise UserError("expected the path of a wav file, or waveforms as they come, got nothing")
-        self._check_options(beam, 1, False, None)
+        self._check_options(beam, 1, None)
         return self._stream(source, self._search(beam, 1))
 
     def _stream(self, source: Any, search: BestPath | CTCSearch) -> Iterator[dict[str, Any]]:
@@ -110,7 +115,7 @@ class SpeechRunner(Runner):
         features = bank.finish()
         search.read(listener.push(features))
         search.read(listener.finish())
-        yield self._told(name, search, heard + len(features), 1, False)
+        yield self._told(name, search, heard + len(features), 1)
 
     def normalise(self, features: Array) -> Array:
         """Features of mean 0 and deviation 1 in the training data."""
@@ -132,18 +137,15 @@ class SpeechRunner(Runner):
             return BestPath()
         return CTCSearch(CTCBeam(width=max(beam or CTCBeam.width, nbest)))
 
-    def _check_options(self, beam: int | None, nbest: int, explain: bool, lm: Any) -> None:
+    def _check_options(self, beam: int | None, nbest: int, lm: Any) -> None:
         if lm is not None:
             raise UserError("a language model beside the search is left to: throughtime predict RUN --lm LM")
         check_counts(beam=beam, nbest=nbest)
-        if explain and (beam, nbest) != (None, 1):
-            raise UserError("explain tells of the best path alone; leave out beam and nbest")
 
-    def _told(self, name: str, search: BestPath | CTCSearch, frames: int, nbest: int, explain: bool) -> dict[str, Any]:
-        shift = int(self.rate * 0.01) / self.rate
-        seconds = frames * shift
+    def _told(self, name: str, search: BestPath | CTCSearch, frames: int, nbest: int) -> dict[str, Any]:
+        seconds = frames * self.shift
         if not seconds:
-            raise UserError(f"{name}: expected sound, got a recording shorter than {shift:.3f} s")
+            raise UserError(f"{name}: expected sound, got a recording shorter than {self.shift:.3f} s")
         best = search.best()[:nbest]
         told: dict[str, Any] = {"file": name, "text": self.text(best[0].symbols), "seconds": round(seconds, 2)}
         if nbest > 1:
@@ -151,13 +153,18 @@ class SpeechRunner(Runner):
                 {"text": self.text(h.symbols), "score": h.score, "acoustic": h.acoustic, "language": h.language}
                 for h in best
             ]
-        if explain and isinstance(search, BestPath):
-            told["symbols"] = []
-            for one in search.sounded:
-                start, end = seconds_of(one.first, one.last, shift * self.joined, seconds)
-                said = {"symbol": self.units[one.symbol], "start": start, "end": end}
-                told["symbols"].append({**said, "probability": round(one.probability, 4)})
         return told
+
+    def _times(self, name: str, search: BestPath | CTCSearch, log_probs: Array, frames: int) -> list[dict[str, Any]]:
+        """When each symbol of the best hypothesis was said."""
+        best = search.best()[0].symbols
+        heard = search.sounded if isinstance(search, BestPath) else sounded(log_probs, best, name)
+        times = []
+        for one in heard:
+            start, end = seconds_of(one.first, one.last, self.shift * self.joined, frames * self.shift)
+            said = {"symbol": self.units[one.symbol], "start": start, "end": end}
+            times.append({**said, "probability": round(one.probability, 4)})
+        return times
 
 
 class _Listener:

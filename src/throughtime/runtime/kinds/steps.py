@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from throughtime.errors import UserError, spelled
+from throughtime.errors import UserError, several, spelled
 from throughtime.runtime.folder import Folder
-from throughtime.runtime.kinds.clips import as_steps
+from throughtime.runtime.kinds.clips import as_steps, check_steps
 from throughtime.runtime.runner import Runner
 
 
@@ -34,14 +34,16 @@ class StepsRunner(Runner):
         Raises:
             UserError: If one is none that the model reads.
         """
-        return [self._told(f"input {number}", steps) for number, steps in enumerate(inputs, 1)]
+        return [self._told(f"input {number}", steps) for number, steps in enumerate(several(inputs, "inputs"), 1)]
 
     def _told(self, where: str, steps: Any) -> dict[str, Any]:
         if "features" in self.network.inputs:
             values = as_steps(steps, where, int(self.network.inputs["features"].shape[2]))
+            check_steps(len(values), where)
             made, _ = self.network({}, features=values[None], lengths=[len(values)])
             return {"numbers": made["numbers"][0].tolist()}
         symbols, most = np.asarray(steps), self.folder.fact("symbols")
+        check_steps(symbols.size, where)
         if symbols.ndim != 1 or symbols.dtype.kind != "i" or ((symbols < 0) | (symbols >= most)).any():
             raise UserError(f"{where}: expected whole numbers from 0 to {most - 1}, a step each")
         made, _ = self.network({}, words=symbols[None], lengths=[len(symbols)])

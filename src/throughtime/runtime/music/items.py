@@ -68,7 +68,10 @@ def as_tune(item: Any, grid: int, where: str) -> Tune:
         ((0, 6, 60), (6, 12, 64))
     """
     if is_roll(item):
-        return Tune.of_frames(checked_roll(item, where))
+        frames = checked_roll(item, where)
+        if not len(frames):
+            raise UserError(f"{where}: expected at least one frame, got none")
+        return Tune.of_frames(frames)
     if isinstance(item, str) or not isinstance(item, Sequence):
         raise UserError(
             f"{where}: expected a piano roll [T, {KEYS}], or a list of (start, length, pitch) in beats, "

@@ -13,13 +13,11 @@ from torch import Tensor
 from throughtime.data.progress import report
 from throughtime.data.speech.audio import Audio
 from throughtime.data.speech.filterbank import FilterBank, Frames
-from throughtime.decoding.ctc import CTCHypothesis, as_floats, ctc_align
+from throughtime.decoding.ctc import CTCHypothesis, as_floats
 from throughtime.errors import UserError
 from throughtime.models import CTCModel
-from throughtime.runtime.ctc import BLANK, BestPath, Sounded
-
-LATTICE = 1 << 30
-"""Most bytes that finding the times of symbols may take."""
+from throughtime.runtime.ctc import BestPath, Sounded
+from throughtime.runtime.ctc.lattice import sounded
 
 
 class Search(Protocol):
@@ -83,12 +81,7 @@ class Heard:
         """
         if isinstance(self.search, GreedySearch):
             return self.search.sounded
-        log_probs = torch.cat(self.log_probs)
-        if len(log_probs) * (2 * len(symbols) + 1) > LATTICE:
-            raise UserError(f"{where}: too long to find when each symbol was said; leave out --beam, --nbest and --lm")
-        spans = ctc_align(log_probs, symbols, BLANK)
-        found = zip(symbols, spans, strict=True)
-        return [Sounded(s, a, z, float(log_probs[a : z + 1, s].max().exp())) for s, (a, z) in found]
+        return sounded(as_floats(torch.cat(self.log_probs)), symbols, where)
 
 
 @dataclass(frozen=True)
