@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from throughtime.data.dna.bases import ANY, COMPLEMENT, SHARES, Codes, turn
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
+from throughtime.runtime.dna.bases import side_by_side
 
 STEP = 3
 """Bases of a step: a codon."""
@@ -37,9 +38,7 @@ class Letters:
     @classmethod
     def of(cls, rows: Sequence[Codes]) -> Letters:
         """Sequences as a batch; L is at least 1."""
-        codes = torch.zeros(len(rows), max([1, *map(len, rows)]), dtype=torch.int64)
-        for number, row in enumerate(rows):
-            codes[number, : len(row)] = torch.from_numpy(row.astype("int64"))
+        codes = torch.from_numpy(side_by_side(rows).astype("int64"))
         return cls(codes, torch.tensor([len(row) for row in rows], dtype=torch.int64))
 
     @property

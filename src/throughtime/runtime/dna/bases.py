@@ -7,6 +7,7 @@ complement is the same bits in reverse order; 0 stands for nothing, past a seque
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,19 @@ def decode(codes: Codes) -> str:
         'ARN'
     """
     return "".join(LETTERS[code] for code in codes.tolist())
+
+
+def side_by_side(rows: Sequence[Codes]) -> Codes:
+    """Sequences as a batch ``[B, L]``, 0 past an end; L is at least 1.
+
+    Example:
+        >>> side_by_side([encode("AC", "here"), encode("", "here")]).tolist()
+        [[1, 2], [0, 0]]
+    """
+    found = np.zeros((len(rows), max([1, *map(len, rows)])), np.uint8)
+    for row, codes in zip(found, rows, strict=True):
+        row[: len(codes)] = codes
+    return found
 
 
 def reverse_complement(codes: Codes) -> Codes:

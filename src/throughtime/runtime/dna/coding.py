@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from throughtime.runtime.dna.bases import Codes
+from throughtime.runtime.dna.bases import Codes, side_by_side
 from throughtime.runtime.dna.codons import BACTERIA, Code, complements, find_codons
 from throughtime.runtime.dna.regions import Region
 
@@ -97,11 +97,9 @@ def in_windows(
         group = waiting[number : number + together]
         pieces = [sequences[window.sequence][window.begin : window.end] for window in group]
         found = log_probs(pieces)
-        codes = np.zeros(found.shape[:2], np.uint8)
-        for row, (piece, letters) in enumerate(zip(pieces, codes, strict=True)):
-            letters[: len(piece)] = piece
-            found[row, len(piece) :] = 0.0
-        yield Computed(group, codes, found)
+        for row, piece in zip(found, pieces, strict=True):
+            row[len(piece) :] = 0.0
+        yield Computed(group, side_by_side(pieces), found)
 
 
 @dataclass(frozen=True)

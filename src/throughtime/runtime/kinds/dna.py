@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from throughtime.errors import spelled
-from throughtime.runtime.dna.bases import Codes
+from throughtime.runtime.dna.bases import Codes, side_by_side
 from throughtime.runtime.dna.records import Given, read_given
 from throughtime.runtime.drawing import Array
 from throughtime.runtime.folder import Folder
@@ -50,10 +50,7 @@ class DnaRunner(Runner):
         order = sorted(range(len(sequences)), key=lambda number: len(sequences[number]))
         for begin in range(0, len(order), ROWS):
             chosen = order[begin : begin + ROWS]
-            lengths = [len(sequences[number]) for number in chosen]
-            codes = np.zeros((len(chosen), max(1, *lengths)), np.int64)
-            for row, number in enumerate(chosen):
-                codes[row, : lengths[row]] = sequences[number]
-            made, _ = self.network({}, codes=codes, lengths=lengths)
+            rows = [sequences[number] for number in chosen]
+            made, _ = self.network({}, codes=side_by_side(rows), lengths=[len(row) for row in rows])
             found[chosen] = made["log_probs"]
         return found if self.temperature == 1.0 else log_softmax(found / self.temperature)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from throughtime.errors import spelled
-from throughtime.runtime.dna.bases import Codes
+from throughtime.runtime.dna.bases import Codes, side_by_side
 from throughtime.runtime.dna.coding import Array, follow, in_windows, regions_of
 from throughtime.runtime.dna.codons import Code
 from throughtime.runtime.dna.fasta import Record
@@ -17,6 +17,9 @@ from throughtime.runtime.dna.records import Given, read_given
 from throughtime.runtime.dna.regions import CodingRegion
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.runner import Runner
+
+ROWS = 4
+"""Windows that the graph computes together: of more it takes more memory, and is no faster."""
 
 
 @spelled
@@ -47,13 +50,9 @@ class RegionsRunner(Runner):
 
     def log_probs(self, sequences: Sequence[Codes]) -> Array:
         """The log-probability of every label of every base, ``[B, L, K]``, in nats, of letters as numbers."""
-        lengths = [len(codes) for codes in sequences]
-        codes = np.zeros((len(sequences), max(1, *lengths)), np.int64)
-        for row, letters in zip(codes, sequences, strict=True):
-            row[: len(letters)] = letters
-        made, _ = self.network({}, codes=codes, lengths=lengths)
-        found: Array = made["log_probs"]
-        return found
+        codes, lengths = side_by_side(sequences), [len(letters) for letters in sequences]
+        groups = [slice(begin, begin + ROWS) for begin in range(0, len(codes), ROWS)]
+        return np.concatenate([self.network({}, codes=codes[s], lengths=lengths[s])[0]["log_probs"] for s in groups])
 
     def _told(self, record: Record) -> dict[str, Any]:
         bases = len(record.codes)
