@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from made_data import MAKERS
 from throughtime import runtime
 from throughtime.cli import run as call
 from throughtime.errors import UserError
+from throughtime.runtime.__main__ import main
 from throughtime.tasks import TASKS
 from throughtime.tasks.memory.adding import Adding
 from throughtime.tasks.memory.copying import Copying
@@ -61,6 +64,7 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path) -> None:
     model: Any = runtime.open(tmp_path / "exported")
     assert model.folder.task == task
     of_nothing(task, run, model)
+    remarks(task, run, model, tmp_path)
     if task == "dna":
         assert close(model.predict(DNA), predicted(run, DNA))
     elif task == "video":
@@ -83,6 +87,42 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path) -> None:
             model.predict([[10]])
     else:
         assert task in ELSEWHERE
+
+
+STRANGE: dict[str, list[Any]] = {
+    "sentiment": ["the cat", "cat " * 2001],
+    "entities": ["the cat", "cat " * 2001],
+    "translation": ["the", "zyx q", ""],
+    "pronunciation": ["cat", "héß"],
+    "dna": ["acgt", "ACGT" * 501],
+    "speech": ["torn.wav"],
+}
+"""Inputs that something should be known of."""
+
+
+def remarks(task: str, run: throughtime.Run, model: Any, folder: Path) -> None:
+    """What the run tells of a model and of inputs is told without it, too."""
+    assert list(model.folder.cautions) == list(run.cautions)
+    inputs = STRANGE.get(task, [])
+    if task == "speech":
+        inputs = [str(folder / inputs[0])]
+        (sound,) = list(folder.rglob("*.wav"))[:1]
+        Path(inputs[0]).write_bytes(sound.read_bytes()[: sound.stat().st_size * 2 // 3])
+    with runtime.noting() as notes:
+        if task == "text":
+            model.sample("zyx the", length=1)
+        elif inputs:
+            model.predict(inputs)
+    names = inputs if task == "speech" else [f"line {number}" for number in range(1, 1 + len(inputs))]
+    found = run.predict(inputs) if inputs else []
+    expected = [f"{n}: {told}" for n, each in zip(names, found, strict=True) for told in each.warnings]
+    assert notes.lines() == (list(run.sampler.warnings("zyx the")) if task == "text" else expected)
+    assert (task in STRANGE or task == "text") == bool(notes.lines())
+    if task in STRANGE:
+        with redirect_stderr(StringIO()) as told:
+            assert main([str(model.folder.path), "predict", *inputs]) == 0
+        cautions = [f"{model.folder.path}: {caution}" for caution in run.cautions]
+        assert told.getvalue().splitlines() == [f"throughtime: {line}" for line in [*cautions, *expected]]
 
 
 NOTHING: dict[str, list[Any]] = {

@@ -29,9 +29,6 @@ from throughtime.errors import UserError, listed, nearest, shown
 from throughtime.models import Model
 from throughtime.training import Evaluation
 
-TOO_LONG = 2000
-"""Steps of an input from which on the user is told that it takes a while."""
-
 ROWS = 64
 """Examples of a batch where nothing is trained."""
 
@@ -326,10 +323,3 @@ def unknown_label(where: str, label: str, known: Sequence[str]) -> UserError:
         f"{where}: unknown label {label!r}{nearest(label, known)}; the training data has {listed(known)}: "
         "mend the line, or train on data that has it"
     )
-
-
-def long_input(steps: int, what: str = "words") -> list[str]:
-    """A warning where an input is much longer than what a model is made for."""
-    if steps <= TOO_LONG:
-        return []
-    return [f"{steps:,} {what} in one line: this takes a while, and is far from what was trained on"]

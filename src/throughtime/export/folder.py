@@ -11,6 +11,7 @@ from typing import Any
 from throughtime._version import __version__
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.model_folder import staged
+from throughtime.applications.reading.verdict import cautions
 from throughtime.applications.task import Trained
 from throughtime.errors import UserError, listed, nearest
 from throughtime.export.graph.int8 import narrowed, rounded
@@ -148,6 +149,7 @@ def manifest(trained: Trained, exported: Exported, made: list[Form]) -> bytes:
         "runner": exported.runner,
         "graphs": {form.name: {"file": form.file, **form.described} for form in made},
         "facts": dict(exported.facts),
+        "cautions": cautions(trained.folder),
         "trained": _trained(trained),
     }
     return (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode()

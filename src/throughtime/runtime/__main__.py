@@ -14,7 +14,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from throughtime.errors import UserError, listed, nearest
-from throughtime.runtime import open
+from throughtime.runtime import noting, open
 from throughtime.visible import as_json, say, tell
 
 COMMANDS = {
@@ -49,14 +49,21 @@ def _run(folder: str, command: str, inputs: list[str], rest: Sequence[str]) -> N
     if command not in COMMANDS:
         raise UserError(f"unknown command {command!r}{nearest(command, COMMANDS)}; there are {listed(COMMANDS)}")
     runner = open(folder)
+    for caution in runner.folder.cautions:
+        tell(f"{folder}: {caution}")
     method: Callable[..., Any] = getattr(runner, command)
     options = dict(_options(rest, method, command))
-    if command in ("predict", "score"):
-        lines = inputs or [line.rstrip("\r\n") for line in sys.stdin]
-        for found in method(lines, **options):
-            say(as_json(_plain(found)))
-    else:
-        _show(method(*inputs[:1], **options))
+    many = command in ("predict", "score")
+    given = [inputs or [line.rstrip("\r\n") for line in sys.stdin]] if many else inputs[:1]
+    with noting() as notes:
+        found = method(*given, **options)
+        before = notes.lines()
+        for line in before:
+            tell(line)
+        for each in found if many else [found]:
+            _show(each)
+    for line in notes.lines()[len(before) :]:  # of what streams, the end tells more
+        tell(line)
 
 
 def _options(rest: Sequence[str], method: Callable[..., Any], command: str) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Folder:
         runner: What runs it, such as ``"classes"``.
         facts: What the runner needs to know, as the task told it.
         graphs: By name, such as ``"sequence"`` and ``"step"``.
+        cautions: What whoever uses the model should know.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Folder:
     runner: str
     facts: Mapping[str, Any]
     graphs: Mapping[str, Network]
+    cautions: Sequence[str] = ()
 
     @classmethod
     def open(cls, path: Path) -> Folder:
@@ -55,7 +57,7 @@ class Folder:
             if not isinstance(told.get(name), kind):
                 raise UserError(f"{file}: expected {name!r} to be a {kind.__name__}; the file is damaged")
         graphs = {name: _network(path, graph, str(file)) for name, graph in told["graphs"].items()}
-        return cls(path, told["task"], told["runner"], told["facts"], graphs)
+        return cls(path, told["task"], told["runner"], told["facts"], graphs, list(map(str, told.get("cautions", []))))
 
     def graph(self, name: str) -> Network:
         """A graph.

@@ -11,6 +11,7 @@ import numpy as np
 from throughtime.errors import spelled, texts_of
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import Array, State
+from throughtime.runtime.remarks import remark
 from throughtime.runtime.runner import Runner
 from throughtime.runtime.search import Beam, BeamSearch, Hypothesis, alike, check_counts, continuations, most_tokens
 
@@ -55,6 +56,10 @@ class PairRunner(Runner):
         """The steps of a source and of its target as a person reads them."""
         raise NotImplementedError(f"{type(self).__name__}: define steps_of(self, source, ids, tokens)")
 
+    def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
+        """What the user should know of a source and its best target, which ended or was cut."""
+        raise NotImplementedError(f"{type(self).__name__}: define remarks_on(self, source, ids, ended)")
+
     def predict(
         self, inputs: str | Iterable[str], *, beam: int | None = None, nbest: int = 1, explain: bool = False
     ) -> list[dict[str, Any]]:
@@ -76,7 +81,11 @@ class PairRunner(Runner):
         check_counts(beam=beam, nbest=nbest)
         search = Beam(max(nbest, beam or BEAM), alpha=self.folder.fact("alpha"))
         sources = [self.tidied(line) for line in lines]
-        found = self.search([self.encoded(source) for source in sources], search)
+        ids = [self.encoded(source) for source in sources]
+        found = self.search(ids, search)
+        for number, (source, read, best) in enumerate(zip(sources, ids, found, strict=True), 1):
+            if best:
+                remark(f"line {number}", self.remarks_on(source, read, best[0].ended))
         return [self._told(*each, nbest, explain) for each in zip(sources, found, strict=True)]
 
     def search(self, sources: Sequence[Sequence[int]], beam: Beam) -> list[list[Hypothesis]]:

@@ -22,6 +22,7 @@ from throughtime.data.speech.heads import Endless, WavData, is_cut_ogg, wav_data
 from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.plain import check_regular
+from throughtime.runtime.remarks import cut_sound
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
 """Of the files that hold sound."""
@@ -139,7 +140,7 @@ class Audio:
         if resampler is not None:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
         if not self.warnings and read / self.info.rate < self.info.seconds - 0.1 and np.isfinite(self.info.seconds):
-            self.warnings.append(_cut(read / self.info.rate, self.info.seconds))
+            self.warnings.append(cut_sound(read / self.info.rate, self.info.seconds))
 
     def tells_all(self) -> bool:
         """Whether its head tells what there is in it: the last sample stands where it says, and none can be broken."""
@@ -250,7 +251,7 @@ def _info(file: Any) -> AudioInfo:
         return AudioInfo(file.samplerate, np.inf if endless else frames / file.samplerate)
     said, there = map(int, declared.groups())
     seconds = frames / file.samplerate
-    warning = "" if said >= ENDLESS or said <= there else _cut(seconds, seconds * said / max(1, there))
+    warning = "" if said >= ENDLESS or said <= there else cut_sound(seconds, seconds * said / max(1, there))
     return AudioInfo(file.samplerate, seconds, warning)
 
 
@@ -266,10 +267,6 @@ def _stray(data: WavData) -> str:
             "not come to an end; they are read as sound"
         )
     return f"{data.stray:,} bytes behind the sound that its head tells of are left out"
-
-
-def _cut(got: float, said: float) -> str:
-    return f"the recording is cut off or broken: expected {said:.1f} s of sound, {got:.1f} s could be read"
 
 
 def _standard_input() -> Any:

@@ -12,6 +12,7 @@ from throughtime.errors import UserError, spelled, texts_of
 from throughtime.plain import read_json
 from throughtime.runtime.drawing import Array
 from throughtime.runtime.folder import Folder
+from throughtime.runtime.remarks import long_input, remark
 from throughtime.runtime.runner import Runner
 from throughtime.runtime.text.words import Word, find_words, ids_of, read_words
 
@@ -70,6 +71,8 @@ class ClassesRunner(Runner):
         """
         texts = [inputs] if isinstance(inputs, str) else texts_of(inputs, "inputs")
         words = [find_words(text) for text in texts]
+        for number, sentence in enumerate(words, 1):
+            remark(f"line {number}", long_input(len(sentence)))
         scores = self.log_probs([[word.text for word in sentence] for sentence in words])
         return [self._told(*given, explain) for given in zip(texts, words, scores, strict=True)]
 

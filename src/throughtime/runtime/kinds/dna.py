@@ -13,6 +13,7 @@ from throughtime.runtime.dna.records import Given, read_given
 from throughtime.runtime.drawing import Array
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import ROWS, chances_of, log_softmax
+from throughtime.runtime.remarks import long_input, other_length, remark
 from throughtime.runtime.runner import Runner
 
 
@@ -39,6 +40,9 @@ class DnaRunner(Runner):
             UserError: If a file is not as it should be, or a letter is none of DNA.
         """
         records = list(read_given(inputs, "line "))
+        for record in records:
+            letters = len(record.codes)
+            remark(record.name, [*long_input(letters, "letters"), *other_length(letters, self.folder.fact("places"))])
         scores = self.log_probs([record.codes for record in records])
         return [
             {"name": record.name, **chances_of(self.labels, row)} for record, row in zip(records, scores, strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from throughtime.errors import spelled
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.pairs import PairRunner
+from throughtime.runtime.remarks import of_pronunciation
 
 UNKNOWN = 0
 """The id of a letter that training did not see."""
@@ -42,3 +43,7 @@ class PronunciationRunner(PairRunner):
     def steps_of(self, source: str, ids: Sequence[int], tokens: Sequence[int]) -> tuple[list[str], list[str]]:
         """Letters and sounds."""
         return list(source), self.result(tokens)
+
+    def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
+        """How long it is, which letters are not known, and whether its pronunciation is cut."""
+        return of_pronunciation(source, [letter for letter in source if letter not in self.letters], ended=ended)

@@ -12,6 +12,7 @@ from throughtime.errors import UserError, spelled
 from throughtime.runtime.chain import Chain
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import ROWS, WordReader
+from throughtime.runtime.remarks import long_input, remark
 from throughtime.runtime.runner import Runner
 from throughtime.runtime.text.entities import GivenWords, taggings_of, words_of
 from throughtime.runtime.text.words import Word, find_words, split_sign
@@ -51,6 +52,8 @@ class TagsRunner(Runner):
         texts = [item if words is None else words.text for item, words in zip(items, given, strict=True)]
         cut = [find_words(text) if words is None else words.words for text, words in zip(texts, given, strict=True)]
         parts = [[part for word in words for part in split_sign(word)] for words in cut]
+        for number, sentence in enumerate(parts, 1):
+            remark(f"line {number}", long_input(len(sentence)))
         scores = self.scores([[word.text for word in sentence] for sentence in parts])
         found = [self._told(*each, nbest) for each in zip(texts, parts, scores, strict=True)]
         return [

@@ -10,6 +10,8 @@ from throughtime.errors import UserError, spelled, texts_of
 from throughtime.runtime.drawing import Array, Sampling, asked, drawn
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.graphs import State
+from throughtime.runtime.reading.notes import note
+from throughtime.runtime.remarks import of_prompt
 from throughtime.runtime.runner import Runner
 from throughtime.runtime.text.language import Language, Score
 from throughtime.runtime.text.spelling import UNK_ID
@@ -117,7 +119,9 @@ class TextRunner(Runner):
     ) -> Iterator[str]:
         """The text of :meth:`sample`, piece by piece as it is drawn; arguments and errors as there."""
         settings = asked(temperature, top_k, top_p, length, min_length, seed)
-        ids = self.language.begin(prompt)
+        ids, read = self.language.begin(prompt), self.tokenizer.encode(prompt)
+        for line in of_prompt(read.count(self.tokenizer.unk), len(read)):
+            note(line)
         return self.language.continued(prompt, ids, self._drawn(ids, settings))
 
     def going_on(self, ids: Sequence[int]) -> tuple[Array, Callable[[int], Array]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from throughtime.errors import spelled
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.pairs import PairRunner
+from throughtime.runtime.remarks import of_translation
 from throughtime.runtime.text.tokenizer import Tokenizer
 
 SOURCE, TARGET = "source.json", "target.json"
@@ -41,6 +42,10 @@ class TranslationRunner(PairRunner):
             [self.source.decode([token]).strip() for token in ids],
             [self.target.decode([token]).strip() for token in tokens],
         )
+
+    def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
+        """How long it is, what is not known of it, and whether its translation is cut."""
+        return of_translation(source, ids.count(self.source.unk), len(ids), ended=ended)
 
 
 def spaced(text: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from throughtime.errors import UserError, spelled
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import log_softmax
+from throughtime.runtime.remarks import remark
 from throughtime.runtime.runner import Runner
 from throughtime.runtime.video.films import Video
 from throughtime.runtime.video.look import Frame, Look
@@ -67,9 +68,14 @@ class VideosRunner(Runner):
                     f"{where}: reading a video needs av; run: pip install av, or pass frames [T, H, W, 3] of uint8, as "
                     "an array or a .npy file"
                 )
-            return iter(Video(Path(item), self.look))
+            return self._decoded(Path(item))
         film = read_film(Path(item)) if isinstance(item, str | Path) else _film(item, where)
         return film.steps(self.look)
+
+    def _decoded(self, path: Path) -> Iterator[Frame]:
+        video = Video(path, self.look)
+        yield from video
+        remark(str(path), video.warnings)
 
     def _judged(self, group: Sequence[tuple[int, Frame]]) -> list[Window]:
         """Probabilities and attention of pieces, each with the step that it begins at."""

@@ -11,7 +11,11 @@ import numpy as np
 
 from throughtime.errors import UserError
 from throughtime.plain import open_regular
+from throughtime.runtime.remarks import cut_sound, remark
 from throughtime.runtime.sound.filterbank import Samples
+
+ENDLESS = 0x7FFFFFFF - 0x1000
+"""Bytes of sound from which on a head says no more than that more is to come."""
 
 BLOCK = 0.25
 """Seconds that are read at once."""
@@ -44,6 +48,9 @@ def read_wav(path: Path, rate: int, seconds: float = BLOCK) -> Iterator[Samples]
             yield samples
         if not heard:
             raise UserError(f"{path}: expected sound, got a recording without samples; leave it out")
+        said = file.getnframes() * file.getnchannels() * file.getsampwidth()
+        if said < ENDLESS and heard < file.getnframes() - rate / 10:
+            remark(str(path), [cut_sound(heard / rate, file.getnframes() / rate)])
 
 
 def read_waveform(sound: Any, rate: int, where: str) -> Iterator[Samples]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from torch.nn import functional as F
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import ROWS, Application, long_input, unknown_label
+from throughtime.applications.application import ROWS, Application, unknown_label
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed, Count
 from throughtime.applications.judging.classification import class_evaluation, class_report, judge, learn_classes
@@ -31,6 +31,7 @@ from throughtime.models import ClassBatch, Classifier, Letters, Model
 from throughtime.models.base import tempered
 from throughtime.runtime.dna.fasta import FASTA, GFF, read_fasta
 from throughtime.runtime.dna.genbank import GENBANK
+from throughtime.runtime.remarks import long_input, other_length
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
 from throughtime.tasks.dna.predictions import SequencePrediction
 from throughtime.training import Evaluation
@@ -136,8 +137,9 @@ class DnaClasses(Application[DnaExample]):
         return list(self._show(model, [(f.where, encode(f.value.strip(), f.where)) for f in inputs], options))
 
     def exported(self, model: Classifier) -> Exported:
-        """Labels, and the temperature of their probabilities."""
-        return Exported("dna", {"labels": self.labels.symbols, "temperature": model.temperature})
+        """Labels, the temperature of their probabilities, and how long sequences were where all were alike."""
+        facts = {"labels": self.labels.symbols, "temperature": model.temperature}
+        return Exported("dna", facts | {"places": self.vocabulary["places"]})
 
     def _named(self, path: Path) -> list[tuple[str, Codes]]:
         """The sequences of a file that is no table; they need no labels."""
@@ -164,15 +166,9 @@ class DnaClasses(Application[DnaExample]):
             chances = {self.labels.symbols[n]: math.exp(float(row[n])) for n in order}
             shown = Text("  ".join(f"{label} {100 * p:.1f} %" for label, p in [*chances.items()][: options.nbest]))
             shown.append(f"  {name}")
-            warnings = [*long_input(len(codes), "letters"), *self._other_length(len(codes))]
+            warnings = [*long_input(len(codes), "letters"), *other_length(len(codes), self.vocabulary["places"])]
             label = next(iter(chances))
             yield SequencePrediction(shown, name=name, label=label, probabilities=chances, warnings=warnings)
-
-    def _other_length(self, length: int) -> list[str]:
-        places = self.vocabulary["places"]
-        if places in (0, length):
-            return []
-        return [f"{length:,} letters, where all of training had {places:,}: expect little of the result"]
 
 
 def _line(number: int, letters: str) -> tuple[str, Codes]:

@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from rich.text import Text
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import long_input, unknown_label
+from throughtime.applications.application import unknown_label
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.memory import rows, write_texts
@@ -24,9 +24,8 @@ from throughtime.applications.task import Report, Table
 from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.pairs import PairBatch
 from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import listed
 from throughtime.runtime.pairs import BEAM
-from throughtime.runtime.search import LONGEST
+from throughtime.runtime.remarks import of_pronunciation
 from throughtime.tasks.pairs.base import FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.dictionary import Pronounced, as_entry, dictionary_inputs, read_dictionary
 from throughtime.tasks.pairs.predictions import PronunciationPrediction
@@ -239,13 +238,8 @@ class Pronunciation(PairApplication[Pronounced, list[str]]):
 
     def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
         """How long it is, which letters are not known, and whether its pronunciation is cut."""
-        warnings = long_input(len(source), "letters")
-        unknown = sorted({letter for letter in source if letter not in self.letters})
-        if unknown:
-            warnings.append(f"the model has never seen {listed(map(repr, unknown))}")
-        if not ended:
-            warnings.append(f"no end was found: the result is cut (at most {LONGEST} sounds)")
-        return warnings
+        unknown = [letter for letter in source if letter not in self.letters]
+        return of_pronunciation(source, unknown, ended=ended)
 
     def _ids(self, example: Pronounced, sounds: Sequence[str]) -> list[int]:
         try:

@@ -14,7 +14,6 @@ import torch
 from rich.text import Text
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import long_input
 from throughtime.applications.exported import Exported
 from throughtime.applications.judging.labels import HARDEST
 from throughtime.applications.memory import rows, texts, write_texts
@@ -30,7 +29,7 @@ from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.extras import extra
 from throughtime.runtime.kinds.translation import SOURCE, TARGET, spaced
 from throughtime.runtime.pairs import BEAM
-from throughtime.runtime.search import LONGEST
+from throughtime.runtime.remarks import of_translation
 from throughtime.tasks.pairs.base import FIRST, PairApplication, PairSettings
 from throughtime.tasks.pairs.predictions import TranslationPrediction
 from throughtime.training import Evaluation
@@ -245,12 +244,7 @@ class Translation(PairApplication[Sentences, str]):
 
     def remarks_on(self, source: str, ids: Sequence[int], ended: bool) -> list[str]:
         """How long it is, what is not known of it, and whether its translation is cut."""
-        warnings = long_input(len(source.split()))
-        if unknown := ids.count(self.source.unk):
-            warnings.append(f"the model does not know {unknown} of {len(ids)} tokens")
-        if not ended:
-            warnings.append(f"no end was found: the translation is cut (at most {LONGEST} tokens)")
-        return warnings
+        return of_translation(source, ids.count(self.source.unk), len(ids), ended=ended)
 
 
 def _pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:

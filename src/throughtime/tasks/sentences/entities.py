@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from rich.text import Text
 
-from throughtime.applications.application import ROWS, TOO_LONG, long_input, unknown_label
+from throughtime.applications.application import ROWS, unknown_label
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.memory import rows, write_rows, write_texts
@@ -31,6 +31,7 @@ from throughtime.errors import UserError
 from throughtime.models import TagBatch, Tagger, TaggerConfig
 from throughtime.models.inputs.words import Spelling
 from throughtime.runtime.chain import Labelling
+from throughtime.runtime.remarks import TOO_LONG, long_input
 from throughtime.runtime.text.entities import Entity, GivenWords, taggings_of, words_of
 from throughtime.runtime.text.tags import (
     allowed_transitions,

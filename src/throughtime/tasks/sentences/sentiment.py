@@ -12,7 +12,7 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from throughtime.applications.application import ROWS, long_input, unknown_label
+from throughtime.applications.application import ROWS, unknown_label
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed
 from throughtime.applications.judging.classification import (
@@ -35,6 +35,7 @@ from throughtime.data.text.words import WordBatch
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
+from throughtime.runtime.remarks import long_input
 from throughtime.runtime.text.words import Word, find_words, split_words
 from throughtime.tasks.sentences.predictions import MovedWord, SentimentPrediction
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings

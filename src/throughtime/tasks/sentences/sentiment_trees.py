@@ -13,7 +13,7 @@ import torch
 from rich.text import Text
 from typing_extensions import TypedDict
 
-from throughtime.applications.application import Application, long_input, unknown_label
+from throughtime.applications.application import Application, unknown_label
 from throughtime.applications.folder.learnt import Closed, Open
 from throughtime.applications.judging.classification import MAJORITY, ClassSettings, trust
 from throughtime.applications.judging.labels import confusion, counts, majority, surest_errors
@@ -32,6 +32,7 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError, listed
 from throughtime.layers.trees import TREE_CELLS, find_tree_cell
 from throughtime.models.tree_classifier import TreeClassifier, TreeClassifierConfig
+from throughtime.runtime.remarks import long_input
 from throughtime.runtime.text.words import split_words
 from throughtime.tasks.sentences.predictions import Node, TreePrediction
 from throughtime.tasks.sentences.trees_judged import JudgedTrees, is_number, judge_trees

@@ -10,6 +10,7 @@ from throughtime.applications.options import TokenDrawing
 from throughtime.applications.settings import option
 from throughtime.applications.text_model import TextModel
 from throughtime.files import write_text
+from throughtime.runtime.remarks import of_prompt
 
 
 class TextSample:
@@ -66,7 +67,7 @@ class TextSampler:
         """How many of the prompt's tokens are not known."""
         read = self.model.tokenizer.encode(prompt)
         unknown = read.count(self.model.tokenizer.unk)
-        return [f"the model does not know {unknown} of the prompt's {len(read)} tokens"] if unknown else []
+        return of_prompt(unknown, len(read))
 
     def sample(self, options: TextDrawing, number: int = 0) -> TextSample:
         """Draws a text that begins with the prompt."""
