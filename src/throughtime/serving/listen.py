@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import torch
 import uvicorn
 
 from throughtime.api import Run
@@ -33,6 +34,7 @@ def listen(
     Raises:
         UserError: If a folder cannot be opened, or the address is taken.
     """
+    torch.set_num_threads(settings.threads)
     house = House(folders, open_run)
     door = _bound(settings)
     host, port = door.getsockname()[:2]

@@ -23,6 +23,9 @@ class ServeSettings(BaseModel):
     )
     cors: str | None = option(None, "Origin of pages that may ask from elsewhere, or *; default: none.", "Server")
     parked: Path | None = option(None, "Folder that idle streams are kept in; default: a temporary one.", "Server")
+    threads: int = option(
+        1, "Threads that one call of a model may take; several calls run beside each other.", "Server", ge=1
+    )
     grace: float = option(30.0, "Seconds that streams have to finish when the server stops.", "Server", ge=0)
 
     body: int = option(32 * MB, "Most bytes of a request's body.", "Limits", ge=1)

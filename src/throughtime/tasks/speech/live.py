@@ -104,6 +104,7 @@ class SpeechReader:
         self.keep = options.explain and not isinstance(self.heard.search, GreedySearch)
         self.outputs: list[Output] = []
         self.told = ""
+        self.latest: Sequence[int] = []
 
     def push(self, piece: Samples) -> Sequence[Samples]:
         """The inputs of the steps that are complete with these samples.
@@ -137,7 +138,7 @@ class SpeechReader:
         waiting = np.concatenate([self.waiting, self.live.normalise(frames).numpy()])
         whole = len(waiting) - len(waiting) % together
         self.waiting = waiting[whole:]
-        return list(waiting[:whole].reshape(whole // together, -1))
+        return list(waiting[:whole].reshape(whole // together, together * waiting.shape[1]))
 
     def take(self, output: Output) -> Sequence[Samples]:
         """Keeps the log-probabilities of a step until something is to be told."""
@@ -152,7 +153,11 @@ class SpeechReader:
     def partial(self) -> dict[str, Any] | None:
         """The last words of what is said so far, where they changed."""
         self._search()
-        text = self.live.teller.text(self.heard.search.latest(LATEST))
+        latest = self.heard.search.latest(LATEST)
+        if latest == self.latest:
+            return None
+        self.latest = latest
+        text = self.live.teller.text(latest)
         if text == self.told:
             return None
         self.told = text

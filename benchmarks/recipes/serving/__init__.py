@@ -1,0 +1,1 @@
+"""Clients of a server, and a server beside it, for ``serve.py``."""
