@@ -53,7 +53,7 @@ def predicted(run: throughtime.Run, inputs: list[Any], **options: Any) -> list[d
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
-def test_a_task_leaves_or_says_why(task: str, tmp_path: Path) -> None:
+def test_a_task_leaves_or_says_why(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained(task, tmp_path)
     if task in NONE:
         with pytest.raises(UserError, match=NONE[task]):
@@ -63,6 +63,7 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path) -> None:
     run.export(tmp_path / "exported")
     model: Any = runtime.open(tmp_path / "exported")
     assert model.folder.task == task
+    reads_or_refuses(model, tmp_path, capsys)
     of_nothing(task, run, model)
     remarks(task, run, model, tmp_path)
     if task == "dna":
@@ -173,6 +174,23 @@ def told_of(side: Any, method: str, inputs: Any) -> Any:
     except UserError:
         return None
     return [vars(each) if method == "score" else each if isinstance(each, dict) else each.data for each in found]
+
+
+def reads_or_refuses(model: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that the task is trained on is read in a shell, or refused in a line: it never becomes a text itself."""
+    (folder / "a.txt").write_text("made by the task\n")
+    made = [path for path in folder.rglob("*") if path.is_file() and not {"run", "exported"} & {*path.parts}]
+    file = min(made, key=lambda path: (path.suffix == ".txt", path))  # transcripts, or all that there is
+    capsys.readouterr()
+    status = main([str(model.folder.path), "predict", str(file)])
+    said, told = capsys.readouterr()
+    if model.instead is None:
+        assert (status, bool(said)) == (0, True)
+    else:
+        *_, refused = told.splitlines()  # after what is to be known of the model
+        assert (status, said) == (2, "")
+        assert refused.startswith(f"throughtime: {file}: a model of task {model.folder.task!r} reads no files of this ")
+        assert refused.endswith(f"give it {model.instead}")
 
 
 def remembered(run: throughtime.Run, model: Any) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from throughtime.errors import UserError, listed, nearest
-from throughtime.runtime import noting, open
+from throughtime.runtime import Runner, noting, open
 from throughtime.visible import as_json, say, tell
 
 COMMANDS = {
@@ -54,6 +55,8 @@ def _run(folder: str, command: str, inputs: list[str], rest: Sequence[str]) -> N
     method: Callable[..., Any] = getattr(runner, command)
     options = dict(_options(rest, method, command))
     many = command in ("predict", "score")
+    if many:
+        _refuse_files(runner, inputs)
     given = [inputs or [line.rstrip("\r\n") for line in sys.stdin]] if many else inputs[:1]
     with noting() as notes:
         found = method(*given, **options)
@@ -64,6 +67,16 @@ def _run(folder: str, command: str, inputs: list[str], rest: Sequence[str]) -> N
             _show(each)
     for line in notes.lines()[len(before) :]:  # of what streams, the end tells more
         tell(line)
+
+
+def _refuse_files(runner: Runner, inputs: Sequence[str]) -> None:
+    """A model of texts would take a file's name for one of them."""
+    for given in inputs:
+        if runner.instead is not None and os.path.splitext(given)[1] and os.path.isfile(given):
+            raise UserError(
+                f"{given}: a model of task {runner.folder.task!r} reads no files of this kind without PyTorch; give it "
+                f"{runner.instead}"
+            )
 
 
 def _options(rest: Sequence[str], method: Callable[..., Any], command: str) -> Iterator[tuple[str, Any]]:

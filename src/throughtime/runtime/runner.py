@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from throughtime.errors import UserError
 from throughtime.runtime.folder import Folder
@@ -16,6 +16,9 @@ class Runner:
     Args:
         folder: The exported folder.
     """
+
+    instead: ClassVar[str | None] = "its lines on standard input, of a table those of the column that it reads"
+    """What a shell gives instead of a file's name; None: files are read."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder

@@ -22,6 +22,8 @@ class ClipsRunner(Runner):
         folder: With the graph ``sequence``.
     """
 
+    instead = "key points from Python: model.predict([array])"
+
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network = folder.graph("sequence")

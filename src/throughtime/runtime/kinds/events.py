@@ -30,6 +30,8 @@ class EventsRunner(Runner):
         folder: With the graphs ``sequence`` (whole tunes) and ``step``.
     """
 
+    instead = "notes, or piano rolls, from Python: model.predict([tune])"
+
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.whole, self.step = folder.graph("sequence"), folder.graph("step")

@@ -30,6 +30,8 @@ class RegionsRunner(Runner):
         folder: With the graph ``sequence``.
     """
 
+    instead = None
+
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network, self.lift = folder.graph("sequence"), float(folder.fact("lift"))

@@ -34,6 +34,8 @@ class SpeechRunner(Runner):
         folder: With the graph ``sequence``; a model of one direction has ``step``, too, and can stream.
     """
 
+    instead = None
+
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.rate, self.mels, self.joined = (int(folder.fact(name)) for name in ("rate", "mels", "frames"))

@@ -31,6 +31,8 @@ class VideosRunner(Runner):
         folder: With the graph ``sequence``.
     """
 
+    instead = None
+
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network = folder.graph("sequence")
