@@ -57,5 +57,5 @@ lock: $(VENV)/.installed
 	@$(PIP) install uv
 	@printf '%s\n' $(CUDA) > $(VENV)/excludes
 	@printf '%s\n' $(TORCH) hatchling editables > $(VENV)/more
-	@$(LOCK) -o constraints.txt --extra train pyproject.toml $(VENV)/more
+	@$(LOCK) -o constraints.txt --extra train --extra serve pyproject.toml $(VENV)/more
 	@$(LOCK) -o constraints-dev.txt -c constraints.txt --extra dev pyproject.toml $(VENV)/more
