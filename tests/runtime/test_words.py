@@ -36,6 +36,7 @@ CLASSES: dict[str, dict[str, Any]] = {
     "attention": {"pooling": "attention"},
 }
 TAGS: dict[str, dict[str, Any]] = {
+    "one way": {"bidirectional": False, "cell": "mgu", "layers": 2, "spelling": "rnn", "spelled": 4, "letter": 3},
     "crf": {"spelling": "rnn", "spelled": 4, "letter": 3},
     "softmax": {"tags": "softmax", "spelling": "cnn", "spelled": 4, "letter": 3, "shapes": False, "scheme": "iobes"},
 }
@@ -83,9 +84,25 @@ def test_entities_are_those_of_the_run(name: str, tmp_path: Path) -> None:
     alike(model.predict(lines, nbest=4), [found.data for found in run.predict(lines, nbest=4)])
     with pytest.raises(UserError, match="expected nbest of at least 1, got 0"):
         model.predict(lines, nbest=0)
+    if name == "one way":
+        word_by_word(model)
+        return
     with pytest.raises(UserError, match="as it needs the whole input"):
         run.export(step=tmp_path / "step.onnx")
     assert not (tmp_path / "step.onnx").exists()
+
+
+def word_by_word(model: Any) -> None:
+    """The step of a tagger of one direction gives the scores of whole sentences, a word of each row at a time."""
+    sentences = [["Ann", "met", "@bob"], ["in", "Rome", "Lee"]]
+    step, found = model.folder.graph("step"), []
+    state = step.zeros(2)
+    for words in zip(*sentences, strict=True):
+        read = model.read([[word] for word in words])
+        fed = {name: value[:, 0] if name in ("words", "shapes", "spelled") else value for name, value in read.items()}
+        made, state = step(state, **{name: value for name, value in fed.items() if name != "lengths"})
+        found.append(made["scores"])
+    np.testing.assert_allclose(np.stack(found, 1), np.stack(model.scores(sentences)), atol=1e-5)
 
 
 @pytest.mark.parametrize(("labels", "steps", "n"), [(3, 5, 1), (3, 4, 7), (2, 1, 5), (4, 0, 2)])

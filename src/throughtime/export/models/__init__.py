@@ -31,7 +31,7 @@ WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
     LanguageModel: {"sequence": language_model.write_sequence, "step": language_model.write_step},
     Classifier: {"sequence": classifier.write_sequence},
     Regressor: {"sequence": classifier.write_regressor},
-    Tagger: {"sequence": tagger.write_sequence},
+    Tagger: {"sequence": tagger.write_sequence, "step": tagger.write_step},
     StrandTagger: {"sequence": strands.write_sequence},
     EncoderDecoder: {"encoder": encoder_decoder.write_encoder, "decoder": encoder_decoder.write_decoder},
     CTCModel: {"sequence": ctc.write_sequence, "step": ctc.write_step},

@@ -16,14 +16,23 @@ def write_words(graph: Graph, inputs: WordInput) -> tuple[Value, Value]:
     The inputs are those of :func:`throughtime.runtime.text.words.read_words`, ``words``, ``lengths``, and what the
     model reads of ``shapes``, ``spelled``, ``spellings``, ``letters``.
     """
-    words, lengths = _input(graph, "words", "batch", "time"), _input(graph, "lengths", "batch")
-    read = [graph.embedding(words, "inputs.embedding", inputs.embedding.weight)]
+    features = _read(graph, inputs, "batch", "time")
+    return features, _input(graph, "lengths", "batch")
+
+
+def write_word(graph: Graph, inputs: WordInput) -> Value:
+    """Features ``[batch, F]`` of a word a row; the inputs are those of :func:`write_words` without time and lengths."""
+    return _read(graph, inputs, "batch")
+
+
+def _read(graph: Graph, inputs: WordInput, *shape: str) -> Value:
+    read = [graph.embedding(_input(graph, "words", *shape), "inputs.embedding", inputs.embedding.weight)]
     if inputs.config.shapes:
-        read.append(graph.embedding(_input(graph, "shapes", "batch", "time"), "inputs.shapes", inputs.shapes.weight))
+        read.append(graph.embedding(_input(graph, "shapes", *shape), "inputs.shapes", inputs.shapes.weight))
     if inputs.config.spelling != "none":
-        spelled = _input(graph, "spelled", "batch", "time")
+        spelled = _input(graph, "spelled", *shape)
         read.append(graph.add("Gather", _spell(graph, inputs), spelled, axis=0))
-    return graph.concat(read), lengths
+    return graph.concat(read)
 
 
 def _input(graph: Graph, name: str, *shape: str) -> Value:
