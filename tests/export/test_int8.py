@@ -14,7 +14,7 @@ from throughtime import runtime
 from throughtime.cells import CELLS
 from throughtime.cli import run as call
 from throughtime.export import onnx
-from throughtime.export.graph.int8 import as_whole, narrowed, rounded
+from throughtime.export.graph.int8 import as_whole, rounded
 
 ort = pytest.importorskip("onnxruntime")
 
@@ -26,8 +26,7 @@ def test_every_cell_computes_with_rounded_matrices(cell: str) -> None:
     x, lengths = torch.randn(3, 6, 16), torch.tensor([6, 0, 3])
     with rounded(layer), torch.no_grad():
         expected = layer(x, lengths=lengths)[0].numpy()
-        plain = onnx(layer, states=False)
-    made = narrowed(plain)
+    made = onnx(layer, states=False, int8=True)
     with torch.no_grad():
         other = layer(x, lengths=lengths)[0].numpy()
     found = ort.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"]).run(
@@ -35,10 +34,23 @@ def test_every_cell_computes_with_rounded_matrices(cell: str) -> None:
     )[0]
     assert np.abs(found - expected).max() < 2e-5
     assert np.abs(other - expected).max() > 3e-5, "rounding moves nothing, or was not taken back"
+    assert {each.key: each.value for each in made.metadata_props}["matrices"] == "int8"
     wide = [
         t for t in made.graph.initializer if t.data_type == 1 and sum(d > 1 for d in t.dims) > 1 and min(t.dims) > 8
     ]
     assert not wide
+
+
+def test_a_step_and_a_whole_model_are_written_so_too(run: throughtime.Run, tmp_path: Path) -> None:
+    layer = torch.nn.LSTM(32, 64)
+    before = [value.clone() for value in layer.parameters()]
+    sizes = [len(onnx(layer, form="step", int8=int8).SerializeToString()) for int8 in (False, True)]
+    assert sizes[0] / sizes[1] > 3
+    assert all(map(torch.equal, before, layer.parameters()))
+    for whole in (run, run.model):
+        onnx(whole, tmp_path / "step.onnx", form="step", int8=True)
+        wide = len(onnx(whole, form="step").SerializeToString())
+        assert wide / (tmp_path / "step.onnx").stat().st_size > 3.5
 
 
 def test_what_is_no_whole_number_of_steps_stays() -> None:

@@ -14,7 +14,7 @@ from throughtime.applications.folder.model_folder import staged
 from throughtime.applications.reading.verdict import cautions
 from throughtime.applications.task import Trained
 from throughtime.errors import UserError, listed, nearest
-from throughtime.export.graph.int8 import narrowed, rounded
+from throughtime.export.graph.int8 import narrow, rounded
 from throughtime.export.models import forms_of, write_model
 from throughtime.extras import extra
 from throughtime.files import write_chunks
@@ -120,14 +120,18 @@ def export(trained: Trained, out: Path | None, files: Mapping[str, Path], *, int
     return {path: len(content) for path, content in written.items()}
 
 
-def onnx_of(trained: Trained, form: str) -> Any:
+def onnx_of(trained: Trained, form: str, *, int8: bool = False) -> Any:
     """A form of a trained model as an ``onnx.ModelProto``, what its task tells in the metadata.
 
     Raises:
         UserError: If its task or model has no such form; says why.
     """
     _check(trained, form)
-    return write_model(trained.model, form, _metadata(trained, trained.exported(), form))
+    return _proto(trained, form, _metadata(trained, trained.exported(), form), int8)
+
+
+def _proto(trained: Trained, form: str, metadata: Mapping[str, Any], int8: bool) -> Any:
+    return narrow(trained.model, lambda more: write_model(trained.model, form, {**metadata, **more}), int8=int8)
 
 
 def _check(trained: Trained, form: str) -> None:
@@ -157,11 +161,7 @@ def manifest(trained: Trained, exported: Exported, made: list[Form]) -> bytes:
 
 def _form(trained: Trained, exported: Exported, name: str, int8: bool = False) -> Form:
     told_of = _metadata(trained, exported, name)
-    if int8:
-        with rounded(trained.model):
-            proto = narrowed(write_model(trained.model, name, {**told_of, "matrices": "int8"}))
-    else:
-        proto = write_model(trained.model, name, told_of)
+    proto = _proto(trained, name, told_of, int8)
     helper = extra("onnx", "export", "writing ONNX").helper
 
     def told(value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ times the error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -37,6 +37,20 @@ ROUNDED = (nn.Linear, nn.Embedding, _ConvNd, Directed)
 
 EQUAL = 4e-7
 """Of the largest number of a channel: two that differ by less are the same, up to the last bit."""
+
+
+def narrow(module: nn.Module, write: Callable[[Mapping[str, Any]], Any], *, int8: bool) -> Any:
+    """A module's graph, with matrices of int8 where that is asked for.
+
+    Args:
+        module: Its matrices are rounded while it is written.
+        write: Gives the ``onnx.ModelProto``, with what it is passed among the metadata.
+        int8: Whether.
+    """
+    if not int8:
+        return write({})
+    with rounded(module):
+        return narrowed(write({"matrices": "int8"}))
 
 
 @contextmanager
