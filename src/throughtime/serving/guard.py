@@ -26,6 +26,9 @@ OPEN = frozenset({"/", "/health", "/ready"})
 CLIENTS = 4096
 """Of which it is remembered how often they asked."""
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Addresses that this machine alone reaches."""
+
 HERE = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
 """Names of this machine, by which pages of elsewhere cannot reach it."""
 
@@ -97,10 +100,8 @@ class Guard:
         """
         host = headers.get("host", "")
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if self.settings.host in ("127.0.0.1", "localhost", "::1") and name not in HERE:
-            raise RefusedError(
-                400, f"expected a name of this machine as Host, got {name[:80]!r}; bind to another with --host"
-            )
+        if self.settings.host in LOOPBACK and name not in {*HERE, self.settings.name}:
+            raise RefusedError(400, f"expected a name of this machine as Host, got {name[:80]!r}; allow it with --name")
         origin = headers.get("origin")
         if origin is None or self.settings.cors in ("*", origin) or urlsplit(origin).netloc == host:
             return

@@ -13,6 +13,7 @@ import uvicorn
 from throughtime.api import Run
 from throughtime.errors import UserError
 from throughtime.serving.app import create_app
+from throughtime.serving.guard import LOOPBACK
 from throughtime.serving.house import House
 from throughtime.serving.settings import ServeSettings
 
@@ -43,7 +44,7 @@ def listen(
         for caution in model.run.cautions:
             tell(f"{name}: {caution}")
     tell(f"serving {len(house.models)} models at http://{shown}:{port}/ ; stop with Ctrl-C")
-    if settings.api_key is None and host not in ("127.0.0.1", "::1"):
+    if settings.api_key is None and host not in LOOPBACK:
         tell("whoever reaches this address may use the models; pass --api-key KEY to serve those alone who know it")
     config = uvicorn.Config(
         create_app(house, settings),

@@ -18,6 +18,9 @@ class ServeSettings(BaseModel):
 
     host: str = option("127.0.0.1", "Address to listen at; others than this machine reach 0.0.0.0.", "Server")
     port: int = option(8000, "Port to listen at; 0: one that is free.", "Server", ge=0, le=65535)
+    name: str | None = option(
+        None, "Name of this server for browsers, as behind a proxy: models.example.org.", "Server"
+    )
     api_key: str | None = option(
         None, "Key that every request must bring; default: the variable THROUGHTIME_API_KEY, else none.", "Server"
     )
