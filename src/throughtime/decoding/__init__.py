@@ -2,7 +2,7 @@
 
 from throughtime.decoding.decoder import Decoder, NextTokenModel, Streaming, TextDecoder, TokenStream
 from throughtime.decoding.drawing import draw
-from throughtime.decoding.sampling import greedy, sample, sample_beside, sample_many
+from throughtime.decoding.sampling import greedy, new_draws, sample, sample_beside, sample_many
 from throughtime.decoding.scoring import TokenScorer, sequence_log_probs, stream_log_prob, token_log_probs
 from throughtime.decoding.search import beam_search, forced_log_probs
 from throughtime.runtime.drawing import Sampling
@@ -24,6 +24,7 @@ __all__ = [
     "draw",
     "forced_log_probs",
     "greedy",
+    "new_draws",
     "perplexity",
     "sample",
     "sample_beside",

@@ -69,7 +69,7 @@ class _Together:
     ) -> None:
         self.model, self.prompt, self.eos, self.never = model, prompt, eos, never
         self.early = never if eos is None else (*never, eos)  # what a sequence that may not end never draws
-        self.settings, self.draws = settings, [_draws(each) for each in settings]
+        self.settings, self.draws = settings, [new_draws(each) for each in settings]
         self.waiting: list[deque[int]] = [deque() for _ in settings]
         self.alive = list(range(len(settings)))
         self.latest: list[int] = []
@@ -129,7 +129,7 @@ def sample_many(
         never: Tokens that are never drawn.
         length: Most tokens of each, EOS counted, in place of ``settings.length``.
     """
-    draws = _draws(settings)
+    draws = new_draws(settings)
     log_probs, state = decoder.begin()
     most = limits(settings.length if length is None else length, len(log_probs))
     found = [Hypothesis((), 0.0, 0.0, ended=False)] * len(log_probs)
@@ -158,7 +158,8 @@ def greedy(
     return sample_many(decoder, Sampling(temperature=0.0), eos=eos, never=never, length=length)
 
 
-def _draws(settings: Sampling) -> Draws:
+def new_draws(settings: Sampling) -> Draws:
+    """What draws tokens with these settings, one after the other, from its seed on."""
     generator = torch.Generator()
     if settings.seed is None:
         generator.seed()

@@ -6,7 +6,8 @@ from throughtime.inspection.history import History, read_history
 from throughtime.inspection.jacobian import jacobian, singular_values
 from throughtime.inspection.memory import Memory, effective_memory
 from throughtime.inspection.page import write_page
-from throughtime.inspection.recording import Recording, Watched, record
+from throughtime.inspection.reach import reach
+from throughtime.inspection.recording import Recording, Watched, record, watching
 from throughtime.inspection.report import Inspection, inspect
 from throughtime.inspection.verdict import Finding
 
@@ -26,9 +27,11 @@ __all__ = [
     "half_lives",
     "inspect",
     "jacobian",
+    "reach",
     "read_history",
     "record",
     "saturation",
     "singular_values",
+    "watching",
     "write_page",
 ]

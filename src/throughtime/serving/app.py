@@ -20,6 +20,7 @@ from throughtime.serving.guard import Guard
 from throughtime.serving.house import House
 from throughtime.serving.http import ROUTERS
 from throughtime.serving.live import Pools
+from throughtime.serving.page import ROUTERS as PAGE
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.watch import Watch
@@ -69,7 +70,7 @@ def create_app(
     )
     app.state.house, app.state.settings, app.state.watch, app.state.log = house, settings, watch, log
     app.state.ready = False
-    for router in (*ROUTERS, *STREAMS):
+    for router in (*ROUTERS, *STREAMS, *PAGE):
         app.include_router(router)
     if settings.cors is not None:
         app.add_middleware(CORSMiddleware, allow_origins=[settings.cors], allow_methods=["*"], allow_headers=["*"])

@@ -16,11 +16,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from throughtime.serving.page.assets import FILES
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.watch import Watch
 
-OPEN = frozenset({"/", "/health", "/ready"})
+OPEN = frozenset({*FILES, "/health", "/ready"})
 """Asked without a key: they tell nothing of the models."""
 
 CLIENTS = 4096

@@ -1,0 +1,63 @@
+// Asking the server: its key, its errors, answers that come in lines.
+
+const KEPT = "throughtime-key";
+
+/** What the server says when it does not answer as it should. */
+export class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Keeps the key for as long as this tab is open. */
+export const keepKey = (key) => sessionStorage.setItem(KEPT, key);
+
+/** The key, and nothing where there is none. */
+export const key = () => sessionStorage.getItem(KEPT) ?? "";
+
+async function fetched(address, given) {
+  const headers = { ...given.headers };
+  if (key()) headers.Authorization = `Bearer ${key()}`;
+  let answer;
+  try {
+    answer = await fetch(address, { ...given, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused(0, "the server does not answer; is it still running?");
+  }
+  if (answer.ok) return answer;
+  const told = await answer.json().catch(() => null);
+  throw new Refused(answer.status, told?.error?.message ?? `the server answered ${answer.status}`);
+}
+
+const posted = (body, signal) => ({
+  method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal,
+});
+
+/** What the server has at an address. */
+export const get = async (address) => (await fetched(address, {})).json();
+
+/** What it answers to plain data, or to a form with files. */
+export async function post(address, body, signal) {
+  const given = body instanceof FormData ? { method: "POST", body, signal } : posted(body, signal);
+  return (await fetched(address, given)).json();
+}
+
+/** Its answer line by line, as it comes. */
+export async function* lines(address, body, signal) {
+  const answer = await fetched(address, posted(body, signal));
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    rest += value ?? "";
+    const parts = rest.split("\n");
+    rest = parts.pop();
+    for (const line of parts) if (line) yield JSON.parse(line);
+    if (done) return;
+  }
+}
+
+/** Floats as the server packs them. */
+export const floats = (packed) => new Float32Array(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0)).buffer);

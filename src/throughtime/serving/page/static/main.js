@@ -1,0 +1,56 @@
+// Which model is looked at, the server's key, and what went wrong.
+
+import { get, keepKey, Refused } from "/page/ask.js";
+import { make } from "/page/dom.js";
+import * as text from "/page/text.js";
+
+const VIEWS = { text };
+const $ = (id) => document.getElementById(id);
+const chooser = $("model");
+let leave = () => {};
+
+/** Shows an error in a line; nothing clears it. A key that is asked for is asked of the user. */
+function fail(error) {
+  if (error?.name === "AbortError") return;
+  const locked = error instanceof Refused && error.status === 401;
+  if (locked) $("door").hidden = false;
+  $("error").textContent = error && !locked ? error.message : "";
+  $("error").hidden = !error || locked;
+  if (error && !(error instanceof Refused)) throw error;
+}
+
+function show(model) {
+  leave();
+  fail(null);
+  $("cautions").textContent = model.cautions.join(" · ");
+  $("cautions").hidden = !model.cautions.length;
+  document.title = `${model.id} – Throughtime`;
+  history.replaceState(null, "", `#${model.id}`);
+  const view = VIEWS[model.task];
+  if (view) leave = view.open($("view"), model, fail) ?? (() => {});
+  else $("view").replaceChildren(make("p", {}, `Models of task ${model.task} have no picture here.`));
+}
+
+async function begin() {
+  try {
+    const { data } = await get("/v1/models");
+    $("door").hidden = true;
+    const tasks = [...new Set(data.map((model) => model.task))];
+    chooser.replaceChildren(...tasks.map((task) => make("optgroup", { label: task },
+      data.filter((model) => model.task === task).map((model) => make("option", { value: model.id }, model.id)))));
+    const named = data.find((model) => model.id === decodeURIComponent(location.hash.slice(1))) ?? data[0];
+    chooser.value = named.id;
+    chooser.onchange = () => show(data.find((model) => model.id === chooser.value));
+    show(named);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+$("door").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepKey($("key").value);
+  begin();
+});
+$("chooser").addEventListener("submit", (event) => event.preventDefault());
+begin();
