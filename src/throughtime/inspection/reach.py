@@ -50,4 +50,5 @@ def reach(model: Model, batch: Any, at: int = -1) -> Tensor:
     finally:
         hook.remove()
     found = [torch.zeros_like(x) if g is None else g for x, g in zip(read, gradients, strict=True)]
-    return torch.cat(found, 1).norm(dim=2).detach()
+    norms: Tensor = torch.cat(found, 1).norm(dim=2).detach()
+    return norms

@@ -2,9 +2,12 @@
 
 import { get, keepKey, Refused } from "/page/ask.js";
 import { make } from "/page/dom.js";
+import { entities, plain, sentiment } from "/page/labels.js";
+import { pronunciation, translation } from "/page/pairs.js";
 import * as text from "/page/text.js";
+import { trees } from "/page/trees.js";
 
-const VIEWS = { text };
+const VIEWS = { text, sentiment, entities, "sentiment-trees": trees, translation, pronunciation };
 const $ = (id) => document.getElementById(id);
 const chooser = $("model");
 let leave = () => {};
@@ -26,9 +29,7 @@ function show(model) {
   $("cautions").hidden = !model.cautions.length;
   document.title = `${model.id} – Throughtime`;
   history.replaceState(null, "", `#${model.id}`);
-  const view = VIEWS[model.task];
-  if (view) leave = view.open($("view"), model, fail) ?? (() => {});
-  else $("view").replaceChildren(make("p", {}, `Models of task ${model.task} have no picture here.`));
+  leave = (VIEWS[model.task] ?? plain).open($("view"), model, fail);
 }
 
 async function begin() {
