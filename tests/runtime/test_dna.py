@@ -66,7 +66,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained finder of regions, and what it was exported to."""
     folder = tmp_path_factory.mktemp("regions")
     data = genbank(folder / "train.gb", {"one": 6000})
-    assert command(["train", "dna", str(data), "--out", str(folder / "run"), *TINY, "--steps", "20"]) == 0
+    assert (
+        command(
+            ["train", "dna", str(data), "--out", str(folder / "run"), *TINY, "--steps", "20", "--genetic-code", "4"]
+        )
+        == 0
+    )
     throughtime.load(folder / "run").export(folder / "exported")
     return folder
 
@@ -99,11 +104,14 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def test_regions_are_those_of_the_run(folder: Path, tmp_path: Path) -> None:
-    run, model = throughtime.load(folder / "run"), runtime.open(folder / "exported")
-    lines = ["", "acgtnry", genome(900, 9)[0]]
+    run = throughtime.load(folder / "run")
+    run.model.lift.fill_(1.25)
+    run.export(tmp_path / "exported")
+    model = runtime.open(tmp_path / "exported")
+    lines = ["", "acgtnry", genome(900, 9)[0], "ATGGCATGAGCATAA" * 40]
     given: list[str | Path] = [*lines, *files(tmp_path).values()]
     found = model.predict(given)
-    assert [each["name"] for each in found][:5] == ["line1", "line2", "line3", "long", "short"]
+    assert [each["name"] for each in found][:6] == ["line1", "line2", "line3", "line4", "long", "short"]
     assert {region["strand"] for each in found for region in each["regions"]} == {"+", "-"}
     same(found, [each.data for each in run.predict(given)])
     same(model.predict(lines[-1]), [run.predict([lines[-1]])[0].data | {"name": "line1"}])
