@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -122,10 +123,15 @@ def test_a_shell_gives_what_the_command_line_gives(
 ) -> None:
     for kind, file in files(tmp_path).items():
         capsys.readouterr()
-        assert command(["predict", str(folder / "run"), str(file), "--json"]) == 0
+        outs = [tmp_path / f"{kind}.{side}.{'bed' if kind == 'gff3' else 'gff3'}" for side in ("run", "exported")]
+        assert command(["predict", str(folder / "run"), str(file), "--json", "--out", str(outs[0])]) == 0
         expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert main([str(folder / "exported"), "predict", str(file)]) == 0
-        same([json.loads(line) for line in capsys.readouterr().out.splitlines()], expected), kind
+        assert main([str(folder / "exported"), "predict", str(file), "--out", str(outs[1])]) == 0
+        same([json.loads(line) for line in capsys.readouterr().out.splitlines()], expected)
+        written = [[re.sub(r"0\.\d+", "", line) for line in out.read_text().splitlines()] for out in outs]
+        assert written[0] == written[1]
+    assert main([str(folder / "exported"), "predict", "ACGT", "--out", "genes.txt"]) == 2
+    assert "--out: expected a file that ends in .gff3, .gff, .bed, got genes.txt" in capsys.readouterr().err
 
 
 def test_int8_finds_what_the_rounded_model_finds(folder: Path, tmp_path: Path) -> None:
@@ -173,6 +179,8 @@ def test_classes_of_files_are_those_of_the_run(tmp_path: Path) -> None:
     found, expected = runtime.open(tmp_path / "exported").predict(given), [each.data for each in run.predict(given)]
     assert [each["name"] for each in found][-2:] == ["one|a", "two"]
     assert [(each["name"], each["label"]) for each in found] == [(e["name"], e["label"]) for e in expected]
+    with pytest.raises(UserError, match=r"a.csv: expected a file that ends in .gb, .* on standard input"):
+        runtime.open(tmp_path / "exported").predict(tmp_path / "a.csv")
     for one, other in zip(found, expected, strict=True):
         assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)
 

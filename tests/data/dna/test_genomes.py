@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from throughtime.data.dna.bases import decode, reverse_complement
 from throughtime.data.dna.genomes import label_bases, read_genome
-from throughtime.data.dna.intervals import read_intervals, write_intervals
+from throughtime.data.dna.intervals import read_intervals
 from throughtime.errors import UserError
+from throughtime.runtime.dna.intervals import write_intervals
 from throughtime.runtime.dna.regions import Region
 
 

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from throughtime.data.dna.genomes import label_bases, read_genome
-from throughtime.data.dna.intervals import check_name, read_intervals, write_intervals
+from throughtime.data.dna.intervals import read_intervals
 from throughtime.errors import UserError
 from throughtime.runtime.dna.fasta import Record, read_fasta
+from throughtime.runtime.dna.intervals import check_name, write_intervals
 from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.reading.notes import Notes, noting
 from throughtime.tasks.dna.examples import DnaSettings

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from throughtime.data.dna.bases import encode
-from throughtime.data.dna.intervals import INTERVALS, codes_told, read_intervals
+from throughtime.data.dna.intervals import codes_told, read_intervals
 from throughtime.errors import UserError
 from throughtime.extras import extra
 from throughtime.runtime.dna.fasta import FASTA, GFF, Record, begins_fasta, read_fasta
 from throughtime.runtime.dna.genbank import GENBANK, no_letters, no_records
+from throughtime.runtime.dna.intervals import INTERVALS
 from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.reading.files import file_lines
 from throughtime.runtime.reading.notes import leave_out, note

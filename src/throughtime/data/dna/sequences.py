@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from throughtime.data.dna.bases import Codes, encode
-from throughtime.data.dna.intervals import INTERVALS
 from throughtime.data.tables.rows import TABLES
 from throughtime.data.text.labelled import read_labelled
 from throughtime.errors import UserError, listed
 from throughtime.runtime.dna.fasta import FASTA, Record, read_fasta
+from throughtime.runtime.dna.intervals import INTERVALS
 from throughtime.runtime.reading.files import file_lines
 
 ROWS = (".data",)

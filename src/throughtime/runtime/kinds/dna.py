@@ -9,7 +9,7 @@ import numpy as np
 
 from throughtime.errors import spelled
 from throughtime.runtime.dna.bases import Codes, side_by_side
-from throughtime.runtime.dna.records import Given, read_given
+from throughtime.runtime.dna.records import SEQUENCES, Given, read_given
 from throughtime.runtime.drawing import Array
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import ROWS, chances_of, log_softmax
@@ -41,7 +41,7 @@ class DnaRunner(Runner):
         Raises:
             UserError: If a file is not as it should be, or a letter is none of DNA.
         """
-        records = list(read_given(inputs, "line "))
+        records = list(read_given(inputs, "line ", SEQUENCES))
         for record in records:
             letters = len(record.codes)
             remark(record.name, [*long_input(letters, "letters"), *other_length(letters, self.folder.fact("places"))])

@@ -25,7 +25,6 @@ from throughtime.applications.reading.baselines import Baseline
 from throughtime.applications.task import Report, Table
 from throughtime.data.dna.bases import Codes, encode
 from throughtime.data.dna.genomes import LABELS, label_bases, read_genome
-from throughtime.data.dna.intervals import check_intervals, check_name, write_intervals
 from throughtime.decoding.coding import compute_windows
 from throughtime.errors import UserError, listed
 from throughtime.models import Model, StrandBatch, StrandTagger
@@ -33,6 +32,7 @@ from throughtime.models.strands import NOTHING, STEP
 from throughtime.runtime.dna.coding import Course, follow, regions_of
 from throughtime.runtime.dna.codons import BACTERIAL, genetic_code, open_frames
 from throughtime.runtime.dna.fasta import Record, read_fasta
+from throughtime.runtime.dna.intervals import check_intervals, check_name, write_intervals
 from throughtime.runtime.dna.regions import CodingRegion, Region
 from throughtime.runtime.reading.notes import note
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, as_regions, batch_letters, is_genome
