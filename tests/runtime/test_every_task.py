@@ -66,6 +66,8 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path, capsys: pytest.Cap
     reads_or_refuses(model, tmp_path, capsys)
     of_nothing(task, run, model)
     remarks(task, run, model, tmp_path)
+    if task in ARRAYS:
+        of_files(ARRAYS[task], model, tmp_path)
     if task == "dna":
         assert close(model.predict(DNA), predicted(run, DNA))
     elif task == "video":
@@ -88,6 +90,24 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path, capsys: pytest.Cap
             model.predict([[10]])
     else:
         assert task in ELSEWHERE
+
+
+ARRAYS: dict[str, Any] = {
+    "video": POINTS[0],
+    "adding": np.ones((4, 2)),
+    "copy": np.array([1, 0, 3]),
+    "music": np.eye(6, 88, 40, dtype=np.uint8),
+}
+"""An input that is an array."""
+
+
+def of_files(array: Any, model: Any, folder: Path) -> None:
+    """A file of NumPy's is the array in it."""
+    np.save(folder / "a.npy", array)
+    assert model.predict([str(folder / "a.npy")]) == model.predict([array])
+    (folder / "b.npy").write_bytes(b"no array")
+    with pytest.raises(UserError, match=r"b\.npy: expected arrays that NumPy wrote"):
+        model.predict([folder / "b.npy"])
 
 
 STRANGE: dict[str, list[Any]] = {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from throughtime.errors import UserError, several, spelled
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import chances_of, log_softmax
+from throughtime.runtime.reading.arrays import array_of
 from throughtime.runtime.runner import Runner
 
 
@@ -33,7 +34,7 @@ class ClipsRunner(Runner):
         """The class of every sequence: ``where``, ``clip``, ``label``, ``probabilities``, ``steps``.
 
         Args:
-            inputs: Arrays of key points, ``[T, numbers]`` each.
+            inputs: Arrays of key points, ``[T, numbers]`` each, or paths of ``.npy`` files of them.
             explain: How much of each step the result rests on, too: ``attention``.
 
         Raises:
@@ -43,7 +44,7 @@ class ClipsRunner(Runner):
         return [self._told(f"input {number}", points, explain) for number, points in enumerate(items, 1)]
 
     def _told(self, where: str, points: Any, explain: bool) -> dict[str, Any]:
-        values = as_steps(points, where, self.folder.fact("numbers"))
+        values = as_steps(array_of(points), where, self.folder.fact("numbers"))
         check_steps(len(values), where)
         made, _ = self.network({}, points=values[None], lengths=[len(values)])
         scores = made["log_probs"][0].astype(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from throughtime.errors import UserError, several, spelled
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.clips import as_steps, check_steps
+from throughtime.runtime.reading.arrays import array_of
 from throughtime.runtime.runner import Runner
 
 
@@ -29,7 +30,7 @@ class StepsRunner(Runner):
         """Of sequences of numbers ``[T, F]`` the ``numbers`` sought; of symbols ``[T]`` the likeliest at each step.
 
         Args:
-            inputs: Several sequences.
+            inputs: Several sequences: arrays, or paths of ``.npy`` files of them.
 
         Raises:
             UserError: If one is none that the model reads.
@@ -37,6 +38,7 @@ class StepsRunner(Runner):
         return [self._told(f"input {number}", steps) for number, steps in enumerate(several(inputs, "inputs"), 1)]
 
     def _told(self, where: str, steps: Any) -> dict[str, Any]:
+        steps = array_of(steps)
         if "features" in self.network.inputs:
             values = as_steps(steps, where, int(self.network.inputs["features"].shape[2]))
             check_steps(len(values), where)

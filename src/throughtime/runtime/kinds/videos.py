@@ -12,11 +12,12 @@ import numpy as np
 from throughtime.errors import UserError, spelled
 from throughtime.runtime.folder import Folder
 from throughtime.runtime.kinds.classes import log_softmax
+from throughtime.runtime.reading.arrays import ARRAYS
 from throughtime.runtime.remarks import remark
 from throughtime.runtime.runner import Runner
 from throughtime.runtime.video.films import Video
 from throughtime.runtime.video.look import Frame, Look
-from throughtime.runtime.video.memory import ARRAYS, FPS, Film, are_frames, read_film
+from throughtime.runtime.video.memory import FPS, Film, are_frames, read_film
 from throughtime.runtime.video.windows import Window, groups, overall, windows_of
 
 TOGETHER = 8

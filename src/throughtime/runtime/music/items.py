@@ -9,6 +9,7 @@ import numpy as np
 
 from throughtime.errors import UserError
 from throughtime.runtime.music.tunes import KEYS, PITCHES, Note, Roll, Tune, pitch_of, read_notes
+from throughtime.runtime.reading.arrays import array_of
 
 FINE = 24
 """Steps of a beat that notes are kept on: thirds and eighths of a beat among them."""
@@ -56,7 +57,7 @@ def as_tune(item: Any, grid: int, where: str) -> Tune:
     """A piano roll, or notes in beats, as a tune on a grid that begins with its first note.
 
     Args:
-        item: ``[T, 88]`` of zeros and ones, or a list of ``(start, length, pitch)``.
+        item: ``[T, 88]`` of zeros and ones, or the path of a ``.npy`` file of it; a list of ``(start, length, pitch)``.
         grid: Steps of a beat.
         where: What it is called.
 
@@ -67,6 +68,7 @@ def as_tune(item: Any, grid: int, where: str) -> Tune:
         >>> as_tune([(1, 0.5, 60), (1.5, 1, 64)], 12, "tune 1").notes
         ((0, 6, 60), (6, 12, 64))
     """
+    item = array_of(item)
     if is_roll(item):
         frames = checked_roll(item, where)
         if not len(frames):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from throughtime.errors import UserError
 from throughtime.extras import extra
-from throughtime.plain import open_regular
+from throughtime.runtime.reading.arrays import read_arrays
 from throughtime.runtime.video.films import GAP, Show
 from throughtime.runtime.video.look import PIXELS, Frame, Look, at_rate
 from throughtime.runtime.video.scaling import scale
@@ -23,9 +22,6 @@ FPS = 10.0
 
 SLOWEST, FASTEST = 1 / GAP, 1000.0
 """Frames a second, at least and at most."""
-
-ARRAYS = (".npy", ".npz")
-"""Suffixes of files of frames."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +71,7 @@ def read_film(path: Path) -> Film:
     Raises:
         UserError: If it holds no frames.
     """
-    with open_regular(path) as file:
-        try:
-            read = np.load(file, allow_pickle=False)
-            found = dict(read) if isinstance(read, Mapping) else {"frames": read}
-        except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: expected arrays that NumPy wrote, got a file that is none ({error})") from error
+    found = read_arrays(path)
     frames, fps = found.pop("frames", None), found.pop("fps", np.array(FPS))
     if frames is None and len(found) == 1:
         (frames,) = found.values()
