@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, runs: tuple[str, ...], cell: str | None, task
 
     Each is called by its folder's name, or as in NAME=RUN. SIGHUP opens the folders anew.
     """
-    for module in ("fastapi", "uvicorn", "websockets", "multipart", "prometheus_client"):
+    for module in ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"):
         extra(module, "serve", "serving")
     from throughtime.serving.listen import listen
 

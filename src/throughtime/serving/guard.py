@@ -30,7 +30,7 @@ CLIENTS = 4096
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Addresses that this machine alone reaches."""
 
-HERE = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
+HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Names of this machine, by which pages of elsewhere cannot reach it."""
 
 
