@@ -47,7 +47,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, throughtime.Run]
 def client(runs: dict[str, throughtime.Run]) -> Iterator[TestClient]:
     folders = [f"{name}={run.folder}" for name, run in runs.items()]
     app = create_app(House(folders, lambda folder: throughtime.load(folder)), ServeSettings(tokens=200), lambda _: None)
-    with TestClient(app) as opened:
+    with TestClient(app, base_url="http://localhost") as opened:
         yield opened
 
 
