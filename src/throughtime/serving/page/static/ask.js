@@ -61,6 +61,10 @@ export async function predictFile(model, file, options, signal) {
   return (await post(`/predict/${model.id}`, form, signal)).predictions;
 }
 
+/** What a model draws. */
+export const sample = async (model, prompt, options, signal) =>
+  (await post(`/sample/${model.id}`, { prompt, options }, signal)).samples[0];
+
 /** Its answer line by line, as it comes. */
 export async function* lines(address, body, signal) {
   const answer = await fetched(address, posted(body, signal));
