@@ -9,7 +9,7 @@ export function chances(rows, unit) {
   const last = rows.at(-1), names = Object.keys(last.chances).sort((one, other) => last.chances[other] - last.chances[one]).slice(0, DASHES.length);
   const holder = make("div", { class: "chart", role: "img", "aria-label": `chances so far: ${names.map((name) => `${name} ${percent(last.chances[name])}`).join(", ")}` });
   function paint() {
-    const width = holder.clientWidth || 300, height = 190, right = 12 + 8.2 * Math.max(...names.map((name) => name.length + 6)), top = 8, low = height - 26, left = 38;
+    const width = holder.clientWidth || 300, height = 190, right = 12 + 8.2 * Math.max(...names.map((name) => name.length + 6)), top = 8, low = height - 26, left = 46;
     const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
     const span = [rows[0].at, Math.max(last.at, rows[0].at + 1e-9)];
     const x = (at) => left + ((at - span[0]) / (span[1] - span[0])) * (width - left - right), y = (share) => low - share * (low - top);

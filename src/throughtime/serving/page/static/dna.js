@@ -57,14 +57,16 @@ export function open(root, model, fail) {
   const area = make("textarea", { id: "letters", class: "plain letters", rows: 5, spellcheck: "false", autocapitalize: "off", maxlength: 1000000 });
   const file = make("input", { type: "file", id: "file", class: "unseen", accept: ".fa,.fasta,.fna,.gb,.gbk,.gbff" });
   const picture = make("div", { class: "picture" });
-  let asking = null;
+  let asking = null, first = true;
 
   async function show(given) {
     asking?.abort();
     const mine = (asking = new AbortController());
     try {
-      const found = await predictFile(model, given, {}, mine.signal);
+      const { predictions: found } = await predictFile(model, given, {}, mine.signal);
       fail(null);
+      if (first && found[0]?.regions) { first = false; return give(madeUp(11, 3000)); }
+      first = false;
       picture.replaceChildren(...found.flatMap((each) => (each.regions ? regions(each) : [make("h3", {}, each.name), bars(Object.entries(each.probabilities))])));
       say(found.map((each) => (each.regions ? `${each.regions.length} coding regions` : `${each.name}: ${each.label}`)).slice(0, 5).join(", "));
     } catch (error) { fail(error); }

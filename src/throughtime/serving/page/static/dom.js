@@ -80,8 +80,9 @@ export function calmly(does, pause = 120) {
   return (...given) => { clearTimeout(timer); timer = setTimeout(() => does(...given), pause); };
 }
 
-/** Calls a function when the size of an element, or the colours of the page, change. */
+/** Calls a function when the size of an element that is there, or the colours of the page, change. */
 export function onChange(element, does) {
-  new ResizeObserver(does).observe(element);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", does);
+  const there = () => { if (element.clientWidth) does(); };
+  new ResizeObserver(there).observe(element);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", there);
 }

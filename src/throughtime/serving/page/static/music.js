@@ -13,10 +13,10 @@ function roll() {
   const canvas = make("canvas", { role: "img", "aria-label": "piano roll: no tune yet" });
   let notes = [], now = null, low = 60, high = 72, beats = 0, perLine = 16;
   const measure = () => {
-    perLine = Math.max(BAR, Math.floor(canvas.clientWidth / BEAT / BAR) * BAR);
-    low = Math.min(57, ...notes.map((note) => note.pitch)) - 1;
+        low = Math.min(57, ...notes.map((note) => note.pitch)) - 1;
     high = Math.max(72, ...notes.map((note) => note.pitch)) + 1;
     beats = Math.max(BAR, ...notes.map((note) => note.start + note.beats));
+    perLine = Math.max(BAR, Math.min(Math.ceil(beats / BAR), Math.floor(canvas.clientWidth / BEAT / BAR)) * BAR);
     return Math.ceil(beats / perLine - 1e-9) * ((high - low + 1) * KEY + GAP);
   };
   const again = canvasOf(canvas, measure, (pen, width) => {
@@ -102,8 +102,8 @@ export function open(root, model, fail) {
   prompt.addEventListener("keydown", (event) => { if (event.key === "Enter") drawn(); });
   root.replaceChildren(
     make("section", { "aria-labelledby": "tune-title" }, make("h2", { id: "tune-title" }, "A tune"),
-      make("div", { class: "tools" }, labelled("Begin with", prompt), draws, hear),
-      make("div", { class: "tools" }, make("div", { class: "field left" }, labelled("Temperature", temperature, degrees)), labelled("Beats a minute", pace, paces))),
+      make("div", { class: "tools start" }, labelled("Begin with", prompt), draws, hear),
+      make("div", { class: "tools start" }, labelled("Temperature", temperature, degrees), labelled("Beats a minute", pace, paces))),
     make("section", { "aria-label": "the roll" }, told, picture.element));
   drawn();
   return () => { playing?.stop(); asking?.abort(); };

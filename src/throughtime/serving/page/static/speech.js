@@ -75,15 +75,15 @@ export function open(root, model, fail) {
     asking?.abort();
     const mine = (asking = new AbortController());
     try {
-      const ask = async (more) => (await predictFile(model, sound, { nbest: NBEST, explain: true, ...more }, mine.signal))[0];
-      const found = await ask({});
+      const ask = (more) => predictFile(model, sound, { nbest: NBEST, explain: true, ...more }, mine.signal);
+      const { predictions: [found], warnings } = await ask({});
       fail(null);
       const words = wordsOf(found.symbols ?? []);
       partial.textContent = found.text || "(nothing)";
       decoded(sound).then(({ samples, rate }) => wave.show(samples, rate, words)).catch(() => wave.show(new Float32Array(0), 1));
       const views = [shownLattice("The recogniser alone", found)];
-      if (helper.value !== NONE) views.push(shownLattice(`With ${helper.value}`, await ask({ lm: helper.value })));
-      told.replaceChildren(...views, ...(found.warnings?.length ? [make("p", { class: "told" }, found.warnings.join(" · "))] : []));
+      if (helper.value !== NONE) views.push(shownLattice(`With ${helper.value}`, (await ask({ lm: helper.value })).predictions[0]));
+      told.replaceChildren(...views, ...(warnings.length ? [make("p", { class: "told" }, warnings.join(" · "))] : []));
       say(found.text || "nothing was heard");
     } catch (error) { fail(error); }
   }

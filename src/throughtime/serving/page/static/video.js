@@ -1,6 +1,6 @@
 // Key points over time, drawn by hand, with the chances of every class so far; or a clip, window by window.
 
-import { get, predictFile, predictions } from "/page/ask.js";
+import { get, predict, predictFile } from "/page/ask.js";
 import { chances } from "/page/chart.js";
 import { canvasOf, named } from "/page/colour.js";
 import { bars, button, calmly, draw, make, onChange, percent, say } from "/page/dom.js";
@@ -62,13 +62,13 @@ export function open(root, model, fail) {
 
   const show = calmly((way) => way.length > 1 && ask(async (signal) => {
     const points = resampled(way, STEPS), upto = Array.from({ length: STEPS - 1 }, (_, i) => i + 2);
-    const found = await predictions(model, upto.map((count) => points.slice(0, count)), {}, signal);
+    const { predictions: found } = await predict(model, upto.map((count) => points.slice(0, count)), {}, signal);
     picture.replaceChildren(course(points), chances(upto.map((at, i) => ({ at, chances: found[i].probabilities })), "steps"), bars(Object.entries(found.at(-1).probabilities)));
     say(`${found.at(-1).label}, ${percent(found.at(-1).probabilities[found.at(-1).label])}`);
   }), 120);
 
   const showFile = (file) => ask(async (signal) => {
-    const found = await predictFile(model, file, {}, signal);
+    const { predictions: found } = await predictFile(model, file, {}, signal);
     picture.replaceChildren(...found.slice(0, 20).flatMap((each) => [make("h3", {}, each.clip ?? file.name), bars(Object.entries(each.probabilities)),
       each.windows?.length > 1 ? chances(each.windows.map((window) => ({ at: window.start, chances: window.probabilities })), "s") : null]).filter(Boolean));
     say(found.map((each) => each.label).join(", "));
