@@ -112,9 +112,10 @@ class TextReader:
 
     def _read(self, ids: Sequence[int]) -> list[int]:
         inputs = ([] if self.begun else [NOTHING]) + list(ids)
+        answered = not self.reading  # else the scores are not those of the token before, which come with its answer
         self.begun = True
         self.reading.extend(inputs)
-        if self.scores is not None and ids:
+        if answered and self.scores is not None and ids:
             self._account(ids[0], self.scores)
         return inputs
 
