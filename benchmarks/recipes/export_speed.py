@@ -41,10 +41,10 @@ import throughtime.runtime
 from tasks import sst_sentences
 from throughtime.bench.peers import LOOP, OURS, TORCH, make_layer, make_peer
 from throughtime.bench.timing import interleave, ratios, timed
-from throughtime.data.text.files import file_lines
 from throughtime.export import onnx
 from throughtime.export.graph.int8 import narrowed, rounded
 from throughtime.layers import Recurrent
+from throughtime.runtime.reading.files import file_lines
 
 CELLS = ("rnn", "gru", "lstm", "lstm-peephole", "gru-simplified", "mingru", "lstm-layernorm", "cornn")
 SIZE, TIME, BATCHES, BLOCK = 256, 100, (1, 32), 50
