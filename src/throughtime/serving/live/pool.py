@@ -249,10 +249,11 @@ class Pool:
             if not batch:
                 break
             rows = [s.row for s in batch if s.row is not None]
-            outputs = self.rows.step(rows, [s.inputs.popleft() for s in batch]).numpy().copy()
+            outputs = self.rows.step(rows, [s.inputs.popleft() for s in batch]).numpy()
             for session, output in zip(batch, outputs, strict=True):
                 with self._guarded(session, told[session][0]):
-                    session.inputs.extend(session.reader.take(output))
+                    # Of its own, as what a reader keeps would keep all of a batch.
+                    session.inputs.extend(session.reader.take(output.copy()))
             self.steps += len(batch)
 
     def _tell(self, session: Session, events: Told) -> None:
