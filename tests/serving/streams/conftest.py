@@ -48,7 +48,7 @@ def serving(house: House) -> Iterator[Serving]:
         def begin(**settings: Any) -> TestClient:
             events: list[Any] = []
             app = create_app(house, ServeSettings(**settings), events.append)
-            client = stack.enter_context(TestClient(app))
+            client = stack.enter_context(TestClient(app, headers={"host": "localhost"}))
             client.app_state["events"] = events
             return client
 
