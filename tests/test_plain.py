@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from throughtime.data.parts import check_there, is_file
 from throughtime.errors import UserError
-from throughtime.plain import check_regular, parse_json, parse_object, read_bytes, read_json, read_text, resolved
+from throughtime.plain import (
+    check_regular,
+    confined,
+    parse_json,
+    parse_object,
+    read_bytes,
+    read_json,
+    read_text,
+    resolved,
+)
 
 
 def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
@@ -76,3 +86,18 @@ def test_links_that_lead_round_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: Symlink loop"):
         resolved(tmp_path / "a")
     assert resolved(tmp_path / "none") == tmp_path.resolve() / "none"
+
+
+def test_files_of_other_folders_are_not_there_where_readers_are_confined(tmp_path: Path) -> None:
+    (inside, outside) = (tmp_path / "in" / "a.txt", tmp_path / "b.txt")
+    inside.parent.mkdir()
+    for file in (inside, outside):
+        file.write_text("read")
+    (tmp_path / "in" / "link.txt").symlink_to(outside)
+    with confined(tmp_path / "in"):
+        assert read_text(inside) == "read"
+        for path in (outside, tmp_path / "in" / "link.txt", tmp_path / "in" / ".." / "b.txt", tmp_path / "none"):
+            for look in (read_text, check_there, is_file):
+                with pytest.raises(UserError, match="expected what was sent itself"):
+                    look(path)
+    assert read_text(outside) == "read"

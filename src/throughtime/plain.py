@@ -8,16 +8,46 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from throughtime.errors import UserError
+from throughtime.errors import UserError, shown
 
 LARGEST = 256 * 2**20
 """Bytes of a file that is read whole, where a reader sets no bound of its own."""
 
 DIGITS = 40
 """Of a whole number: no count, size or seed has more."""
+
+
+_FOLDERS: ContextVar[tuple[Path, ...] | None] = ContextVar("folders", default=None)
+"""In which alone files are looked at; None: anywhere."""
+
+
+@contextmanager
+def confined(*folders: Path) -> Iterator[None]:
+    """Files in some folders alone are there, whatever names others: for what strangers ask for.
+
+    Args:
+        folders: With all that lies below them.
+    """
+    token = _FOLDERS.set(tuple(resolved(folder) for folder in folders))
+    try:
+        yield
+    finally:
+        _FOLDERS.reset(token)
+
+
+def check_confined(path: Path) -> None:
+    """Refuses a path out of the folders of :func:`confined`, whether something is there or not.
+
+    Raises:
+        UserError: If it lies, or a link leads, elsewhere.
+    """
+    folders = _FOLDERS.get()
+    if folders is not None and not any(resolved(path).is_relative_to(folder) for folder in folders):
+        raise UserError(f"expected what was sent itself, got the name of a file ({shown(str(path))}); send its content")
 
 
 def check_regular(path: Path, limit: int | None = None) -> int:
@@ -30,6 +60,7 @@ def check_regular(path: Path, limit: int | None = None) -> int:
     Raises:
         UserError: If it is missing, larger, or no regular file: reading a pipe or a device might never end.
     """
+    check_confined(path)
     try:
         found = path.stat()
     except FileNotFoundError as error:

@@ -41,6 +41,10 @@ TOGETHER = 32
 """Inputs of a table, or lines of a file, that are computed together."""
 
 
+LINES = ".txt"
+"""Suffix of files of lines."""
+
+
 class Opened(Trained):
     """A model folder's model, with its settings and vocabulary.
 
@@ -61,6 +65,31 @@ class Opened(Trained):
     def suffixes(self) -> Sequence[str]:
         """Of the files that are inputs; none: inputs are lines of text."""
         return self.bound.suffixes if self.bound.reads_files else ()
+
+    @property
+    def uses(self) -> Sequence[str]:
+        """As the application declares them."""
+        found = {"predict": bool(self.takes), "sample": self.bound.drawing is not None}
+        return [use for use, there in found.items() if there]
+
+    @property
+    def takes(self) -> Sequence[str]:
+        """As the application declares it."""
+        lines = type(self.bound).predict is not Application.predict
+        found = {"lines": lines, "files": lines or self.bound.reads_files, "numbers": self.bound.numbers}
+        return [kind for kind, there in found.items() if there]
+
+    @property
+    def numbers(self) -> str:
+        """As the application declares it."""
+        return self.bound.numbers
+
+    @property
+    def uploads(self) -> Sequence[str]:
+        """Inputs themselves, files of lines, and tables whose cells are inputs."""
+        bound = self.bound
+        tables = () if bound.column is None or bound.column.files else bound.tables
+        return list(dict.fromkeys([*(bound.suffixes if bound.reads_files else (LINES,)), *tables]))
 
     def is_whole(self, folder: Path) -> bool:
         """As the application says."""
@@ -196,8 +225,7 @@ class Opened(Trained):
         """Predictions for a file or standard input, as it comes."""
         if path is not None:
             check_there(path)
-        with self._encoded(options):
-            yield from self.bound.stream(self.model, path, options or self.bound.predicting())
+        yield from self.bound.stream(self.model, path, options or self.bound.predicting())
 
     def live(self) -> Live:
         """As the application says."""

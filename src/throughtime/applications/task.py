@@ -128,6 +128,27 @@ class Trained:
         """Of the files that it reads, each of them an input; none: it reads lines of text."""
         return ()
 
+    @property
+    def uses(self) -> Sequence[str]:
+        """What it can be asked for, among ``"predict"``, ``"score"``, ``"sample"``."""
+        made = {"predict": Trained.predict, "score": Trained.score, "sample": Trained.sampler}
+        return [use for use, lacking in made.items() if getattr(type(self), lacking.__name__) is not lacking]
+
+    @property
+    def takes(self) -> Sequence[str]:
+        """What it predicts of, among ``"lines"``, ``"files"``, ``"numbers"``: rows of numbers in memory."""
+        return ()
+
+    @property
+    def numbers(self) -> str:
+        """What rows of numbers are, that it predicts of; empty where it takes none."""
+        return ""
+
+    @property
+    def uploads(self) -> Sequence[str]:
+        """Suffixes of files that it predicts of and that name no other files: they may come from strangers."""
+        return ()
+
     def predict(self, lines: Sequence[str], options: Any = None) -> list[Prediction]:
         """A prediction for every line."""
         raise self._lacks("has nothing to predict; see: throughtime --help")

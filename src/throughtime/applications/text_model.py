@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, TypeAdapter, model_validator
+from torch import Tensor
 from typing_extensions import TypedDict
 
 from throughtime.applications.folder.build import Weights, build_model
@@ -19,7 +20,7 @@ from throughtime.data.batches import NOTHING, BatchSource
 from throughtime.data.progress import report
 from throughtime.data.text.corpus import Split, TokenFile
 from throughtime.data.text.tokenizer import Tokenizer, Unit
-from throughtime.decoding import Sampling, sample_beside, stream_log_prob, token_log_probs
+from throughtime.decoding import Sampling, Told, read_log_probs, sample_beside, stream_log_prob, token_log_probs
 from throughtime.errors import UserError, spelled, texts_of
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.own import only
@@ -147,8 +148,24 @@ class TextModel:
     def sample_beside(self, prompt: str, settings: Sequence[Sampling]) -> list[Iterator[str]]:
         """Draws texts side by side; each is what :meth:`sample` draws with its settings."""
         ids = self.begin(prompt)
-        drawn = sample_beside(self.model, ids, settings, eos=self.language.end, never=[self.tokenizer.unk])
-        return [self.language.continued(prompt, ids, tokens) for tokens in drawn]
+        return [self.language.continued(prompt, ids, tokens) for tokens in self.draw_beside(ids, settings)]
+
+    def draw_beside(
+        self, ids: Sequence[int], settings: Sequence[Sampling], told: Told | None = None
+    ) -> list[Iterator[int]]:
+        """Draws the tokens of texts that go on from those of a prompt; ``told`` hears of each as it is drawn."""
+        never = [self.tokenizer.unk]
+        return sample_beside(self.model, ids, settings, eos=self.language.end, never=never, told=told)
+
+    def expected(self, ids: Sequence[int]) -> Iterator[Tensor]:
+        """The log-probabilities ``[V]`` of what may stand in the place of each token of a text begun from nothing; the
+        second next ones may write over them.
+        """
+        return read_log_probs(self.model, ids)
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The text that ids spell."""
+        return "".join(self.tokenizer.stream(ids, self.split.line_ends))
 
     def evaluate(self, tokens: TokenFile, streams: int | None = None) -> dict[str, float | str]:
         """Figures over a file of token ids, see :func:`figures`, and which tokens were counted.

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from throughtime.errors import UserError, listed, nearest
-from throughtime.plain import check_regular
+from throughtime.plain import check_confined, check_regular
 from throughtime.runtime.reading.notes import note
 
 ExampleT = TypeVar("ExampleT")
@@ -113,6 +113,7 @@ def check_there(path: Path) -> None:
     Raises:
         UserError: If it does not exist, cannot be looked at, or is a pipe or a device.
     """
+    check_confined(path)
     try:
         if path.is_dir():
             return
@@ -127,6 +128,7 @@ def check_there(path: Path) -> None:
 
 def is_file(path: Path) -> bool:
     """Whether a regular file stands there, whatever the path looks like that another file names it by."""
+    check_confined(path)
     try:
         return path.is_file()
     except OSError:  # a name longer than any file's

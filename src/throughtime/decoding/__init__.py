@@ -2,8 +2,14 @@
 
 from throughtime.decoding.decoder import Decoder, NextTokenModel, Streaming, TextDecoder, TokenStream
 from throughtime.decoding.drawing import draw
-from throughtime.decoding.sampling import greedy, new_draws, sample, sample_beside, sample_many
-from throughtime.decoding.scoring import TokenScorer, sequence_log_probs, stream_log_prob, token_log_probs
+from throughtime.decoding.sampling import Told, greedy, new_draws, sample, sample_beside, sample_many
+from throughtime.decoding.scoring import (
+    TokenScorer,
+    read_log_probs,
+    sequence_log_probs,
+    stream_log_prob,
+    token_log_probs,
+)
 from throughtime.decoding.search import beam_search, forced_log_probs
 from throughtime.runtime.drawing import Sampling
 from throughtime.runtime.search import LARGEST_ALPHA, Beam, Hypothesis
@@ -20,12 +26,14 @@ __all__ = [
     "TextDecoder",
     "TokenScorer",
     "TokenStream",
+    "Told",
     "beam_search",
     "draw",
     "forced_log_probs",
     "greedy",
     "new_draws",
     "perplexity",
+    "read_log_probs",
     "sample",
     "sample_beside",
     "sample_many",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,6 +17,10 @@ from throughtime.runtime.search import Hypothesis, limits
 
 BESIDE = 64
 """Most sequences that one step serves: more are no quicker, and fill the memory."""
+
+Told = Callable[[int, int, npt.NDArray[Any]], None]
+"""Takes the number of a sequence, a token that was drawn for it, and the log-probabilities ``[V]`` that it was drawn
+from, which the second next step may write over."""
 
 
 def sample(
@@ -43,14 +49,16 @@ def sample_beside(
     *,
     eos: int | None,
     never: Sequence[int] = (),
+    told: Told | None = None,
 ) -> list[Iterator[int]]:
     """Draws sequences that go on from one prompt, side by side: each is what :func:`sample` draws with its settings.
 
     A step serves up to :data:`BESIDE` of them, with weights as the first one's settings have them; whichever is read
-    first is drawn as it is read, and the others wait beside it.
+    first is drawn as it is read, and the others wait beside it. ``told`` hears of every token as it is drawn, the one
+    that ends a sequence among them.
     """
     groups = [
-        _Together(model, prompt, settings[first : first + BESIDE], eos, never)
+        _Together(model, prompt, settings[first : first + BESIDE], eos, never, _counted(told, first))
         for first in range(0, len(settings), BESIDE)
     ]
     return [group.read(number) for group in groups for number in range(len(group.settings))]
@@ -66,8 +74,9 @@ class _Together:
         settings: Sequence[Sampling],
         eos: int | None,
         never: Sequence[int],
+        told: Told | None,
     ) -> None:
-        self.model, self.prompt, self.eos, self.never = model, prompt, eos, never
+        self.model, self.prompt, self.eos, self.never, self.told = model, prompt, eos, never, told
         self.early = never if eos is None else (*never, eos)  # what a sequence that may not end never draws
         self.settings, self.draws = settings, [new_draws(each) for each in settings]
         self.waiting: list[deque[int]] = [deque() for _ in settings]
@@ -91,6 +100,8 @@ class _Together:
         for row, number in zip(log_probs.detach().cpu().numpy(), self.alive, strict=True):
             never = self.early if self.drawn < self.settings[number].min_length else self.never
             tokens.append(self.draws[number](row, never))
+            if self.told is not None:
+                self.told(number, tokens[-1], row)
         self.drawn += 1
         going = []
         for row, (number, token) in enumerate(zip(self.alive, tokens, strict=True)):
@@ -156,6 +167,13 @@ def greedy(
 ) -> list[Hypothesis]:
     """The likeliest token at every step; arguments as of :func:`sample_many`."""
     return sample_many(decoder, Sampling(temperature=0.0), eos=eos, never=never, length=length)
+
+
+def _counted(told: Told | None, first: int) -> Told | None:
+    """Of sequences that are numbered from ``first``."""
+    if told is None or not first:
+        return told
+    return lambda number, token, log_probs: told(first + number, token, log_probs)
 
 
 def new_draws(settings: Sampling) -> Draws:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from throughtime.data import BatchSource, TokenBatch
 from throughtime.data.progress import report
-from throughtime.decoding.decoder import Streaming
+from throughtime.decoding.decoder import NextTokenModel, Streaming, TextDecoder, stepping
 
 
 class TokenScorer(Protocol):
@@ -54,6 +54,23 @@ def token_log_probs(
             scores[i] = found[: len(sequences[i])]
         report(begin + len(chosen), len(order), "texts")
     return scores
+
+
+@torch.no_grad()
+def read_log_probs(model: NextTokenModel, tokens: Sequence[int]) -> Iterator[Tensor]:
+    """What a model expects before each token of a sequence that is begun from nothing: log-probabilities ``[V]``, which
+    the second next ones may write over.
+
+    Args:
+        model: In evaluation mode.
+        tokens: Of the sequence.
+    """
+    log_probs, state = TextDecoder(model).begin()
+    steps = stepping(model, state)
+    for number, token in enumerate(tokens):
+        yield log_probs[0]
+        if number + 1 < len(tokens):
+            log_probs = steps([token])
 
 
 def _by_steps(model: TokenScorer, batch: TokenBatch, weights: str) -> Tensor:

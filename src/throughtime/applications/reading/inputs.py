@@ -38,12 +38,14 @@ class Column:
         usual: Names that are looked for, in lower case, in this order, where training tells none.
         guess: Finds it where no name does.
         nothing: What is written there where there is no input.
+        files: Cells name files that hold the inputs.
     """
 
     what: str
     usual: Sequence[str]
     guess: Guess = longest
     nothing: frozenset[str] = frozenset()
+    files: bool = False
 
     @property
     def option(self) -> str:

@@ -29,7 +29,7 @@ from throughtime.models import Model
 from throughtime.pictures import short_name
 from throughtime.runtime.music.events import SILENCE, Likely
 from throughtime.runtime.music.items import read_prompt
-from throughtime.runtime.music.tunes import PITCHES, Tune, drawn_data, in_beats, in_words
+from throughtime.runtime.music.tunes import KEYS, PITCHES, Tune, drawn_data, in_beats, in_words
 from throughtime.tasks.music.events import EVENTS_GUESSED, EventModel
 from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, roll_as_svg, write_tune
 from throughtime.tasks.music.keys import KEYS_GUESSED, Keys
@@ -108,6 +108,7 @@ class Music(Application[TuneExample]):
     suffixes: ClassVar[tuple[str, ...]] = KNOWN
     predicting = TuneOptions
     reads_files: ClassVar[bool] = True
+    numbers = f"notes (start, length, pitch) in beats, or a piano roll [T, {KEYS}]"
 
     def __init__(self, settings: MusicSettings, vocabulary: Mapping[str, Any]) -> None:
         settings = settings.model_copy(update={"model": vocabulary["model"]})  # the data may have chosen it

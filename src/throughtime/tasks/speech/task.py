@@ -83,7 +83,7 @@ class Speech(Application[SpeechExample]):
     reads_files: ClassVar[bool] = True
     unit, trained = "frames of 10 ms", "frames"
     predicting, judging = SpeechOptions, JudgingOptions
-    column = Column("audio", AUDIO_NAMES)
+    column = Column("audio", AUDIO_NAMES, files=True)
 
     def __init__(self, settings: SpeechSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

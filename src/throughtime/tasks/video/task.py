@@ -22,8 +22,6 @@ from throughtime.applications.judging.classification import (
     judge,
     learn_classes,
 )
-from throughtime.applications.live.classes import LiveClasses
-from throughtime.applications.live.parts import check_one_way, row_of
 from throughtime.applications.memory import rows
 from throughtime.applications.options import Drawn, Explained, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
@@ -58,7 +56,6 @@ from throughtime.tasks.video.examples import (
 )
 from throughtime.tasks.video.inputs import list_inputs, point_inputs
 from throughtime.tasks.video.learning import STILL, LearntClips, learn_points, without_time
-from throughtime.tasks.video.live import PointFeed
 from throughtime.tasks.video.memory import as_clip, write_clips, write_film
 from throughtime.tasks.video.pictures import Samples, draw_points, draw_windows
 from throughtime.tasks.video.predictions import show_points, show_windows
@@ -92,7 +89,7 @@ class VideoActions(Application[ClipExample]):
     suffixes: ClassVar[tuple[str, ...]] = (*films.SUFFIXES, *keypoints.SUFFIXES)
     kinds: ClassVar[str] = f"tables ({', '.join(keypoints.SUFFIXES)}), and a folder of videos for every class"
     predicting = ActionOptions
-    column = Column("clip", ("path", "clip"))
+    column = Column("clip", ("path", "clip"), files=True)
     tables: ClassVar[tuple[str, ...]] = (*keypoints.SUFFIXES, *LISTS)
     reads_files: ClassVar[bool] = True
 
@@ -100,6 +97,7 @@ class VideoActions(Application[ClipExample]):
         super().__init__(settings, vocabulary)
         self.labels = Vocabulary(vocabulary["labels"])
         self.of_points: bool = vocabulary["of_points"]
+        self.numbers = f"key points [T, {vocabulary['numbers']}]" if self.of_points else ""
         size = vocabulary["numbers"] if self.of_points else settings.look().channels * STILL**2
         if [len(mean) for mean in vocabulary["means"]] != [size] * len(self.labels):
             raise ValueError(f"expected 'means' of {size} numbers of each of {len(self.labels)} classes")
@@ -304,21 +302,6 @@ class VideoActions(Application[ClipExample]):
             return Exported("clips", facts | {"numbers": self.vocabulary["numbers"]})
         look = self.settings.model_dump(include={"size", "fps", "colour"})
         return Exported("videos", facts | look | {"window": self.vocabulary["window"]})
-
-    def live(self, model: Classifier) -> LiveClasses:
-        """A one-way model of key points reads rows as they come."""
-        if not self.of_points:
-            raise UserError(
-                "a stream: expected a model of key points; one of frames sees a clip's light as a whole: give it files"
-            )
-        check_one_way(self.settings.bidirectional, "sequence")
-        assert isinstance(model.inputs, PointInput)
-        inputs, numbers = model.inputs, self.vocabulary["numbers"]
-
-        def feed() -> PointFeed:
-            return PointFeed(inputs, numbers)
-
-        return LiveClasses(model, self.labels.symbols, feed, "rows", row_of, least=1, facts={"numbers": numbers})
 
     def _of_points(
         self, model: Classifier, found: Sequence[PointSequence], options: ActionOptions
