@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from throughtime.api import Run
+from throughtime.applications.options import Options
+from throughtime.applications.task import Use
 from throughtime.errors import UserError, listed, nearest
 from throughtime.serving.refusal import RefusedError
 
@@ -20,6 +22,7 @@ class Hosted:
         run: The run.
 
     Attributes:
+        options: What may be asked for, of each use that has options.
         lock: Held by whoever runs the model: one request at a time.
         created: When it was opened, in seconds since 1970.
     """
@@ -27,6 +30,8 @@ class Hosted:
     def __init__(self, name: str, run: Run) -> None:
         self.name, self.run = name, run.ready()
         run.progress = False  # a request's notes are its answer's
+        uses: Sequence[Use] = [use for use in ("predict", "sample") if use in run.trained.uses]
+        self.options: dict[str, type[Options]] = {use: run.options(use) for use in uses}
         self.lock = threading.Lock()
         self.created = int(time.time())
 

@@ -37,6 +37,7 @@ class ServeSettings(BaseModel):
     audio: float = option(600.0, "Most seconds of a recording, and of an audio stream's session.", "Limits", gt=0)
     tokens: int = option(4096, "Most tokens to draw, and of a text to read.", "Limits", ge=1)
     inputs: int = option(256, "Most inputs of a request.", "Limits", ge=1)
+    results: int = option(64, "Most results of an input, and hypotheses of a search.", "Limits", ge=1)
     connections: int = option(2048, "Most connections at once.", "Limits", ge=1)
     waiting: int = option(64, "Most requests that wait for a model.", "Limits", ge=1)
     patience: float = option(60.0, "Seconds that a request may take.", "Limits", gt=0)

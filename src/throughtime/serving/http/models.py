@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from throughtime.serving.house import Hosted
+from throughtime.serving.http.asking import told
 from throughtime.serving.http.parts import Models
 
 router = APIRouter(tags=["models"])
@@ -32,4 +33,5 @@ def _told(hosted: Hosted) -> dict[str, Any]:
         "owned_by": "throughtime",
         "task": hosted.task,
         "cautions": list(hosted.run.cautions),
+        "throughtime": told(hosted),
     }

@@ -1,0 +1,124 @@
+"""What may be asked of a model that is served: its uses, what it takes, its options without those that name places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from throughtime.applications.options import Options
+from throughtime.applications.settings import option
+from throughtime.applications.text_model import TextModel
+from throughtime.engine import WeightsName
+from throughtime.errors import listed, shown
+from throughtime.serving.house import Hosted, House
+from throughtime.serving.http.bodies import only
+from throughtime.serving.refusal import RefusedError
+from throughtime.serving.settings import ServeSettings
+from throughtime.tasks.text.task import TrainedText
+
+LANGUAGE = "lm"
+"""The option that names a folder of a language model; here it names another model that is served."""
+
+TEXT, SPEECH = "text", "speech"
+"""Tasks whose models OpenAI's clients may ask."""
+
+
+class ScoreOptions(Options):
+    """Of scores: what may be asked of them."""
+
+    tokens: bool = option(False, "The log-probability of every token, too.", "Results")
+    weights: WeightsName = option("float32", "What matrices are kept in: float32, bfloat16, int8.", "Results")
+
+
+def check_use(hosted: Hosted, use: str) -> None:
+    """Refuses what a model is not for.
+
+    Raises:
+        RefusedError: Says what it is for.
+    """
+    uses = hosted.run.trained.uses
+    if use not in uses:
+        instead = listed(f"POST /{other}/{hosted.name}" for other in uses) or "GET /v1/models"
+        raise RefusedError(400, f"a model of task {hosted.task!r} has nothing to {use}; see: {instead}")
+
+
+def askable(hosted: Hosted, use: str) -> dict[str, Any]:
+    """The options of a use as JSON schemas, by name."""
+    declared = ScoreOptions if use == "score" else hosted.options[use]
+    schemas = declared.model_json_schema()["properties"]
+    found = {}
+    for name, field in declared.model_fields.items():
+        schema = {key: value for key, value in schemas[name].items() if key not in ("group", "title")}
+        if name == LANGUAGE:
+            schema = {"type": "string", "description": "A language model that helps: its name on this server."}
+        if name != "prompt" and (name == LANGUAGE or not _is_place(field.annotation)):
+            found[name] = schema
+    return found
+
+
+def chosen(house: House, hosted: Hosted, use: str, given: Any, limits: ServeSettings) -> dict[str, Any]:
+    """Options that a request names, as the run takes them.
+
+    Raises:
+        RefusedError: If one is unknown, names no model, or asks for too much.
+    """
+    if not isinstance(given, Mapping):
+        raise RefusedError(400, f"options: expected an object, got {shown(given)}")
+    only(given, askable(hosted, use), "an option")
+    options = dict(given)
+    for name, most in (("length", limits.tokens), ("nbest", limits.results), ("beam", limits.results)):
+        value = options.get(name)
+        if isinstance(value, int | float | str) and _number(value) > most:
+            raise RefusedError(413, f"{name}: expected at most {most:,}, got {shown(value)}")
+    if LANGUAGE in options:
+        options[LANGUAGE] = language_model(house, options[LANGUAGE]).run.folder
+    return options
+
+
+def language_model(house: House, name: Any) -> Hosted:
+    """A model of text by its name.
+
+    Raises:
+        RefusedError: If there is none.
+    """
+    if not isinstance(name, str):
+        raise RefusedError(400, f"expected the name of a model that is served, got {shown(name)}")
+    hosted = house[name]
+    if hosted.task != TEXT:
+        instead = f"POST /predict/{name}" if "predict" in hosted.run.trained.uses else "GET /v1/models"
+        raise RefusedError(
+            400, f"expected a language model of text, got {name!r}, one of {hosted.task}; see: {instead}"
+        )
+    return hosted
+
+
+def text_model(hosted: Hosted) -> TextModel | None:
+    """The model of a language model of text; None of any other."""
+    trained = hosted.run.trained
+    return trained.text if isinstance(trained, TrainedText) else None
+
+
+def told(hosted: Hosted) -> dict[str, Any]:
+    """What a client needs to know of a model, to build a form for it, say."""
+    trained, found = hosted.run.trained, dict[str, Any]()
+    for use in trained.uses:
+        asked: dict[str, Any] = {"path": f"/{use}/{hosted.name}"}
+        if use == "predict":
+            asked |= {"takes": list(trained.takes), "suffixes": list(trained.uploads)}
+            asked |= {"numbers": trained.numbers} if trained.numbers else {}
+        asked["options"] = askable(hosted, use)
+        found[use] = asked
+    openai = {TEXT: "/v1/completions", SPEECH: "/v1/audio/transcriptions"}
+    return {"uses": found, **({"openai": openai[hosted.task]} if hosted.task in openai else {})}
+
+
+def _is_place(annotation: Any) -> bool:
+    return annotation is Path or Path in get_args(annotation)
+
+
+def _number(value: float | str) -> float:
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return 0.0  # the option's own schema refuses it
