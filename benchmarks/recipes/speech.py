@@ -110,8 +110,8 @@ def _pause(draw: np.random.Generator) -> npt.NDArray[np.float32]:
     return (draw.standard_normal(samples) * 10 ** draw.uniform(-4, -2.5)).astype(np.float32)
 
 
-def strings(folder: Path, seed: int = 0) -> None:
-    """Strings of three to seven digits of one speaker; no recording is in two parts."""
+def strings(folder: Path, seed: int = 0, most: int | None = None) -> None:
+    """Strings of three to seven digits of one speaker, at most so many in a part; no recording is in two parts."""
     import soundfile
 
     for number, (part, (indices, count)) in enumerate(STRINGS.items()):
@@ -119,7 +119,7 @@ def strings(folder: Path, seed: int = 0) -> None:
         speakers = all_speakers()
         (folder / part).mkdir(exist_ok=True)
         rows: list[tuple[Path, str]] = []
-        for name in range(count):
+        for name in range(min(count, most or count)):
             who = speakers[draw.integers(len(speakers))]
             choices = recordings([who], indices)
             files = [choices[n] for n in draw.integers(len(choices), size=draw.integers(3, 8))]

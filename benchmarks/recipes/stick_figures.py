@@ -103,12 +103,22 @@ def draw_clip(action: str, random: np.random.Generator) -> Clip:
     for number in range(max(2, round(seconds * rate))):
         lines = segments(action, number / (seconds * rate), way, turns, begin)
         places = foot + tall * lines * [1, -1]
-        distance = np.min([_distance(xs, ys, *line) for line in places[:-1]], axis=0) - thick
-        distance = np.minimum(distance, np.hypot(xs - places[-1, 0, 0], ys - places[-1, 0, 1]) - 0.09 * tall)
-        cover = np.clip(0.5 - distance, 0, 1)
+        near = _around(places, max(thick, 0.09 * tall) + 0.5)
+        x, y = xs[near], ys[near]
+        distance = np.min([_distance(x, y, *line) for line in places[:-1]], axis=0) - thick
+        distance = np.minimum(distance, np.hypot(x - places[-1, 0, 0], y - places[-1, 0, 1]) - 0.09 * tall)
+        cover = np.zeros(xs.shape)
+        cover[near] = np.clip(0.5 - distance, 0, 1)
         frame = behind + cover * (ink - behind) + noise * random.standard_normal(xs.shape)
         frames.append(np.clip(frame, 0, 255).round().astype(np.uint8))
     return Clip(np.stack(frames), rate)
+
+
+def _around(places: Array, reach: float) -> tuple[slice, slice]:
+    """The rows and columns beyond which nothing of the figure lies."""
+    low = np.maximum(np.floor(places.min((0, 1)) - reach), 0).astype(int)
+    high = np.maximum(np.ceil(places.max((0, 1)) + reach) + 1, 0).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _distance(xs: Array, ys: Array, begin: Array, end: Array) -> Array:

@@ -19,6 +19,7 @@ Train a model of a task, judge it, use it::
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,7 @@ def _imported(module: str, name: str) -> Any:
         raise ModuleNotFoundError(lacks, name=error.name) from None
 
 
+@functools.cache
 def _rooms() -> list[str]:
     return [found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_")]
 

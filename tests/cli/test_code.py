@@ -91,6 +91,7 @@ def test_a_cell_of_ones_own_has_its_own_names(call: Any, tmp_path: Path, monkeyp
 def test_llvms_text(call: Any, options: list[str], number: str) -> None:
     text = call("code", "lstm", "--llvm", *options).out
     assert text.count("define void @run(") == 2
+    assert text.count("define void @product.1.1(") == text.count("what every cell calls") == 1
     assert f"x {number}> @tt.tanh(" in text
     # sizes are read when it runs: another cell of the kind has the same text
     assert text == call("code", "lstm", "--llvm", "--hidden", 32, "--input", 7, *options).out

@@ -233,14 +233,6 @@ def test_a_classifier_has_nothing_to_draw(call: Any, model: Path) -> None:
     assert "a model of task 'sentiment' draws nothing; see: throughtime predict --help" in answer.err
 
 
-def test_a_language_model_has_nothing_to_predict(call: Any, model: Path, tmp_path: Path) -> None:
-    config = json.loads((model / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "task": "text"}))
-    answer = call("predict", tmp_path, "--line", "x")
-    assert answer.code == 2
-    assert "has nothing to predict" in answer.err
-
-
 def test_code_outside_of_the_folder_is_not_run_unasked(call: Any, model: Path, tmp_path: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "task": "my_task:Mine"}))

@@ -82,6 +82,9 @@ def test_what_is_asked_wrongly_is_told_in_a_line(pair: tuple[throughtime.Run, An
         model.predict([np.array([[0, 2] + [0] * 86])])
     with pytest.raises(UserError, match="expected notes, found none"):
         model.predict([[]])
+    with pytest.raises(UserError, match="input 1: expected at least one frame, got none"):
+        model.predict([np.zeros((0, 88), np.uint8)])
+    assert model.predict([]) == []
 
 
 def test_random_numbers_are_those_of_a_generator_of_pytorch() -> None:

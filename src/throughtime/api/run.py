@@ -15,6 +15,7 @@ from throughtime.api.sampling import Sample
 from throughtime.api.telling import telling_notes
 from throughtime.applications.folder.model_folder import ModelFolder, stored
 from throughtime.applications.live import Live
+from throughtime.applications.live.one import OneStream
 from throughtime.applications.memory import is_table
 from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
@@ -173,6 +174,28 @@ class Run(Housed):
         """What a one-way model makes of a file, or of standard input, as it comes; the last prediction is final."""
         chosen = self._checked("predict", options)
         return self._trained().stream(None if path is None else Path(path), chosen)
+
+    def open_stream(self, **options: Any) -> OneStream:
+        """A stream of the model's: an input that comes in pieces, and what the model makes of it so far.
+
+        Args:
+            **options: Of the stream, as ``facts["options"]`` of it names them.
+
+        Raises:
+            UserError: As :meth:`live`, or if the stream has no such option.
+
+        Example:
+            >>> import throughtime
+            >>> rows = [[number, 1.0] for number in range(5)]
+            >>> data = [(rows, "up"), (rows[::-1], "down")] * 8
+            >>> settings = dict(steps=4, hidden=4, bidirectional=False, progress=False)
+            >>> stream = throughtime.train("video", data, **settings).open_stream()
+            >>> [event["steps"] for row in rows for event in stream.push([row])]
+            [1, 2, 3, 4, 5]
+            >>> sorted(stream.end())
+            ['label', 'probabilities', 'steps']
+        """
+        return OneStream(self.live(), options)
 
     def live(self) -> Live:
         """How the model reads many streams side by side, each as it comes: what a server steps in one batch.

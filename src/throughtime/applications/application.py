@@ -17,6 +17,7 @@ from throughtime.applications.exported import Exported
 from throughtime.applications.folder import learnt
 from throughtime.applications.judging.curves import draw_learning
 from throughtime.applications.live import Live
+from throughtime.applications.live.one import read_stream
 from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
@@ -91,6 +92,9 @@ class Application(Tabular, Readable[ExampleT]):
     """Whether ``predict`` takes files, each of them an input, rather than lines of text."""
     numbers: str = ""
     """What inputs are made of that are rows of numbers in memory, such as ``"(start, length, pitch) in beats"``."""
+
+    needs_all: ClassVar[str] = ""
+    """Why nothing can be told before an input is there as a whole, in a few words."""
 
     def __init__(self, settings: Any, vocabulary: Mapping[str, Any]) -> None:
         self.settings = settings
@@ -271,7 +275,7 @@ class Application(Tabular, Readable[ExampleT]):
         Raises:
             UserError: As above, or if the model needs the whole input.
         """
-        raise UserError(f"a model of task {self.name!r} does not read streams; leave out --stream")
+        return read_stream(self.live(model), path, options)
 
     def sampler(self, model: Any) -> Sampler:
         """What draws new sequences from the model.
@@ -287,7 +291,8 @@ class Application(Tabular, Readable[ExampleT]):
         Raises:
             UserError: If it cannot: the task has no streams, or the model needs the whole input.
         """
-        raise UserError(f"a model of task {self.name!r} does not read streams")
+        why = f", as {self.needs_all}" if self.needs_all else ""
+        raise UserError(f"a stream: a model of task {self.name!r} reads none{why}; give it whole inputs")
 
     def exported(self, model: Any) -> Exported:
         """What a runner without PyTorch needs to know beside the model's graphs: its kind, labels, words, settings.

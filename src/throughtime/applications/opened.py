@@ -225,7 +225,8 @@ class Opened(Trained):
         """Predictions for a file or standard input, as it comes."""
         if path is not None:
             check_there(path)
-        yield from self.bound.stream(self.model, path, options or self.bound.predicting())
+        with self._encoded(options):
+            yield from self.bound.stream(self.model, path, options or self.bound.predicting())
 
     def live(self) -> Live:
         """As the application says."""

@@ -19,7 +19,6 @@ from throughtime.cli.shared.common import (
     json_option,
     open_run,
     run_argument,
-    stdin_lines,
     task_option,
 )
 from throughtime.cli.shared.options import RunCommand, task_options
@@ -27,6 +26,7 @@ from throughtime.cli.shared.output import echo_json, echo_styled
 from throughtime.data.parts import below
 from throughtime.data.progress import counted
 from throughtime.errors import UserError, listed
+from throughtime.runtime.reading.files import stdin_lines
 from throughtime.visible import tell
 
 

@@ -19,7 +19,7 @@ from throughtime.errors import UserError
 from throughtime.serving.guard import Guard
 from throughtime.serving.house import House
 from throughtime.serving.http import ROUTERS
-from throughtime.serving.live import Pools
+from throughtime.serving.live import Desk
 from throughtime.serving.page import ROUTERS as PAGE
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
@@ -49,11 +49,11 @@ def create_app(
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, RuntimeError, ValueError):  # no main thread, or no such signal
             loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, reload))
-        app.state.pools = Pools(settings, log)
+        app.state.desk = Desk(house, settings, watch, log)
         app.state.ready = True
         yield
         app.state.ready = False
-        app.state.pools.close()
+        await app.state.desk.close()
         app.state.work.close()
 
     def reload() -> None:

@@ -179,7 +179,7 @@ class _Seen:
                 await receive()  # the handshake
                 await self.send({"type": "websocket.accept"})
             self.status = refusal.code
-            await self.send({"type": "websocket.close", "code": refusal.code, "reason": refusal.message[:120]})
+            await self.send({"type": "websocket.close", "code": refusal.code, "reason": refusal.reason})
         elif not websocket and not self.begun:
             answer = JSONResponse(refusal.body, refusal.status, refusal.headers)
             await answer(self.scope, receive, self.send)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 import uvicorn
+from fastapi import FastAPI
 
 from throughtime.api import Run
 from throughtime.errors import UserError
@@ -16,6 +17,9 @@ from throughtime.serving.app import create_app
 from throughtime.serving.guard import LOOPBACK
 from throughtime.serving.house import House
 from throughtime.serving.settings import ServeSettings
+
+PING = 20.0
+"""Seconds after which the other end of a WebSocket is asked whether it is there, and in which it must answer."""
 
 
 def listen(
@@ -46,8 +50,9 @@ def listen(
     tell(f"serving {len(house.models)} models at http://{shown}:{port}/ ; stop with Ctrl-C")
     if settings.api_key is None and host not in LOOPBACK:
         tell("whoever reaches this address may use the models; pass --api-key KEY to serve those alone who know it")
+    app = create_app(house, settings)
     config = uvicorn.Config(
-        create_app(house, settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -55,13 +60,36 @@ def listen(
         http="h11",
         ws="websockets-sansio",
         ws_max_size=settings.message,
+        ws_ping_interval=PING,
+        ws_ping_timeout=PING,
+        ws_per_message_deflate=False,  # much memory for each connection, and a few bytes may become many
         limit_concurrency=settings.connections,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=round(settings.grace) or None,
         lifespan="on",
     )
     with door, suppress(KeyboardInterrupt):  # the signal that stopped it, raised again when all is done
-        uvicorn.Server(config).run([door])
+        _Server(config, app, settings.grace).run([door])
+
+
+class _Server(uvicorn.Server):
+    """Lets streams come to their ends before it closes their connections.
+
+    Args:
+        config: Of the server.
+        app: What it runs.
+        grace: Seconds that streams have.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, grace: float) -> None:
+        super().__init__(config)
+        self.app, self.grace = app, grace
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops; a second signal hurries it."""
+        self.app.state.ready = False
+        await self.app.state.desk.finish(self.grace, lambda: self.force_exit)
+        await super().shutdown(sockets)
 
 
 def _bound(settings: ServeSettings) -> socket.socket:

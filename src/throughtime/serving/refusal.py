@@ -33,16 +33,22 @@ class RefusedError(Exception):
         status: Of HTTP.
         message: One line: what was expected, what came, what to do.
         after: Seconds after which to try again; told in ``Retry-After``.
+        code: What a WebSocket is closed with; default: by the status.
     """
 
-    def __init__(self, status: int, message: str, after: float | None = None) -> None:
+    def __init__(self, status: int, message: str, after: float | None = None, code: int | None = None) -> None:
         super().__init__(message)
-        self.status, self.message, self.after = status, message, after
+        self.status, self.message, self.after, self._code = status, message, after, code
 
     @property
     def code(self) -> int:
         """What a WebSocket is closed with."""
-        return CLOSED.get(self.status, 1008)
+        return self._code or CLOSED.get(self.status, 1008)
+
+    @property
+    def reason(self) -> str:
+        """What fits beside it: a line of at most 123 bytes."""
+        return self.message.encode()[:120].decode(errors="ignore")
 
     @property
     def body(self) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def test_without_llvmlite_a_graph_ends_before_the_loop(monkeypatch: pytest.Monke
     from throughtime.engine.compiled.llvm import build
 
     monkeypatch.setattr(build, "_llvm", lambda: importlib.import_module("no_llvmlite"))
-    for kept in (build.processor, build.target, cellcode.compile_cell):
+    for kept in (build.processor, build.target, build.shared, cellcode.compile_cell):
         kept.cache_clear()
     cell = CELLS["gru-full"](2, 3)
     assert stops_graph(cell, [call_of(cell).inputs]) == "llvmlite is not installed: pip install llvmlite"

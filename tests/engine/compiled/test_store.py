@@ -68,12 +68,23 @@ def test_machine_code_is_kept_and_found_again(python: Callable[..., str], tmp_pa
     folder = tmp_path / "new" / "cache"
     first = python(CACHED + "print(go(3, 4, 5))", THROUGHTIME_CACHE=str(folder))
     kept = files(folder)
-    assert len(kept) == 2  # forward and backward
+    assert len(kept) == 3  # forward, backward, and what every cell calls
     assert all(name.endswith(".o") for name in kept)
     # no shape is in the code
     sizes = "; [go(*s) for s in ((1, 1, 1), (7, 2, 33), (20, 9, 100), (0, 3, 4), (2, 0, 5))]"
     assert python(CACHED + "print(go(3, 4, 5))" + sizes, THROUGHTIME_CACHE=str(folder)) == first
     assert files(folder) == kept
+
+
+def test_what_every_cell_calls_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path))
+    answer("rnn")
+    kept, compiled, make = files(tmp_path), [], build._compile
+    monkeypatch.setattr(build, "_compile", lambda text: compiled.append(text) or make(text))
+    answer("gru-full")
+    assert len(compiled) == 2  # forward and backward
+    assert not any("define void @product" in text for text in compiled)
+    assert kept.items() <= files(tmp_path).items()
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +95,7 @@ def as_in_a_new_process() -> None:
 def answer(name: str = "rnn") -> dict[str, torch.Tensor]:
     """A run in this process as if it were the first."""
     build.build.cache_clear()
+    build.shared.cache_clear()
     cellcode.compile_cell.cache_clear()
     cell = CELLS[name](2, 5)
     source = torch.Generator().manual_seed(0)
@@ -97,7 +109,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("THROUGHTIME_CACHE", str(tmp_path))
     first = answer()
     whole = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    assert len(whole) == 2
+    assert len(whole) == 3
     for damage in ("cut", "changed", "empty", "digest alone"):
         for file, content in whole.items():
             wrong = bytearray(content)

@@ -25,7 +25,7 @@ RUNS = [] if build.available() else runnable(build.host())
 
 def forget() -> None:
     """What a process keeps of the processor it compiles for."""
-    for kept in (build.processor, build.target, build.build, cellcode.compile_cell):
+    for kept in (build.processor, build.target, build.build, build.shared, cellcode.compile_cell):
         kept.cache_clear()
 
 

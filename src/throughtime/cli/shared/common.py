@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from io import TextIOWrapper
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -126,7 +125,7 @@ def read_lines(file: str, encoding: str | None = None) -> list[str]:
         UserError: If it cannot be read, or is not in its encoding.
     """
     from throughtime.runtime.reading.encodings import reading_as
-    from throughtime.runtime.reading.files import read_file
+    from throughtime.runtime.reading.files import read_file, stdin_lines
     from throughtime.runtime.text.language import lines_of
 
     if file == "-":
@@ -138,20 +137,3 @@ def read_lines(file: str, encoding: str | None = None) -> list[str]:
 def trained_encoding(run: Run, file: str) -> str | None:
     """The encoding that a run was trained with, for a file; standard input comes from elsewhere."""
     return None if file == "-" else getattr(run.settings, "encoding", None)
-
-
-def stdin_lines(encoding: str | None = None) -> Iterator[str]:
-    """The lines of standard input, as they come.
-
-    Raises:
-        UserError: If they are not in their encoding, UTF-8 where none is named.
-    """
-    if encoding is not None and isinstance(sys.stdin, TextIOWrapper):
-        sys.stdin.reconfigure(encoding=encoding)
-    try:
-        for line in sys.stdin:  # noqa: UP028  yield from would close it
-            yield line
-    except UnicodeError as error:
-        raise UserError(
-            f"expected text in {encoding or 'UTF-8'} on standard input, got other bytes; pass --encoding, as in cp1252"
-        ) from error

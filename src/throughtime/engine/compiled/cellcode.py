@@ -181,7 +181,7 @@ class Side:
     @functools.cached_property
     def code(self) -> Code:
         """The machine code."""
-        return build(self.emitted.text)
+        return build(self.emitted.text, self.emitted.library)
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,16 +37,16 @@ def generated_code(
     if isinstance(compiled, str):
         raise EngineError(f"{type(cell).__name__} cannot be compiled: {compiled}; it runs on the reference")
     sides = {"forward": compiled.forward} | ({"backward": compiled.backward} if compiled.backward else {})
-    parts = []
-    for name, side in sides.items():
-        if form == "plan":
-            body = "\n".join(_plan(compiled, side))
-        else:
-            body = side.emitted.text if form == "llvm" else assembly(side.emitted.text)
-        mark = {"plan": "", "llvm": "; ", "assembly": "# "}[form]
-        made_for = "" if form == "plan" else f", for {processor().name}, {side.target.lanes} numbers a vector"
-        parts.append(f"{mark}{type(cell).__name__}, {name}{made_for}\n\n{body}")
-    return "\n\n".join(parts)
+    if form == "plan":
+        bodies = {name: "\n".join(_plan(compiled, side)) for name, side in sides.items()}
+    else:
+        texts = {name: side.emitted.text for name, side in sides.items()}
+        texts["what every cell calls"] = compiled.forward.emitted.library
+        bodies = {name: text if form == "llvm" else assembly(text) for name, text in texts.items()}
+    lanes = compiled.forward.target.lanes
+    mark = {"plan": "", "llvm": "; ", "assembly": "# "}[form]
+    made_for = "" if form == "plan" else f", for {processor().name}, {lanes} numbers a vector"
+    return "\n\n".join(f"{mark}{type(cell).__name__}, {name}{made_for}\n\n{body}" for name, body in bodies.items())
 
 
 def _compile(use: Use) -> Compiled | str:

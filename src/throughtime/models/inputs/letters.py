@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from throughtime.data.dna.bases import SHARES
+from throughtime.data.dna.bases import SHARES, Codes
 from throughtime.models.strands import Letters
 
 
@@ -43,3 +43,16 @@ class LetterInput(nn.Module):
             steps = torch.arange(codes.shape[1], device=codes.device).clamp(max=self.places.num_embeddings - 1)
             features = features + self.places(steps)
         return F.dropout(torch.relu(features), self.dropout, self.training)
+
+    def letter(self, codes: Codes, at: int) -> Tensor:
+        """The features ``[E]`` of one letter without dropout, of its neighbours' codes and its own ``[width]``.
+
+        Args:
+            codes: 0 where no letter stands.
+            at: Its place in the sequence.
+        """
+        shares = self.shares[torch.from_numpy(codes.astype("int64")).to(self.shares.device)]
+        features = F.conv1d(shares.t().unsqueeze(0), self.convolution.weight, self.convolution.bias)[0, :, 0]
+        if self.places is not None:
+            features = features + self.places.weight[min(at, self.places.num_embeddings - 1)]
+        return torch.relu(features)

@@ -1,4 +1,4 @@
-"""A stack with a softmax over it, as a stream of rows."""
+"""A stack with what stands over it, as a stream of rows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from throughtime.engine import open_stream
 from throughtime.layers import Recurrent
 from throughtime.models.base import State
-from throughtime.models.tokens import SoftmaxCell
+from throughtime.models.streams.heads import Head
+
+OVER = "over "
+"""Begins the names of what the head keeps in a state."""
 
 
 class HeadedStream:
-    """Log-probabilities of symbols at every step of a one-way stack; see :class:`RowStream`.
+    """A one-way stack with a head, step by step; see :class:`RowStream`.
 
-    The softmax runs on the engine as a cell does, so that a row's bits do not depend on the rows beside it, as those of
-    a product of PyTorch's may.
+    The head runs on the engine as a cell does, so that a row's bits do not depend on the rows beside it, as those of a
+    product of PyTorch's may.
 
     Args:
         stack: In one direction.
@@ -30,27 +33,27 @@ class HeadedStream:
         ValueError: If the stack is bidirectional, or the weights cannot be kept so.
     """
 
-    def __init__(self, stack: Recurrent, head: nn.Linear, weights: str = "float32") -> None:
+    def __init__(self, stack: Recurrent, head: Head, weights: str = "float32") -> None:
         self.layers = stack.stream(weights=weights)
-        matrix, bias = head.weight.detach(), head.bias.detach()
         engine = "reference" if stack.engine == "reference" else "auto"
-        self.softmax = open_stream(
-            SoftmaxCell(matrix.shape[1], matrix.shape[0]), {"W": matrix, "b": bias}, 1, {}, engine, weights
-        )
+        self.head = open_stream(head.cell, head.parameters, 1, {}, engine, weights)
+        self.given, *self.kept = head.cell.state
 
     def advance(self, inputs: Sequence[Any]) -> Tensor:
-        """One step: features ``[F]`` a row, to ``[N, V]`` in nats."""
+        """One step: features ``[F]`` a row, to what the head gives of each, ``[N, V]``."""
         features = torch.from_numpy(np.stack(inputs)).to(self.layers.device, self.layers.dtype)
-        return self.softmax.step(self.layers.step(features))
+        return self.head.step(self.layers.step(features))
 
     @property
     def state(self) -> State:
         """``[layers, N, width]`` by name; a copy. Set to one of other rows, the stream goes on with these."""
-        return self.layers.state
+        read = self.head.read()
+        return self.layers.state | {f"{OVER}{name}": read[name].clone().unsqueeze(0) for name in self.kept}
 
     @state.setter
     def state(self, state: Mapping[str, Tensor]) -> None:
         """Sets it."""
-        self.layers.state = state
-        some = next(iter(self.softmax.read().values()))
-        self.softmax.go_on({"h": some.new_zeros(self.layers.shape[0], some.shape[1])})
+        kept = {name: state[f"{OVER}{name}"][0] for name in self.kept}
+        self.layers.state = {name: value for name, value in state.items() if not name.startswith(OVER)}
+        given = self.head.read()[self.given]
+        self.head.go_on({self.given: given.new_zeros(self.layers.shape[0], given.shape[1]), **kept})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 from io import TextIOWrapper
@@ -59,6 +60,23 @@ def file_lines(path: Path) -> Iterator[str]:
             begun, number, size = [], number + 1, 0
     if begun:
         yield "".join(begun)
+
+
+def stdin_lines(encoding: str | None = None) -> Iterator[str]:
+    """The lines of standard input, as they come.
+
+    Raises:
+        UserError: If they are not in their encoding, UTF-8 where none is named.
+    """
+    if encoding is not None and isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding=encoding)
+    try:
+        for line in sys.stdin:  # noqa: UP028  yield from would close it
+            yield line
+    except UnicodeError as error:
+        raise UserError(
+            f"expected text in {encoding or 'UTF-8'} on standard input, got other bytes; pass --encoding, as in cp1252"
+        ) from error
 
 
 def _has_newline(file: BinaryIO, encoding: str) -> bool:

@@ -111,9 +111,17 @@ class Language:
 
     def begin(self, text: str) -> list[int]:
         """The ids of a text that may go on, EOS for its line breaks where lines end in it."""
-        if not self.line_ends:
-            return self.reader.encode(text)
-        first, *others = (self.reader.encode(line) for line in lines_of(text))
+        return self._joined(lines_of(text)) if self.line_ends else self.reader.encode(text)
+
+    def going_on(self, text: str) -> list[int]:
+        r"""The ids of a part of a text that comes in parts.
+
+        Lines end in ``\n`` and ``\r\n`` alone, since whether ``\r`` does only the whole tells.
+        """
+        return self._joined(text.replace("\r\n", "\n").split("\n")) if self.line_ends else self.reader.encode(text)
+
+    def _joined(self, lines: Sequence[str]) -> list[int]:
+        first, *others = map(self.reader.encode, lines)
         return [*first, *(token for line in others for token in (EOS_ID, *line))]
 
     def score(self, text: str, ids: Sequence[int], total: float, each: Sequence[float] | None = None) -> Score:

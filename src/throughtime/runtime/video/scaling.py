@@ -1,4 +1,4 @@
-"""Frames in colour as smaller or larger ones in grey, in NumPy alone: the bits that FFmpeg's ``swscale`` gives on x86.
+"""Frames in colour as smaller or larger ones in grey, in NumPy alone: the bits of FFmpeg 8's ``swscale`` on x86.
 
 Light is the luma of ITU-R BT.601, kept in 15 bits. Made smaller, a pixel is the mean of what it covers; made larger, it
 lies between its two neighbours. Shares are whole numbers whose sum is a power of two: what rounding takes from one is

@@ -39,8 +39,11 @@ class Pool:
         queue: Most bytes that one has waiting.
         lag: Seconds that the oldest piece may wait; while one waits longer, no stream is opened.
         log: Takes an event of the log.
+        loop: Which answers; default: the one that runs.
+        ticked: Is told of every round, in the pool's thread: its seconds and steps.
 
     Attributes:
+        broken: An error of the server's own ended the rounds.
         steps: Made so far, a row each.
         rounds: Made so far.
     """
@@ -53,10 +56,12 @@ class Pool:
         queue: int,
         lag: float = 1.0,
         log: Callable[[Any], None] = lambda event: None,
+        loop: asyncio.AbstractEventLoop | None = None,
+        ticked: Callable[[float, int], None] = lambda seconds, steps: None,
     ) -> None:
         self.live, self.most, self.queue, self.lag, self.log = live, sessions, queue, lag, log
         self.rows = live.side_by_side()
-        self.loop = asyncio.get_running_loop()
+        self.loop, self.ticked = loop or asyncio.get_running_loop(), ticked
         self.open_sessions: set[Session] = set()
         self.steps = self.rounds = 0
         self.late = 0.0
@@ -64,7 +69,7 @@ class Pool:
         self.changed = threading.Condition()
         self.waiting: dict[Session, None] = {}  # in the order in which they came
         self.calls: list[Callable[[], None]] = []
-        self.stopped = False
+        self.stopped = self.broken = False
         self.thread = threading.Thread(target=self._run, name="pool", daemon=True)
         self.thread.start()
 
@@ -92,36 +97,62 @@ class Pool:
         Raises:
             RefusedError: Then.
         """
+        if self.broken:
+            raise RefusedError(500, "an error of the server's own, which its log tells of")
         if len(self.open_sessions) >= self.most:
             raise RefusedError(429, f"expected at most {self.most} streams at once; try again later", after=5)
         if self.late > self.lag and self.waiting:
             raise RefusedError(429, "the server is late with the streams that it has; try again later", after=2)
 
-    def seat(self, reader: Reader, state: Mapping[str, torch.Tensor] | None = None) -> Session:
-        """A session of a reader, which begins anew, or goes on from a state."""
-        session = Session(reader, None, self.queue, self._wake)
+    def seat(self, reader: Reader) -> Session:
+        """A session of a reader that has read nothing."""
+        session = self.seatless()
+        session.reader = reader
+        self.back(session)
+        return session
+
+    def seatless(self) -> Session:
+        """A session without a row, and without a reader."""
+        return Session(self.queue, self._wake)
+
+    def back(self, session: Session, state: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Gives a session a row, which goes on from a state."""
+        session.wake = self._wake
         self.open_sessions.add(session)
 
         def enter() -> None:
             session.row = self.rows.open(state)
+            if session.pieces:
+                self._wake(session)
 
         self._call(enter)
-        return session
 
-    def leave(self, session: Session) -> asyncio.Future[tuple[Reader, dict[str, torch.Tensor]] | None]:
-        """Ends a session, whatever it has waiting; gives its reader and state, None where it is over already."""
-        future: asyncio.Future[tuple[Reader, dict[str, torch.Tensor]] | None] = self.loop.create_future()
+    def part(self, session: Session) -> asyncio.Future[dict[str, torch.Tensor] | None]:
+        """Takes the row of a session and gives its state; None where something waits, or the row is gone."""
+        future: asyncio.Future[dict[str, torch.Tensor] | None] = self.loop.create_future()
+
+        def exit_() -> None:
+            quiet = session.row is not None and not session.pieces and not session.inputs
+            state = self.rows.close(session.row) if quiet and session.row is not None else None
+            if quiet:
+                session.row = None
+                self.open_sessions.discard(session)
+            self.loop.call_soon_threadsafe(_answer, future, state)
+
+        self._call(exit_)
+        return future
+
+    def leave(self, session: Session) -> None:
+        """Ends a session, whatever it has waiting."""
         session.closed = True
         self.open_sessions.discard(session)
 
         def exit_() -> None:
-            state = None if session.row is None else self.rows.close(session.row)
+            if session.row is not None:
+                self.rows.close(session.row)
             session.row = None
-            found = None if state is None else (session.reader, state)
-            self.loop.call_soon_threadsafe(_answer, future, found)
 
         self._call(exit_)
-        return future
 
     def close(self) -> None:
         """Stops the rounds."""
@@ -130,6 +161,9 @@ class Pool:
             self.changed.notify()
 
     def _call(self, function: Callable[[], None]) -> None:
+        if self.broken:  # nobody else would
+            function()
+            return
         with self.changed:
             self.calls.append(function)
             self.changed.notify()
@@ -141,8 +175,24 @@ class Pool:
 
     # Of the thread.
 
-    @torch.no_grad()
     def _run(self) -> None:
+        try:
+            self._rounds()
+        except Exception:  # in the one thread there is; who waits for it must hear
+            self.log({"event": "error", "trace": traceback.format_exc()})
+            self.broken = self.stopped = True
+            self.loop.call_soon_threadsafe(self._fail)
+
+    def _fail(self) -> None:
+        refusal = RefusedError(500, "an error of the server's own, which its log tells of")
+        for session in list(self.open_sessions):
+            session.hear([refusal], session.held)
+        for call in self.calls:  # what waits for an answer has it
+            call()
+        self.calls, self.open_sessions = [], set()
+
+    @torch.no_grad()
+    def _rounds(self) -> None:
         active: dict[Session, None] = {}  # those that have inputs left
         while True:
             with self.changed:
@@ -155,7 +205,9 @@ class Pool:
                 came, self.waiting = list(self.waiting), {}
             for call in calls:
                 call()
+            began, before = time.monotonic(), self.steps
             self._round(came, active)
+            self.ticked(time.monotonic() - began, self.steps - before)
 
     def _round(self, came: list[Session], active: dict[Session, None]) -> None:
         """Reads what came, steps for a while, and tells what there is to tell."""
@@ -197,10 +249,11 @@ class Pool:
             if not batch:
                 break
             rows = [s.row for s in batch if s.row is not None]
-            outputs = self.rows.step(rows, [s.inputs.popleft() for s in batch]).numpy().copy()
+            outputs = self.rows.step(rows, [s.inputs.popleft() for s in batch]).numpy()
             for session, output in zip(batch, outputs, strict=True):
                 with self._guarded(session, told[session][0]):
-                    session.inputs.extend(session.reader.take(output))
+                    # Of its own, as what a reader keeps would keep all of a batch.
+                    session.inputs.extend(session.reader.take(output.copy()))
             self.steps += len(batch)
 
     def _tell(self, session: Session, events: Told) -> None:

@@ -2,45 +2,100 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from throughtime._version import __version__
+from throughtime.api import Run
 from throughtime.serving.house import Hosted
 from throughtime.serving.live.pool import Pool
 from throughtime.serving.settings import ServeSettings
+from throughtime.serving.watch import Watch
 
 
 class Pools:
     """Pools by model, each made when the first stream is opened.
 
-    A model that was opened anew has a pool of its own; that of the old one lasts while streams are open on it.
+    A model that was opened anew has a pool of its own; that of the old one lasts while streams are open on it, or
+    parked.
 
     Args:
         settings: Limits.
+        watch: Is told of every round.
         log: Takes an event of the log.
+        parked: Whether a stream of a model is parked, by name and fingerprint.
     """
 
-    def __init__(self, settings: ServeSettings, log: Callable[[Any], None]) -> None:
-        self.settings, self.log = settings, log
+    def __init__(
+        self,
+        settings: ServeSettings,
+        watch: Watch,
+        log: Callable[[Any], None],
+        parked: Callable[[str, str], bool] = lambda name, fingerprint: False,
+    ) -> None:
+        self.settings, self.watch, self.log, self.parked = settings, watch, log, parked
         self.pools: dict[Hosted, Pool] = {}
+        self.fingerprints: dict[Hosted, str] = {}
+        self.making = asyncio.Lock()
 
-    def __getitem__(self, hosted: Hosted) -> Pool:
+    async def of(self, hosted: Hosted) -> Pool:
         """The pool of a model.
 
         Raises:
             UserError: If the model reads no streams; says why.
         """
-        if hosted not in self.pools:
-            for old in [old for old, pool in self.pools.items() if old.name == hosted.name and not len(pool)]:
+        async with self.making:
+            if hosted not in self.pools or self.pools[hosted].broken:
+                self._close_unused(hosted.name)
+                loop = asyncio.get_running_loop()
+                # A stream of a model may be compiled first.
+                pool, mark = await loop.run_in_executor(None, self._make, hosted, loop)
+                self.pools[hosted], self.fingerprints[hosted] = pool, mark
+            return self.pools[hosted]
+
+    async def again(self, current: Hosted, mark: str) -> Pool | None:
+        """The pool of the model that a stream began with; None, if there is none any more.
+
+        Args:
+            current: The model that has its name by now.
+            mark: The fingerprint of the one that the stream began with.
+        """
+        for hosted, found in self.fingerprints.items():
+            if (hosted.name, found) == (current.name, mark) and not self.pools[hosted].broken:
+                return self.pools[hosted]
+        pool = await self.of(current)
+        return pool if self.fingerprints[current] == mark else None
+
+    def mark(self, pool: Pool) -> tuple[str, str]:
+        """Name and fingerprint of a pool's model."""
+        return next((hosted.name, self.fingerprints[hosted]) for hosted, one in self.pools.items() if one is pool)
+
+    def _make(self, hosted: Hosted, loop: asyncio.AbstractEventLoop) -> tuple[Pool, str]:
+        steps = self.watch.steps.labels(hosted.name)
+
+        def ticked(seconds: float, made: int) -> None:
+            self.watch.ticks.observe(seconds)
+            steps.inc(made)
+
+        pool = Pool(
+            hosted.run.live(),
+            sessions=self.settings.sessions,
+            queue=self.settings.queue,
+            lag=self.settings.lag,
+            log=self.log,
+            loop=loop,
+            ticked=ticked,
+        )
+        return pool, fingerprint(hosted.run)
+
+    def _close_unused(self, name: str) -> None:
+        for old, pool in list(self.pools.items()):
+            kept = len(pool) or self.parked(name, self.fingerprints[old])
+            if old.name == name and (pool.broken or not kept):
                 self.pools.pop(old).close()
-            self.pools[hosted] = Pool(
-                hosted.run.live(),
-                sessions=self.settings.sessions,
-                queue=self.settings.queue,
-                lag=self.settings.lag,
-                log=self.log,
-            )
-        return self.pools[hosted]
+                del self.fingerprints[old]
 
     def __len__(self) -> int:
         return sum(map(len, self.pools.values()))
@@ -49,3 +104,12 @@ class Pools:
         """Stops all rounds."""
         for pool in self.pools.values():
             pool.close()
+
+
+def fingerprint(run: Run) -> str:
+    """What tells a model from others whose streams have states of another meaning: its weights, and this version."""
+    found = hashlib.sha256(f"{__version__} {run.task.name}".encode())
+    for name, value in sorted(run.model.state_dict().items()):
+        found.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -17,6 +17,8 @@ from throughtime.applications.application import ROWS, Application, unknown_labe
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed, Count
 from throughtime.applications.judging.classification import class_evaluation, class_report, judge, learn_classes
+from throughtime.applications.live.classes import LiveClasses
+from throughtime.applications.live.parts import check_one_way
 from throughtime.applications.options import Columned, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.inputs import Input
@@ -27,12 +29,13 @@ from throughtime.data.dna.sequences import KINDS
 from throughtime.data.progress import report
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError, listed
-from throughtime.models import ClassBatch, Classifier, Letters, Model
+from throughtime.models import ClassBatch, Classifier, LetterInput, Letters, Model
 from throughtime.models.base import tempered
 from throughtime.runtime.dna.fasta import FASTA, GFF, read_fasta
 from throughtime.runtime.dna.genbank import GENBANK
 from throughtime.runtime.remarks import long_input, other_length
 from throughtime.tasks.dna.examples import DnaExample, DnaSettings, batch_letters
+from throughtime.tasks.dna.live import LetterFeed
 from throughtime.tasks.dna.predictions import SequencePrediction
 from throughtime.training import Evaluation
 
@@ -141,6 +144,14 @@ class DnaClasses(Application[DnaExample]):
         facts = {"labels": self.labels.symbols, "temperature": model.temperature}
         return Exported("dna", facts | {"places": self.vocabulary["places"]})
 
+    def live(self, model: Classifier) -> LiveClasses:
+        """A one-way model reads letters as they come; the last two wait for their neighbours."""
+        check_one_way(self.settings.bidirectional, "sequence")
+        inputs = model.inputs
+        assert isinstance(inputs, LetterInput)
+        labels = self.labels.symbols
+        return LiveClasses(model, labels, lambda: LetterFeed(inputs), "text", lambda line, _: line, warn=self._warnings)
+
     def _named(self, path: Path) -> list[tuple[str, Codes]]:
         """The sequences of a file that is no table; they need no labels."""
         kind = path.suffix.lower()
@@ -166,9 +177,11 @@ class DnaClasses(Application[DnaExample]):
             chances = {self.labels.symbols[n]: math.exp(float(row[n])) for n in order}
             shown = Text("  ".join(f"{label} {100 * p:.1f} %" for label, p in [*chances.items()][: options.nbest]))
             shown.append(f"  {name}")
-            warnings = [*long_input(len(codes), "letters"), *other_length(len(codes), self.vocabulary["places"])]
-            label = next(iter(chances))
+            label, warnings = next(iter(chances)), self._warnings(len(codes))
             yield SequencePrediction(shown, name=name, label=label, probabilities=chances, warnings=warnings)
+
+    def _warnings(self, letters: int) -> list[str]:
+        return [*long_input(letters, "letters"), *other_length(letters, self.vocabulary["places"])]
 
 
 def _line(number: int, letters: str) -> tuple[str, Codes]:

@@ -107,6 +107,7 @@ class DnaRegions(Application[DnaExample]):
 
     name: ClassVar[str] = "dna"
     predicting = RegionOptions
+    needs_all = "regions are the best course through both strands of the whole"
 
     def __init__(self, settings: DnaSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)

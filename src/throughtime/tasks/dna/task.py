@@ -12,6 +12,7 @@ from pydantic import Field
 from throughtime.applications.application import Application
 from throughtime.applications.exported import Exported
 from throughtime.applications.judging.classification import MAJORITY
+from throughtime.applications.live import Live
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Labelled
 from throughtime.applications.prediction import Prediction
@@ -206,3 +207,7 @@ class Dna(Application[DnaExample]):
     def exported(self, model: Any) -> Exported:
         """As the part tells."""
         return self.part.exported(model)
+
+    def live(self, model: Any) -> Live:
+        """A one-way model of labelled sequences reads letters as they come."""
+        return self.part.live(model)

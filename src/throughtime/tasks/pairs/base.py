@@ -59,6 +59,7 @@ class PairApplication(Application[ExampleT], Generic[ExampleT, ResultT]):
     """A task from one sequence to another, on an encoder–decoder."""
 
     predicting = PairOptions
+    needs_all = "it reads an input in both directions before it says a word"
     eos: ClassVar[int]
     """Id of the end in the target's vocabulary."""
     never: ClassVar[Sequence[int]] = ()

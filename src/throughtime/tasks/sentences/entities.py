@@ -13,8 +13,8 @@ from rich.text import Text
 from throughtime.applications.application import ROWS, unknown_label
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.learnt import Closed
+from throughtime.applications.live.parts import check_one_way
 from throughtime.applications.memory import rows, write_rows, write_texts
-from throughtime.applications.options import Columned, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
@@ -43,6 +43,7 @@ from throughtime.runtime.text.tags import (
 )
 from throughtime.runtime.text.words import Word, find_words, split_sign
 from throughtime.tasks.sentences.judgement import Scored, gold_spans, hardest, trust_of_tags
+from throughtime.tasks.sentences.live import EntityOptions, LiveTags, WordFeatures
 from throughtime.tasks.sentences.predictions import EntitiesPrediction
 from throughtime.tasks.sentences.recalled import memorise, recall
 from throughtime.tasks.sentences.tokens import as_columns, token_inputs
@@ -86,10 +87,6 @@ class TypedWords(KnownWords):
     types: Closed
     scheme: str
     entities: dict[str, str]
-
-
-class EntityOptions(Ranked, Columned, Tabled):
-    """Of the entities of a sentence: what may be asked of it."""
 
 
 class Entities(WordApplication[TaggedSentence]):
@@ -320,6 +317,16 @@ class Entities(WordApplication[TaggedSentence]):
         facts["scheme"] = self.vocabulary["scheme"]
         return Exported("tags", facts | {"transitions": model.crf.scores_between().tolist()}, self.exported_words())
 
+    def live(self, model: Tagger) -> LiveTags:
+        """A one-way tagger reads words as they come."""
+        check_one_way(self.settings.bidirectional, "text")
+
+        def tell(line: str, words: Sequence[Word], scores: torch.Tensor, options: EntityOptions) -> dict[str, Any]:
+            best, sure = self._labelled(model, scores.unsqueeze(0).to(model.lift), torch.tensor([len(words)]), options)
+            return self._prediction(line, words, best[0], sure[0], options.nbest > 1).data
+
+        return LiveTags(model, WordFeatures(self.reader, model.inputs), self.tags.symbols, tell)
+
     def _row_tags(self, prediction: EntitiesPrediction, given: GivenWords) -> list[str]:
         """A tag for every word, in the scheme of the training data's files."""
         return given.tags([(e.start, e.end, e.type) for e in prediction.entities], self.vocabulary["scheme"])
@@ -337,14 +344,19 @@ class Entities(WordApplication[TaggedSentence]):
         batches = Examples(sentences, self._read, len, 1 if longest > TOO_LONG else ROWS)
         found: dict[int, EntitiesPrediction] = {}
         for chosen, words in zip(batches.chosen(), batches.batches(0), strict=True):
-            scores = model.lifted(words)
-            best = model.crf.nbest(scores, words.lengths, options.nbest)
-            sure = model.crf.marginals(scores, words.lengths).cpu()
+            best, sure = self._labelled(model, model.lifted(words), words.lengths, options)
             for row, number in enumerate(chosen):
                 found[number] = self._prediction(
                     lines[number], sentences[number], best[row], sure[row], options.nbest > 1
                 )
         return [found[number] for number in range(len(lines))]
+
+    @staticmethod
+    def _labelled(
+        model: Tagger, scores: torch.Tensor, lengths: torch.Tensor, options: EntityOptions
+    ) -> tuple[list[list[Labelling]], torch.Tensor]:
+        """The likeliest labels of sentences, and the probability of every label of every word, by their scores."""
+        return model.crf.nbest(scores, lengths, options.nbest), model.crf.marginals(scores, lengths).cpu()
 
     def _read(self, sentences: Sequence[Sequence[Word]]) -> Any:
         return self.reader.batch([[word.text for word in sentence] for sentence in sentences])

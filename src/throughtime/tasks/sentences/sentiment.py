@@ -23,6 +23,8 @@ from throughtime.applications.judging.classification import (
     judge,
     learn_classes,
 )
+from throughtime.applications.live.classes import LiveClasses
+from throughtime.applications.live.parts import check_one_way
 from throughtime.applications.memory import rows, write_rows
 from throughtime.applications.options import Columned, Explained, Labelled, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
@@ -37,6 +39,7 @@ from throughtime.layers import PoolingName
 from throughtime.models import ClassBatch, Classifier, Model, StackConfig, WordInput
 from throughtime.runtime.remarks import long_input
 from throughtime.runtime.text.words import Word, find_words, split_words
+from throughtime.tasks.sentences.live import WordFeatures, WordFeed
 from throughtime.tasks.sentences.predictions import MovedWord, SentimentPrediction
 from throughtime.tasks.sentences.words import KnownWords, WordApplication, WordSettings
 from throughtime.training import Evaluation, OptimiserName
@@ -180,6 +183,15 @@ class Sentiment(WordApplication[SentimentExample]):
         """Labels, words, and the temperature of their probabilities."""
         facts = {"labels": self.labels.symbols, "temperature": model.temperature, "lowercase": self.settings.lowercase}
         return Exported("classes", facts, self.exported_words())
+
+    def live(self, model: Classifier) -> LiveClasses:
+        """A one-way model reads words as they come."""
+        check_one_way(self.settings.bidirectional, "text")
+        assert isinstance(model.inputs, WordInput)
+        features = WordFeatures(self.reader, model.inputs)
+        return LiveClasses(
+            model, self.labels.symbols, lambda: WordFeed(features), "text", lambda line, _: line, warn=long_input
+        )
 
     def _read(self, sentences: Sequence[Sequence[Word]]) -> WordBatch:
         return self.reader.batch([[word.text for word in sentence] for sentence in sentences])

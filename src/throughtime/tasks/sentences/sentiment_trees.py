@@ -83,6 +83,7 @@ class SentimentTrees(Application[Tree]):
     """Sentiment, or any other label, of every node of a tree: constituents in brackets, or dependency heads."""
 
     trained = "words"
+    needs_all = "its steps follow a tree up to the root"
     name = "sentiment-trees"
     unit = "nodes"
     summary = "classifier of every node of a parsed sentence, such as its sentiment: labels, drawn as a tree"

@@ -16,7 +16,7 @@ from throughtime.data.speech.filterbank import FilterBank, Frames, FrameStream, 
 from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.models import CTCModel
-from throughtime.models.streams import HeadedStream, SideBySide
+from throughtime.models.streams import HeadedStream, SideBySide, softmax_head
 from throughtime.runtime.kinds.speech import LATEST
 from throughtime.tasks.speech.examples import low_rate
 from throughtime.tasks.speech.options import SpeechOptions
@@ -53,7 +53,7 @@ class LiveSpeech:
 
     def side_by_side(self) -> SideBySide:
         """The model, over any number of streams."""
-        return SideBySide(HeadedStream(self.model.stack, self.model.softmax))
+        return SideBySide(HeadedStream(self.model.stack, softmax_head(self.model.softmax)))
 
     def open(self, said: Mapping[str, Any]) -> SpeechReader:
         """Begins a stream.
@@ -72,6 +72,18 @@ class LiveSpeech:
             if name not in SHOWN:
                 raise UserError(f"expected options of {listed(SHOWN)}, got {name!r}")
         return SpeechReader(self, rate, check_settings(SpeechOptions, asked))
+
+    def piece(self, line: str, where: str) -> Samples:
+        """None is: sound does not come in lines.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f"{where}: expected sound, got a line of text")
+
+    def shown(self, event: Mapping[str, Any]) -> str:
+        """What was said."""
+        return str(event.get("partial", event.get("text")))
 
     def load(self, dumped: Mapping[str, Any]) -> SpeechReader:
         """A stream that goes on where it was dumped."""

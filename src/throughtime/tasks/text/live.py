@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 
 from throughtime.applications.live import Output, Takes
+from throughtime.applications.live.parts import checked_options, text_piece
+from throughtime.applications.live.texts import HeldText
 from throughtime.applications.options import TokenDrawing
 from throughtime.applications.settings import check_settings
 from throughtime.applications.text_model import TextModel
@@ -50,12 +52,20 @@ class LiveText:
         Raises:
             UserError: If something else is said.
         """
-        top = said.get("top", TOP)
-        if set(said) - {"top"}:
-            raise UserError(f"expected the option top, got {shown(next(iter(set(said) - {'top'})))}")
+        top = checked_options(said, ["top"]).get("top", TOP)
         if isinstance(top, bool) or not isinstance(top, int) or not 0 <= top <= 50:
             raise UserError(f"top: expected 0 to 50 tokens, got {shown(top)}")
         return TextReader(self.text, top)
+
+    def piece(self, line: str, where: str) -> str:
+        """A line as it is."""
+        return line
+
+    def shown(self, event: Mapping[str, Any]) -> str:
+        """Every token that was read with its probability; at the end the score of all."""
+        if "perplexity" in event:
+            return f"{event['tokens']:,} tokens, {event['log_prob']:.4f} nats, perplexity {event['perplexity']:.2f}"
+        return "  ".join(f"{each['token']!r} {100 * math.exp(each['log_prob']):.1f} %" for each in event["tokens"])
 
     def load(self, dumped: Mapping[str, Any]) -> TextReader:
         """A stream that goes on where it was dumped."""
@@ -76,7 +86,7 @@ class TextReader:
 
     def __init__(self, text: TextModel, top: int) -> None:
         self.text, self.top = text, top
-        self.held = ""  # what may be the first part of a token
+        self.held: HeldText | HeldBreak = HeldBreak() if text.tokenizer.unit == "characters" else HeldText()
         self.reading: deque[int] = deque()  # what the model has been given, and has not answered yet
         self.scores: Output | None = None  # log-probabilities of the next token
         self.begun = False
@@ -92,29 +102,30 @@ class TextReader:
         Raises:
             UserError: If it is no text, and no request to draw.
         """
-        if isinstance(piece, str):
+        if not isinstance(piece, Mapping) or "draw" not in piece:
+            whole = self.held.push(piece)
             self.drawing = None
-            whole, self.held = cut(self.held + piece, self.text.tokenizer.unit)
-            return self._read(self.text.begin(whole) if whole else [])
-        if not isinstance(piece, Mapping) or set(piece) != {"draw"} or not isinstance(piece["draw"], Mapping):
+            return self._read(self._ids(whole))
+        if set(piece) != {"draw"} or not isinstance(piece["draw"], Mapping):
             raise UserError(f'expected a text, or {{"draw": {{…}}}} to go on with it, got {shown(piece)}')
         options = check_settings(TokenDrawing, piece["draw"])
-        rest, self.held = self.held, ""
-        inputs = self._read(self.text.begin(rest) if rest else [])
+        inputs = self._read(self._ids(self.held.end()))
         self.drawing = _Drawing(options)
         return [*inputs, *([] if self.reading else self._draw())]
 
     def end(self) -> Sequence[int]:
         """The last token."""
-        rest, self.held = self.held, ""
-        ids = self.text.begin(rest) if rest else []
-        return self._read(ids)
+        return self._read(self._ids(self.held.end()))
+
+    def _ids(self, text: str) -> list[int]:
+        return self.text.language.going_on(text) if text else []
 
     def _read(self, ids: Sequence[int]) -> list[int]:
         inputs = ([] if self.begun else [NOTHING]) + list(ids)
+        answered = not self.reading  # else the scores are not those of the token before, which come with its answer
         self.begun = True
         self.reading.extend(inputs)
-        if self.scores is not None and ids:
+        if answered and self.scores is not None and ids:
             self._account(ids[0], self.scores)
         return inputs
 
@@ -170,7 +181,7 @@ class TextReader:
         """All that it holds."""
         return {
             "top": self.top,
-            "held": self.held,
+            "held": self.held.held,
             "reading": list(self.reading),
             "scores": self.scores,
             "begun": self.begun,
@@ -184,10 +195,38 @@ class TextReader:
 
     def read_dumped(self, dumped: Mapping[str, Any]) -> None:
         """Takes over what :meth:`dump` gave."""
-        for name in ("held", "scores", "begun", "read", "log_probs", "count", "total", "news"):
+        self.held.held = dumped["held"]
+        for name in ("scores", "begun", "read", "log_probs", "count", "total", "news"):
             setattr(self, name, dumped[name])
         self.reading = deque(dumped["reading"])
         self.drawing = None if dumped["drawing"] is None else _Drawing.load(dumped["drawing"])
+
+
+class HeldBreak:
+    """Holds back what may be the first part of a line break, where characters are tokens at once.
+
+    Attributes:
+        held: What waits.
+    """
+
+    def __init__(self) -> None:
+        self.held = ""
+
+    def push(self, piece: Any) -> str:
+        """What is complete with this piece.
+
+        Raises:
+            UserError: If it is no text.
+        """
+        text = self.held + text_piece(piece)
+        whole = text.removesuffix("\r")
+        self.held = text[len(whole) :]
+        return whole
+
+    def end(self) -> str:
+        """What waits."""
+        whole, self.held = self.held, ""
+        return whole
 
 
 class _Drawing:
@@ -227,19 +266,3 @@ class _Drawing:
         found.drawn = dumped["drawn"]
         found.generator.set_state(torch.from_numpy(dumped["generator"].copy()))
         return found
-
-
-def cut(text: str, unit: str) -> tuple[str, str]:
-    r"""What of a text cannot change by what follows it, and the rest: characters are tokens at once, others are whole
-    where white space begins after them.
-
-    Example:
-        >>> cut("an old gr", "words"), cut("an old gr", "characters"), cut("an\n", "words")
-        (('an old', ' gr'), ('an old gr', ''), ('an', '\n'))
-    """
-    if unit == "characters":
-        return text, ""
-    at = max(
-        (place for place, (one, next_) in enumerate(pairwise(text), 1) if next_.isspace() > one.isspace()), default=0
-    )
-    return text[:at], text[at:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -17,8 +17,10 @@ from throughtime.applications.exported import Exported
 from throughtime.applications.folder.build import Weights, drawing_aside
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged, stored
 from throughtime.applications.judging.curves import draw_learning
+from throughtime.applications.live.one import read_stream
 from throughtime.applications.memory import as_given, as_paths, encoded, holds, is_nothing, rows, texts
 from throughtime.applications.options import Options, Reading
+from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.verdict import no_better
 from throughtime.applications.settings import TrainSettings, check_settings, option
@@ -49,7 +51,7 @@ from throughtime.plain import read_bytes
 from throughtime.runtime.reading.encodings import asked_encoding, reading_as
 from throughtime.runtime.reading.notes import note, noting
 from throughtime.runtime.text.language import Score
-from throughtime.tasks.text.live import LiveText
+from throughtime.tasks.text.live import TOP, LiveText
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.reading import guess_by, origin_of, read_texts
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
@@ -165,9 +167,8 @@ class TextTask(Task):
     def options(self, run: Path, use: Use, cell: str | None = None) -> type[Options]:
         """Of new texts, and of an evaluation."""
         ModelFolder.open(run, self.name, cell)
-        if use == "predict":
-            raise UserError(f"{run}: a language model has nothing to predict; see: throughtime sample --help")
-        return TextDrawing if use == "sample" else TextJudging
+        found: dict[Use, type[Options]] = {"predict": TextFollowing, "sample": TextDrawing, "evaluate": TextJudging}
+        return found[use]
 
     def load(self, run: Path, cell: str | None = None, *, device: str = "auto", latest: bool = False) -> TrainedText:
         """The trained model of a folder."""
@@ -176,6 +177,12 @@ class TextTask(Task):
     def compare(self, runs: Mapping[str, Path], picture: Path) -> Sequence[Table]:
         """How each of them learnt."""
         return [draw_learning(runs, picture)]
+
+
+class TextFollowing(Reading):
+    """Of a text that is read as it comes: what may be asked of it."""
+
+    top: int = option(TOP, "With --stream: next tokens that are told, the likeliest.", "Results", ge=0, le=50)
 
 
 class TextJudging(Reading):
@@ -203,6 +210,10 @@ class TrainedText(Trained):
     def live(self) -> LiveText:
         """Texts are read and drawn side by side."""
         return LiveText(self.text)
+
+    def stream(self, path: Path | None, options: Options | None = None) -> Iterator[Prediction]:
+        """Every token with its probability, line by line as they come; at the end the score of all."""
+        return read_stream(self.live(), path, options or TextFollowing())
 
     def evaluate(self, data: Any = (), options: Options | None = None) -> Report:
         """Perplexity and bits per character of other text; of the run's own validation text where none is named.

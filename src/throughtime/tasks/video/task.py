@@ -22,6 +22,8 @@ from throughtime.applications.judging.classification import (
     judge,
     learn_classes,
 )
+from throughtime.applications.live.classes import LiveClasses
+from throughtime.applications.live.parts import check_one_way, row_of
 from throughtime.applications.memory import rows
 from throughtime.applications.options import Drawn, Explained, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
@@ -56,6 +58,7 @@ from throughtime.tasks.video.examples import (
 )
 from throughtime.tasks.video.inputs import list_inputs, point_inputs
 from throughtime.tasks.video.learning import STILL, LearntClips, learn_points, without_time
+from throughtime.tasks.video.live import PointFeed
 from throughtime.tasks.video.memory import as_clip, write_clips, write_film
 from throughtime.tasks.video.pictures import Samples, draw_points, draw_windows
 from throughtime.tasks.video.predictions import show_points, show_windows
@@ -302,6 +305,21 @@ class VideoActions(Application[ClipExample]):
             return Exported("clips", facts | {"numbers": self.vocabulary["numbers"]})
         look = self.settings.model_dump(include={"size", "fps", "colour"})
         return Exported("videos", facts | look | {"window": self.vocabulary["window"]})
+
+    def live(self, model: Classifier) -> LiveClasses:
+        """A one-way model of key points reads rows as they come."""
+        if not self.of_points:
+            raise UserError(
+                "a stream: expected a model of key points; one of frames sees a clip's light as a whole: give it files"
+            )
+        check_one_way(self.settings.bidirectional, "sequence")
+        assert isinstance(model.inputs, PointInput)
+        inputs, numbers = model.inputs, self.vocabulary["numbers"]
+
+        def feed() -> PointFeed:
+            return PointFeed(inputs, numbers)
+
+        return LiveClasses(model, self.labels.symbols, feed, "rows", row_of, least=1, facts={"numbers": numbers})
 
     def _of_points(
         self, model: Classifier, found: Sequence[PointSequence], options: ActionOptions

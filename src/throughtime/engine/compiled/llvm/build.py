@@ -70,20 +70,22 @@ def host() -> targets.Processor:
 
 
 @functools.cache
-def build(text: str) -> Code:
-    """The functions that a text defines."""
+def build(text: str, library: str = "") -> Code:
+    """The functions that a text defines, beside those of a library that it calls."""
     llvm = _llvm()
-    key = _key(text)
-    code = store.load(key)
-    if code is None:
-        code = _compile(text)
-        store.keep(key, code)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    for code in [*([shared(library)] if library else []), _object(text)]:
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _ENGINES.append(engine)
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     return Code(kind(engine.get_function_address("run")), engine.get_function_address("member"))
+
+
+@functools.cache
+def shared(library: str) -> bytes:
+    """A library's machine code, which stays at hand for the next text."""
+    return _object(library)
 
 
 def assembly(text: str) -> str:
@@ -137,6 +139,16 @@ def _optimised(text: str) -> Any:
     passes = llvm.create_pass_builder(_machine(), options)
     passes.getModulePassManager().run(module, passes)
     return module
+
+
+def _object(text: str) -> bytes:
+    """The machine code of a text, from disk if it is there."""
+    key = _key(text)
+    code = store.load(key)
+    if code is None:
+        code = _compile(text)
+        store.keep(key, code)
+    return code
 
 
 def _compile(text: str) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from throughtime.engine.compiled.llvm import reductions
-from throughtime.engine.compiled.llvm.kernels import kernels
+from throughtime.engine.compiled.llvm.kernels import kernels, library
 from throughtime.engine.compiled.llvm.sweep import SweepWriter
 from throughtime.engine.compiled.llvm.vectors import Body, Target, functions
 from throughtime.engine.compiled.llvm.writer import APART, STEP, Writer, accesses
@@ -32,11 +32,13 @@ class Emitted:
     Attributes:
         text: The LLVM module; it defines ``run(job, index, parties)``, which serves one of the parties, and
             ``member(job)``, which does so for a thread of OpenMP.
+        library: The module that it calls, the same for every cell.
         fields: Names of the frame's fields, in order.
         sizes: Of the fields that are widths, the values in this plan.
     """
 
     text: str
+    library: str
     fields: tuple[str, ...]
     sizes: dict[str, int]
 
@@ -61,7 +63,7 @@ class _Emitter(Writer):
             self._loop(),
         ]
         parts += [_MEET, _copy(target), _entries(), "!0 = !{}\n"]
-        self.emitted = Emitted("\n".join(parts), tuple(self.frame.fields), self.sizes)
+        self.emitted = Emitted("\n".join(parts), library(target), tuple(self.frame.fields), self.sizes)
 
     # Products with the inputs.
 

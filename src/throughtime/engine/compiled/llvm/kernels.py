@@ -7,6 +7,7 @@ panel once, and adds in the order of the features: a row's result has the same b
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from throughtime.engine.compiled.llvm import small
@@ -16,11 +17,40 @@ AHEAD = 32
 """Features by which weights are fetched before they are used."""
 
 
+@functools.cache
+def library(target: Target) -> str:
+    """The module that serves every cell, whose machine code is made once: products, packing, and the barrier."""
+    return "\n".join([_needs(target), *_shared(target)])
+
+
+@functools.cache
 def kernels(target: Target) -> str:
-    """Every definition, and the declarations that they need."""
+    """What a cell's own module takes of it: declarations, and the choice of a product by the number of rows."""
+    heads = [text[text.index("@") : text.index(" noinline {")] for text in _shared(target)]
+    choices = small.dispatches(target) if target.is_small else [_dispatch(target, panels) for panels in (1, 2, 4)]
+    return "\n".join([_needs(target), *(f"declare void {head} {_effects(head)}" for head in heads), *choices])
+
+
+def _shared(target: Target) -> list[str]:
+    """The library's functions."""
+    if target.is_small:
+        return [*small.products(target), _barrier(target)]
+    shapes = [(rows, panels) for panels in (1, 2, 4) for rows in range(1, target.rows // panels + 1)]
+    return [*(_product(target, rows, panels) for rows, panels in shapes), *_pack(target), _barrier(target)]
+
+
+def _effects(head: str) -> str:
+    """What LLVM would find out for itself, were the function in the same module: it writes where it is told alone."""
+    if head.startswith("@barrier"):
+        return "noinline"
+    return "nofree noinline norecurse nosync nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
+
+
+def _needs(target: Target) -> str:
+    """What either module declares, and the numbers of the lanes."""
     v, i = target.vector, target.integers
     numbers = ", ".join(f"i{8 * target.bytes} {lane}" for lane in range(target.lanes))
-    declared = (
+    return "\n".join(
         [f"declare {v} @llvm.{name}.{target.suffix}({v})" for name in ("fabs", "sqrt")]
         + [f"declare {v} @llvm.{name}.{target.suffix}({v}, {v})" for name in ("maximum", "minimum", "copysign")]
         + [
@@ -33,10 +63,6 @@ def kernels(target: Target) -> str:
             f"@lanes = internal constant {i} <{numbers}>",
         ]
     )
-    if target.is_small:
-        return "\n".join([*declared, small.products(target), _barrier(target)])
-    panels = [_product(target, rows, panels) for panels in (1, 2, 4) for rows in range(1, target.rows // panels + 1)]
-    return "\n".join([*declared, *panels, *(_dispatch(target, p) for p in (1, 2, 4)), _pack(target), _barrier(target)])
 
 
 def _product(t: Target, rows: int, panels: int) -> str:
@@ -48,7 +74,7 @@ def _product_lines(t: Target, rows: int, panels: int) -> Iterator[str]:
     v, sums = t.vector, [(r, c) for r in range(rows) for c in range(2 * panels)]
     weights = ", ".join(f"ptr %w{p}" for p in range(panels))
     head = f"ptr %a, i64 %stride, {weights}, i64 %depth, ptr %c"
-    yield f"define internal void @product.{rows}.{panels}({head}) noinline {{"
+    yield f"define void @product.{rows}.{panels}({head}) noinline {{"
     yield "entry:"
     for r in range(rows):
         yield f"  %o{r} = mul i64 %stride, {r}"
@@ -107,7 +133,7 @@ def _dispatch(t: Target, panels: int) -> str:
     return "\n".join([*lines, "done:", "  ret void", "}"])
 
 
-def _pack(t: Target) -> str:
+def _pack(t: Target) -> tuple[str, str]:
     """Packs panels ``first`` to ``last`` of a block of a row-major matrix, as it stands or transposed.
 
     ``pack.rows`` serves products with the block (its rows are the units), ``pack.columns`` those with its transpose.
@@ -116,8 +142,7 @@ def _pack(t: Target) -> str:
     square = _transposed(t)
     head = "ptr %m, i64 %stride, i64 %units, i64 %depth, ptr %to, i64 %first, i64 %last"
     n, v, lanes = t.type, t.vector, t.lanes
-    return f"""
-define internal void @pack.columns({head}) noinline {{
+    columns = f"""define void @pack.columns({head}) noinline {{
 entry:
   %any = icmp slt i64 %first, %last
   br i1 %any, label %panel, label %end
@@ -163,8 +188,8 @@ panel.next:
 end:
   ret void
 }}
-
-define internal void @pack.rows({head}) noinline {{
+"""
+    rows = f"""define void @pack.rows({head}) noinline {{
 entry:
   %halves0 = mul i64 %first, 2
   %halves1 = mul i64 %last, 2
@@ -226,6 +251,7 @@ end:
   ret void
 }}
 """
+    return columns, rows
 
 
 def _transposed(t: Target) -> str:
@@ -275,8 +301,7 @@ def _transposed(t: Target) -> str:
 def _barrier(t: Target) -> str:
     """Waits until ``parties`` threads are here; ``%b`` holds how many are, and a cache line on how often they were."""
     pause = f"  call {t.pause}\n" if t.pause else ""
-    return f"""
-define internal void @barrier(ptr %b, i64 %parties) noinline {{
+    return f"""define void @barrier(ptr %b, i64 %parties) noinline {{
 entry:
   %turns = getelementptr i64, ptr %b, i64 8
   %turn = load atomic i64, ptr %turns monotonic, align 8

@@ -47,10 +47,14 @@ def pack(matrix: Tensor, block: Block, target: Target) -> Tensor:
     return room.view(panels, target.panel, -1)[:, order(target)].transpose(1, 2).flatten()
 
 
-def products(target: Target) -> str:
-    """The kernels, ``product.<rows>.<panels>``, and ``products.<panels>``, which takes any number of rows."""
-    parts = ["\n".join(_product(target, rows, panels)) for rows, panels in _shapes(target)]
-    return "\n".join([*parts, *(_dispatch(target, panels) for panels in (1, 2, 3, 4))])
+def products(target: Target) -> list[str]:
+    """The kernels, ``product.<rows>.<panels>``."""
+    return ["\n".join(_product(target, rows, panels)) for rows, panels in _shapes(target)]
+
+
+def dispatches(target: Target) -> list[str]:
+    """``products.<panels>``, which takes any number of rows."""
+    return [_dispatch(target, panels) for panels in (1, 2, 3, 4)]
 
 
 def _shapes(t: Target) -> list[tuple[int, int]]:
@@ -96,7 +100,7 @@ def _product(t: Target, rows: int, panels: int) -> Iterator[str]:
     v, sums = t.vector, [(r, c) for r in range(rows) for c in range(2 * panels)]
     phased = [(f"{r}.{c}", phase) for r, c in sums for phase in range(PHASES)]
     head = f"ptr %a, i64 %stride, {_pointers([f'%w{p}' for p in range(panels)])}, i64 %depth, ptr %c"
-    yield f"define internal void @product.{rows}.{panels}({head}) noinline {{"
+    yield f"define void @product.{rows}.{panels}({head}) noinline {{"
     yield "entry:"
     for r in range(rows):
         yield f"  %o{r} = mul i64 %stride, {r}"

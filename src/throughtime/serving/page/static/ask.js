@@ -44,22 +44,20 @@ export async function post(address, body, signal) {
   return (await fetched(address, given)).json();
 }
 
-/** What a model makes of an input. */
-export async function predict(model, input, options, signal) {
-  return (await predictions(model, [input], options, signal))[0];
-}
+/** What a model makes of inputs, `predictions` and `warnings`. */
+export const predict = (model, inputs, options, signal) => post(`/predict/${model.id}`, { inputs, options }, signal);
 
-/** What it makes of several. */
-export const predictions = async (model, inputs, options, signal) =>
-  (await post(`/predict/${model.id}`, { inputs, options }, signal)).predictions;
-
-/** What it makes of a file. */
+/** What it makes of a file, likewise. */
 export async function predictFile(model, file, options, signal) {
   const form = new FormData();
   form.append("file", file);
   form.append("options", JSON.stringify(options));
-  return (await post(`/predict/${model.id}`, form, signal)).predictions;
+  return post(`/predict/${model.id}`, form, signal);
 }
+
+/** What a model draws. */
+export const sample = async (model, prompt, options, signal) =>
+  (await post(`/sample/${model.id}`, { prompt, options }, signal)).samples[0];
 
 /** Its answer line by line, as it comes. */
 export async function* lines(address, body, signal) {

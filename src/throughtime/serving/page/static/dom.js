@@ -49,9 +49,9 @@ export function bars(rows, does = null) {
   return make("ol", { class: "bars" }, rows.map(([name, share, more]) => {
     const bar = make("span", { class: "bar", "aria-hidden": "true" });
     bar.style.setProperty("--share", share);
-    const inside = [make("span", { class: "name" }, shown(name)), bar, make("span", { class: "number" }, more ?? percent(share))];
+    const inside = [make("span", { class: "name", "aria-hidden": "true" }, shown(name)), make("span", { class: "unseen" }, spoken(name)), bar, make("span", { class: "number" }, more ?? percent(share))];
     return make("li", {}, does === null ? inside
-      : button(inside, () => does(name), { class: "row", "aria-label": `${spoken(name)}, ${percent(share)}: write it` }));
+      : button(inside, () => does(name), { class: "row", title: "write it" }));
   }));
 }
 
@@ -80,8 +80,9 @@ export function calmly(does, pause = 120) {
   return (...given) => { clearTimeout(timer); timer = setTimeout(() => does(...given), pause); };
 }
 
-/** Calls a function when the size of an element, or the colours of the page, change. */
+/** Calls a function when the size of an element that is there, or the colours of the page, change. */
 export function onChange(element, does) {
-  new ResizeObserver(does).observe(element);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", does);
+  const there = () => { if (element.clientWidth) does(); };
+  new ResizeObserver(there).observe(element);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", there);
 }

@@ -3,6 +3,9 @@
 import { predict } from "/page/ask.js";
 import { button, calmly, make } from "/page/dom.js";
 
+/** The first words of a text. */
+const begun = (text) => { const words = text.split(" "); return words.slice(0, 3).join(" ") + (words.length > 3 ? " …" : ""); };
+
 /**
  * Opens a view of one input and what comes of it; gives what closes it.
  *
@@ -21,11 +24,11 @@ export function open(root, model, fail, kind) {
     const input = area.value.trim();
     if (!input) return picture.replaceChildren();
     try {
-      const found = await predict(model, input, kind.options ?? {}, mine.signal);
+      const { predictions: [found], warnings } = await predict(model, [input], kind.options ?? {}, mine.signal);
       fail(null);
       picture.replaceChildren(...[kind.show(found, input)].flat());
-      notes.textContent = (found.warnings ?? []).join(" · ");
-      notes.hidden = !found.warnings?.length;
+      notes.textContent = warnings.join(" · ");
+      notes.hidden = !warnings.length;
       kind.told(found);
     } catch (error) { fail(error); }
   }
@@ -34,7 +37,7 @@ export function open(root, model, fail, kind) {
   const take = (example) => { area.value = example; refresh(); };
   area.addEventListener("input", soon);
   const more = kind.examples.length > 1 ? make("div", { class: "tools" }, kind.examples.map((example, i) =>
-    button(kind.names?.[i] ?? `Example ${i + 1}`, () => take(example)))) : null;
+    button(kind.names?.[i] ?? begun(example), () => take(example)))) : null;
   root.replaceChildren(
     make("section", { "aria-labelledby": "line-title" }, make("h2", { id: "line-title" }, make("label", { for: "line" }, kind.title)), area, more),
     make("section", { "aria-labelledby": "picture-title" }, make("h2", { id: "picture-title" }, kind.heading), notes, picture));

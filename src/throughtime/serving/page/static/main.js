@@ -1,13 +1,17 @@
 // Which model is looked at, the server's key, and what went wrong.
 
 import { get, keepKey, Refused } from "/page/ask.js";
+import * as dna from "/page/dna.js";
 import { make } from "/page/dom.js";
 import { entities, plain, sentiment } from "/page/labels.js";
+import * as music from "/page/music.js";
 import { pronunciation, translation } from "/page/pairs.js";
+import * as speech from "/page/speech.js";
 import * as text from "/page/text.js";
 import { trees } from "/page/trees.js";
+import * as video from "/page/video.js";
 
-const VIEWS = { text, sentiment, entities, "sentiment-trees": trees, translation, pronunciation };
+const VIEWS = { text, sentiment, entities, "sentiment-trees": trees, translation, pronunciation, dna, music, speech, video };
 const $ = (id) => document.getElementById(id);
 const chooser = $("model");
 let leave = () => {};

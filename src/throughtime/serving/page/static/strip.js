@@ -3,18 +3,20 @@
 import { canvasOf, named, scale } from "/page/colour.js";
 import { make, shown } from "/page/dom.js";
 
-const HEAD = 22;
+const HEAD = 22, NEARLY = 0.98;
 
-/** The bounds that a gate's values are shown within: 0 and 1, ±1, or as far as they go. */
+/** The bounds that a gate's values are shown within: 0 and 1, ±1, or as far as nearly all of them go. */
 export function bounds(columns) {
+  const sizes = [];
   let low = 0, high = 0;
   for (const column of columns) for (const value of column) {
     if (value < low) low = value;
     if (value > high) high = value;
+    sizes.push(Math.abs(value));
   }
   if (low >= 0 && high <= 1) return [0, 1];
-  const most = Math.max(1, -low, high);
-  return [-most, most];
+  const most = Float32Array.from(sizes).sort()[Math.floor(NEARLY * (sizes.length - 1))] ?? 1;
+  return high <= 1 && low >= -1 ? [-1, 1] : [-most, most];
 }
 
 /** The strip as an element with `show(state)`; `pick` is told the number of a step that is pointed at. */

@@ -41,9 +41,9 @@ function tree(found) {
   const deepest = Math.max(...placed.map((place) => place.deep), 1);
 
   function paint() {
-    const words = Math.max(...found.nodes.map((node) => (node.word ?? "").length)) * 9 + 26;
+    const words = Math.max(...found.nodes.map((node) => (node.word ?? "").length)) * 9 + 34;
     const step = Math.max(15, Math.min(64, (holder.clientWidth - words - 30) / deepest));
-    const right = deepest * step + 16;
+    const right = deepest * step + 28;
     const width = right + words, height = rows * ROW + 8;
     const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
     const x = (i) => 14 + placed[i].deep * step, y = (i) => 18 + placed[i].row * ROW;

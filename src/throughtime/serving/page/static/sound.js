@@ -1,0 +1,118 @@
+// Sound in and out: the microphone, waveforms, files of samples, tones.
+
+import { canvasOf, named } from "/page/colour.js";
+import { make } from "/page/dom.js";
+
+/** Listens to the microphone; `heard` is given samples as they come. Gives the rate and what stops it. */
+export async function listen(heard) {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false } });
+  const context = new AudioContext();
+  await context.audioWorklet.addModule("/page/microphone.js");
+  const worklet = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
+  worklet.port.onmessage = (event) => heard(event.data);
+  context.createMediaStreamSource(stream).connect(worklet);
+  return {
+    rate: context.sampleRate,
+    stop: () => {
+      stream.getTracks().forEach((track) => track.stop());
+      return context.close();
+    },
+  };
+}
+
+/** The samples of a file, of its channels' mean, and their rate. */
+export async function decoded(file) {
+  const context = new OfflineAudioContext(1, 1, 48000);
+  const sound = await context.decodeAudioData(await file.arrayBuffer());
+  const samples = new Float32Array(sound.length);
+  for (let channel = 0; channel < sound.numberOfChannels; channel += 1)
+    sound.getChannelData(channel).forEach((value, i) => { samples[i] += value / sound.numberOfChannels; });
+  return { samples, rate: sound.sampleRate };
+}
+
+/** Samples as whole numbers of 16 bits. */
+export const pcm16 = (samples) => Int16Array.from(samples, (value) => Math.max(-32768, Math.min(32767, Math.round(32768 * value))));
+
+/** Samples as a wav file. */
+export function wav(samples, rate) {
+  const data = pcm16(samples), head = new DataView(new ArrayBuffer(44));
+  const write = (at, text) => [...text].forEach((letter, i) => head.setUint8(at + i, letter.charCodeAt(0)));
+  write(0, "RIFF"); head.setUint32(4, 36 + data.byteLength, true); write(8, "WAVEfmt ");
+  head.setUint32(16, 16, true); head.setUint16(20, 1, true); head.setUint16(22, 1, true);
+  head.setUint32(24, rate, true); head.setUint32(28, 2 * rate, true); head.setUint16(32, 2, true); head.setUint16(34, 16, true);
+  write(36, "data"); head.setUint32(40, data.byteLength, true);
+  return new File([head, data], "recording.wav", { type: "audio/wav" });
+}
+
+/** Joins pieces of samples. */
+export function joined(pieces) {
+  const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) { whole.set(piece, at); at += piece.length; }
+  return whole;
+}
+
+/** A waveform as an element with `show(samples, rate, words)`; words stand below it at their times. */
+export function waveform() {
+  const canvas = make("canvas", { role: "img", "aria-label": "waveform: no sound yet" });
+  const high = 120, below = 30;
+  let now = { samples: new Float32Array(0), rate: 1, words: [] };
+  const again = canvasOf(canvas, high + below, (pen, width) => {
+    const { samples, rate, words } = now, seconds = samples.length / rate;
+    pen.fillStyle = named("--line");
+    pen.fillRect(0, high / 2, width, 1);
+    if (!samples.length) return;
+    const most = samples.reduce((best, value) => Math.max(best, Math.abs(value)), 0.02);
+    pen.fillStyle = named("--accent");
+    for (let x = 0; x < width; x += 1) {
+      let top = 0, low = 0;
+      const end = Math.floor(((x + 1) * samples.length) / width);
+      for (let i = Math.floor((x * samples.length) / width); i < end; i += 1) {
+        if (samples[i] > top) top = samples[i];
+        if (samples[i] < low) low = samples[i];
+      }
+      pen.fillRect(x, (high / 2) * (1 - top / most), 1, Math.max(1, ((top - low) * high) / 2 / most));
+    }
+    pen.font = "14px system-ui, 'DejaVu Sans', sans-serif";
+    pen.textAlign = "center";
+    for (const word of words) {
+      const [left, right] = [word.start, word.end].map((time) => (time / seconds) * width);
+      pen.fillStyle = named("--ink");
+      pen.fillRect(left, high + 4, Math.max(2, right - left), 2);
+      pen.fillText(word.symbol, Math.max(12, Math.min(width - 12, (left + right) / 2)), high + 23);
+    }
+  });
+  return {
+    element: canvas,
+    show(samples, rate, words = []) {
+      now = { samples, rate, words };
+      canvas.setAttribute("aria-label", `waveform: ${(samples.length / rate).toFixed(1)} seconds of sound${words.length ? `; ${words.map((word) => `${word.symbol} at ${word.start.toFixed(1)}`).join(", ")}` : ""}`);
+      again();
+    },
+  };
+}
+
+/** Plays notes `{start, beats, pitch}`; gives what stops them and how many beats have passed. */
+export function play(notes, perMinute, ended) {
+  const context = new AudioContext(), beat = 60 / perMinute, begin = context.currentTime + 0.1;
+  const out = context.createDynamicsCompressor();
+  out.connect(context.destination);
+  let last = 0;
+  for (const { start, beats, pitch } of notes) {
+    const at = begin + start * beat, until = at + Math.max(0.08, beats * beat - 0.02);
+    const tone = context.createOscillator(), loud = context.createGain();
+    tone.type = "triangle";
+    tone.frequency.value = 440 * 2 ** ((pitch - 69) / 12);
+    loud.gain.setValueAtTime(0, at);
+    loud.gain.linearRampToValueAtTime(0.22, at + 0.015);
+    loud.gain.exponentialRampToValueAtTime(0.05, until);
+    loud.gain.linearRampToValueAtTime(0, until + 0.05);
+    tone.connect(loud).connect(out);
+    tone.start(at);
+    tone.stop(until + 0.06);
+    last = Math.max(last, until + 0.1);
+  }
+  const timer = setTimeout(() => stop(), 1000 * (last - context.currentTime));
+  function stop() { clearTimeout(timer); context.close(); ended(); }
+  return { stop, beats: () => (context.currentTime - begin) / beat };
+}

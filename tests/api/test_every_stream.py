@@ -1,0 +1,203 @@
+"""Every task reads an input as it comes and tells what a prediction of all that came so far tells; or says why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import throughtime
+from made_data import MAKERS, settings_of
+from throughtime.cli import run as call
+from throughtime.errors import UserError
+from throughtime.tasks import TASKS
+
+REFUSED = {
+    "sentiment-trees": "its steps follow a tree",
+    "translation": "it reads an input in both directions before",
+    "pronunciation": "it reads an input in both directions before",
+    "agreement": "reads none",
+    "adding": "reads none",
+    "copy": "reads none",
+}
+"""Why a task has no streams."""
+
+ELSEWHERE = {"text", "speech"}
+"""Tasks whose streams have tests of their own."""
+
+WORDS = "The old planted cat, it isn't on\nthe  #mat ."
+ROWS = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """``train(task, **settings)``: a run of a small model."""
+
+    def run(task: str, **settings: Any) -> throughtime.Run:
+        folder = tmp_path_factory.mktemp(task)
+        made = MAKERS[task](folder, "planted")
+        given = {**settings_of(made), **settings}
+        return throughtime.train(task, made.data or None, out=folder / "run", progress=False, **given)
+
+    return run
+
+
+def close(found: Any, expected: Any) -> bool:
+    """Equal, numbers to 1e-5."""
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(close(found[name], expected[name]) for name in expected)
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(close, found, expected))
+    return bool(found == pytest.approx(expected, abs=1e-5) if isinstance(expected, float) else found == expected)
+
+
+def told(prediction: throughtime.Prediction, like: dict[str, Any]) -> dict[str, Any]:
+    """What a prediction tells of all that an event tells, but for the number of steps."""
+    return {name: prediction.data.get(name) for name in like if name not in ("steps", "warnings")}
+
+
+def same(event: dict[str, Any], prediction: throughtime.Prediction) -> bool:
+    return close({name: event[name] for name in event if name not in ("steps", "warnings")}, told(prediction, event))
+
+
+def among(run: throughtime.Run, pieces: list[Any]) -> None:
+    """What is told of pieces is the same to the bit alone, among others, and after it was put away and taken out."""
+    live = run.live()
+    alone = run.open_stream()
+    expected = [alone.push(piece) for piece in pieces]
+    rows = live.side_by_side()
+    readers, seats = [live.open({}) for _ in range(3)], [rows.open() for _ in range(3)]
+    for number, piece in enumerate(pieces):
+        inputs = [list(readers[0].push(piece)), list(readers[1].push(pieces[0])), list(readers[2].push(pieces[-1]))]
+        while any(inputs):
+            there = [n for n in (2, 0, 1) if inputs[n]]
+            outputs = rows.step([seats[n] for n in there], [inputs[n].pop(0) for n in there]).numpy()
+            for n, output in zip(there, outputs, strict=True):
+                assert not readers[n].take(output.copy())
+        partial = readers[0].partial()
+        assert ([] if partial is None else [partial]) == expected[number]
+        readers[0] = live.load(readers[0].dump())
+        seats[0] = rows.open(rows.close(seats[0]))
+
+
+@pytest.mark.parametrize("task", sorted(REFUSED))
+def test_a_task_without_streams_says_why(task: str, train: Any) -> None:
+    run = train(task)
+    with pytest.raises(UserError, match=REFUSED[task]) as refused:
+        run.open_stream()
+    assert "\n" not in str(refused.value)
+    with pytest.raises(UserError, match=r"give it whole inputs"):
+        list(run.stream(None))
+
+
+@pytest.mark.parametrize("task", ["sentiment", "entities", "dna", "video"])
+def test_a_model_of_both_directions_says_what_to_do(task: str, train: Any) -> None:
+    with pytest.raises(UserError, match=r"a stream: .* both directions.* train one with --no-bidirectional"):
+        train(task, steps=1).open_stream()
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+def test_a_class_of_words(pooling: str, train: Any) -> None:
+    run = train("sentiment", bidirectional=False, pooling=pooling, spelling="rnn", shapes=True, spelled=4, letter=4)
+    stream, pieces = run.open_stream(), [f"{word} " for word in WORDS.split(" ")]
+    for number, piece in enumerate(pieces, 1):
+        read = "".join(pieces[:number])
+        for event in stream.push(piece):
+            assert same(event, *run.predict([read]))
+    assert same(stream.end(), *run.predict([WORDS]))
+    assert same(run.open_stream().end(), *run.predict([""]))
+    among(run, pieces)
+
+
+@pytest.mark.parametrize("tags", ["crf", "softmax"])
+def test_names_among_words(tags: str, train: Any) -> None:
+    run = train("entities", bidirectional=False, tags=tags)
+    pieces = ["Anna sa", "w #planted", " ", "and Anna , ", "\r\nplanted planted"]
+    stream, read = run.open_stream(nbest=2), ""
+    for piece in pieces:
+        read += piece
+        whole = read.rsplit(" ", 1)[0] if piece[-1].isalpha() else read
+        for event in stream.push(piece):
+            expected = run.predict([whole])[0].data["entities"]
+            assert event["entities"] == [{n: e[n] for n in ("start", "end", "type", "text")} for e in expected]
+    assert same(stream.end(), *run.predict([read], nbest=2))
+    among(run, pieces)
+    with pytest.raises(UserError, match="at most 2,000 words, as all of their tags depend on one another"):
+        run.open_stream().push("a " * 2002)
+    with pytest.raises(UserError, match="expected no option of a stream but nbest, got 'beam'"):
+        run.open_stream(beam=3)
+
+
+def test_a_class_of_letters(train: Any) -> None:
+    run = train("dna", bidirectional=False)
+    stream, letters = run.open_stream(), "ACGTNRYACG"
+    found = [event for letter in letters for event in stream.push(letter)]
+    assert [event["steps"] for event in found] == list(range(1, len(letters) - 1))  # two wait for their neighbours
+    assert same(stream.end(), *run.predict([letters]))
+    assert same(run.open_stream().end(), *run.predict([""]))
+    among(run, list(letters))
+    with pytest.raises(UserError, match="a stream: expected letters of DNA"):
+        run.open_stream().push("ACQ")
+
+
+def test_a_class_of_rows(train: Any) -> None:
+    run = train("video", bidirectional=False)
+    stream = run.open_stream()
+    for number, row in enumerate(ROWS, 1):
+        (event,) = stream.push([row.tolist()] if number % 2 else {"rows": row[None]})
+        (expected,) = run.predict([ROWS[:number]])
+        assert same(event, expected)
+        assert event["steps"] == expected.data["steps"]
+    assert same(stream.end(), *run.predict([ROWS]))
+    among(run, [ROWS[:1], ROWS[1:4], ROWS[4:]])
+    for bad, message in (
+        ([[1.0]], "rows of 2 numbers each, got 1 × 1"),
+        ("1 2", "rows of 2 numbers each, got '1 2'"),
+        ([[1.0, float("nan")]], "none that is a number"),
+        ([[1e30, 1.0]], "at most 1e\\+15 from 0"),
+        ([[1.0, 2.0], [1.0]], "rows of 2 numbers each, got"),
+    ):
+        stream = run.open_stream()
+        with pytest.raises(UserError, match=message):
+            stream.push(bad)
+        with pytest.raises(UserError, match="expected nothing after the end"):
+            stream.push(ROWS)
+    with pytest.raises(UserError, match="at least 1 step before the end, got 0"):
+        run.open_stream().end()
+
+
+def test_lines_are_pieces_on_the_command_line(train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train("video", bidirectional=False)
+    lines = tmp_path / "rows.csv"
+    lines.write_text("".join(f"{a},{b}\n" for a, b in ROWS.tolist()))
+    assert call(["predict", str(run.folder), str(lines), "--stream", "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["steps"] for event in found] == [1, 2, 3, 4, 5, 6, 6]
+    assert same(found[-1], *run.predict([ROWS]))
+    assert call(["predict", str(run.folder), str(lines), "--stream"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
+    lines.write_text("1,2\n1,x\n")
+    assert call(["predict", str(run.folder), str(lines), "--stream"]) == 2
+    assert f"{lines}:2: expected numbers with commas between them, got '1,x'" in capsys.readouterr().err
+    assert call(["predict", str(run.folder), str(lines), "--stream", "--explain"]) == 2
+    assert "expected a stream without options, got 'explain'" in capsys.readouterr().err
+
+
+def test_a_text_is_scored_as_it_comes(train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train("text")
+    lines = tmp_path / "text.txt"
+    lines.write_text("the cat\nsat near .")
+    assert call(["predict", str(run.folder), str(lines), "--stream", "--json", "--top", "1"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["token"] for event in found[:-1] for each in event["tokens"]] == ["the", "cat", "\n", "sat", "near"]
+    assert {len(event["next"]) for event in found[:-1]} == {1}
+    assert found[-1]["tokens"] == 6
+    assert call(["predict", str(run.folder), "--line", "the cat"]) == 2
+    assert "has nothing to predict" in capsys.readouterr().err
+
+
+def test_every_task_is_here() -> None:
+    assert {*REFUSED, *ELSEWHERE, "sentiment", "entities", "dna", "video", "music"} == TASKS.keys() == MAKERS.keys()
