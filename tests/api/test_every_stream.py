@@ -71,7 +71,11 @@ def among(run: throughtime.Run, pieces: list[Any]) -> None:
     rows = live.side_by_side()
     readers, seats = [live.open({}) for _ in range(3)], [rows.open() for _ in range(3)]
     for number, piece in enumerate(pieces):
-        inputs = [list(readers[0].push(piece)), list(readers[1].push(pieces[0])), list(readers[2].push(pieces[-1]))]
+        beside = pieces[:1] if number == 0 else []
+        inputs = [
+            list(readers[0].push(piece)),
+            *([x for p in beside for x in reader.push(p)] for reader in readers[1:]),
+        ]
         while any(inputs):
             there = [n for n in (2, 0, 1) if inputs[n]]
             outputs = rows.step([seats[n] for n in there], [inputs[n].pop(0) for n in there]).numpy()
@@ -127,7 +131,7 @@ def test_names_among_words(tags: str, train: Any) -> None:
     among(run, pieces)
     with pytest.raises(UserError, match="at most 2,000 words, as all of their tags depend on one another"):
         run.open_stream().push("a " * 2002)
-    with pytest.raises(UserError, match="expected no option of a stream but nbest, got 'beam'"):
+    with pytest.raises(UserError, match="expected the option nbest, got 'beam'"):
         run.open_stream(beam=3)
 
 
@@ -167,6 +171,74 @@ def test_a_class_of_rows(train: Any) -> None:
             stream.push(ROWS)
     with pytest.raises(UserError, match="at least 1 step before the end, got 0"):
         run.open_stream().end()
+
+
+TUNE = [(0, 1, 60), (0, 2, 64), (1, 1, 62), (3.5, 0.5, 60), (20, 1, 67)]
+
+
+def test_notes_are_read_and_drawn(train: Any) -> None:
+    run = train("music", model="events")
+    stream = run.open_stream(nbest=3)
+    found = [event for note in TUNE for event in stream.push({"notes": [note]})]
+    assert [(note["start"], note["beats"], note["pitch"]) for event in found for note in event["notes"]] == TUNE[:-1]
+    assert all(len(event["next"]) == 3 for event in found)
+    assert close(stream.end(), told(run.predict([TUNE])[0], {"nats_per_event": 0, "events": 0}))
+    among(run, [[TUNE[0]], TUNE[1:3], TUNE[3:]])
+    for seed in (1, 2):
+        stream = run.open_stream()
+        events = [*stream.push([(0, 1, 60), (1, 1, 64)]), *stream.push({"draw": {"seed": seed, "length": 40}})]
+        expected = run.sample("C4 E4", seed=seed, length=40).data["notes"]
+        drawn = {(note["start"], note["pitch"]) for event in events for note in event["notes"]}
+        assert drawn >= {(note["start"], note["pitch"]) for note in expected}
+        assert len(drawn) - len(expected) in (0, 1)  # a pitch that was drawn last has its duration here
+        stream.push([(1000, 1, 60)])
+        with pytest.raises(UserError, match="in the order in which they begin, got one at 2 beats"):
+            stream.push([(2, 1, 60)])
+    with pytest.raises(UserError, match="unknown genre 'jigs'"):
+        run.open_stream(genre="jigs")
+
+
+def test_frames_of_keys_are_read_and_drawn(train: Any) -> None:
+    run = train("music", model="keys")
+    chords = [[60, 64], [60, 64], [], [67]]
+    roll = np.zeros((4, 88), np.uint8)
+    for step, chord in enumerate(chords):
+        roll[step, [key - 21 for key in chord]] = 1
+    stream = run.open_stream(nbest=2)
+    for number, chord in enumerate(chords, 1):
+        (event,) = stream.push(chord if number % 2 else {"notes": [chord]})
+        expected = run.predict([roll[:number]], nbest=2)[0].data
+        assert close(event["next"], expected["next"])
+        assert [frame["keys"] for frame in event["frames"]] == [chord]
+    assert same(stream.end(), *run.predict([roll], nbest=2))
+    among(run, [chords[:1], chords[1:3], chords[3:]])
+    stream = run.open_stream()
+    stream.push([60])
+    (event,) = stream.push({"draw": {"seed": 3, "length": 5, "temperature": 2.0}})
+    assert len(event["frames"]) == 5
+    again = run.open_stream()
+    again.push([60])
+    assert again.push({"draw": {"seed": 3, "length": 5, "temperature": 2.0}}) == [event]
+    with pytest.raises(UserError, match="MIDI numbers of a piano's keys, 21 to 108, got 3"):
+        run.open_stream().push([3])
+    with pytest.raises(UserError, match="got 'prompt'"):
+        run.open_stream().push({"draw": {"prompt": "C4"}})
+
+
+def test_pieces_that_wait_together_are_told_as_those_that_come_alone(train: Any) -> None:
+    for run, pieces in (
+        (train("text"), ["the cat ", "sat ", "near"]),
+        (train("music", model="keys"), [[60], [64], [60, 64]]),
+        (train("music", model="events"), [[TUNE[0]], TUNE[1:3], TUNE[3:]]),
+    ):
+        alone, reader, rows = run.open_stream(), run.live().open({}), run.live().side_by_side()
+        for piece in pieces:
+            alone.push(piece)
+        seat = rows.open()
+        inputs = [found for piece in pieces for found in reader.push(piece)]
+        for found in [*inputs, *reader.end()]:
+            reader.take(rows.step([seat], [found])[0].numpy().copy())
+        assert reader.final() == alone.end()
 
 
 def test_lines_are_pieces_on_the_command_line(train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,11 +29,11 @@ def checked_options(said: Mapping[str, Any], known: Sequence[str]) -> Mapping[st
     Example:
         >>> checked_options({"topp": 3}, ["top"])
         Traceback (most recent call last):
-        throughtime.errors.UserError: expected no option of a stream but top, got 'topp' (did you mean 'top'?)
+        throughtime.errors.UserError: expected the option top, got 'topp' (did you mean 'top'?)
     """
     for name in said:
         if name not in known:
-            has = f"no option of a stream but {listed(known)}" if known else "a stream without options"
+            has = f"the option {listed(known)}" if known else "a stream without options"
             raise UserError(f"expected {has}, got {name!r}{nearest(name, known)}")
     return said
 

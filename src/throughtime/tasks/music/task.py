@@ -14,6 +14,7 @@ from rich.text import Text
 from throughtime.applications.application import Application
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.describing import describe_model
+from throughtime.applications.live import Live
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
@@ -33,6 +34,8 @@ from throughtime.runtime.music.tunes import KEYS, PITCHES, Tune, drawn_data, in_
 from throughtime.tasks.music.events import EVENTS_GUESSED, EventModel
 from throughtime.tasks.music.files import FORMATS, check_format, draw_tune, roll_as_svg, write_tune
 from throughtime.tasks.music.keys import KEYS_GUESSED, Keys
+from throughtime.tasks.music.live_events import LiveEvents
+from throughtime.tasks.music.live_keys import LiveKeys
 from throughtime.tasks.music.memory import spill, write_item
 from throughtime.tasks.music.tunes import (
     KNOWN,
@@ -213,6 +216,12 @@ class Music(Application[TuneExample]):
     def exported(self, model: Any) -> Exported:
         """The grid of the notes, and the genres."""
         return Exported(self.vocabulary["model"], {"grid": self.grid, "genres": list(self.kind.genres)})
+
+    def live(self, model: Any) -> Live:
+        """Frames of keys, or notes, are read and drawn as they come."""
+        if isinstance(self.kind, EventModel):
+            return LiveEvents(model, self.kind.events, self.grid)
+        return LiveKeys(model, self.grid)
 
     def summarise(self, model: Model) -> str:
         """What is predicted, the genres known, and the model."""

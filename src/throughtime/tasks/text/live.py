@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from throughtime.applications.live import Output, Takes
+from throughtime.applications.live.following import Following, asked_to_draw, seeded
 from throughtime.applications.live.parts import checked_options, text_piece
 from throughtime.applications.live.texts import HeldText
 from throughtime.applications.options import TokenDrawing
@@ -74,7 +74,7 @@ class LiveText:
         return reader
 
 
-class TextReader:
+class TextReader(Following[int]):
     """One text, of which every token is told with its log-probability, in nats, given those before.
 
     A piece is a text, or ``{"draw": {…}}`` with options of drawing: the text then goes on by itself.
@@ -85,16 +85,13 @@ class TextReader:
     """
 
     def __init__(self, text: TextModel, top: int) -> None:
+        super().__init__(NOTHING)
         self.text, self.top = text, top
         self.held: HeldText | HeldBreak = HeldBreak() if text.tokenizer.unit == "characters" else HeldText()
-        self.reading: deque[int] = deque()  # what the model has been given, and has not answered yet
-        self.scores: Output | None = None  # log-probabilities of the next token
-        self.begun = False
-        self.drawing: _Drawing | None = None
-        self.read: list[int] = []
+        self.drawn: _Drawing | None = None
+        self.tokens: list[int] = []
         self.log_probs: list[float] = []
         self.count, self.total = 0, 0.0
-        self.news = False
 
     def push(self, piece: Any) -> Sequence[int]:
         """The tokens that are complete with this piece; one that is drawn, where drawing is asked for.
@@ -102,64 +99,40 @@ class TextReader:
         Raises:
             UserError: If it is no text, and no request to draw.
         """
-        if not isinstance(piece, Mapping) or "draw" not in piece:
-            whole = self.held.push(piece)
-            self.drawing = None
-            return self._read(self._ids(whole))
-        if set(piece) != {"draw"} or not isinstance(piece["draw"], Mapping):
-            raise UserError(f'expected a text, or {{"draw": {{…}}}} to go on with it, got {shown(piece)}')
-        options = check_settings(TokenDrawing, piece["draw"])
-        inputs = self._read(self._ids(self.held.end()))
-        self.drawing = _Drawing(options)
-        return [*inputs, *([] if self.reading else self._draw())]
+        asked = asked_to_draw(piece)
+        if asked is None:
+            whole, self.drawing = self.held.push(piece), False
+            return self.read(self._ids(whole))
+        options = check_settings(TokenDrawing, asked)
+        inputs = self.read(self._ids(self.held.end()))
+        self.drawn, self.drawing = _Drawing(options), True
+        return [*inputs, *self.go_on()]
 
     def end(self) -> Sequence[int]:
         """The last token."""
-        return self._read(self._ids(self.held.end()))
+        return self.read(self._ids(self.held.end()))
 
     def _ids(self, text: str) -> list[int]:
         return self.text.language.going_on(text) if text else []
 
-    def _read(self, ids: Sequence[int]) -> list[int]:
-        inputs = ([] if self.begun else [NOTHING]) + list(ids)
-        answered = not self.reading  # else the scores are not those of the token before, which come with its answer
-        self.begun = True
-        self.reading.extend(inputs)
-        if answered and self.scores is not None and ids:
-            self._account(ids[0], self.scores)
-        return inputs
-
-    def _account(self, token: int, scores: Output) -> None:
-        log_prob = float(scores[token])
-        self.read.append(token)
+    def account(self, item: int, scores: Output) -> None:
+        """Takes down a token's log-probability."""
+        log_prob = float(scores[item])
+        self.tokens.append(item)
         self.log_probs.append(log_prob)
         self.count, self.total, self.news = self.count + 1, self.total + log_prob, True
 
-    def take(self, output: Output) -> Sequence[int]:
-        """Takes the log-probabilities of what comes after a token; gives the next one, where it is drawn."""
-        self.reading.popleft()
-        self.scores, self.news = output, True
-        if self.reading:
-            self._account(self.reading[0], output)
-            return ()
-        return self._draw()
-
-    def _draw(self) -> list[int]:
-        if self.drawing is None or self.scores is None:
-            return []
-        token = self.drawing.next(self.scores, self.text)
-        if token is None:
-            self.drawing = None
-            return []
-        return self._read([token])
+    def draw(self, scores: Output) -> int | None:
+        """The next token; None at the end."""
+        return None if self.drawn is None else self.drawn.next(scores, self.text)
 
     def partial(self) -> dict[str, Any] | None:
         """The tokens that were read since it was asked, and what may come next."""
         if not self.news:
             return None
         self.news = False
-        names, values = self.text.tokenizer.tokens(self.read), self.log_probs
-        self.read, self.log_probs = [], []
+        names, values = self.text.tokenizer.tokens(self.tokens), self.log_probs
+        self.tokens, self.log_probs = [], []
         told: dict[str, Any] = {
             "tokens": [{"token": name, "log_prob": value} for name, value in zip(names, values, strict=True)]
         }
@@ -167,7 +140,7 @@ class TextReader:
             best = np.argsort(-self.scores, kind="stable")[: self.top]
             likeliest = zip(self.text.tokenizer.tokens(best.tolist()), np.exp(self.scores[best]).tolist(), strict=True)
             told["next"] = [{"token": name, "probability": value} for name, value in likeliest]
-        return told | ({"drawing": True} if self.drawing is not None else {})
+        return told | ({"drawing": True} if self.drawing else {})
 
     def final(self) -> dict[str, Any]:
         """The score of the whole text."""
@@ -179,27 +152,24 @@ class TextReader:
 
     def dump(self) -> dict[str, Any]:
         """All that it holds."""
-        return {
+        return self.dump_following() | {
             "top": self.top,
             "held": self.held.held,
             "reading": list(self.reading),
-            "scores": self.scores,
-            "begun": self.begun,
-            "drawing": None if self.drawing is None else self.drawing.dump(),
-            "read": self.read,
+            "drawn": None if self.drawn is None else self.drawn.dump(),
+            "tokens": self.tokens,
             "log_probs": self.log_probs,
             "count": self.count,
             "total": self.total,
-            "news": self.news,
         }
 
     def read_dumped(self, dumped: Mapping[str, Any]) -> None:
         """Takes over what :meth:`dump` gave."""
+        self.load_following(dumped, dumped["reading"])
         self.held.held = dumped["held"]
-        for name in ("scores", "begun", "read", "log_probs", "count", "total", "news"):
+        for name in ("tokens", "log_probs", "count", "total"):
             setattr(self, name, dumped[name])
-        self.reading = deque(dumped["reading"])
-        self.drawing = None if dumped["drawing"] is None else _Drawing.load(dumped["drawing"])
+        self.drawn = None if dumped["drawn"] is None else _Drawing.load(dumped["drawn"])
 
 
 class HeldBreak:
@@ -234,11 +204,7 @@ class _Drawing:
 
     def __init__(self, options: TokenDrawing) -> None:
         self.options, self.drawn = options, 0
-        self.generator = torch.Generator()
-        if options.seed is None:
-            self.generator.seed()
-        else:
-            self.generator.manual_seed(options.seed)
+        self.generator = seeded(options.seed)
         self.draws = Draws(options.sampling(), self.generator)
 
     def next(self, scores: Output, text: TextModel) -> int | None:
