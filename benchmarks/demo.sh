@@ -23,3 +23,5 @@ show score "$run" --sort \
     --line "Zhe qxpression wz evaluated oncq." \
     --line "The expression is evaluated once." \
     --line "Evaluated expression the once is."
+
+printf '\nWhat it does with a text, letter by letter, in a browser:\n$ . .venv/bin/activate\n$ throughtime serve %s\n' "$run"

@@ -49,7 +49,7 @@ export function bars(rows, does = null) {
   return make("ol", { class: "bars" }, rows.map(([name, share, more]) => {
     const bar = make("span", { class: "bar", "aria-hidden": "true" });
     bar.style.setProperty("--share", share);
-    const inside = [make("span", { class: "name", "aria-hidden": "true" }, shown(name)), make("span", { class: "unseen" }, spoken(name)), bar, make("span", { class: "number" }, more ?? percent(share))];
+    const inside = [make("span", { class: "name", "aria-hidden": "true" }, does === null ? name : shown(name)), make("span", { class: "unseen" }, spoken(name)), bar, make("span", { class: "number" }, more ?? percent(share))];
     return make("li", {}, does === null ? inside
       : button(inside, () => does(name), { class: "row", title: "write it" }));
   }));

@@ -3,10 +3,14 @@
 import { canvasOf, named, scale } from "/page/colour.js";
 import { make, shown } from "/page/dom.js";
 
-const HEAD = 22, NEARLY = 0.98;
+const HEAD = 22;
 
-/** The bounds that a gate's values are shown within: 0 and 1, ±1, or as far as nearly all of them go. */
-export function bounds(columns) {
+/** A gate's scale: its bounds, and where between them a value stands, from 0 to 1.
+ *
+ * What stays within 0 and 1, or ±1, is shown as it is; of what has no bounds the many small values are told apart, too:
+ * the scale is that of a logarithm beyond half of them.
+ */
+export function scaleOf(columns) {
   const sizes = [];
   let low = 0, high = 0;
   for (const column of columns) for (const value of column) {
@@ -14,10 +18,15 @@ export function bounds(columns) {
     if (value > high) high = value;
     sizes.push(Math.abs(value));
   }
-  if (low >= 0 && high <= 1) return [0, 1];
-  const most = Float32Array.from(sizes).sort()[Math.floor(NEARLY * (sizes.length - 1))] ?? 1;
-  return high <= 1 && low >= -1 ? [-1, 1] : [-most, most];
+  if (low >= 0 && high <= 1) return { low: 0, high: 1, share: (value) => value };
+  if (low >= -1 && high <= 1) return { low: -1, high: 1, share: (value) => (value + 1) / 2 };
+  const most = Math.max(-low, high), half = Float32Array.from(sizes).sort()[sizes.length >> 1] || most;
+  const whole = Math.log1p(most / half);
+  return { low: -most, high: most, share: (value) => 0.5 + (0.5 * Math.sign(value) * Math.log1p(Math.abs(value) / half)) / whole };
 }
+
+/** A number with two digits that count. */
+const short = (value) => Number(value.toPrecision(2)).toLocaleString("en");
 
 /** The strip as an element with `show(state)`; `pick` is told the number of a step that is pointed at. */
 export function strip(pick) {
@@ -40,10 +49,10 @@ export function strip(pick) {
   function paintValues(pen, last) {
     const columns = now.columns.slice(first, last);
     if (!columns.length) return;
-    const [low, high] = now.bounds, ramp = scale();
+    const { share } = now.scale, ramp = scale();
     const image = new ImageData(columns.length, units());
     columns.forEach((column, x) => column.forEach((value, y) => {
-      const [r, g, b] = ramp[Math.round(255 * Math.max(0, Math.min(1, (value - low) / (high - low))))] ?? [0, 0, 0];
+      const [r, g, b] = ramp[Math.round(255 * share(value))] ?? [0, 0, 0]; // none of what is no number
       image.data.set([r, g, b, 255], 4 * (y * columns.length + x));
     }));
     const small = new OffscreenCanvas(image.width, image.height);
@@ -85,14 +94,14 @@ export function strip(pick) {
   canvas.addEventListener("click", (event) => { if (now.columns.length) pick(at(event)[0]); });
 
   function tell() {
-    const [low, high] = now.bounds ?? [0, 1];
-    told.replaceChildren(make("span", {}, low.toPrecision(2).replace(/\.0$/, "")), make("span", { class: "ramp", "aria-hidden": "true" }),
-      make("span", {}, high.toPrecision(2).replace(/\.0$/, "")), make("span", { class: "more" }, now.note));
+    const { low, high } = now.scale ?? { low: 0, high: 1 };
+    told.replaceChildren(make("span", {}, short(low)), make("span", { class: "ramp", "aria-hidden": "true" }),
+      make("span", {}, short(high)), make("span", { class: "more" }, now.note));
   }
 
   function show(state) {
     now = { ...now, ...state };
-    now.bounds = bounds(now.columns);
+    now.scale = scaleOf(now.columns);
     canvas.setAttribute("aria-label", `${now.name}: ${units()} units, a row each, over ${now.columns.length} steps`);
     tell();
     again();

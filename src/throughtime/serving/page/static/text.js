@@ -5,6 +5,7 @@ import { bars, button, calmly, choice, labelled, make, percent, say, shown, spok
 import { strip } from "/page/strip.js";
 
 const BITS = 10; // a token of one in a thousand is as surprising as the colour tells
+const MOST = 0.9;
 const FIRST = "The ";
 
 /** Where each token stands in what was written, `[begin, end]`. */
@@ -81,6 +82,7 @@ export function open(root, model, fail) {
       if (text !== area.value || at !== cursor - 1) return;
       depends = found.reach;
       colourIn();
+      tell();
     } catch (error) { fail(error); }
   }, 150);
 
@@ -88,6 +90,7 @@ export function open(root, model, fail) {
 
   function colourIn() {
     const most = Math.max(...depends, 1e-30);
+    back.classList.toggle("known", depends.length > 0);
     back.replaceChildren(...seen.tokens.map((token, i) => {
       const span = make("span", { class: i === cursor - 1 ? "at" : "" }, area.value.slice(...where[i]));
       span.style.setProperty("--s", Math.min(1, -token.log_prob / Math.LN2 / BITS));
@@ -116,10 +119,19 @@ export function open(root, model, fail) {
     const whole = seen.tokens.length ? `${(all / seen.tokens.length).toFixed(2)} bits a token on the whole.` : "";
     const unknown = seen.tokens.filter((each) => !each.known).length;
     const own = token ? [make("q", {}, shown(token.text)), ` had ${percent(Math.exp(token.log_prob))}. `] : ["Nothing read yet. "];
-    told.replaceChildren(...own, whole, unknown ? ` ${unknown} unknown to the model.` : "");
+    told.replaceChildren(...own, far(), whole, unknown ? ` ${unknown} unknown to the model.` : "");
     if (drawing) return;
     const likely = (seen.next[cursor] ?? []).slice(0, 3).map(([name, share]) => `${spoken(name)} ${percent(share)}`).join(", ");
     say(`${token ? `${spoken(token.text)} had ${percent(Math.exp(token.log_prob))}. ` : ""}Next: ${likely}.`);
+  }
+
+  /** How far back most of what the token depends on lies. */
+  function far() {
+    const sum = depends.reduce((all, each) => all + each, 0);
+    if (!sum) return "";
+    let back = 0;
+    for (let held = 0; held < MOST * sum; held += depends[depends.length - back]) back += 1;
+    return `Nine tenths of what it depends on: the ${back === 1 ? "token" : `${back} tokens`} before it. `;
   }
 
   function choose() {
