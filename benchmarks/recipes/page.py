@@ -96,15 +96,10 @@ def everywhere(models: Sequence[str]) -> list[dict[str, Any]]:
 
 def written(model: str, picture: Path) -> dict[str, Any]:
     """A language model that has written a few lines, and what a letter in the middle of them depends on."""
-    steps: list[list[Any]] = [
-        *[["focus", "#text"], ["click", "button.main"], ["waitForSelector", WRITTEN, THERE], ["click", "button.main"]],
-        *[
-            ["focus", "#text"],
-            *[["press", "ArrowUp"]] * 2,
-            *[["press", "ArrowRight"]] * 24,
-            ["waitForSelector", REACHED, THERE],
-        ],
-    ]
+    here, begin = ["focus", "#text"], ["click", "button.main"]
+    back = [["press", "ArrowUp"]] * 2 + [["press", "ArrowRight"]] * 24
+    written, known = (["waitForSelector", selector, THERE] for selector in (WRITTEN, REACHED))
+    steps = [here, begin, written, begin, here, *back, known]
     size = {"width": 1200, "height": 1040, "scheme": "light", "scale": 1}
     return {"model": model, **size, "do": steps, "picture": str(picture.resolve())}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from fastapi import APIRouter
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from throughtime.applications.text_model import TextModel
 from throughtime.decoding import Sampling
 from throughtime.serving.house import Hosted
+from throughtime.serving.http.asking import text_model
 from throughtime.serving.http.parts import Limits, Models, Working
 from throughtime.serving.page.watched import View, draw, reached, read
 from throughtime.serving.refusal import RefusedError
@@ -78,21 +80,23 @@ async def go_on(name: str, asked: Drawn, house: Models, limits: Limits, work: Wo
     _check_length(model, asked.text, limits.tokens)
     length = min(asked.length, SHOWN, limits.tokens)
     sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, length=length, seed=asked.seed)
-    steps = draw(model, asked.text, sampling, asked.view)
-    first = await work.run(_alone(hosted, lambda: next(steps, None)))  # what is wrong shows before anything is sent
+    groups = work.pieces(draw(model, asked.text, sampling, asked.view), hosted)
+    first: list[dict[str, Any]] = await anext(groups, [])  # what is wrong shows before anything is sent
 
     async def lines() -> AsyncIterator[str]:
-        step = first
-        while step is not None:
-            yield json.dumps(step) + "\n"
-            step = await work.run(_alone(hosted, lambda: next(steps, None)))
+        async with aclosing(groups):
+            for step in first:
+                yield json.dumps(step) + "\n"
+            async for group in groups:
+                for step in group:
+                    yield json.dumps(step) + "\n"
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
 def _language(hosted: Hosted) -> tuple[Hosted, TextModel]:
-    model = getattr(hosted.run.trained, "text", None)
-    if not isinstance(model, TextModel):
+    model = text_model(hosted)
+    if model is None:
         raise RefusedError(422, f"expected a language model, got {hosted.name!r}, a model of task {hosted.task!r}")
     return hosted, model
 

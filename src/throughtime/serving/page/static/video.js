@@ -1,6 +1,6 @@
 // Key points over time, drawn by hand, with the chances of every class so far; or a clip, window by window.
 
-import { get, predict, predictFile } from "/page/ask.js";
+import { predict, predictFile } from "/page/ask.js";
 import { chances } from "/page/chart.js";
 import { canvasOf, named } from "/page/colour.js";
 import { bars, button, calmly, draw, make, onChange, percent, say } from "/page/dom.js";
@@ -82,10 +82,8 @@ export function open(root, model, fail) {
   const drawing = make("div", { class: "drawing" }, field.element, make("div", { class: "stack" }, Object.keys(GESTURES).map(gesture), pick));
   const head = make("section", { "aria-labelledby": "video-title" }, make("h2", { id: "video-title" }, "A way over time"), drawing);
   root.replaceChildren(head, make("section", { "aria-labelledby": "class-title" }, make("h2", { id: "class-title" }, "What it is, so far"), picture));
-  get(`/v1/models/${model.id}`).then((told) => {
-    const numbers = told.uses?.predict?.numbers;
-    if (numbers === undefined || /\b2\]/.test(numbers)) return field.show(Array.from({ length: 48 }, (_, i) => GESTURES["A circle, clockwise"](i / 47)));
-    return head.replaceChildren(make("h2", { id: "video-title" }, numbers ? `A table of ${numbers}` : "A clip"), make("div", { class: "tools" }, pick));
-  }).catch(fail);
+  const { numbers } = model.throughtime.uses.predict;
+  if (/\b2\]/.test(numbers)) field.show(Array.from({ length: 48 }, (_, i) => GESTURES["A circle, clockwise"](i / 47)));
+  else head.replaceChildren(make("h2", { id: "video-title" }, numbers ? `A table of ${numbers}` : "A clip"), make("div", { class: "tools" }, pick));
   return () => asking?.abort();
 }
