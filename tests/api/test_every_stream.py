@@ -13,6 +13,7 @@ import throughtime
 from made_data import MAKERS, settings_of
 from throughtime.cli import run as call
 from throughtime.errors import UserError
+from throughtime.serving.live.seal import pack, unpack
 from throughtime.tasks import TASKS
 
 REFUSED = {
@@ -83,7 +84,7 @@ def among(run: throughtime.Run, pieces: list[Any]) -> None:
                 assert not readers[n].take(output.copy())
         partial = readers[0].partial()
         assert ([] if partial is None else [partial]) == expected[number]
-        readers[0] = live.load(readers[0].dump())
+        readers[0] = live.load(unpack(pack(readers[0].dump())))
         seats[0] = rows.open(rows.close(seats[0]))
 
 
@@ -239,6 +240,28 @@ def test_pieces_that_wait_together_are_told_as_those_that_come_alone(train: Any)
         for found in [*inputs, *reader.end()]:
             reader.take(rows.step([seat], [found])[0].numpy().copy())
         assert reader.final() == alone.end()
+
+
+def test_sound_is_the_same_to_the_bit_wherever_it_is_cut(train: Any) -> None:
+    run = train("speech", bidirectional=False, frames=3)
+    rate, draws = run.live().facts["rate"], np.random.default_rng(1)
+    sound = (0.1 * draws.standard_normal(3000)).astype(np.float32)
+
+    def log_probs(pieces: list[Any], parked: bool) -> np.ndarray[Any, Any]:
+        live, rows = run.live(), run.live().side_by_side()
+        reader, seat, found = live.open({"rate": rate}), rows.open(), []
+        for piece in [*pieces, None]:
+            for step in reader.end() if piece is None else reader.push(piece):
+                found.append(rows.step([seat], [step])[0].numpy().copy())
+                reader.take(found[-1])
+            if parked and piece is not None:
+                reader, seat = live.load(unpack(pack(reader.dump()))), rows.open(rows.close(seat))
+        return np.stack(found)
+
+    whole = log_probs([sound], parked=False)
+    for number in range(8):
+        pieces = np.split(sound, np.sort(draws.integers(0, len(sound), 4)))
+        assert np.array_equal(log_probs(pieces, parked=number % 2 == 1), whole)
 
 
 def test_lines_are_pieces_on_the_command_line(train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

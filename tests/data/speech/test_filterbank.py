@@ -32,6 +32,19 @@ def test_however_sound_is_cut_the_frames_are_those_of_the_whole(cuts: list[int],
     assert np.array_equal(found, whole(SOUND, rate, mels))
 
 
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(cuts=st.lists(st.integers(0, 9000), max_size=5), rate=st.sampled_from([8000, 11025, 16000]))
+def test_a_stream_goes_on_elsewhere_with_what_is_left_of_it(cuts: list[int], rate: int) -> None:
+    bank = FilterBank(rate, 12)
+    stream, found = FrameStream(bank), []
+    for piece in np.split(SOUND, sorted(cuts)):
+        found.append(stream.push(piece))
+        left = stream.left
+        assert len(left.samples) <= 5 * rate * bank.shift + 0.03 * rate
+        stream = FrameStream(bank, left)
+    assert np.array_equal(np.concatenate([*found, stream.finish()]), whole(SOUND, rate, 12))
+
+
 def test_a_frame_comes_as_soon_as_its_sound_is_there() -> None:
     stream = FrameStream(FilterBank(8000, 20))
     counts = [len(stream.push(SOUND[at : at + 800])) for at in range(0, 8000, 800)]
