@@ -65,8 +65,7 @@ def create_app(
         version=__version__,
         summary="Recurrent models: predictions, texts, streams.",
         lifespan=lifespan,
-        docs_url=None,  # the usual pages fetch scripts from elsewhere
-        redoc_url=None,
+        openapi_url=None,  # see throughtime.serving.http.docs: the usual pages fetch scripts from elsewhere
     )
     app.state.house, app.state.settings, app.state.watch, app.state.log = house, settings, watch, log
     app.state.ready = False
