@@ -218,12 +218,11 @@ class Desk:
                 return False
             name, mark = self.pools.mark(stream.pool)
             turn = session.told.count + session.pieces_taken
-            parked = Parked(session.id, name, mark, time.time(), turn, None)
-            try:
+            parked = Parked(session.id, name, mark, time.time(), turn, None, (stream, state))
+            with suppress(UserError):  # it has no plain form, and stays as it is
                 head = {name: getattr(parked, name) for name in ARGUMENTS}
                 parked.sealed = self.parking.seal.close("parked", self._value(stream, state) | head)
-            except UserError:
-                parked.alive = stream, state
+                parked.alive = None
             stream.parked = True
             self.parking.put(parked)
             if session.holder is None:
@@ -245,7 +244,8 @@ class Desk:
         try:
             if parked.sealed is None:
                 stream, state = parked.alive
-                stream.pool.check_room()
+                if not stream.session.told.over:
+                    stream.pool.check_room()
             else:
                 value = self.parking.seal.open("parked", parked.sealed)
                 stream, state = await self._filled(value, stream, parked.session), _tensors(value["state"])
@@ -264,7 +264,8 @@ class Desk:
         pool = await self.pools.again(self.house[value["model"]], value["fingerprint"])
         if pool is None:
             raise RefusedError(410, f"the model {value['model']} is another by now; open a stream of it anew")
-        pool.check_room()
+        if value["reader"] is not None:
+            pool.check_room()
         if stream is None:
             session = pool.seatless()
             session.id = name or session.id

@@ -27,7 +27,8 @@ class Told:
 
     Attributes:
         count: Events so far.
-        seen: The last one that the client said it has seen; 0: it never said so.
+        seen: The last one that the client said it has seen.
+        careful: It ever said so.
         sent: The last one that was handed to a connection.
         tokens: That were told so far, in all events.
         over: The last event is told.
@@ -37,7 +38,7 @@ class Told:
     def __init__(self, most: int) -> None:
         self.most = most
         self.count = self.seen = self.sent = self.tokens = 0
-        self.over = False
+        self.over = self.careful = False
         self.refusal: RefusedError | None = None
         self._kept: deque[Event] = deque()
         self._bytes = self._waiting = 0  # of what is kept, and of what of it was not sent
@@ -76,7 +77,7 @@ class Told:
         """
         if number > self.count:
             raise RefusedError(422, f"seen: expected at most {self.count}, the last event's number, got {number}")
-        self.seen = max(self.seen, number)
+        self.seen, self.careful = max(self.seen, number), True
         self._mark(number)
         self._drop()
 
@@ -131,13 +132,13 @@ class Told:
 
     def dump(self) -> dict[str, Any]:
         """All that it holds, as plain data."""
-        refusal = self.refusal and [self.refusal.status, self.refusal.message]
         return {
             "count": self.count,
             "seen": self.seen,
-            "tokens": self.tokens,
+            "careful": self.careful,
             "over": self.over,
-            "refusal": refusal,
+            "refusal": None if self.refusal is None else [self.refusal.status, self.refusal.message],
+            "tokens": self.tokens,
             "events": [event for _, event, _ in self._kept],
         }
 
@@ -146,7 +147,7 @@ class Told:
         """One that goes on where another was dumped."""
         found = cls(most)
         found.count, found.seen, found.tokens = dumped["count"], dumped["seen"], dumped["tokens"]
-        found.over = dumped["over"]
+        found.careful, found.over = dumped["careful"], dumped["over"]
         found.refusal = None if dumped["refusal"] is None else RefusedError(*dumped["refusal"])
         for event in dumped["events"]:
             found._put(event["event"], event)

@@ -3,7 +3,8 @@
 The first message is ``{"open": {…}}`` with options, or ``{"resume": token, "seen": number}``. Sound then comes as
 binary messages, samples of one channel in ``format``; anything else as ``{"text": …}``, ``{"rows": […]}``,
 ``{"notes": […]}`` or ``{"draw": {…}}``; ``{"end": true}`` asks for the final event. Events are numbered:
-``{"seen": number}`` says which ones the client has, and which the server need not keep.
+``{"seen": number}`` says which ones the client has, and which the server need not keep. A client that ever says so, by
+``"seen": 0`` beside ``"open"`` at the earliest, has the final event kept, too, until it says that it has it.
 """
 
 from __future__ import annotations
@@ -61,17 +62,18 @@ async def _begun(desk: Desk, hosted: Hosted, messages: Messages, settings: Serve
     if isinstance(first, Mapping) and set(first) in ({"resume"}, {"resume", "seen"}):
         found = await desk.resume(hosted, first["resume"])
         return found, _whole(first["seen"]) if "seen" in first else None
-    if not isinstance(first, Mapping) or set(first) != {"open"} or not isinstance(first["open"], Mapping):
+    opens = isinstance(first, Mapping) and set(first) in ({"open"}, {"open", "seen"})
+    if not opens or not isinstance(first, Mapping) or not isinstance(first["open"], Mapping):
         raise RefusedError(422, 'expected {"open": {…}} with options first, or {"resume": token, "seen": number}')
-    said = dict(first["open"])
+    seen, said = _whole(first["seen"]) if "seen" in first else None, dict(first["open"])
     if "import" in said:
         if len(said) > 1:
             raise RefusedError(422, "import: expected no other option; they are the exported stream's")
-        return await desk.adopt(hosted, said["import"]), None
+        return await desk.adopt(hosted, said["import"]), seen
     form = said.pop("format", "pcm16")
     if not isinstance(form, str) or form not in FORMATS:
         raise RefusedError(422, f"format: expected pcm16 or float32, got {form!r:.80}")
-    return await desk.open(hosted, said, {"format": form, "rate": said.get("rate")}), None
+    return await desk.open(hosted, said, {"format": form, "rate": said.get("rate")}), seen
 
 
 class Connection:
@@ -115,9 +117,8 @@ class Connection:
             if not tasks[0].done():
                 await tasks[1]
             await tasks[0]
-            if told.seen:
+            if told.careful:
                 await self._farewell(tasks[1])
-            self.desk.forget(self.stream)
             await self.messages.close()
         finally:
             for task in tasks:
@@ -126,10 +127,10 @@ class Connection:
             await asyncio.wait(tasks)
 
     def _leave(self) -> None:
-        """Keeps the stream for a client that comes again, unless there is nothing to keep."""
-        session = self.session
-        failed = session.told.over and session.told.refusal is not None
-        if session.holder is self.holder and (failed or not (session.pieces_taken or session.told.count)):
+        """Keeps the stream for a client that comes again, unless it is over and the client knows."""
+        session, told = self.session, self.session.told
+        known = told.refusal is not None or told.seen == told.count or not told.careful
+        if session.holder is self.holder and told.over and known:
             self.desk.forget(self.stream)
         self.desk.let_go(self.stream, self.holder)
 
