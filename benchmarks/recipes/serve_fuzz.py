@@ -13,8 +13,8 @@ import argparse
 import asyncio
 import base64
 import json
+import os
 import random
-import resource
 import tempfile
 import time
 from collections import Counter
@@ -58,7 +58,7 @@ def models(folder: Path) -> House:
             file = folder / "sound" / part / f"{number}.wav"
             soundfile.write(file, (0.1 * noise.standard_normal(4000)).astype(np.float32), 8000)
             file.with_suffix(".txt").write_text("ab ba\n")
-    masks = {"time_masks": 0, "band_masks": 0, "mels": 8, "layers": 1, "bidirectional": False}
+    masks: dict[str, Any] = {"time_masks": 0, "band_masks": 0, "mels": 8, "layers": 1, "bidirectional": False}
     throughtime.train("speech", folder / "sound", out=folder / "speech", **sizes, **masks)
     return House([str(folder / name) for name in ("text", "speech")], throughtime.load)
 
@@ -130,10 +130,11 @@ class Nonsense:
             bent[self.draws.choice([*bent, *FIELDS])] = self.value()
             return json.dumps(bent)
         if kind == 7:
-            place = self.draws.randrange(len(text) + 1)
+            place, over = self.draws.randrange(len(text) + 1), self.draws.randrange(3)
             junk = self.draws.choice(["{", "}", "[" * 50, '"', "\\u", "\0", "é", ",", "1" * 50])
-            cut = text[:place] + (junk.encode() if isinstance(text, bytes) else junk)
-            return cut + text[place + self.draws.randrange(3) :]
+            if isinstance(text, bytes):
+                return text[:place] + junk.encode() + text[place + over :]
+            return text[:place] + junk + text[place + over :]
         if kind == 8:
             return self.draws.choice([self.draws.randbytes(self.draws.randrange(50)), text[: len(text) // 2]])
         return "[" * self.draws.randrange(9000)
@@ -225,14 +226,13 @@ class Fuzzer:
         path = self.draws.choice(PATHS)
         proper = [self.nonsense.first(path), *(self.nonsense.proper(path) for _ in range(self.draws.randrange(25)))]
         bend = self.draws.random() < 0.6
-        return path, [
-            self.nonsense.message(path, one)
-            if bend and self.draws.random() < 0.08
-            else one
-            if isinstance(one, bytes)
-            else json.dumps(one)
-            for one in proper
-        ]
+        said: list[Message] = []
+        for one in proper:
+            if bend and self.draws.random() < 0.08:
+                said.append(self.nonsense.message(path, one))
+            else:
+                said.append(one if isinstance(one, bytes) else json.dumps(one))
+        return path, said
 
     async def talk(self) -> None:
         """One connection."""
@@ -268,7 +268,9 @@ class Fuzzer:
         early = 0.0
         while self.messages < messages:
             talks = [self.talk() for _ in range(AT_ONCE)]
-            *_, heard = await asyncio.gather(*talks, honest(self.app))
+            beside = asyncio.create_task(honest(self.app))
+            await asyncio.gather(*talks)
+            heard = await beside
             if heard != expected:
                 self.faults.append(f"a stream that behaves was told {heard[:500]}, alone {expected[:500]}")
             if self.messages >= messages // 10:
@@ -278,10 +280,8 @@ class Fuzzer:
 
 def memory() -> float:
     """MiB that this process takes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return round(int(line.split()[1]) / 1024, 1)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 
 def fault(event: Any) -> bool:

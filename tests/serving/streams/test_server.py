@@ -7,7 +7,9 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -150,8 +152,30 @@ async def transcribed(address: str) -> tuple[list[Any], list[Any]]:
         return told, finished
 
 
-def test_clients_of_others_are_served_and_a_signal_ends_it(begin: Begin) -> None:
+def told_by_the_page(address: str, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, str]]:
+    """The last event that each client of the documentation prints, by language."""
+    page = (Path(__file__).parents[3] / "docs" / "serve.md").read_text("utf-8")
+    blocks = re.findall(r"```(python|js)\n(.*?)```", page, re.DOTALL)
+    for language, code in blocks:
+        if "/stream/text" not in code:
+            continue
+        code = code.replace("127.0.0.1:8000", address)
+        if language == "python":
+            exec(compile(code, "serve.md", "exec"), {})
+            yield language, capsys.readouterr().out.splitlines()[-1]
+        elif shutil.which("node"):
+            command = ["node", "--experimental-websocket", "--no-warnings", "--input-type=module", "-e", code]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+            if "WebSocket is not defined" not in done.stderr and "bad option" not in done.stderr:
+                yield language, done.stdout
+
+
+def test_clients_of_others_are_served_and_a_signal_ends_it(begin: Begin, capsys: pytest.CaptureFixture[str]) -> None:
     server = begin("--grace", "20")
+    clients = dict(told_by_the_page(server.address, capsys))
+    assert "python" in clients
+    for shown in clients.values():
+        assert re.search(r"tokens\W+14\b", shown), shown
     assert httpx.get(f"http://{server.address}/ready", trust_env=False).json() == {"status": "ready"}
     told, finished = asyncio.run(transcribed(server.address))
     assert [event.transcript for event in finished] == [finished[0].transcript] * 2
