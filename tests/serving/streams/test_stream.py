@@ -252,3 +252,12 @@ def test_a_client_that_says_nothing_is_let_go(serving: Serving) -> None:
     with serving(idle=0.05, kept=0.2).websocket_connect("/stream/text") as socket:
         opened(socket)
         assert refusal(socket)[:2] == (408, 1008)
+
+
+@pytest.mark.parametrize("place", ["/etc", "../text", "text/", "nowhere", 3, None])
+def test_no_option_of_a_stream_names_a_place(serving: Serving, place: Any) -> None:
+    with serving().websocket_connect("/stream/speech") as socket:
+        told = opened(socket, lm=place)["error"]["message"]
+        assert "expected a model that is served" in told or "the name of a model" in told
+    with serving(results=4).websocket_connect("/stream/speech") as socket:
+        assert "beam: expected at most 4, got 5" in opened(socket, beam=5)["error"]["message"]

@@ -11,17 +11,15 @@ from throughtime.applications.settings import option
 from throughtime.applications.text_model import TextModel
 from throughtime.engine import WeightsName
 from throughtime.errors import listed, shown
+from throughtime.serving.bounds import LANGUAGE, TEXT, bounded
 from throughtime.serving.house import Hosted, House
 from throughtime.serving.http.bodies import only
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.tasks.text.task import TrainedText
 
-LANGUAGE = "lm"
-"""The option that names a folder of a language model; here it names another model that is served."""
-
-TEXT, SPEECH = "text", "speech"
-"""Tasks whose models OpenAI's clients may ask."""
+SPEECH = "speech"
+"""A task whose models OpenAI's clients may ask, as those of :data:`TEXT`."""
 
 
 class ScoreOptions(Options):
@@ -66,31 +64,7 @@ def chosen(house: House, hosted: Hosted, use: str, given: Any, limits: ServeSett
     if not isinstance(given, Mapping):
         raise RefusedError(400, f"options: expected an object, got {shown(given)}")
     only(given, askable(hosted, use), "an option")
-    options = dict(given)
-    for name, most in (("length", limits.tokens), ("nbest", limits.results), ("beam", limits.results)):
-        value = options.get(name)
-        if isinstance(value, int | float | str) and _number(value) > most:
-            raise RefusedError(413, f"{name}: expected at most {most:,}, got {shown(value)}")
-    if LANGUAGE in options:
-        options[LANGUAGE] = language_model(house, options[LANGUAGE]).run.folder
-    return options
-
-
-def language_model(house: House, name: Any) -> Hosted:
-    """A model of text by its name.
-
-    Raises:
-        RefusedError: If there is none.
-    """
-    if not isinstance(name, str):
-        raise RefusedError(400, f"expected the name of a model that is served, got {shown(name)}")
-    hosted = house[name]
-    if hosted.task != TEXT:
-        instead = f"POST /predict/{name}" if "predict" in hosted.run.trained.uses else "GET /v1/models"
-        raise RefusedError(
-            400, f"expected a language model of text, got {name!r}, one of {hosted.task}; see: {instead}"
-        )
-    return hosted
+    return bounded(house, given, limits)
 
 
 def text_model(hosted: Hosted) -> TextModel | None:
@@ -115,10 +89,3 @@ def told(hosted: Hosted) -> dict[str, Any]:
 
 def _is_place(annotation: Any) -> bool:
     return annotation is Path or Path in get_args(annotation)
-
-
-def _number(value: float | str) -> float:
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return 0.0  # the option's own schema refuses it

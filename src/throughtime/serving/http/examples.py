@@ -9,8 +9,9 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from throughtime.serving.bounds import TEXT
 from throughtime.serving.house import Hosted
-from throughtime.serving.http.asking import SPEECH, TEXT
+from throughtime.serving.http.asking import SPEECH
 
 LINE = "A fine old film, made in Berlin by Anna Smith."
 LINES = {

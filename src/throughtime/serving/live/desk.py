@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from throughtime.errors import UserError
+from throughtime.serving.bounds import bounded
 from throughtime.serving.house import Hosted, House
 from throughtime.serving.live.parking import ARGUMENTS, Parked, Parking
 from throughtime.serving.live.pool import Pool
@@ -108,7 +109,7 @@ class Desk:
         """
         self._check_room()
         pool = await self.pools.of(hosted)
-        stream = Stream(pool, hosted.name, pool.open(said), about)
+        stream = Stream(pool, hosted.name, pool.open(bounded(self.house, said, self.settings)), about)
         self.streams[stream.session.id] = stream
         return stream
 

@@ -16,9 +16,10 @@ from throughtime.applications.options import Drawing
 from throughtime.applications.text_model import TextModel
 from throughtime.decoding import Sampling
 from throughtime.errors import shown
+from throughtime.serving.bounds import language_model
 from throughtime.serving.house import Hosted
 from throughtime.serving.http.answers import Answer, Events, refusing
-from throughtime.serving.http.asking import language_model, text_model
+from throughtime.serving.http.asking import text_model
 from throughtime.serving.http.bodies import read_json, refused, validated
 from throughtime.serving.http.openai.drawing import Piece, Plan, Prompt, Said, complete
 from throughtime.serving.http.parts import Limits, Models, Working
