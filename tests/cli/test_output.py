@@ -19,7 +19,8 @@ from rich.console import Console
 from forked import Ended, Forked
 from throughtime.api.progress import ProgressObserver
 from throughtime.cells import CELLS
-from throughtime.cli import COMMANDS, common, main
+from throughtime.cli import COMMANDS, main
+from throughtime.cli.shared import common
 from throughtime.training import Evaluation, StepReport
 
 TINY = ["--hidden", "16", "--embedding", "8", "--batch", "2", "--bptt", "10", "--steps", "2"]
