@@ -191,7 +191,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock.now += 10.0
         return loss(self, batch, carried)
 
-    monkeypatch.setattr("throughtime.training.trainer.time", clock)
+    for module in ("trainer", "processes.clock"):
+        monkeypatch.setattr(f"throughtime.training.{module}.time", clock)
     monkeypatch.setattr(Line, "loss", slow)
     return clock
 

@@ -21,6 +21,7 @@ from throughtime.api.running import (
     resumed_data,
 )
 from throughtime.api.telling import telling_notes
+from throughtime.api.together import refuse_several
 from throughtime.applications.folder.folds import Folds, fold_folder
 from throughtime.applications.folder.model_folder import FOLDS, resumed, task_of
 from throughtime.applications.memory import is_nothing
@@ -200,6 +201,7 @@ def begin_folds(
         UserError: If the data or a setting is bad; nothing is left behind.
         TrainingDivergedError: If a loss is infinite or no number; what was trained stays.
     """
+    refuse_several("--folds", "train each fold by itself, with --fold")
     watching.check()
     cell = settings.get("cell")
     if isinstance(cell, str) and "," in cell and ":" not in cell:
@@ -218,6 +220,7 @@ def resume_folds(task: Task, out: Path, data: Any, settings: Mapping[str, Any], 
         UserError: If there is nothing to resume, or a setting would change a run.
         TrainingDivergedError: As of :func:`begin_folds`.
     """
+    refuse_several("--folds", "train each fold by itself, with --fold")
     check_settings_names(task, settings)
     watching.check()
     if "fold" in settings:

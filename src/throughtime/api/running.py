@@ -6,15 +6,16 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from throughtime.api.progress import BriefObserver, ProgressObserver, waiting
+from throughtime.api.together import goes_on, note_launch, refuse_several, together
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged
 from throughtime.applications.memory import is_nothing, is_paths
 from throughtime.applications.reading.verdict import at_the_end
-from throughtime.applications.settings import refuse_lacking
+from throughtime.applications.settings import EXTENDABLE, refuse_lacking
 from throughtime.applications.task import Task
 from throughtime.console import VisibleConsole
 from throughtime.data.progress import showing
@@ -22,6 +23,8 @@ from throughtime.errors import UserError, listed, nearest
 from throughtime.extras import extra
 from throughtime.training import Observer, Trainer
 from throughtime.training.lock import locked
+from throughtime.training.processes import ranks
+from throughtime.training.processes.launch import launcher
 
 CTRL_C = (signal.SIGINT,)
 
@@ -46,6 +49,10 @@ class Watching:
     watch: bool = False
     ends: Sequence[signal.Signals] = CTRL_C
     brief: bool = False
+
+    def here(self) -> Watching:
+        """How it is watched in this process: in the first one of several alone."""
+        return self if ranks().first else replace(self, progress=False, tensorboard=False)
 
     def check(self) -> None:
         """Refuses what cannot be watched, before anything is written.
@@ -79,11 +86,21 @@ def begin(
     held: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Trains a task's model into a folder; ``held`` are validation and test data by part."""
+    watching = watching.here()
     watching.check()
+    if goes_on(out):
+        return resume(task, out, None, kept(settings), watching)
     given = given_data(task, data, settings, held)
-    with waiting("reading", watching.progress):
-        trainer = task.start(given.paths, out, given.options, given.memory)
-    with locked(out):
+
+    @contextmanager
+    def started() -> Iterator[Trainer[Any]]:
+        with waiting("reading", watching.progress):
+            trainer = task.start(given.paths, out, given.options, given.memory)
+        with locked(out):
+            note_launch(out)
+            yield trainer
+
+    with together(started(), lambda: task.resume(out, kept(given.options), given.paths)) as trainer:
         return go_on(task, trainer, out, settings.get("cell"), watching)
 
 
@@ -106,6 +123,7 @@ def prepare_cells(
         UserError: If the data or a setting is bad, or nothing is held out to compare them by; nothing is left behind.
     """
     watching.check()
+    refuse_several("--cell", f"train {listed(runs)} one at a time")
     missing = {cell: run for cell, run in runs.items() if not (run / "config.json").exists()}
     for cell in runs.keys() - missing.keys():
         resumed(runs[cell], task.name, task.settings, {**plain(settings), "cell": cell})
@@ -172,13 +190,30 @@ def resume(task: Task, out: Path, data: Any, settings: Mapping[str, Any], watchi
         TrainingDivergedError: If the loss is infinite or no number.
     """
     check_settings_names(task, settings)
+    watching = watching.here()
     watching.check()
     options, cell, paths = plain(settings), settings.get("cell"), resumed_data(data)
     ModelFolder.open(out, task.name, cell)  # refuses what is no run, before the lock is made in it
-    with locked(out):
-        with waiting("reading", watching.progress):
-            trainer = task.resume(out, options, paths)
+
+    @contextmanager
+    def opened() -> Iterator[Trainer[Any]]:
+        with locked(out):
+            with waiting("reading", watching.progress):
+                trainer = task.resume(out, options, paths)
+            yield trainer
+
+    with together(opened(), lambda: task.resume(out, kept(options), paths)) as trainer:
         return go_on(task, trainer, out, cell, watching)
+
+
+def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of settings that a run keeps for good: with them it is opened where another process has changed the rest.
+
+    Example:
+        >>> kept({"steps": 10, "cell": "gru"})
+        {'cell': 'gru'}
+    """
+    return {name: value for name, value in plain(settings).items() if name not in EXTENDABLE}
 
 
 def resumed_data(data: Any) -> list[str]:
@@ -238,7 +273,8 @@ def _stopping(trainer: Trainer[Any], ends: Sequence[signal.Signals]) -> Iterator
 
     def stop(number: int, frame: object) -> None:
         trainer.stop()
-        signal.signal(number, before[signal.Signals(number)])
+        if launcher() is None:  # which passes on what its processes have heard already
+            signal.signal(number, before[signal.Signals(number)])
 
     before = {
         number: signal.signal(number, stop)

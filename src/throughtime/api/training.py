@@ -10,6 +10,7 @@ from throughtime.api.folds import CrossValidation, begin_folds
 from throughtime.api.loading import TaskLike, as_task
 from throughtime.api.run import Run
 from throughtime.api.running import Watching, begin, check_settings_names
+from throughtime.api.together import refuse_several
 from throughtime.applications.memory import is_nothing
 from throughtime.errors import UserError
 
@@ -64,6 +65,9 @@ def train(
 ) -> Run | CrossValidation:
     """Trains a model. Ctrl-C ends the training after the step at hand, with a checkpoint: ``run.resume()`` goes on.
 
+    Where a group of PyTorch's processes is initialised, ``torch.distributed.init_process_group``, all of them call this
+    alike, and each has a share of every batch; the first one reads ``data`` and writes.
+
     Args:
         task: The name of a task (``throughtime tasks`` lists them), ``module:Class``, or a class of your own.
         data: A path, several paths, or data in memory, as the task's page names them; tasks that make their data
@@ -94,6 +98,8 @@ def train(
         raise UserError(
             f"expected one cell, got {cells!r}; call train once for each, as with cell={cells.split(',')[0]!r}"
         )
+    if out is None:
+        refuse_several("out", "name a folder that all of them see")
     watching, held = Watching(progress, tensorboard, watch), {"valid": valid, "test": test}
     home = TemporaryDirectory(prefix="throughtime-") if out is None else None
     folder = Path(home.name, found.name.replace(":", ".")) if home is not None else Path(str(out))

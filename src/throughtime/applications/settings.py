@@ -106,6 +106,13 @@ class TrainSettings(BaseModel):
         ge=1,
     )
     checkpoint_seconds: float = option(60.0, "Seconds between checkpoints.", "Training", ge=0)
+    accumulate: int = option(
+        1, "Parts that a process goes through a batch in, so that a large one fits into memory.", "Training", ge=1
+    )
+    deterministic: bool = option(False, "The same bits by any number of processes, each on one thread.", "Training")
+    shards: int = option(
+        12, "With --deterministic: parts of a batch that are added in order; processes at most.", "Training", ge=1
+    )
     seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)
     device: Device = option("auto", "auto, cpu or cuda.", "Training")
 
@@ -133,6 +140,10 @@ class TrainSettings(BaseModel):
             evaluate_every=self.evaluate_every,
             patience=self.patience,
             checkpoint_seconds=self.checkpoint_seconds,
+            accumulate=self.accumulate,
+            deterministic=self.deterministic,
+            shards=self.shards,
+            seed=self.seed,
         )
 
 
@@ -260,7 +271,17 @@ def _number(text: str) -> int | float | str:
 
 
 EXTENDABLE = frozenset(
-    {"epochs", "steps", "least_steps", "minutes", "checkpoint_seconds", "evaluate_every", "patience", "device"}
+    {
+        "epochs",
+        "steps",
+        "least_steps",
+        "minutes",
+        "checkpoint_seconds",
+        "evaluate_every",
+        "patience",
+        "accumulate",
+        "device",
+    }
 )
 """Settings that a resumed run may be given anew; all others stay as they were."""
 

@@ -118,7 +118,8 @@ class Supervised(Task):
             opened.initialise()
         trainer = _trainer(opened, train, valid, out)
         trainer.resume()
-        extended.save()
+        if trainer.ranks.first:
+            extended.save()
         return trainer
 
     def describe(self, trainer: Trainer[Any], cell: str | None = None) -> str:

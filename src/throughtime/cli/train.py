@@ -21,6 +21,8 @@ from throughtime.errors import UserError, listed
 from throughtime.extras import extra
 from throughtime.tasks import TASKS, find_task
 from throughtime.training import TrainingDivergedError
+from throughtime.training.processes import ranks
+from throughtime.training.processes.launch import grouped
 from throughtime.visible import in_line, tell
 
 T = TypeVar("T")
@@ -55,7 +57,8 @@ class TrainGroup(click.Group):
         @click.pass_context
         def callback(ctx: click.Context, /, **values: Any) -> int:
             try:
-                return _train(task, given(ctx, task.settings), values)
+                with grouped():
+                    return _train(task, given(ctx, task.settings), values)
             except TrainingDivergedError as error:
                 tell(str(error))
                 return 1
@@ -85,7 +88,8 @@ def train(task: Task, options: dict[str, Any], values: dict[str, Any]) -> int:
     outcome = _begun(begin, resume, task, options, values)
     if not outcome.finished:
         return _stopped(task, values["out"], f"stopped at step {outcome.figures['steps']}")
-    print_figures(outcome.figures, values["json"])
+    if ranks().first:
+        print_figures(outcome.figures, values["json"])
     return 0
 
 
@@ -120,6 +124,8 @@ def _watching(values: dict[str, Any]) -> Watching:
 
 
 def _stopped(task: Task, out: Path, how: str) -> int:
+    if not ranks().first:
+        return 130
     again = shlex.join(["throughtime", "train", task.name, "--out", str(out), "--resume"])
     echo(in_line(f"{how}; go on with: {again}"), err=True)
     return 130

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from throughtime.data.examples import in_batches
+from throughtime.data.shares import Shares, shares
 
 NOTHING = -1
 """The input before a text's first token; a model shows its network a vector of zeros there."""
@@ -84,6 +86,10 @@ class BatchSource(Protocol):
         """The batches of an epoch, from the ``start``-th."""
         ...
 
+    def shares(self, epoch: int, start: int, count: int) -> Iterator[Shares[TokenBatch]]:
+        """The same batches, each as what makes so many shares of it, in order."""
+        ...
+
 
 class Streams:
     """Running text for truncated back-propagation: parallel streams, cut every ``steps`` tokens.
@@ -108,7 +114,7 @@ class Streams:
     """
 
     def __init__(self, ids: Ids, rows: int, steps: int, eos: int) -> None:
-        self.ids, self.steps, self.eos = ids, steps, eos
+        self.ids, self.rows, self.steps, self.eos = ids, rows, steps, eos
         self.bounds = np.linspace(0, len(ids), rows + 1).astype(np.int64)
 
     def __len__(self) -> int:
@@ -117,21 +123,28 @@ class Streams:
     def batches(self, epoch: int, start: int = 0) -> Iterator[TokenBatch]:
         """The cuts in order, the same in every epoch."""
         for number in range(start, len(self)):
-            yield self._cut(number * self.steps)
+            yield self._cut(number * self.steps, range(self.rows))
 
-    def _cut(self, offset: int) -> TokenBatch:
+    def shares(self, epoch: int, start: int, count: int) -> Iterator[Shares[TokenBatch]]:
+        """The same cuts, each as what makes so many shares of it: the streams are dealt once for all, in order."""
+        dealt = shares(self.rows, count)
+        for number in range(start, len(self)):
+            yield [partial(self._cut, number * self.steps, streams) for streams in dealt]
+
+    def _cut(self, offset: int, streams: range) -> TokenBatch:
         pieces: list[Ids] = []
         before: list[int] = []
         source: list[int] = []
         last: list[int] = []
-        for stream, (begin, end) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
+        for place, stream in enumerate(streams):
+            begin, end = self.bounds[stream : stream + 2]
             tokens = np.asarray(self.ids[min(begin + offset, end) : min(begin + offset + self.steps, end)])
             previous = int(self.ids[begin + offset - 1]) if 0 < offset <= end - begin else self.eos
             ends = np.flatnonzero(tokens == self.eos) + 1
             for piece in np.split(tokens, ends[ends < len(tokens)]):
                 pieces.append(piece)
                 before.append(NOTHING if previous == self.eos else previous)
-                source.append(-1 if previous == self.eos and len(piece) else stream)
+                source.append(-1 if previous == self.eos and len(piece) else place)
                 previous = self.eos
             last.append(len(pieces) - 1)
         return _pad(pieces, before, torch.tensor(source), torch.tensor(last))
@@ -167,8 +180,16 @@ class WholeTexts:
     def batches(self, epoch: int, start: int = 0) -> Iterator[TokenBatch]:
         """The batches of an epoch; the order depends on the seed and the epoch alone."""
         for chosen in in_batches(np.diff(self.bounds), self.rows, self.seed, epoch, start):
-            pieces = [np.asarray(self.ids[self.bounds[i] : self.bounds[i + 1]]) for i in chosen]
-            yield _pad(pieces, [NOTHING] * len(pieces))
+            yield self._texts(chosen)
+
+    def shares(self, epoch: int, start: int, count: int) -> Iterator[Shares[TokenBatch]]:
+        """The same batches, each as what makes so many shares of its texts, in order."""
+        for chosen in in_batches(np.diff(self.bounds), self.rows, self.seed, epoch, start):
+            yield [partial(self._texts, chosen[share.start : share.stop]) for share in shares(len(chosen), count)]
+
+    def _texts(self, chosen: npt.NDArray[np.int64]) -> TokenBatch:
+        pieces = [np.asarray(self.ids[self.bounds[i] : self.bounds[i + 1]]) for i in chosen]
+        return _pad(pieces, [NOTHING] * len(pieces))
 
 
 def _ends(ids: Ids, eos: int, block: int = 1 << 24) -> npt.NDArray[np.int64]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from throughtime.data.progress import report
+from throughtime.data.shares import Shares, shares
 
 ExampleT = TypeVar("ExampleT")
 BatchT = TypeVar("BatchT")
@@ -73,6 +75,12 @@ class Examples(Generic[ExampleT, BatchT]):
         """The batches of an epoch, from the ``start``-th; the order depends on the seed and the epoch alone."""
         for chosen in self.chosen(epoch, start):
             yield self.batch([self.examples[i] for i in chosen])
+
+    def shares(self, epoch: int, start: int, count: int) -> Iterator[Shares[BatchT]]:
+        """The same batches, each as what makes so many shares of its examples, in order."""
+        for chosen in self.chosen(epoch, start):
+            some = [[self.examples[chosen[i]] for i in share] for share in shares(len(chosen), count)]
+            yield [partial(self.batch, members) for members in some]
 
     def chosen(self, epoch: int = 0, start: int = 0) -> Iterator[list[int]]:
         """The indices of every batch's examples."""

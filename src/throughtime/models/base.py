@@ -35,6 +35,17 @@ class Model(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no loss: define loss(self, batch, carried)")
 
+    def divisor(self, batch: Any) -> float:
+        """What the loss of a batch is a sum divided by: its tokens, its rows, or whatever the mean is over.
+
+        So the loss of a batch is known by those of its parts: their sum, each times its divisor, through the sum of
+        the divisors. Training in parts, or by several processes, asks for it.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not tell what its loss is a mean over, so that no batch can be trained on in "
+            "parts: define divisor(self, batch)"
+        )
+
     def check_carried(self, carried: State, batch: Any) -> None:
         """Refuses a state of a file that cannot be carried to a batch.
 

@@ -97,6 +97,10 @@ class Classifier(Model):
         pooled = self._pooled(self._read(batch.steps), batch.steps)
         return mean_nats(pooled, self.softmax.weight, self.softmax.bias, batch.classes), None
 
+    def divisor(self, batch: ClassBatch) -> float:
+        """Its sequences."""
+        return len(batch.classes)
+
     @property
     def reads_last(self) -> bool:
         """With that pooling."""

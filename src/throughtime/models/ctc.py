@@ -135,6 +135,10 @@ class CTCModel(Model):
         """
         return self.losses(batch).sum() / max(1, int(batch.symbol_lengths.sum())), None
 
+    def divisor(self, batch: FrameBatch) -> float:
+        """The symbols of its transcripts."""
+        return int(batch.symbol_lengths.sum())
+
     def losses(self, batch: FrameBatch) -> Tensor:
         """The negative log-likelihood of every transcript in nats, ``[B, 1]``."""
         return self.losses_of(batch, self.log_probs(batch.features, batch.lengths)).unsqueeze(1)

@@ -218,6 +218,10 @@ class EncoderDecoder(TokenModel):
             loss = loss + self.config.coverage * repeated.sum() / batch.tokens
         return loss, None
 
+    def divisor(self, batch: PairBatch) -> float:
+        """Its targets' tokens."""
+        return batch.tokens
+
     def losses(self, batch: PairBatch) -> Tensor:
         """The cross-entropy of every token of the targets in nats, ``[B, S]``."""
         return -self.log_probs(batch)[0]

@@ -110,3 +110,7 @@ class KeyModel(Model):
     def loss(self, batch: RollBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Nats a frame, averaged over the batch's frames."""
         return self.nats(batch).sum() / max(1, batch.tokens), None
+
+    def divisor(self, batch: RollBatch) -> float:
+        """Its frames."""
+        return batch.tokens

@@ -142,6 +142,10 @@ class LanguageModel(TokenModel):
         targets = real_targets(batch.targets, batch.lengths)
         return mean_nats(self.bridge(hidden.flatten(0, 1)), *self.softmax_weights, targets), batch.carry(final)
 
+    def divisor(self, batch: TokenBatch) -> float:
+        """Its tokens."""
+        return batch.tokens
+
     def check_carried(self, carried: State, batch: TokenBatch) -> None:
         """Refuses what is no state of the batch's streams."""
         streams = None if batch.last is None else len(batch.last)

@@ -75,3 +75,7 @@ class Regressor(Model):
         """The mean squared error."""
         losses = self.losses(batch)
         return losses.mean() if len(losses) else torch.zeros((), requires_grad=True), None
+
+    def divisor(self, batch: NumberBatch) -> float:
+        """Its sequences."""
+        return len(batch.targets)

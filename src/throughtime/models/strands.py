@@ -168,6 +168,10 @@ class StrandTagger(Model):
         """Cross-entropy in nats, averaged over the batch's bases."""
         return self._nats(batch).sum() / max(1, batch.tokens), None
 
+    def divisor(self, batch: StrandBatch) -> float:
+        """Its bases."""
+        return batch.tokens
+
     def losses(self, batch: StrandBatch) -> Tensor:
         """The cross-entropy of every sequence in nats a base, ``[B, 1]``: each of its bases is read from both ends."""
         nats = self._nats(batch)

@@ -137,6 +137,10 @@ class Tagger(Model):
             return mean_nats(hidden, linear.weight, linear.bias, targets), None
         return self.loss_of(self.scores(batch.words), batch), None
 
+    def divisor(self, batch: TagBatch) -> float:
+        """Its words."""
+        return batch.tokens
+
     def loss_of(self, scores: Tensor, batch: TagBatch) -> Tensor:
         """The loss of a batch whose :meth:`scores` are known."""
         if self.apart:

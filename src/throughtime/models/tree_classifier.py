@@ -80,11 +80,18 @@ class TreeClassifier(Model):
     def loss(self, batch: TreeBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the labelled nodes; nothing is carried."""
         labels = batch.labels.to(self.softmax.weight.device)
-        weights = torch.ones(len(labels), device=labels.device)
-        weights[batch.roots.to(labels.device)] = self.config.root_weight
-        weights = weights.masked_fill(labels < 0, 0.0)
+        weights = self._weights(batch).to(labels.device)
         each = F.nll_loss(self._classify(batch), labels.clamp(min=0), reduction="none")
         return (each * weights).sum() / weights.sum().clamp(min=1e-9), None
+
+    def divisor(self, batch: TreeBatch) -> float:
+        """What its labelled nodes count."""
+        return float(self._weights(batch).sum())
+
+    def _weights(self, batch: TreeBatch) -> Tensor:
+        weights = torch.ones(len(batch.labels), device=batch.labels.device)
+        weights[batch.roots] = self.config.root_weight
+        return weights.masked_fill(batch.labels < 0, 0.0)
 
     def _embed(self, words: Tensor) -> Tensor:
         words = words.to(self.embedding.weight.device)

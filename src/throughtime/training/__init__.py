@@ -5,7 +5,8 @@ from throughtime.training.clipping import Clipper
 from throughtime.training.optimisers import Averager, OptimiserName, make_optimiser
 from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
 from throughtime.training.schedules import Schedule, factor
-from throughtime.training.trainer import Source, Trainer
+from throughtime.training.source import Source
+from throughtime.training.trainer import Trainer
 from throughtime.training.weights import load_model, load_weights
 
 __all__ = [

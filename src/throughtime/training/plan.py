@@ -40,6 +40,11 @@ class Plan:
         patience: Evaluations without improvement after which training stops; None: never.
         checkpoint_seconds: Between two checkpoints.
         log_every: Steps between two lines of metrics.jsonl.
+        accumulate: Parts that each process goes through its share of a batch in, one after the other.
+        deterministic: Whether any number of processes gives the same bits: every batch is cut into ``shards``, whose
+            gradients are added in a fixed order, and each process calculates on one thread.
+        shards: That many, or as many as a batch has rows.
+        seed: Of what is drawn for a part of a batch.
 
     Raises:
         ValueError: If a setting is out of range, or there is no optimiser or schedule of that name.
@@ -62,6 +67,10 @@ class Plan:
     patience: int | None = None
     checkpoint_seconds: float = 60.0
     log_every: int = 20
+    accumulate: int = 1
+    deterministic: bool = False
+    shards: int = 12
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name, known in {"optimiser": get_args(OptimiserName), "schedule": get_args(Schedule)}.items():
@@ -81,6 +90,8 @@ class Plan:
             "evaluate_every": 1,
             "patience": 1,
             "log_every": 1,
+            "accumulate": 1,
+            "shards": 1,
         }.items():
             value = getattr(self, name)
             if value is not None and value < least:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -28,6 +28,7 @@ from throughtime.training.clipping import Clipper, layer_norms
 from throughtime.training.metrics import kept_lines
 from throughtime.training.optimisers import Averager, make_optimiser
 from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
+from throughtime.training.processes import Clock, Found, Shared, one_thread, ranks
 from throughtime.training.restore import (
     check_means,
     check_random,
@@ -37,40 +38,21 @@ from throughtime.training.restore import (
     read_progress,
 )
 from throughtime.training.schedules import factor
+from throughtime.training.source import Batch, Source
 from throughtime.training.weights import PREFIX, WEIGHTS
-
-
-class Batch(Protocol):
-    """What the loop needs of a batch."""
-
-    @property
-    def tokens(self) -> int:
-        """Its size, for the rate."""
-        ...
-
 
 SLACK = 1.1
 """An evaluation may take so many times as long as the last one, and still end with the minutes of a run."""
 
 T = TypeVar("T")
 BatchT = TypeVar("BatchT", bound=Batch)
-BatchT_co = TypeVar("BatchT_co", bound=Batch, covariant=True)
-
-
-class Source(Protocol[BatchT_co]):
-    """Batches in a fixed order for every epoch, so that training can go on in the middle of one."""
-
-    def __len__(self) -> int:
-        """Batches of an epoch."""
-        ...
-
-    def batches(self, epoch: int, start: int = 0) -> Iterator[BatchT_co]:
-        """The batches of an epoch, from the ``start``-th."""
-        ...
 
 
 class Trainer(Generic[BatchT]):
     """Trains a model, so that any step may be the last: the run goes on from its checkpoint bit for bit.
+
+    In a group of PyTorch's processes each has a share of every batch, and of the streams whose state is carried; the
+    first one writes, judges and keeps the time, and hands on what it finds.
 
     Writes into ``folder``: ``model.safetensors`` (the best weights by validation, the last without one),
     ``checkpoint.safetensors`` (weights, optimiser, carried state, random state, position) and ``metrics.jsonl``.
@@ -105,7 +87,10 @@ class Trainer(Generic[BatchT]):
         self.averager = Averager(model)
         self.progress = Progress()
         self.carried: State | None = None
-        self._stop = False
+        self.ranks = ranks()
+        in_parts = plan.deterministic or plan.accumulate > 1 or not self.ranks.alone
+        self.shared = Shared(model, plan, self.ranks) if in_parts else None
+        self.clock = Clock(self.ranks, plan.checkpoint_seconds)
         self._judging = 0.0
 
     def __repr__(self) -> str:
@@ -140,39 +125,51 @@ class Trainer(Generic[BatchT]):
                 f"the checkpoint stands at batch {self.progress.index} of an epoch that has {len(self.source)}: "
                 "a run goes on with the data and the batches it began with"
             )
-        self._clock = time.perf_counter() - self.progress.seconds
-        self._saved = time.perf_counter()
+        self.clock.begin(self.progress.seconds)
+        if self.shared is not None:
+            self.shared.begin()
         if not self.progress.step:
             self.save()  # a run that is killed early can be resumed, too
         try:
-            while not self.progress.finished:
-                for batch in self.source.batches(self.progress.epoch, self.progress.index):
-                    self._step(batch)
-                    over = bool(self.progress.finished) or self._stop  # read once: a signal may come at any time
-                    if over or time.perf_counter() - self._saved >= self.plan.checkpoint_seconds:
-                        self.save()
-                    if over:
-                        return self.progress
+            with one_thread(self.plan.deterministic):
+                self._train()
         finally:
             for observer in self.observers:
                 observer.close()
         return self.progress
 
+    def _train(self) -> None:
+        while not self.progress.finished:
+            for batch in self._batches():
+                self._step(batch)
+                if self.ranks.alone:
+                    self.clock.look()
+                over = bool(self.progress.finished) or self.clock.stops
+                if over or self.clock.due:
+                    self.save()
+                if over:
+                    return
+
+    def _batches(self) -> Iterator[Any]:
+        """Batches, or what makes their shares."""
+        epoch, index = self.progress.epoch, self.progress.index
+        if self.shared is None:
+            return self.source.batches(epoch, index)
+        return self.source.shares(epoch, index, self.shared.count)
+
     def stop(self) -> None:
         """Asks the loop to end after the step at hand, with a checkpoint. Safe in a signal handler."""
-        self._stop = True
+        self.clock.stop = True
 
-    def _step(self, batch: BatchT) -> None:
+    def _step(self, batch: Any) -> None:
         progress, began, share = self.progress, time.perf_counter(), self.share
         lr = self.plan.lr * factor(self.plan.schedule, share, progress.step, self.plan.warmup, progress.drops)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.model.train()
-        loss, self.carried = self.model.loss(batch, self.carried)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        found = self._differentiate(batch)
         layers = layer_norms(self.model) if self.watch else {}
-        value, norm = float(loss.detach()), self.clipper(self.model.parameters())
+        value, norm = found.loss, self.clipper(self.model.parameters())
         if not (math.isfinite(value) and math.isfinite(norm)):
             self._log({"event": "diverged", "step": progress.step + 1})
             raise TrainingDivergedError(self._diagnosis(value, norm))
@@ -182,16 +179,26 @@ class Trainer(Generic[BatchT]):
         else:
             self.averager.start()
         progress.step += 1
-        progress.tokens += batch.tokens
+        progress.tokens += found.tokens
         progress.index += 1
         if progress.index >= len(self.source):
             progress.epoch, progress.index = progress.epoch + 1, 0
+        self.clock.heard(found.said)
         self._tick()
-        self._report(value, norm, lr, batch.tokens / (time.perf_counter() - began), layers)
+        self._report(value, norm, lr, found.tokens / (time.perf_counter() - began), layers)
         if self.share >= 1.0 or self._evaluations_left() < 1.0:
             progress.finished = "the plan is done"
         if progress.finished or (self._due(share) and self._evaluations_left() >= 2.0):
             self._evaluate()
+
+    def _differentiate(self, batch: Any) -> Found:
+        """Makes the gradient."""
+        if self.shared is not None:
+            return self.shared(batch, self.progress.step, self.clock.says)
+        loss, self.carried = self.model.loss(batch, self.carried)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return Found(float(loss.detach()), batch.tokens, ())
 
     def _evaluations_left(self) -> float:
         """How many evaluations fit into the minutes that are left, by the time of the last one; one is for the end."""
@@ -207,17 +214,14 @@ class Trainer(Generic[BatchT]):
     def _evaluate(self) -> None:
         progress = self.progress
         if self.evaluate is None:
-            if progress.finished:
+            if progress.finished and self.ranks.first:
                 with self.averager.averaged():
                     save_weights(self.folder / "model.safetensors", self.model)
             return
         with self.averager.averaged():
-            self.model.eval()
-            began = time.perf_counter()
-            evaluation = self.evaluate()
-            self._judging = time.perf_counter() - began
+            evaluation = self._judged()
             better = evaluation.objective < progress.best
-            if better:
+            if better and self.ranks.first:
                 save_weights(self.folder / "model.safetensors", self.model, evaluation.temperature)
         if better:
             progress.best, progress.best_step, progress.stale = evaluation.objective, progress.step, 0
@@ -234,8 +238,21 @@ class Trainer(Generic[BatchT]):
         for observer in self.observers:
             observer.evaluation(progress.step, evaluation, better)
 
+    def _judged(self) -> Evaluation:
+        """What the first process finds; the others wait for it."""
+        assert self.evaluate is not None
+        began, evaluation = time.perf_counter(), None
+        if self.ranks.first:
+            self.model.eval()
+            evaluation = self.evaluate()
+        judging = time.perf_counter() - began
+        evaluation, self._judging, self.clock.seconds = self.ranks.told((evaluation, judging, self.clock.now))
+        assert evaluation is not None
+        return evaluation
+
     def _tick(self) -> None:
-        self.progress.seconds = time.perf_counter() - self._clock
+        self.clock.tick()
+        self.progress.seconds = self.clock.seconds
 
     def _report(self, loss: float, norm: float, lr: float, rate: float, layers: Mapping[str, float]) -> None:
         progress = self.progress
@@ -252,6 +269,8 @@ class Trainer(Generic[BatchT]):
             observer.step(report)
 
     def _log(self, record: dict[str, Any]) -> None:
+        if not self.ranks.first:
+            return
         record["seconds"] = round(self.progress.seconds, 3)
         append_text(self.folder / "metrics.jsonl", json.dumps(record) + "\n")
 
@@ -269,12 +288,19 @@ class Trainer(Generic[BatchT]):
         )
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Writes the checkpoint: the first process does, with the state of all streams; the others wait for it."""
         self._tick()
+        carried = self.carried if self.shared is None else self.shared.carried_on()
+        if self.ranks.first:
+            self._write(carried)
+        self.ranks.told(None)
+        self.clock.saved()
+
+    def _write(self, carried: State | None) -> None:
         optimiser, groups = flatten_optimiser(self.optimiser)
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"optimiser.{name}": value for name, value in optimiser.items()}
-        tensors |= {f"carried.{name}": value for name, value in (self.carried or {}).items()}
+        tensors |= {f"carried.{name}": value for name, value in (carried or {}).items()}
         tensors |= {f"average.{name}": value for name, value in self.averager.means.items()}
         tensors["random"] = torch.get_rng_state()
         if torch.cuda.is_available():
@@ -287,7 +313,6 @@ class Trainer(Generic[BatchT]):
         }
         sync_file(self.folder / "metrics.jsonl")  # a run goes on from the checkpoint: what came before it must stand
         save_tensors(self.folder / "checkpoint.safetensors", tensors, data)
-        self._saved = time.perf_counter()
 
     def resume(self) -> None:
         """Goes on from the folder's checkpoint, with the same bits as if the run had never stopped.
@@ -335,6 +360,8 @@ class Trainer(Generic[BatchT]):
         self.progress, (self.clipper.steps, self.clipper.clipped) = progress, clipped
         device = next(model.parameters()).device
         self.carried = {name: value.to(device) for name, value in carried.items()} or None
+        if self.shared is not None:
+            self.shared.carry_on(self.carried)
         self.averager.load(data["averaged"], {name: value.to(device) for name, value in means.items()})
         if self.progress.finished and self.share < 1.0:
             self.progress.finished = ""
@@ -342,5 +369,5 @@ class Trainer(Generic[BatchT]):
     def _cut_metrics(self) -> None:
         """Drops the lines that were written after the checkpoint: the steps come again."""
         path = self.folder / "metrics.jsonl"
-        if path.exists():
+        if self.ranks.first and path.exists():
             write_chunks(path, [kept_lines(path, self.progress.step)])

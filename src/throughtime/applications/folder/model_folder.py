@@ -19,6 +19,8 @@ from throughtime.applications.settings import EXTENDABLE, SettingsT, check_setti
 from throughtime.errors import UserError, listed, nearest
 from throughtime.files import errors_of, make_folder, sync_folder, write_json
 from throughtime.plain import read_json
+from throughtime.training.processes import ranks
+from throughtime.training.processes.launch import local_number
 
 FORMAT = 1
 
@@ -247,7 +249,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; ``"auto"`` takes a GPU where there is one.
+    """The device of that name; ``"auto"`` takes a GPU where there is one, each of several processes one of its own.
 
     Raises:
         UserError: If there is none of that name, or it is not there.
@@ -258,4 +260,4 @@ def choose_device(name: str) -> torch.device:
         raise UserError("--device cuda: this machine, or this build of PyTorch, has no CUDA device; pass --device cpu")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return torch.device("cuda", local_number()) if name == "cuda" and not ranks().alone else torch.device(name)

@@ -154,7 +154,8 @@ class TextTask(Task):
         extended = resumed(out, self.name, TextSettings, options)
         trainer = _trainer(extended)
         trainer.resume()
-        extended.save()
+        if trainer.ranks.first:
+            extended.save()
         return trainer
 
     def describe(self, trainer: Trainer[TokenBatch], cell: str | None = None) -> str:

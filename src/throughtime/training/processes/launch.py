@@ -1,0 +1,53 @@
+"""What ``torchrun`` says to the processes that it begins: how many there are, where they meet, and whether again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+LONGEST = timedelta(days=7)
+"""That the others wait for the first process, which reads and judges; one that ends is missed at once."""
+
+
+@contextmanager
+def grouped() -> Iterator[None]:
+    """Makes PyTorch's group of the processes that ``torchrun`` began, where it began several, and there is none yet.
+
+    What they tell each other goes by gloo; gradients on GPUs by nccl, each process on a GPU of its own.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or not dist.is_available() or dist.is_initialized():
+        yield
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_number())
+        backend = "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend, timeout=LONGEST)
+    yield
+    dist.destroy_process_group()  # not after an error: the others may have gone
+
+
+def local_number() -> int:
+    """Number of this process on its machine, from 0: that of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def launcher() -> str | None:
+    """What tells a ``torchrun`` from all others, in whichever of its attempts; None: the process was begun without.
+
+    The user's name for it, or else the process that it is.
+    """
+    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    if name is None:
+        return None
+    return f"process {os.getppid()}" if name == "none" else name
+
+
+def is_begun_again() -> bool:
+    """Whether ``torchrun`` has begun the processes before."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0

@@ -1,0 +1,93 @@
+"""Any number of processes trains the same weights, whatever the model, and also where they change on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from made_data import MAKERS, settings_of
+from several import COUNT, Case, work
+from throughtime.training import load_tensors
+
+STEPS = 12
+COMMON = {"hidden": 4, "batch": 4, "steps": STEPS, "evaluate_every": 6, "seed": 3, "deterministic": True, "shards": 4}
+
+
+def entities(folder: Path) -> list[str]:
+    """Sentences of one word to six."""
+    text = "".join("".join(f"w{n}\t{'B-loc' if n == 2 else 'O'}\n" for n in range(1 + i % 6)) + "\n" for i in range(14))
+    file = folder / "entities.conll"
+    file.write_text(text, encoding="utf-8")
+    return [str(file)]
+
+
+def speech(folder: Path) -> list[str]:
+    """Recordings of one length after the other, transcripts of one word or three."""
+    import soundfile
+
+    draw = np.random.default_rng(0)
+    for number in range(12):
+        file = folder / "speech" / f"{number}.wav"
+        file.parent.mkdir(exist_ok=True)
+        soundfile.write(file, (0.1 * draw.standard_normal(5000 + 300 * number)).astype(np.float32), 8000)
+        file.with_suffix(".txt").write_text("the old cat\n" if number % 2 else f"cat{number}\n", encoding="utf-8")
+    return [str(folder / "speech")]
+
+
+def case(task: str, folder: Path, data: list[str] | None = None, **more: Any) -> Case:
+    if data is None:
+        made = MAKERS[task](folder / task, "x")
+        data, more = [str(path) for path in made.data], {**settings_of(made), **more}
+    return Case(task, data, {**more, **COMMON})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("several")
+    for task in MAKERS:
+        (folder / task).mkdir()
+    return folder
+
+
+@pytest.fixture
+def cases(folder: Path) -> dict[str, Case]:
+    small = {"embedding": 4}
+    return {
+        "text": case("text", folder, dropout=0.2, recurrent_dropout=0.1, zoneout=0.1),
+        "entities": case("entities", folder, entities(folder), **small, letter=4, spelled=4),
+        "translation": case("translation", folder),
+        "speech": case("speech", folder, speech(folder), mels=8, layers=1, unit="characters"),
+        "sentiment-trees": case("sentiment-trees", folder),
+    }
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    return [{k: v for k, v in record.items() if k not in ("seconds", "tokens_per_s")} for record in records]
+
+
+def test_bits(cases: dict[str, Case], folder: Path, forked: Callable[..., Any]) -> None:
+    processes = [forked(work, number, folder, cases, OMP_NUM_THREADS="1") for number in range(COUNT)]
+    for process in processes:
+        ended = process.end()
+        assert ended.status == 0, ended.err
+    for name in cases:
+        alone, wrote = load_tensors(folder / f"{name}.1" / "checkpoint.safetensors")
+        assert wrote["progress"]["step"] == STEPS
+        assert any(key.startswith("carried.") for key in alone) == (name == "text")
+        for other in ("2", "3", "broken"):
+            run = folder / f"{name}.{other}"
+            tensors, told = load_tensors(run / "checkpoint.safetensors")
+            assert tensors.keys() == alone.keys()
+            for key, value in alone.items():
+                assert key == "random" or torch.equal(tensors[key], value), (name, other, key)
+            assert {**told["progress"], "seconds": 0} == {**wrote["progress"], "seconds": 0}
+            assert metrics(run) == metrics(folder / f"{name}.1")
+            best = [load_tensors(folder / f"{name}.{which}" / "model.safetensors")[0] for which in ("1", other)]
+            assert all(torch.equal(best[1][key], value) for key, value in best[0].items())
