@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from throughtime.serving.intake import Intake
 from throughtime.serving.page.assets import FILES
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
@@ -47,6 +48,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ServeSettings, watch: Watch, log: Callable[[Any], None]) -> None:
         self.app, self.settings, self.watch, self.log = app, settings, watch, log
         self.rates = Rates(settings.rate)
+        self.intake = Intake(settings.body, settings.bodies, settings.patience)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or WebSocket."""
@@ -58,7 +60,11 @@ class Guard:
         began = time.perf_counter()
         try:
             self._admit(HTTPConnection(scope))
-            await self.app(scope, _limited(receive, self.settings.body), seen.send)
+            if scope["type"] == "websocket":
+                await self.app(scope, receive, seen.send)
+                return
+            with self.intake.receiving(receive) as limited:
+                await self.app(scope, limited, seen.send)
         except RefusedError as refusal:
             await seen.refuse(refusal, receive)
         except Exception:  # the last one who can answer; what went wrong is for the log alone
@@ -187,19 +193,3 @@ class _Seen:
 
 def _client(scope: Scope) -> str:
     return str(scope["client"][0]) if scope.get("client") else "unknown"
-
-
-def _limited(receive: Receive, most: int) -> Receive:
-    """Refuses a body when it grows too large, whatever its head said."""
-    read = 0
-
-    async def limited() -> Message:
-        nonlocal read
-        message = await receive()
-        if message["type"] == "http.request":
-            read += len(message.get("body", b""))
-            if read > most:
-                raise RefusedError(413, f"expected a body of at most {most:,} bytes; send less, or in parts")
-        return message
-
-    return limited

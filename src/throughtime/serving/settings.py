@@ -32,6 +32,7 @@ class ServeSettings(BaseModel):
     grace: float = option(30.0, "Seconds that streams have to finish when the server stops.", "Server", ge=0)
 
     body: int = option(32 * MB, "Most bytes of a request's body.", "Limits", ge=1)
+    bodies: int = option(512 * MB, "Most bytes of all bodies at once.", "Limits", ge=1)
     header: int = option(16384, "Most bytes of a request's line and headers.", "Limits", ge=1024)
     message: int = option(MB, "Most bytes of a message of a stream.", "Limits", ge=1024)
     audio: float = option(600.0, "Most seconds of a recording, and of an audio stream's session.", "Limits", gt=0)

@@ -48,6 +48,7 @@ BODIES: dict[str, bytes] = {
     "control": b'{"inputs": ["\\u001b[31m\\u0000"], "prompt": "\\u0000\\u001b", "model": "text", "\\u001b\\n": 1}',
     "types": b'{"inputs": [null, true, {}], "prompt": {}, "model": 5, "options": []}',
     "options": b'{"inputs": ["a"], "model": "text", "prompt": "a", "options": {"picture": "/a.png", "out": "/a.csv"}}',
+    "wrong ones": json.dumps({"model": "text", "prompt": [[0.5] * 50_000] * 2, "inputs": [0.5] * 50_000}).encode(),
     "many": json.dumps({"inputs": ["a"] * 5000, "prompt": ["a"] * 5000, "model": "text"}).encode(),
     "long": json.dumps({"inputs": ["a" * 10**6], "prompt": "a" * 10**6, "model": "text"}).encode(),
 }

@@ -16,6 +16,8 @@ import pytest
 from served import Served
 from throughtime.data.progress import report
 from throughtime.serving import work
+from throughtime.serving.http.answers import Events
+from throughtime.serving.intake import Intake
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.work import Work
 
@@ -192,3 +194,66 @@ def test_a_client_that_leaves_is_drawn_for_no_further(
     time.sleep(0.05)
     assert 5 <= before == len(drawn) < 400
     assert not any(b"[DONE]" in message.get("body", b"") for message in sent)
+
+
+async def sent(intake: Intake, *parts: tuple[int, bool], wait: float = 0.0) -> int:
+    """The bytes that come of a body in parts, each with whether more follow."""
+
+    async def receive() -> Any:
+        if not waiting:
+            await asyncio.sleep(wait)
+        size, more = waiting.pop(0) if waiting else (0, False)
+        return {"type": "http.request", "body": bytes(size), "more_body": more}
+
+    waiting, read, more = list(parts), 0, True
+    with intake.receiving(receive) as limited:
+        while more:
+            message = await limited()
+            read, more = read + len(message["body"]), message["more_body"]
+        await asyncio.sleep(0.01)
+    return read
+
+
+def test_bodies_are_bounded_one_by_one_and_together() -> None:
+    async def send() -> None:
+        intake = Intake(100, 150, 0.05)
+        assert await sent(intake, (60, True), (40, False)) == 100
+        with pytest.raises(RefusedError, match="at most 100 bytes") as refused:
+            await sent(intake, (60, True), (41, True))
+        assert refused.value.status == 413
+        told = await asyncio.gather(*(sent(intake, (90, False)) for _ in range(2)), return_exceptions=True)
+        assert told[0] == 90
+        assert isinstance(told[1], RefusedError)
+        assert told[1].status == 503
+        with pytest.raises(RefusedError, match="more of the body") as refused:
+            await sent(intake, (60, True), wait=1.0)
+        assert refused.value.status == 408
+        assert intake.held == 0
+
+    asyncio.run(send())
+
+
+@pytest.mark.usefixtures("piecewise")
+def test_a_client_that_does_not_read_is_let_go(served: Served) -> None:
+    closed: list[bool] = []
+
+    async def events() -> Any:
+        try:
+            while True:
+                yield {"text": "a"}
+        finally:
+            closed.append(True)
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(10.0 if message.get("body") else 0.0)
+
+    async def receive() -> Any:
+        await asyncio.sleep(10.0)
+
+    async def answer() -> None:
+        told = await Events.begun(events(), 0.05)
+        with pytest.raises(RefusedError, match="reads within"):
+            await told({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+
+    asyncio.run(answer())
+    assert closed == [True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -9,7 +10,7 @@ from contextlib import aclosing, contextmanager
 from typing import Any
 
 from starlette.responses import JSONResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from throughtime.errors import UserError
 from throughtime.serving.house import Hosted
@@ -77,23 +78,32 @@ class Events(StreamingResponse):
     Args:
         events: As plain data; closed when the client goes.
         first: The first of them, which is there already.
+        patience: Seconds that a client may take to read what is sent, before it counts as gone.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[Any], first: Any) -> None:
-        self.events = events
+    def __init__(self, events: AsyncGenerator[Any], first: Any, patience: float) -> None:
+        self.events, self.patience = events, patience
         super().__init__(self._sent(first), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     @classmethod
-    async def begun(cls, events: AsyncGenerator[Any]) -> Events:
+    async def begun(cls, events: AsyncGenerator[Any], patience: float) -> Events:
         """What is wrong before the first of the events is answered as an error."""
-        return cls(events, await anext(events))
+        return cls(events, await anext(events), patience)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends them."""
+
+        async def timely(message: Message) -> None:
+            async with asyncio.timeout(self.patience):
+                await send(message)
+
         async with aclosing(self.events):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, timely)
+            except TimeoutError:  # what is left unsaid closes the connection
+                raise RefusedError(408, f"expected a client that reads within {self.patience:g} s") from None
 
     async def _sent(self, first: Any) -> AsyncGenerator[bytes]:
         yield _event(first)

@@ -10,10 +10,10 @@ from throughtime.applications.options import Options
 from throughtime.applications.settings import option
 from throughtime.applications.text_model import TextModel
 from throughtime.engine import WeightsName
-from throughtime.errors import listed, shown
+from throughtime.errors import listed
 from throughtime.serving.bounds import LANGUAGE, TEXT, bounded
 from throughtime.serving.house import Hosted, House
-from throughtime.serving.http.bodies import only
+from throughtime.serving.http.bodies import only, shown
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.tasks.text.task import TrainedText

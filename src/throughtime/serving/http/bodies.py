@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import reprlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 
-from throughtime.errors import UserError, listed, nearest, shown
+from throughtime.errors import UserError, listed, nearest
 from throughtime.plain import parse_object
 from throughtime.serving.refusal import RefusedError
 
@@ -61,6 +62,21 @@ def parsed(body: bytes | str, where: str = "body") -> dict[str, Any]:
         raise RefusedError(400, f"{where}: expected text in UTF-8, got other bytes at {error.start:,}") from error
     except UserError as error:
         raise RefusedError(400, str(error).removesuffix("; the file is damaged")) from error
+
+
+_GLIMPSE = reprlib.Repr()
+_GLIMPSE.maxlevel, _GLIMPSE.maxstring, _GLIMPSE.maxother = 3, 60, 60
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it; of a large one the beginning alone is looked at.
+
+    Example:
+        >>> shown("a"), shown([0] * 1_000_000)
+        ("'a'", '[0, 0, 0, 0, 0, 0, ...]')
+    """
+    found = _GLIMPSE.repr(value)
+    return found if len(found) <= 60 else f"{found[:57]}..."
 
 
 @asynccontextmanager

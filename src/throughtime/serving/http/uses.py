@@ -13,14 +13,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from throughtime.applications.prediction import Prediction
-from throughtime.errors import listed, shown
+from throughtime.errors import listed
 from throughtime.plain import confined
 from throughtime.runtime.reading.notes import noting
 from throughtime.serving.bounds import LANGUAGE
 from throughtime.serving.house import Hosted
 from throughtime.serving.http.answers import Answer, refusing
 from throughtime.serving.http.asking import check_use, chosen, text_model
-from throughtime.serving.http.bodies import FORM, JSON, kind_of, only, parsed, read_form, read_json, validated
+from throughtime.serving.http.bodies import FORM, JSON, kind_of, only, parsed, read_form, read_json, shown, validated
 from throughtime.serving.http.parts import Limits, Models, Working
 from throughtime.serving.http.uploads import FILE, Upload, check_sound, uploads_of, written
 from throughtime.serving.refusal import RefusedError

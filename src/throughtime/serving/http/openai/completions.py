@@ -9,18 +9,17 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from starlette.responses import Response
 
 from throughtime.applications.options import Drawing
 from throughtime.applications.text_model import TextModel
 from throughtime.decoding import Sampling
-from throughtime.errors import shown
 from throughtime.serving.bounds import language_model
 from throughtime.serving.house import Hosted
 from throughtime.serving.http.answers import Answer, Events, refusing
 from throughtime.serving.http.asking import text_model
-from throughtime.serving.http.bodies import read_json, refused, validated
+from throughtime.serving.http.bodies import read_json, refused, shown, validated
 from throughtime.serving.http.openai.drawing import Piece, Plan, Prompt, Said, complete
 from throughtime.serving.http.parts import Limits, Models, Working
 from throughtime.serving.http.uses import check_drawn, gathered
@@ -53,13 +52,13 @@ class Completion(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     model: str = Field(description="A language model of text.")
-    prompt: str | list[str] | list[int] | list[list[int]] = Field("", description="Texts, or ids of their tokens.")
+    prompt: str | list[Any] = Field("", description="A text, several, ids of its tokens, or several lists of them.")
     max_tokens: int = Field(16, ge=0, description="Most tokens to draw.")
     temperature: float = Field(1.0, ge=0, description="Below 1 bolder, above 1 more even; 0: the likeliest.")
     top_p: float = Field(1.0, gt=0, le=1, description="Draw from the likeliest tokens with this share of probability.")
     top_k: int | None = Field(None, ge=1, description="Draw from the k likeliest tokens.")
     seed: int | None = Field(None, ge=0, lt=2**63, description="Of the first choice; the next has one more.")
-    stop: str | list[str] = Field([], description="Up to four texts that end it.")
+    stop: str | list[Any] = Field([], description="Up to four texts that end it.")
     n: int = Field(1, ge=1, description="Choices of each prompt.")
     best_of: int | None = Field(None, ge=1, description="As many as n.")
     logprobs: int | None = Field(None, ge=0, le=20, description="Likeliest tokens that are told in place of each.")
@@ -68,12 +67,19 @@ class Completion(BaseModel):
     stream_options: StreamOptions | None = None
     user: str = Field("", description="Taken and not used.")
     suffix: str = Field("", description="Must be empty.")
-    logit_bias: dict[str, float] = Field({}, description="Must be empty.")
+    logit_bias: dict[str, Any] = Field({}, description="Must be empty.")
     presence_penalty: float = Field(0.0, description="Must be 0.")
     frequency_penalty: float = Field(0.0, description="Must be 0.")
 
+    @field_validator("prompt")
+    @classmethod
+    def _of_one_kind(cls, given: str | list[Any]) -> str | list[Any]:
+        if isinstance(given, str) or _all(given, str) or _all(given, int) or all(_all(each, int) for each in given):
+            return given
+        raise ValueError("expected a text, a list of texts, ids of tokens, or a list of lists of them")
+
     @property
-    def stops(self) -> list[str]:
+    def stops(self) -> list[Any]:
         """Texts that end it."""
         return [self.stop] if isinstance(self.stop, str) else self.stop
 
@@ -116,7 +122,12 @@ async def completions(request: Request, house: Models, limits: Limits, work: Wor
         if usage:
             yield {**head, "choices": [], "usage": _usage(read, drawn)}
 
-    return await Events.begun(events())
+    return await Events.begun(events(), limits.patience)
+
+
+def _all(given: Any, kind: type) -> bool:
+    """Whether it is a list with values of one kind alone; a truth is no number."""
+    return isinstance(given, list) and all(type(each) is kind for each in given)
 
 
 def _check(asked: Completion) -> None:
@@ -126,7 +137,7 @@ def _check(asked: Completion) -> None:
             raise RefusedError(400, f"{name}: not supported; leave it out, got {shown(getattr(asked, name))}")
     if asked.best_of not in (None, asked.n):
         raise RefusedError(400, f"best_of: expected as many as n, {asked.n}, got {asked.best_of}; ask for more with n")
-    if len(asked.stops) > 4 or not all(asked.stops):
+    if len(asked.stops) > 4 or not all(asked.stops) or not _all(asked.stops, str):
         raise RefusedError(400, f"stop: expected up to four texts that are not empty, got {shown(asked.stop)}")
     if asked.stream_options is not None and not asked.stream:
         raise RefusedError(400, "stream_options: expected with stream alone; set stream, or leave them out")

@@ -13,13 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import PlainTextResponse, Response
 
-from throughtime.errors import shown
 from throughtime.plain import confined
 from throughtime.serving.bounds import LANGUAGE
 from throughtime.serving.house import Hosted, House
 from throughtime.serving.http.answers import Answer, refusing
 from throughtime.serving.http.asking import SPEECH, chosen
-from throughtime.serving.http.bodies import parsed, read_form, validated
+from throughtime.serving.http.bodies import parsed, read_form, shown, validated
 from throughtime.serving.http.openai.captions import Caption, Word, captions, srt, vtt
 from throughtime.serving.http.parts import Limits, Models, Working
 from throughtime.serving.http.uploads import FILE, Upload, check_sound, uploads_of, written
