@@ -14,6 +14,9 @@ from throughtime.visible import as_json
 UNSEEN = 32 * 1024
 """Bytes of events that were sent and never acknowledged, of which the last are kept."""
 
+COUNTED = ("tokens", "frames", "events")
+"""What an event lists of steps that may be drawn without end: of texts, and of tunes."""
+
 Event = tuple[int, dict[str, Any], str]
 """Its number, itself, and itself as JSON."""
 
@@ -30,7 +33,7 @@ class Told:
         seen: The last one that the client said it has seen.
         careful: It ever said so.
         sent: The last one that was handed to a connection.
-        tokens: That were told so far, in all events.
+        tokens: That were told so far, in all events; of tunes frames, or events of notes.
         over: The last event is told.
         refusal: What ended the stream, if the final event did not.
     """
@@ -57,8 +60,7 @@ class Told:
     def add(self, event: dict[str, Any]) -> None:
         """Tells something."""
         self.count += 1
-        tokens = event.get("tokens")
-        self.tokens += len(tokens) if isinstance(tokens, list) else 0
+        self.tokens += sum(len(found) for name in COUNTED if isinstance(found := event.get(name), list))
         self._put(self.count, {"event": self.count, **event})
         self._drop()
         self._news.set()
