@@ -1,6 +1,6 @@
 // Which model is looked at, the server's key, and what went wrong.
 
-import { get, keepKey, Refused } from "/page/ask.js";
+import { get, keepKey, key, Refused } from "/page/ask.js";
 import * as dna from "/page/dna.js";
 import { make } from "/page/dom.js";
 import { entities, plain, sentiment } from "/page/labels.js";
@@ -20,9 +20,13 @@ let leave = () => {};
 function fail(error) {
   if (error?.name === "AbortError") return;
   const locked = error instanceof Refused && error.status === 401;
-  if (locked) $("door").hidden = false;
-  $("error").textContent = error && !locked ? error.message : "";
-  $("error").hidden = !error || locked;
+  const line = !error || (locked && !key()) ? "" : locked ? "That is not the server's key." : error.message;
+  if (locked) {
+    $("door").hidden = false;
+    $("key").focus();
+  }
+  $("error").textContent = line;
+  $("error").hidden = !line;
   if (error && !(error instanceof Refused)) throw error;
 }
 
@@ -40,6 +44,7 @@ async function begin() {
   try {
     const { data } = await get("/v1/models");
     $("door").hidden = true;
+    $("chooser").hidden = false;
     const tasks = [...new Set(data.map((model) => model.task))];
     chooser.replaceChildren(...tasks.map((task) => make("optgroup", { label: task },
       data.filter((model) => model.task === task).map((model) => make("option", { value: model.id }, model.id)))));

@@ -81,10 +81,9 @@ export function open(root, model, fail) {
       const words = wordsOf(found.symbols ?? []);
       partial.textContent = found.text || "(nothing)";
       decoded(sound).then(({ samples, rate }) => wave.show(samples, rate, words)).catch(() => wave.show(new Float32Array(0), 1));
-      const views = [shownLattice("The recogniser alone", found)];
-      if (helper.value !== NONE) views.push(shownLattice(`With ${helper.value}`, (await ask({ lm: helper.value })).predictions[0]));
-      told.replaceChildren(...views, ...(warnings.length ? [make("p", { class: "told" }, warnings.join(" · "))] : []));
+      told.replaceChildren(shownLattice("The recogniser alone", found), ...(warnings.length ? [make("p", { class: "told" }, warnings.join(" · "))] : []));
       say(found.text || "nothing was heard");
+      if (helper.value !== NONE) told.firstChild.after(shownLattice(`With ${helper.value}`, (await ask({ lm: helper.value })).predictions[0]));
     } catch (error) { fail(error); }
   }
 
@@ -100,7 +99,7 @@ export function open(root, model, fail) {
         if (pieces.length % 12 === 0) wave.show(joined(pieces), heard.rate);
       });
       const address = `${location.origin.replace(/^http/, "ws")}/stream/${model.id}`;
-      socket = new WebSocket(address, key() ? [`key.${key()}`] : []);
+      socket = new WebSocket(address, key() ? ["throughtime", `key.${key()}`] : []); // no header of a socket is ours to set
       socket.onopen = () => socket.send(JSON.stringify({ open: { rate: heard.rate, format: "pcm16" } }));
       socket.onmessage = (event) => {
         const said = JSON.parse(event.data);
