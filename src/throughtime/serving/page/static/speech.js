@@ -5,6 +5,7 @@ import { button, labelled, make, percent, say } from "/page/dom.js";
 import { decoded, joined, listen, pcm16, wav, waveform } from "/page/sound.js";
 
 const NBEST = 8;
+const REDRAWN = 4; // blocks of sound after which the waveform is drawn anew
 const NONE = "none";
 
 /** Words of symbols: characters with spaces among them are joined, words stay what they are. */
@@ -96,7 +97,7 @@ export function open(root, model, fail) {
       const heard = await listen((samples) => {
         pieces.push(samples);
         if (socket?.readyState === WebSocket.OPEN) socket.send(pcm16(samples));
-        if (pieces.length % 12 === 0) wave.show(joined(pieces), heard.rate);
+        if (pieces.length % REDRAWN === 0) wave.show(joined(pieces), heard.rate);
       });
       const address = `${location.origin.replace(/^http/, "ws")}/stream/${model.id}`;
       socket = new WebSocket(address, key() ? ["throughtime", `key.${key()}`] : []); // no header of a socket is ours to set
