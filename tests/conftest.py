@@ -20,6 +20,10 @@ from throughtime.cells import Cell, Parameter
 from throughtime.engine import Noise, unroll
 from throughtime.program import Given, derive, interpret, interpret_backward, trace
 
+# What pytest makes of asserts, and the package, are compiled once for every worker, process and run, not anew by each.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Sizes here are small: more threads only wait for each other, all the more beside a second worker.
 torch.set_num_threads(1)
 
