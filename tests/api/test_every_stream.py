@@ -1,4 +1,4 @@
-"""Every task reads an input as it comes and tells what a prediction of all that came so far tells; or says why not."""
+"""A one-way model reads an input as it comes, and tells what a prediction of all that came so far tells."""
 
 from __future__ import annotations
 
@@ -14,20 +14,6 @@ from made_data import MAKERS, settings_of
 from throughtime.cli import run as call
 from throughtime.errors import UserError
 from throughtime.serving.live.seal import pack, unpack
-from throughtime.tasks import TASKS
-
-REFUSED = {
-    "sentiment-trees": "its steps follow a tree",
-    "translation": "it reads an input in both directions before",
-    "pronunciation": "it reads an input in both directions before",
-    "agreement": "reads none",
-    "adding": "reads none",
-    "copy": "reads none",
-}
-"""Why a task has no streams."""
-
-ELSEWHERE = {"text", "speech"}
-"""Tasks whose streams have tests of their own."""
 
 WORDS = "The old planted cat, it isn't on\nthe  #mat ."
 ROWS = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
@@ -86,22 +72,6 @@ def among(run: throughtime.Run, pieces: list[Any]) -> None:
         assert ([] if partial is None else [partial]) == expected[number]
         readers[0] = live.load(unpack(pack(readers[0].dump())))
         seats[0] = rows.open(rows.close(seats[0]))
-
-
-@pytest.mark.parametrize("task", sorted(REFUSED))
-def test_a_task_without_streams_says_why(task: str, train: Any) -> None:
-    run = train(task)
-    with pytest.raises(UserError, match=REFUSED[task]) as refused:
-        run.open_stream()
-    assert "\n" not in str(refused.value)
-    with pytest.raises(UserError, match=r"give it whole inputs"):
-        list(run.stream(None))
-
-
-@pytest.mark.parametrize("task", ["sentiment", "entities", "dna", "video"])
-def test_a_model_of_both_directions_says_what_to_do(task: str, train: Any) -> None:
-    with pytest.raises(UserError, match=r"a stream: .* both directions.* train one with --no-bidirectional"):
-        train(task, steps=1).open_stream()
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
@@ -295,7 +265,3 @@ def test_a_text_is_scored_as_it_comes(train: Any, tmp_path: Path, capsys: pytest
     assert found[-1]["tokens"] == 6
     assert call(["predict", str(run.folder), "--line", "the cat"]) == 2
     assert "has nothing to predict" in capsys.readouterr().err
-
-
-def test_every_task_is_here() -> None:
-    assert {*REFUSED, *ELSEWHERE, "sentiment", "entities", "dna", "video", "music"} == TASKS.keys() == MAKERS.keys()

@@ -129,3 +129,25 @@ def test_a_look_inside_prints(tmp_path: Path) -> None:
     assert str(seen).endswith(f"the page: {seen.page}")
     assert seen.data["page"] == str(seen.page)
     assert "<table>" in seen._repr_html_()
+
+
+WAYS = "stream: .* reads in both directions, .* train one with --no-bidirectional"
+PAIRS = "a stream: .* reads none, as it reads an input in both directions before .* give it whole inputs"
+NO_STREAM = {
+    **dict.fromkeys(("sentiment", "entities", "dna", "video", "speech"), WAYS),
+    **dict.fromkeys(("translation", "pronunciation"), PAIRS),
+    **dict.fromkeys(("agreement", "adding", "copy"), "a stream: a model of task .* reads none; give it whole inputs"),
+    "sentiment-trees": "a stream: .* reads none, as its steps follow a tree up to the root; give it whole inputs",
+}
+"""Why a model of both directions, or of a task that needs an input as a whole, reads none as it comes."""
+
+
+def test_a_model_that_needs_the_whole_of_an_input_says_why(trained: tuple[throughtime.Run, Made]) -> None:
+    run, _ = trained
+    if run.task.name not in NO_STREAM:
+        assert run.open_stream().takes == {"text": "text", "music": "notes"}[run.task.name]
+        return
+    for ask in (run.open_stream, lambda: list(run.stream(None))):
+        with pytest.raises(throughtime.UserError, match=NO_STREAM[run.task.name]) as refused:
+            ask()
+        assert "\n" not in str(refused.value)

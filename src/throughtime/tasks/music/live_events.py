@@ -91,10 +91,12 @@ class LiveEvents:
             raise UserError(f"{where}: expected a note such as: 0 1.5 C4, got {shown(line.strip())}") from None
 
     def shown(self, event: Mapping[str, Any]) -> str:
-        """Every event with its nats."""
+        """Every event with its nats; then what is likeliest next."""
         if "nats_per_event" in event:
             return f"{event['events']:,} events, {event['nats_per_event']:.3f} nats per event"
-        return "  ".join(f"{each['event']} {-each['log_prob']:.3f}" for each in event["events"])
+        read = "  ".join(f"{each['event']} {-each['log_prob']:.3f}" for each in event["events"])
+        likely = ", ".join(f"{each['event']} ({100 * each['probability']:.0f} %)" for each in event["next"])
+        return f"{read}  next: {likely}"
 
 
 class EventReader(Following[int]):
@@ -217,15 +219,16 @@ class EventReader(Following[int]):
             "events": [{"event": self.live.events.name(token, grid), "log_prob": value} for token, value in events],
             "notes": tune_data(Tune(tuple(notes), 0), grid),
         }
-        if self.scores is not None:
-            scores = self._allowed(self.scores).astype(np.float64)
-            chances = np.exp(scores - np.logaddexp.reduce(scores))
-            best = np.argsort(-scores, kind="stable")[: self.nbest]
-            told["next"] = [
-                {"event": self.live.events.name(token, grid), "probability": float(chances[token])}
-                for token in best.tolist()
-            ]
-        return told | ({"drawing": True} if self.drawing else {})
+        return told | {"next": self._next()} | ({"drawing": True} if self.drawing else {})
+
+    def _next(self) -> list[dict[str, Any]]:
+        if self.scores is None:
+            return []
+        scores = self._allowed(self.scores).astype(np.float64)
+        chances = np.exp(scores - np.logaddexp.reduce(scores))
+        best = np.argsort(-scores, kind="stable")[: self.nbest].tolist()
+        names = (self.live.events.name(token, self.live.grid) for token in best)
+        return [{"event": name, "probability": float(chances[token])} for name, token in zip(names, best, strict=True)]
 
     def final(self) -> dict[str, Any]:
         """The surprise of the whole tune, its end counted."""
