@@ -79,7 +79,17 @@ def test_usage_counts_tokens(client: openai.OpenAI) -> None:
     assert found.usage.prompt_tokens == 4
     assert found.usage.total_tokens == 4 + found.usage.completion_tokens
     assert found.usage.completion_tokens <= 5
-    assert found.choices[0].finish_reason == "length" or found.usage.completion_tokens < 5
+
+
+def test_it_is_told_why_a_text_ends(client: openai.OpenAI) -> None:
+    reasons = set()
+    for most in (2, 200):
+        found = client.completions.create(model="text", prompt="the", max_tokens=most, seed=6)
+        assert found.usage is not None
+        expected = "length" if found.usage.completion_tokens == most else "stop"
+        assert found.choices[0].finish_reason == expected
+        reasons.add(expected)
+    assert reasons == {"stop", "length"}
 
 
 @pytest.mark.parametrize("stop", ["cat", ["mat", "cat", "grey"]])

@@ -135,3 +135,39 @@ def test_models_tell_what_they_take(served: Served) -> None:
     assert options["beam"]["description"]
     assert options["nbest"]["default"] == 1
     assert told["text"]["openai"] == "/v1/completions"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "says"),
+    [
+        ("/predict/nothing", {"inputs": ["a"]}, 404, "models: text"),
+        ("/predict/translation", {"inputs": []}, 400, "inputs"),
+        ("/predict/translation", {"inputs": ["a"] * 91}, 413, "at most 90 inputs"),
+        ("/predict/translation", {"inputs": ["a" * 5000]}, 413, "at most 600 tokens"),
+        ("/score/text", {"inputs": ["cat " * 601]}, 413, "at most 600 tokens"),
+        ("/predict/music", {"inputs": [[[0, 1, 60]] * 601]}, 413, "at most 600 rows"),
+        ("/predict/music", {"inputs": [[[0, 1, "C4"]]]}, 400, "(start, length, pitch)"),
+        ("/predict/music", {"inputs": ["C4 E4"]}, 400, "files in the field 'file'"),
+        ("/predict/speech", {"inputs": ["/a.wav"]}, 400, "files in the field 'file'"),
+        ("/predict/translation", {"inputs": ["a"], "options": {"beam": 9}}, 413, "beam: expected at most 8"),
+        ("/predict/translation", {"inputs": ["a"], "options": {"beam": "wide"}}, 400, "beam: "),
+        ("/predict/translation", {"inputs": ["a"], "options": {"beem": 2}}, 400, "did you mean 'beam'"),
+        ("/predict/translation", {"input": ["a"]}, 400, "did you mean 'inputs'"),
+        ("/predict/translation", {"inputs": ["a"], "options": {"picture": "a.png"}}, 400, "got 'picture'"),
+        ("/sample/text", {"n": 3, "options": {"length": 201}}, 413, "at most 600 tokens"),
+        ("/sample/text", {"prompt": "the", "options": {"temperature": -1}}, 400, "temperature: "),
+    ],
+)
+def test_what_is_too_much_or_unknown_is_refused(
+    served: Served, path: str, body: dict[str, Any], status: int, says: str
+) -> None:
+    answer = served.client.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    assert says in answer.json()["error"]["message"]
+
+
+def test_rows_of_a_table_are_inputs_of_a_request(served: Served) -> None:
+    table = ("text,label\n" + "a cat,good\n" * 91).encode()
+    answer = served.client.post("/predict/sentiment", files={"file": ("a.csv", table)})
+    assert answer.status_code == 413
+    assert "at most 90 inputs" in answer.json()["error"]["message"]
