@@ -219,9 +219,13 @@ def test_what_is_not_kept_any_more_is_not_passed_over() -> None:
     async def body() -> None:
         told = Told(1000)
         for _ in range(100):
-            told.add({"text": "x" * 50})
+            told.add({"text": "x" * 500})
+        assert told.full
+        told.finish()
+        assert [number async for number, _, _ in told.after(0)] == list(range(1, 101))
+        assert not told.full
+        told.add({"text": "more"})
         with pytest.raises(RefusedError, match=r"the events up to \d+ are not kept any more"):
             await anext(told.after(0))
-        assert told.full
 
     asyncio.run(body())

@@ -108,7 +108,10 @@ def move_on(http: TestClient, client: Careful, moves: list[tuple[str, int]]) -> 
         elif move == "hear":
             client.hear(max(0, min(count, client.there - len(client.events))))
         elif move == "park":
-            http.portal.call(http.app.state.desk.tidy)  # type: ignore[union-attr,attr-defined]
+            desk = http.app.state.desk  # type: ignore[attr-defined]
+            for stream in desk.streams.values():
+                stream.session.touched = -1e9
+            http.portal.call(desk.tidy)  # type: ignore[union-attr]
         if client.events and client.events[-1]["final"]:
             return
     for piece in client.pieces[client.sent :]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
@@ -22,6 +22,8 @@ from throughtime.serving.live.session import Session
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.watch import Watch
+
+T = TypeVar("T")
 
 SETTLED = 1.0
 """Seconds from one look for idle streams to the next."""
@@ -39,6 +41,7 @@ class Stream:
     Args:
         pool: Of its model.
         model: The model's name.
+        mark: Its fingerprint.
         session: Its pieces and events.
         about: Of the protocol, plain data.
 
@@ -47,8 +50,8 @@ class Stream:
         moved: Is set when another connection takes it up, or its time is over; then holds what its connection tells.
     """
 
-    def __init__(self, pool: Pool, model: str, session: Session, about: Mapping[str, Any]) -> None:
-        self.pool, self.model, self.session, self.about = pool, model, session, about
+    def __init__(self, pool: Pool, model: str, mark: str, session: Session, about: Mapping[str, Any]) -> None:
+        self.pool, self.model, self.mark, self.session, self.about = pool, model, mark, session, about
         self.parked = False
         self.lock = asyncio.Lock()
         self.moved: asyncio.Future[RefusedError] | None = None
@@ -79,7 +82,7 @@ class Desk:
         self.parking = Parking(
             settings.parked, kept=settings.kept, in_memory=settings.in_memory, on_disk=settings.on_disk, log=log
         )
-        self.pools = Pools(settings, watch, log, self.parking.holds)
+        self.pools = Pools(settings, watch, log, self._holds)
         self.streams: dict[str, Stream] = {}
         self.coming: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.closing: float | None = None
@@ -88,6 +91,7 @@ class Desk:
         watch.sessions.set_function(lambda: len(self.pools))
         watch.parked.labels("memory").set_function(lambda: len(self.parking.memory))
         watch.parked.labels("disk").set_function(lambda: len(self.parking.files))
+        self.works: set[asyncio.Task[Any]] = set()
         self.keeper = asyncio.create_task(self._keep())
 
     def __len__(self) -> int:
@@ -109,7 +113,8 @@ class Desk:
         """
         self._check_room()
         pool = await self.pools.of(hosted)
-        stream = Stream(pool, hosted.name, pool.open(bounded(self.house, said, self.settings)), about)
+        session = pool.open(bounded(self.house, said, self.settings))
+        stream = Stream(pool, hosted.name, self.pools.fingerprints[hosted], session, about)
         self.streams[stream.session.id] = stream
         return stream
 
@@ -120,14 +125,18 @@ class Desk:
             RefusedError: If the token is none of this server's, the stream is not kept any more, or another model's.
         """
         session = self.parking.seal.session(token)
-        lock = self.coming.setdefault(session, asyncio.Lock())
-        async with lock:
-            if (stream := self.streams.get(session)) is None:
-                self._check_room()
-                stream = await self._back(await self.parking.take(session), None)
+        while (stream := self.streams.get(session)) is None:
+            await self._whole(self._resumed(session))
         if stream.model != hosted.name:
             raise RefusedError(404, f"expected a stream of {hosted.name}, got one of {stream.model}")
         return stream
+
+    async def _resumed(self, session: str) -> None:
+        """Brings a session's stream back, once, whoever asks for it at the same time."""
+        async with self.coming.setdefault(session, asyncio.Lock()):
+            if session not in self.streams:
+                self._check_room()
+                await self._taken(session, None)
 
     def hold(self, stream: Stream) -> asyncio.Future[RefusedError]:
         """Gives a stream to a connection, which alone may give it pieces then; gives what ends that."""
@@ -145,6 +154,7 @@ class Desk:
         """Gives a piece; see :meth:`Session.push`."""
         await self._wake(stream)
         await stream.session.push(piece, size, holder=holder)
+        await self._wake(stream)  # it may have been parked while the piece waited for room
 
     async def end(self, stream: Stream, holder: object) -> None:
         """Ends the input of a stream."""
@@ -159,21 +169,26 @@ class Desk:
         """
         until = time.monotonic() + self.settings.patience
         while time.monotonic() < until:
-            async with stream.lock:
-                if stream.session.told.over:
-                    raise RefusedError(409, "expected a stream that goes on; this one is over")
-                if stream.parked:
-                    await self._unpark(stream)
-                if (state := await stream.pool.part(stream.session)) is not None:
-                    try:
-                        sealed = self.parking.seal.close("export", self._value(stream, state))
-                    except UserError as error:
-                        raise RefusedError(409, f"this stream cannot be exported: {error}") from None
-                    finally:
-                        stream.pool.back(stream.session, state)
-                    return base64.b64encode(sealed).decode()
+            if (sealed := await self._whole(self._exported(stream))) is not None:
+                return base64.b64encode(sealed).decode()
             await asyncio.sleep(0.02)
         raise RefusedError(429, "the server is too busy for this stream; try again later", after=5)
+
+    async def _exported(self, stream: Stream) -> bytes | None:
+        """All that a stream holds, sealed, if it is quiet."""
+        await self._wake(stream)
+        async with stream.lock:
+            if stream.session.told.over:
+                raise RefusedError(409, "expected a stream that goes on; this one is over")
+            state = await stream.pool.part(stream.session)
+            if state is None:
+                return None
+            try:
+                return self.parking.seal.close("export", self._value(stream, state))
+            except UserError as error:
+                raise RefusedError(409, f"this stream cannot be exported: {error}") from None
+            finally:
+                stream.pool.back(stream.session, state)
 
     async def adopt(self, hosted: Hosted, exported: Any) -> Stream:
         """A new stream that goes on where one was exported.
@@ -217,9 +232,8 @@ class Desk:
             if session.pieces:  # which came meanwhile
                 stream.pool.back(session, state)
                 return False
-            name, mark = self.pools.mark(stream.pool)
             turn = session.told.count + session.pieces_taken
-            parked = Parked(session.id, name, mark, time.time(), turn, None, (stream, state))
+            parked = Parked(session.id, stream.model, stream.mark, time.time(), turn, None, (stream, state))
             with suppress(UserError):  # it has no plain form, and stays as it is
                 head = {name: getattr(parked, name) for name in ARGUMENTS}
                 parked.sealed = self.parking.seal.close("parked", self._value(stream, state) | head)
@@ -232,16 +246,18 @@ class Desk:
 
     async def _wake(self, stream: Stream) -> None:
         """Gives a parked stream its row again, before something comes for it."""
-        async with stream.lock:
-            if stream.parked:
-                await self._unpark(stream)
+        if stream.parked:
+            await self._whole(self._unpark(stream))
 
     async def _unpark(self, stream: Stream) -> None:
-        self._check_room(anew=False)
-        await self._back(await self.parking.take(stream.session.id), stream)
+        async with stream.lock:
+            if stream.parked:
+                self._check_room(anew=False)
+                await self._taken(stream.session.id, stream)
 
-    async def _back(self, parked: Parked, stream: Stream | None) -> Stream:
+    async def _taken(self, name: str, stream: Stream | None) -> Stream:
         """The stream of what was parked, with a row; what finds no room stays parked."""
+        parked = await self.parking.take(name)
         try:
             if parked.sealed is None:
                 stream, state = parked.alive
@@ -271,17 +287,16 @@ class Desk:
             session = pool.seatless()
             session.id = name or session.id
             session.load(value)
-            stream = Stream(pool, value["model"], session, value["about"])
+            stream = Stream(pool, value["model"], value["fingerprint"], session, value["about"])
         if value["reader"] is not None:
             stream.session.reader = pool.live.load(value["reader"])
         stream.pool = pool
         return stream
 
     def _value(self, stream: Stream, state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-        name, mark = self.pools.mark(stream.pool)
         return stream.session.dump() | {
-            "model": name,
-            "fingerprint": mark,
+            "model": stream.model,
+            "fingerprint": stream.mark,
             "about": stream.about,
             "state": {name: value.numpy() for name, value in state.items()},
         }
@@ -292,11 +307,23 @@ class Desk:
         if len(self.pools) >= self.settings.sessions:
             raise RefusedError(429, f"expected at most {self.settings.sessions} streams at once; try again later", 5)
 
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does to the end what holds a state between two places, though who waits for it may be cancelled."""
+        task = asyncio.create_task(work)
+        self.works.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self.works.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard, where nobody waits
+
     async def _keep(self) -> None:
         """Parks what is idle or left alone, writes and forgets what is parked."""
         while True:
             await asyncio.sleep(min(SETTLED, self.settings.idle / 2, self.settings.kept / 2))
-            await self.tidy()
+            await self._whole(self.tidy())
 
     async def tidy(self) -> None:
         """One look at all streams."""
@@ -307,6 +334,12 @@ class Desk:
         for name in await self.parking.settle():
             if (stream := self.streams.pop(name, None)) is not None:
                 stream.end_by(late)
+        self.pools.close_unused(self.house)
+
+    def _holds(self, name: str, mark: str) -> bool:
+        """Whether a stream needs a model, by name and fingerprint, though it is parked."""
+        open_ = any((stream.model, stream.mark) == (name, mark) for stream in self.streams.values())
+        return open_ or self.parking.holds(name, mark)
 
     # The end.
 
@@ -339,10 +372,11 @@ class Desk:
         self.keeper.cancel()
         with suppress(asyncio.CancelledError):
             await self.keeper
+        await asyncio.gather(*self.works, return_exceptions=True)
         if self.closing is None:
             await self.finish(0)
         await self.parking.close()
-        self.pools.close()
+        await self.pools.close()
 
 
 def _tensors(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:

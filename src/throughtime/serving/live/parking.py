@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Parking:
             make_folder(folder)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.memory: OrderedDict[str, Parked] = OrderedDict()  # the one that was parked first, first
-        self.files: OrderedDict[str, tuple[float, int | None]] = OrderedDict()  # since when, and which turn
+        self.files: OrderedDict[str, tuple[float, Parked | None]] = OrderedDict()  # since when, and what, if known
         self.used: OrderedDict[str, float] = OrderedDict()  # that went on or ended, whose files would be old ones
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="parking")
         for session, since in sorted(_found(folder), key=lambda pair: pair[1]):
@@ -99,8 +99,9 @@ class Parking:
         return self._folder
 
     def holds(self, model: str, fingerprint: str) -> bool:
-        """Whether a stream of a model is parked in memory."""
-        return any((one.model, one.fingerprint) == (model, fingerprint) for one in self.memory.values())
+        """Whether a stream of a model is parked that this server wrote."""
+        known = (*self.memory.values(), *(one for _, one in self.files.values() if one is not None))
+        return any((one.model, one.fingerprint) == (model, fingerprint) for one in known)
 
     def put(self, parked: Parked) -> None:
         """Keeps a stream."""
@@ -168,7 +169,7 @@ class Parking:
             return
         if self.memory.get(parked.session) is parked:
             parked.written = True
-            self.files[parked.session] = parked.since, parked.turn
+            self.files[parked.session] = parked.since, replace(parked, sealed=None)
         else:  # it went on meanwhile
             with suppress(OSError):
                 await self._off(path.unlink)
@@ -180,7 +181,7 @@ class Parking:
         path = self.folder / f"{session}.stream"
         if path.is_symlink() or not path.is_file():
             return None
-        _, turn = self.files.setdefault(session, (time.time(), None))
+        _, known = self.files.setdefault(session, (time.time(), None))
         try:
             sealed = await self._off(partial(read_bytes, path, LARGEST))
             found = self.seal.open("parked", sealed)
@@ -188,7 +189,7 @@ class Parking:
         except (UserError, RefusedError, KeyError, TypeError) as error:
             self.log({"event": "error", "parking": f"{session}: {error}"})
             return None
-        if parked.session != session or turn not in (None, parked.turn):
+        if parked.session != session or (known is not None and parked.turn != known.turn):
             self.log({"event": "error", "parking": f"{session}: another stream's state, or an older one"})
             return None
         return parked

@@ -9,10 +9,13 @@ from typing import Any
 
 from throughtime._version import __version__
 from throughtime.api import Run
-from throughtime.serving.house import Hosted
+from throughtime.serving.house import Hosted, House
 from throughtime.serving.live.pool import Pool
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.watch import Watch
+
+LAST = 5.0
+"""Seconds that the last round may take when the server ends."""
 
 
 class Pools:
@@ -25,7 +28,7 @@ class Pools:
         settings: Limits.
         watch: Is told of every round.
         log: Takes an event of the log.
-        parked: Whether a stream of a model is parked, by name and fingerprint.
+        held: Whether a stream needs a model, by name and fingerprint, though it is not in its pool.
     """
 
     def __init__(
@@ -33,9 +36,9 @@ class Pools:
         settings: ServeSettings,
         watch: Watch,
         log: Callable[[Any], None],
-        parked: Callable[[str, str], bool] = lambda name, fingerprint: False,
+        held: Callable[[str, str], bool] = lambda name, fingerprint: False,
     ) -> None:
-        self.settings, self.watch, self.log, self.parked = settings, watch, log, parked
+        self.settings, self.watch, self.log, self.held = settings, watch, log, held
         self.pools: dict[Hosted, Pool] = {}
         self.fingerprints: dict[Hosted, str] = {}
         self.making = asyncio.Lock()
@@ -48,7 +51,6 @@ class Pools:
         """
         async with self.making:
             if hosted not in self.pools or self.pools[hosted].broken:
-                self._close_unused(hosted.name)
                 loop = asyncio.get_running_loop()
                 # A stream of a model may be compiled first.
                 pool, mark = await loop.run_in_executor(None, self._make, hosted, loop)
@@ -68,10 +70,6 @@ class Pools:
         pool = await self.of(current)
         return pool if self.fingerprints[current] == mark else None
 
-    def mark(self, pool: Pool) -> tuple[str, str]:
-        """Name and fingerprint of a pool's model."""
-        return next((hosted.name, self.fingerprints[hosted]) for hosted, one in self.pools.items() if one is pool)
-
     def _make(self, hosted: Hosted, loop: asyncio.AbstractEventLoop) -> tuple[Pool, str]:
         steps = self.watch.steps.labels(hosted.name)
 
@@ -90,20 +88,22 @@ class Pools:
         )
         return pool, fingerprint(hosted.run)
 
-    def _close_unused(self, name: str) -> None:
+    def close_unused(self, house: House) -> None:
+        """Lets the pools of models go that were opened anew since, when no stream needs them."""
         for old, pool in list(self.pools.items()):
-            kept = len(pool) or self.parked(name, self.fingerprints[old])
-            if old.name == name and (pool.broken or not kept):
+            needed = len(pool) or self.held(old.name, self.fingerprints[old])
+            if house.models.get(old.name) is not old and not needed:
                 self.pools.pop(old).close()
                 del self.fingerprints[old]
 
     def __len__(self) -> int:
         return sum(map(len, self.pools.values()))
 
-    def close(self) -> None:
-        """Stops all rounds."""
+    async def close(self) -> None:
+        """Stops all rounds, and waits for the last ones."""
         for pool in self.pools.values():
             pool.close()
+            await asyncio.get_running_loop().run_in_executor(None, pool.thread.join, LAST)
 
 
 def fingerprint(run: Run) -> str:

@@ -25,8 +25,8 @@ class Told:
     """Events of one stream, numbered from 1.
 
     Args:
-        most: Bytes of all that are kept; those that were sent, and that the client never said it has seen, make up
-            :data:`UNSEEN` of them at most.
+        most: Bytes that may wait to be sent before the client should read first; of those that were sent, and that
+            the client did not say it has seen, the last :data:`UNSEEN` are kept.
 
     Attributes:
         count: Events so far.
@@ -50,7 +50,7 @@ class Told:
     @property
     def full(self) -> bool:
         """Whether the client should read before more is told."""
-        return self._waiting > self.most // 2
+        return self._waiting > self.most
 
     @property
     def _first(self) -> int:
@@ -122,11 +122,11 @@ class Told:
             self.sent = number
 
     def _drop(self) -> None:
-        """Forgets what was seen, and the oldest where too much is kept."""
+        """Forgets what was seen, and the oldest that was sent where too much is kept."""
         while self._kept:
             number, _, text = self._kept[0]
-            unseen = self._bytes - self._waiting > UNSEEN and number <= self.sent
-            if number > self.seen and not unseen and self._bytes <= self.most:
+            old = self._bytes - self._waiting > UNSEEN and number <= self.sent
+            if number > self.seen and not old:
                 break
             self._kept.popleft()
             self._bytes -= len(text)

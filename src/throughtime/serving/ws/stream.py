@@ -105,11 +105,10 @@ class Connection:
             told.saw(seen)
         since = told.seen if seen is None else seen
         self.holder = self.desk.hold(self.stream)
-        tasks: list[asyncio.Task[None]] = [
-            asyncio.create_task(part) for part in (self._write(since), self._read(), self._warn())
-        ]
+        tasks: list[asyncio.Task[None]] = []
         try:
             await self.messages.tell(self._greeting())
+            tasks += [asyncio.create_task(part) for part in (self._write(since), self._read(), self._warn())]
             ends: set[asyncio.Future[Any]] = {*tasks[:2], self.holder}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self.holder.done():
@@ -124,7 +123,8 @@ class Connection:
             for task in tasks:
                 task.cancel()
             self._leave()
-            await asyncio.wait(tasks)
+            if tasks:
+                await asyncio.wait(tasks)
 
     def _leave(self) -> None:
         """Keeps the stream for a client that comes again, unless it is over and the client knows."""
@@ -222,6 +222,8 @@ class Connection:
                 raise RefusedError(422, f"length: expected at most {most:,} tokens to draw, got {length:,}")
         if name == "text" and not isinstance(piece, str):
             raise RefusedError(422, f"text: expected a text, got {type(piece).__name__}")
+        if name == "text" and len(piece) > most:
+            raise RefusedError(413, f"text: expected at most {most:,} characters at once, got {len(piece):,}")
         size = len(str(piece))
         await self.desk.push(self.stream, self.holder, piece if name == "text" else dict(message), size)
 
