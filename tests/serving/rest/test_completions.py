@@ -185,6 +185,7 @@ def test_tokens_are_a_prompt(served: Served, client: openai.OpenAI) -> None:
         ({"presence_penalty": 0.5}, openai.BadRequestError, "presence_penalty"),
         ({"frequency_penalty": 0.5}, openai.BadRequestError, "frequency_penalty"),
         ({"stop": ["a"] * 5}, openai.BadRequestError, "stop"),
+        ({"stop": ["a", "b" * 201]}, openai.APIStatusError, "at most 200 letters"),
         ({"stop": ""}, openai.BadRequestError, "stop"),
         ({"logprobs": 21}, openai.BadRequestError, "logprobs"),
         ({"prompt": []}, openai.BadRequestError, "prompt"),

@@ -37,6 +37,10 @@ NEUTRAL: Mapping[str, Sequence[Any]] = {
 """Fields that would change what is drawn and that these models do not have, with the values that change nothing."""
 
 
+STOP = 200
+"""Most letters of a text that ends a draw."""
+
+
 class StreamOptions(BaseModel):
     """Of an answer that comes in pieces."""
 
@@ -139,6 +143,8 @@ def _check(asked: Completion) -> None:
         raise RefusedError(400, f"best_of: expected as many as n, {asked.n}, got {asked.best_of}; ask for more with n")
     if len(asked.stops) > 4 or not all(asked.stops) or not _all(asked.stops, str):
         raise RefusedError(400, f"stop: expected up to four texts that are not empty, got {shown(asked.stop)}")
+    if any(len(stop) > STOP for stop in asked.stops):
+        raise RefusedError(413, f"stop: expected at most {STOP} letters, got more; shorten it")
     if asked.stream_options is not None and not asked.stream:
         raise RefusedError(400, "stream_options: expected with stream alone; set stream, or leave them out")
 

@@ -89,29 +89,34 @@ class Ending:
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
-        self.stops, self.text, self.sent, self.stopped = stops, "", 0, False
+        self.stops, self.held, self.sent, self.stopped = stops, "", 0, False
+
+    @property
+    def size(self) -> int:
+        """Letters of the text, those that are held back among them."""
+        return self.sent + len(self.held)
 
     def add(self, piece: str) -> str:
         """What may go out after a further piece."""
-        self.text += piece
-        found = [at for stop in self.stops if (at := self.text.find(stop, self.sent)) >= 0]
-        if found:
-            self.text, self.stopped = self.text[: min(found)], True
-        return self._send(len(self.text) if found else len(self.text) - self._held())
+        if not self.stops:
+            self.sent += len(piece)
+            return piece
+        text = self.held + piece
+        found = [at for stop in self.stops if (at := text.find(stop)) >= 0]
+        end = min(found) if found else len(text) - self._begun(text)
+        self.stopped, self.held, self.sent = bool(found), "" if found else text[end:], self.sent + end
+        return text[:end]
 
     def rest(self) -> str:
         """What was held back, where nothing more comes."""
-        return self._send(len(self.text))
+        text, self.held = self.held, ""
+        self.sent += len(text)
+        return text
 
-    def _send(self, end: int) -> str:
-        begin, self.sent = self.sent, end
-        return self.text[begin:end]
-
-    def _held(self) -> int:
-        """Letters at the end that begin a stop."""
-        most = max((len(stop) - 1 for stop in self.stops), default=0)
-        lengths = range(min(most, len(self.text) - self.sent), 0, -1)
-        return next((n for n in lengths if any(stop.startswith(self.text[-n:]) for stop in self.stops)), 0)
+    def _begun(self, text: str) -> int:
+        """Letters at the end of a text that begin a stop."""
+        lengths = range(min(len(text), max(map(len, self.stops)) - 1), 0, -1)
+        return next((n for n in lengths if any(stop.startswith(text[-n:]) for stop in self.stops)), 0)
 
 
 class _Choice:
@@ -120,12 +125,12 @@ class _Choice:
     Args:
         index: Of the choice.
         begin: Letters before it, of a prompt that comes first.
-        stops: That end it.
+        plan: How it is drawn.
     """
 
-    def __init__(self, index: int, begin: int, stops: Sequence[str]) -> None:
-        self.index, self.begin, self.ending = index, begin, Ending(stops)
-        self.drawn: list[tuple[float | None, dict[str, float] | None]] = []
+    def __init__(self, index: int, begin: int, plan: Plan) -> None:
+        self.index, self.begin, self.ending = index, begin, Ending(plan.stops)
+        self.tells, self.drawn = plan.log_probs is not None, list[tuple[float | None, dict[str, float] | None]]()
         self.read, self.told, self.ended = 0, 0, False
         self.waiting: list[Said] = []
         self.pieces: Iterator[str] = iter(())
@@ -139,20 +144,25 @@ class _Choice:
     def go_on(self) -> Piece:
         """The next piece; the last one says why it is."""
         piece = next(self.pieces, None)
-        at = self.begin + len(self.ending.text)
-        text = self.ending.add(piece or "")
-        for number in range(self.told, self.read):
-            last = number == self.read - 1  # of several tokens that make a letter together, the last one has it
-            self.waiting.append(Said((piece or "") if last else "", at, *self.drawn[number]))
-        found = Piece(self.index, text, tokens=self.read - self.told)
-        self.told = self.read
+        at = self.begin + self.ending.size
+        found = Piece(self.index, self.ending.add(piece or ""), tokens=self.read - self.told)
         if piece is None or self.ending.stopped:
             found.text += self.ending.rest()
             found.finish = "stop" if self.ending.stopped or self.ended else "length"
-        end = self.begin + self.ending.sent
-        found.said = [said for said in self.waiting if said.at < end or (found.finish and not self.ending.stopped)]
-        self.waiting = [] if found.finish else self.waiting[len(found.said) :]
+        if self.tells:
+            found.said = self._said(piece or "", at, whole=found.finish is not None and not self.ending.stopped)
+        self.told = self.read
         return found
+
+    def _said(self, piece: str, at: int, whole: bool) -> list[Said]:
+        """Tokens whose text has gone out; all of them, where the text is whole."""
+        for number in range(self.told, self.read):
+            last = number == self.read - 1  # of several tokens that make a letter together, the last one has it
+            self.waiting.append(Said(piece if last else "", at, *self.drawn[number]))
+        end = self.begin + self.ending.sent
+        said = [each for each in self.waiting if whole or each.at < end]
+        self.waiting = self.waiting[len(said) :]
+        return said
 
 
 def complete(text: TextModel, prompts: Sequence[Prompt], plan: Plan) -> Iterator[Piece]:
@@ -178,12 +188,12 @@ def _complete(text: TextModel, prompt: Prompt, plan: Plan, indices: Sequence[int
         yield from (Piece(index, finish="length") for index in indices)
     if not plan.settings:
         return
-    choices = [_Choice(index, len(shown) if plan.echo else 0, plan.stops) for index in indices]
+    choices = [_Choice(index, len(shown) if plan.echo else 0, plan) for index in indices]
 
     def told(number: int, token: int, log_probs: npt.NDArray[Any]) -> None:
         if token == text.language.end:
             choices[number].ended = True
-        else:
+        elif plan.log_probs is not None:
             choices[number].drawn.append(_likely(text, log_probs, token, plan.log_probs))
 
     for choice, tokens in zip(choices, text.draw_beside(prompt.ids, plan.settings, told), strict=True):
@@ -204,11 +214,9 @@ def _shown(text: TextModel, prompt: Prompt) -> str:
 
 
 def _likely(
-    text: TextModel, log_probs: npt.NDArray[Any], token: int, count: int | None
+    text: TextModel, log_probs: npt.NDArray[Any], token: int, count: int
 ) -> tuple[float | None, dict[str, float] | None]:
     """The log-probability of a token, and the likeliest ones with theirs."""
-    if count is None:
-        return None, None
     if not count:
         return float(log_probs[token]), None
     best = np.argsort(-log_probs, kind="stable")[:count].tolist()
