@@ -67,7 +67,7 @@ class Shared:
         self.parameters = list(model.parameters())
         self.carried: dict[int, State | None] = {}
         self.begun: State | None = None
-        self.loss: nn.Module = _Loss(model)
+        self.loss: nn.Module = _Loss(model, touching=not (plan.deterministic or ranks.alone))
 
     def begin(self) -> None:
         """All processes take the first one's weights.
@@ -78,9 +78,7 @@ class Shared:
         self.ranks.alike([*self.parameters, *self.model.buffers()])
         if not (self.plan.deterministic or self.ranks.alone):
             with self.ranks.hearing():
-                self.loss = DistributedDataParallel(
-                    self.loss, process_group=self.ranks.group, find_unused_parameters=True, broadcast_buffers=False
-                )
+                self.loss = DistributedDataParallel(self.loss, process_group=self.ranks.group)
 
     def __call__(self, batch: Shares[Any], step: int, says: Says) -> Found:
         """Sets the parameters' gradients to those of a batch's loss.
@@ -200,18 +198,24 @@ class Shared:
 
 
 class _Loss(nn.Module):
-    """A model's loss times a weight as a module's output, as PyTorch's averaging takes it."""
+    """A model's loss times a weight as a module's output, as PyTorch's averaging takes it.
 
-    def __init__(self, model: Model) -> None:
+    Args:
+        model: The model.
+        touching: Whether every parameter gets a gradient, if of zeros: averaging waits for all of them.
+    """
+
+    def __init__(self, model: Model, touching: bool) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.touching = model, touching
 
     def forward(self, batch: Any, carried: State | None, weight: float) -> tuple[Tensor, State | None]:
         """A scalar, and the state to carry on."""
         loss, state = self.model.loss(batch, carried)
-        if not weight:  # the mean of nothing is no number
-            loss = torch.stack([0.0 * parameter.sum() for parameter in self.model.parameters()]).sum()
-        return loss * weight, state
+        if weight and not self.touching:
+            return loss * weight, state
+        nothing = 0.0 * torch.stack([parameter.sum() for parameter in self.model.parameters()]).sum()
+        return (loss * weight + nothing if weight else nothing), state  # the mean of nothing is no number
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
