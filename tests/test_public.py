@@ -31,6 +31,7 @@ PUBLIC = {
     "LanguageModel",
     "LanguageModelConfig",
     "Prediction",
+    "Predictor",
     "RNN",
     "Recurrent",
     "Report",

@@ -9,6 +9,7 @@ Train a model of a task, judge it, use it::
 - ``train`` and ``load`` give a ``Run``: ``predict``, ``evaluate``, ``sample``, ``score``, ``stream``, ``inspect``,
   ``resume``, ``save``, ``model``, ``settings``, ``history``. What it finds is a ``Prediction`` or a ``Report``.
 - ``train(…, folds=10)`` gives a ``CrossValidation``: a run for every fold, their figures' mean and spread.
+- ``Predictor`` is a trained model that other processes and machines call on batches: it pickles small.
 - ``UserError`` says in a line what to mend; ``TrainingDivergedError`` that a training broke off.
 - ``RNN``, ``GRU``, ``LSTM`` stand in for those of ``torch.nn``; ``Recurrent`` is a stack of any cell; ``accelerate``
   replaces the layers of a model of yours, ``decelerate`` puts them back.
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from throughtime._version import __version__
 
 if TYPE_CHECKING:
-    from throughtime.api import CrossValidation, Run, load, train
+    from throughtime.api import CrossValidation, Predictor, Run, load, train
     from throughtime.applications.prediction import Prediction
     from throughtime.applications.task import Report
     from throughtime.applications.text_model import TextModel
@@ -48,6 +49,7 @@ _HOMES = {
     "LanguageModel": "models",
     "LanguageModelConfig": "models",
     "Prediction": "applications.prediction",
+    "Predictor": "api",
     "RNN": "layers",
     "Recurrent": "layers",
     "Report": "applications.task",
@@ -74,6 +76,7 @@ __all__ = [
     "LanguageModel",
     "LanguageModelConfig",
     "Prediction",
+    "Predictor",
     "Recurrent",
     "Report",
     "Run",

@@ -95,6 +95,19 @@ def append_text(path: Path, text: str) -> None:
             raise
 
 
+def cut_file(path: Path, size: int) -> None:
+    """Takes away what stands in a file after so many bytes; the file stays as it is where it is no longer.
+
+    Raises:
+        OSError: If it cannot be written; its file name is ``path``.
+        UserError: If ``path`` is a link, or no file.
+    """
+    check_way(path.parent)
+    with opened(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC) as number:
+        if os.fstat(number).st_size > size:
+            os.ftruncate(number, size)
+
+
 def sync_file(path: Path) -> None:
     """Waits until what was added to a file is on the disk; nothing where there is none."""
     if path.exists():

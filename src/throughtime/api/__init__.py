@@ -1,5 +1,6 @@
 """The way in from Python: train, load, and a run that does what a task's model can. The command line stands on it."""
 
+from throughtime.api.archive import Predictor
 from throughtime.api.folds import CrossValidation
 from throughtime.api.loading import load, open_task
 from throughtime.api.looking import Look
@@ -12,6 +13,7 @@ __all__ = [
     "CrossValidation",
     "Look",
     "Outcome",
+    "Predictor",
     "Run",
     "Sample",
     "Watching",

@@ -21,6 +21,7 @@ from throughtime.applications.folder.labelled import bind, load_examples, told
 from throughtime.applications.folder.model_folder import ModelFolder, choose_device
 from throughtime.applications.live import Live
 from throughtime.applications.options import COLUMNS, Options, Tabled
+from throughtime.applications.pieces import TOGETHER, Piece, file_size, line_pieces
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.inputs import Asked, Inputs, in_groups, line_inputs
@@ -36,10 +37,6 @@ from throughtime.own import only
 from throughtime.runtime.reading.encodings import asked_encoding, reading_as
 from throughtime.runtime.reading.files import file_lines
 from throughtime.runtime.reading.notes import renaming
-
-TOGETHER = 32
-"""Inputs of a table, or lines of a file, that are computed together."""
-
 
 LINES = ".txt"
 """Suffix of files of lines."""
@@ -139,11 +136,17 @@ class Opened(Trained):
             return list(self.predict_file(path, options))
         return inputs.beside([found for _, found in self._answered(inputs, options)])
 
-    def predict_rows(self, data: Any, options: Options | None = None) -> list[Prediction]:
-        """A prediction for every row of a frame or of mappings; an empty one where there is no input."""
+    def predict_rows(self, data: Any, options: Options | None = None, *, some: bool = False) -> list[Prediction]:
+        """A prediction for every row of a frame or of mappings; an empty one where there is no input.
+
+        Args:
+            data: The rows.
+            options: Of the task.
+            some: They are some of many more, see :class:`~throughtime.applications.reading.inputs.Asked`.
+        """
         options = options or self.bound.predicting()
         names = [self.bound.column.what] if self.bound.column else []
-        inputs = self.bound.inputs_of(memory.rows(data, names), self._asked(options))
+        inputs = self.bound.inputs_of(memory.rows(data, names), replace(self._asked(options), some=some))
         return inputs.beside([found for _, found in self._answered(inputs, options)])
 
     def predict_file(self, path: Path, options: Options | None = None) -> Iterator[Prediction]:
@@ -169,6 +172,32 @@ class Opened(Trained):
         name = self.bound.column.what if self.bound.column else "text"
         inputs = line_inputs(Path("lines"), name, texts_of(lines, "lines"), "line ")
         return self._answered(inputs, options)
+
+    def pieces(self, path: Path, options: Options | None = None) -> Iterator[Piece]:
+        """A file's inputs in pieces: rows of what is read as a table, lines as they are read, or the file itself.
+
+        What :meth:`answered` makes of them, one after the other, is what :meth:`answers` gives.
+        """
+        options = options or self.bound.predicting()
+        check_there(path)
+        size = file_size(path)
+        with self._encoded(options):
+            inputs = self.bound.inputs(path, self._asked(options))
+            if inputs is None and not self.bound.reads_files:
+                yield from line_pieces(str(path), (line.removesuffix("\n") for line in file_lines(path)), f"{path}:")
+        if inputs is not None:
+            for group in in_groups(inputs.items, TOGETHER):
+                yield Piece(str(path), group, size * len(group) / len(inputs.items))
+        elif self.bound.reads_files:
+            yield Piece(str(path), size=size)
+
+    @torch.no_grad()
+    def answered(self, piece: Piece, options: Options | None = None) -> list[Prediction]:
+        """The predictions for a piece: one for each of its inputs, or all those for a file."""
+        options = options or self.bound.predicting()
+        if piece.inputs:
+            return self.bound.predict_inputs(self.model, piece.inputs, options)
+        return [found for _, found in self._read(Path(piece.file), options)]
 
     @torch.no_grad()
     def _read(self, path: Path, options: Options) -> Iterator[tuple[str, Prediction]]:

@@ -12,6 +12,7 @@ from throughtime import figures
 from throughtime.applications.exported import Exported
 from throughtime.applications.live import Live
 from throughtime.applications.options import Options
+from throughtime.applications.pieces import InPieces
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.settings import TrainSettings
 from throughtime.console import as_table, as_text
@@ -107,7 +108,7 @@ class Task:
         raise NotImplementedError(f"{type(self).__name__}: define compare(self, runs, picture)")
 
 
-class Trained:
+class Trained(InPieces):
     """A trained model of a folder, and what it is used for; what a task lacks is refused in a line.
 
     Args:
@@ -173,7 +174,7 @@ class Trained:
         """The same of lines of text."""
         raise self._lacks("has nothing to predict; see: throughtime --help")
 
-    def predict_rows(self, data: Any, options: Any = None) -> list[Prediction]:
+    def predict_rows(self, data: Any, options: Any = None, *, some: bool = False) -> list[Prediction]:
         """A prediction for every row of a frame, or of mappings, which are read as tables are."""
         raise self._lacks("has nothing to predict; see: throughtime --help")
 

@@ -52,15 +52,26 @@ def inside(folder: Path) -> list[Path]:
 def below(folder: Path) -> Iterator[Path]:
     """The files in a folder and in all folders below it, in order of their paths, without what :func:`is_system`.
 
-    Folders that links lead to are not searched: a link may lead back.
+    They are listed as they are needed: the names of one folder, and of those above it, are held at a time. Folders that
+    links lead to are not searched: a link may lead back.
+
+    Raises:
+        UserError: If a folder cannot be listed.
     """
-    files: list[Path] = []
-    for root, folders, names in os.walk(folder):
-        within = Path(root)
-        _tell(within, sorted([*folders, *names]))
-        folders[:] = [name for name in folders if not is_system(name)]
-        files += [within / name for name in names if not is_system(name)]
-    return iter(sorted(file for file in files if file.is_file()))
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    _tell(folder, [name for name, _ in entries])
+    for name, is_folder in entries:
+        if is_system(name):
+            continue
+        path = folder / name
+        if is_folder:
+            yield from below(path)
+        elif path.is_file():
+            yield path
 
 
 def _tell(folder: Path, names: Sequence[str]) -> None:

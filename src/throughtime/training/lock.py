@@ -1,4 +1,4 @@
-"""A lock on a run: two trainings of one folder would write over each other."""
+"""A lock on what one process writes: two trainings of one folder would write over each other."""
 
 from __future__ import annotations
 
@@ -26,17 +26,32 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         UserError: If another process has it, or its file is a link.
     """
-    path = run / NAME
+    with alone(run / NAME, str(run), "is training it; wait for that to end, or stop it first"):
+        for name in WRITTEN:
+            sweep(run / name)
+        yield
+
+
+@contextmanager
+def alone(path: Path, what: str, doing: str) -> Iterator[None]:
+    """No other process is in the block with the same file, which is there meanwhile.
+
+    Args:
+        path: The file.
+        what: What others are kept from.
+        doing: What is said of another process that is there, after its number.
+
+    Raises:
+        UserError: If another process is, or the file is a link.
+    """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
         with opened(path, flags) as number:
-            _lock(number, run)
+            _lock(number, what, doing)
             if not _stands(number, path):  # the one before has removed it since it was opened
                 continue
             try:
                 _sign(number)
-                for name in WRITTEN:
-                    sweep(run / name)
                 yield
             finally:
                 if _stands(number, path):  # the folder may have been moved away
@@ -44,15 +59,15 @@ def locked(run: Path) -> Iterator[None]:
             return
 
 
-def _lock(number: int, run: Path) -> None:
+def _lock(number: int, what: str, doing: str) -> None:
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         pid = os.pread(number, 20, 0).decode("ascii", "replace").strip()
         named = f"process {pid}" if pid.isdecimal() else "another process"
-        raise UserError(f"{run}: {named} is training it; wait for that to end, or stop it first") from error
+        raise UserError(f"{what}: {named} {doing}") from error
     except OSError as error:
-        # Some shared file systems have no locks: better trained without than not at all.
+        # Some shared file systems have no locks: better written without than not at all.
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
 

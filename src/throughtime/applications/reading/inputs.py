@@ -61,11 +61,14 @@ class Asked:
         column: The name, or number from 1, of the column of inputs that the user gave; None: looked for.
         trained: The names that it had in training.
         header: Whether the first row names the columns; None: judged.
+        some: The rows are some of many more, which others read: a column is told by its name alone, not by what
+            stands in it, and there may be no input among them.
     """
 
     column: str | None = None
     trained: Sequence[str] = ()
     header: bool | None = None
+    some: bool = False
 
 
 class Input(NamedTuple):
@@ -191,7 +194,7 @@ def memory_inputs(rows: Sequence[Mapping[str, Any]], column: Column, asked: Aske
             leave_out(where, f"nothing stands in column {name!r}")
         else:
             items.append(Input(value, where, [number]))
-    return _some(Inputs(sheet, items))
+    return Inputs(sheet, items) if asked.some else _some(Inputs(sheet, items))
 
 
 def line_inputs(path: Path, name: str, lines: Iterable[str], where: str) -> Inputs:
@@ -226,6 +229,11 @@ def find_input(sheet: Sheet, column: Column, asked: Asked) -> str:
     if asked.trained:
         raise UserError(
             f"{sheet.path}: expected column {' or '.join(map(repr, asked.trained))}, as in training, got "
+            f"{listed(map(repr, sheet.names))}; name the one to read by {column.option}"
+        )
+    if asked.some and not usual:
+        raise UserError(
+            f"{sheet.path}: expected a column whose name tells that inputs stand there, as {listed(column.usual)}, got "
             f"{listed(map(repr, sheet.names))}; name the one to read by {column.option}"
         )
     return find_column(sheet.path, rows, None, column.usual, column.option, column.guess)

@@ -104,7 +104,12 @@ class RunCommand(SettingsCommand):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own, and those that the task declares."""
         declared = ctx.meta.get(DECLARED)
-        return [*super().get_params(ctx), *(settings_options(declared) if declared else [])]
+        if declared is None:
+            return super().get_params(ctx)
+        own = [
+            one for one in super().get_params(ctx) if one.name not in declared.model_fields
+        ]  # the task's stands for it
+        return [*own, *settings_options(declared)]
 
     def declared(self, args: Sequence[str]) -> type[BaseModel] | None:
         """The options of the first argument that is a model folder; None where no argument can be one."""

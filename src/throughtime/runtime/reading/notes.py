@@ -77,13 +77,19 @@ def noting(known: Notes | None = None) -> Iterator[Notes]:
 @contextmanager
 def renaming(rename: Callable[[str], str]) -> Iterator[None]:
     """What is noted in the block has other names in it for whoever collects around it, if somebody does."""
-    around = _collecting.get()
-    if around is None:
+    if not is_heard():
         yield
         return
     with noting() as notes:
         yield
-    around.add(notes.renamed(rename))
+    pass_on(notes.renamed(rename))
+
+
+def pass_on(notes: Notes) -> None:
+    """Tells whoever collects here what was noted elsewhere."""
+    around = _collecting.get()
+    if around is not None:
+        around.add(notes)
 
 
 def is_heard() -> bool:
