@@ -3,6 +3,8 @@
 import { canvasOf, named } from "/page/colour.js";
 import { make } from "/page/dom.js";
 
+const BUCKET = 256; // samples that a waveform tells together
+
 /** Listens to the microphone; `heard` is given samples as they come. Gives the rate and what stops it. */
 export async function listen(heard) {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false } });
@@ -52,25 +54,37 @@ export function joined(pieces) {
   return whole;
 }
 
-/** A waveform as an element with `show(samples, rate, words)`; words stand below it at their times. */
+/** The lowest and the highest of every so many samples. */
+function envelope(samples) {
+  const found = [];
+  for (let at = 0; at < samples.length; at += BUCKET) {
+    let low = 0, high = 0;
+    for (let i = at, end = Math.min(samples.length, at + BUCKET); i < end; i += 1) {
+      if (samples[i] < low) low = samples[i];
+      if (samples[i] > high) high = samples[i];
+    }
+    found.push([low, high]);
+  }
+  return found;
+}
+
+/**
+ * A waveform as an element: `show(samples, rate, words)`, words below it at their times; `begin()`, and `grow(samples)`
+ * as they come, which costs no more the longer it is.
+ */
 export function waveform() {
   const canvas = make("canvas", { role: "img", "aria-label": "waveform: no sound yet" });
   const high = 120, below = 30;
-  let now = { samples: new Float32Array(0), rate: 1, words: [] };
+  let buckets = [], seconds = 0, words = [];
   const again = canvasOf(canvas, high + below, (pen, width) => {
-    const { samples, rate, words } = now, seconds = samples.length / rate;
     pen.fillStyle = named("--line");
     pen.fillRect(0, high / 2, width, 1);
-    if (!samples.length) return;
-    const most = samples.reduce((best, value) => Math.max(best, Math.abs(value)), 0.02);
+    const most = buckets.reduce((best, [low, top]) => Math.max(best, -low, top), 0.02);
     pen.fillStyle = named("--accent");
-    for (let x = 0; x < width; x += 1) {
+    const part = buckets.length / width;
+    for (let x = 0; x < width && part; x += 1) {
       let top = 0, low = 0;
-      const end = Math.floor(((x + 1) * samples.length) / width);
-      for (let i = Math.floor((x * samples.length) / width); i < end; i += 1) {
-        if (samples[i] > top) top = samples[i];
-        if (samples[i] < low) low = samples[i];
-      }
+      for (let i = Math.floor(x * part), end = Math.max(i + 1, Math.floor((x + 1) * part)); i < end; i += 1) [low, top] = [Math.min(low, buckets[i][0]), Math.max(top, buckets[i][1])];
       pen.fillRect(x, (high / 2) * (1 - top / most), 1, Math.max(1, ((top - low) * high) / 2 / most));
     }
     pen.font = "14px system-ui, 'DejaVu Sans', sans-serif";
@@ -84,9 +98,11 @@ export function waveform() {
   });
   return {
     element: canvas,
-    show(samples, rate, words = []) {
-      now = { samples, rate, words };
-      canvas.setAttribute("aria-label", `waveform: ${(samples.length / rate).toFixed(1)} seconds of sound${words.length ? `; ${words.map((word) => `${word.symbol} at ${word.start.toFixed(1)}`).join(", ")}` : ""}`);
+    begin() { [buckets, seconds, words] = [[], 0, []]; again(); },
+    grow(samples) { buckets.push(...envelope(samples)); requestAnimationFrame(again); },
+    show(samples, rate, given = []) {
+      [buckets, seconds, words] = [envelope(samples), samples.length / rate, given];
+      canvas.setAttribute("aria-label", `waveform: ${seconds.toFixed(1)} seconds of sound${words.length ? `; ${words.map((word) => `${word.symbol} at ${word.start.toFixed(1)}`).join(", ")}` : ""}`);
       again();
     },
   };

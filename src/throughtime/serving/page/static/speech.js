@@ -5,7 +5,6 @@ import { button, labelled, make, percent, say } from "/page/dom.js";
 import { decoded, joined, listen, pcm16, wav, waveform } from "/page/sound.js";
 
 const NBEST = 8;
-const REDRAWN = 4; // blocks of sound after which the waveform is drawn anew
 const NONE = "none";
 
 /** Words of symbols: characters with spaces among them are joined, words stay what they are. */
@@ -81,7 +80,7 @@ export function open(root, model, fail) {
       fail(null);
       const words = wordsOf(found.symbols ?? []);
       partial.textContent = found.text || "(nothing)";
-      decoded(sound).then(({ samples, rate }) => wave.show(samples, rate, words)).catch(() => wave.show(new Float32Array(0), 1));
+      decoded(sound).then(({ samples, rate }) => wave.show(samples, rate, words)).catch(() => wave.begin()); // a kind of file that the browser does not read
       told.replaceChildren(shownLattice("The recogniser alone", found), ...(warnings.length ? [make("p", { class: "told" }, warnings.join(" · "))] : []));
       say(found.text || "nothing was heard");
       if (helper.value !== NONE) told.firstChild.after(shownLattice(`With ${helper.value}`, (await ask({ lm: helper.value })).predictions[0]));
@@ -93,11 +92,12 @@ export function open(root, model, fail) {
   async function begin() {
     const pieces = [];
     let socket = null;
+    wave.begin();
     try {
       const heard = await listen((samples) => {
         pieces.push(samples);
         if (socket?.readyState === WebSocket.OPEN) socket.send(pcm16(samples));
-        if (pieces.length % REDRAWN === 0) wave.show(joined(pieces), heard.rate);
+        wave.grow(samples);
       });
       const address = `${location.origin.replace(/^http/, "ws")}/stream/${model.id}`;
       socket = new WebSocket(address, key() ? ["throughtime", `key.${key()}`] : []); // no header of a socket is ours to set
@@ -132,6 +132,6 @@ export function open(root, model, fail) {
       make("div", { class: "tools" }, microphone, make("span", { class: "pick" }, file, make("label", { for: "sound" }, "A file")), labelled("Language model beside it", helper)),
       wave.element),
     make("section", { "aria-labelledby": "said-title" }, make("h2", { id: "said-title" }, "What is said"), partial, told));
-  wave.show(new Float32Array(0), 1);
+  wave.begin();
   return () => { asking?.abort(); if (live) { live.heard.stop(); live.socket.close(); live = null; } };
 }
