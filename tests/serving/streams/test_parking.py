@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,32 @@ def test_a_named_folder_outlives_the_server_that_is_killed(tmp_path: Path) -> No
         third = parking_in(tmp_path)
         with pytest.raises(RefusedError, match="is kept"):
             await third.take(session(1))
+
+    asyncio.run(body())
+
+
+def test_of_several_servers_with_one_folder_one_goes_on_with_a_stream(tmp_path: Path) -> None:
+    async def body() -> None:
+        first, second = parking_in(tmp_path), parking_in(tmp_path)
+        for number in range(4):
+            first.put(parked(first, number))
+        await first.settle()
+        assert session(3) in first.memory
+        assert (await second.take(session(3))).turn == 1
+        for number in range(4):
+            takes = (one.take(session(number)) for one in (first, second))
+            found = await asyncio.gather(*takes, return_exceptions=True)
+            assert [isinstance(one, Parked) for one in found].count(True) == (number < 3)
+        second.put(parked(second, 1, turn=2))
+        await second.settle()
+        first.put(parked(first, 1, since=time.time() - 101))  # what it knows of it is old
+        assert await first.settle() == [session(1)]
+        assert (await parking_in(tmp_path).take(session(1))).turn == 2
+        first.put(parked(first, 8))
+        await first.settle()
+        second.put(replace(await second.take(session(8)), turn=3, sealed=parked(second, 8, turn=3).sealed))
+        await second.settle()
+        assert (await first.take(session(8))).turn == 3  # not what it remembers
 
     asyncio.run(body())
 

@@ -234,10 +234,14 @@ class Desk:
                 return False
             turn = session.told.count + session.pieces_taken
             parked = Parked(session.id, stream.model, stream.mark, time.time(), turn, None, (stream, state))
-            with suppress(UserError):  # it has no plain form, and stays as it is
+            try:
                 head = {name: getattr(parked, name) for name in ARGUMENTS}
                 parked.sealed = self.parking.seal.close("parked", self._value(stream, state) | head)
                 parked.alive = None
+            except UserError:
+                pass  # it has no plain form, and stays as it is
+            except (TypeError, ValueError) as error:  # it should have one
+                self.log({"event": "error", "parking": f"{stream.model}: {error}"})
             stream.parked = True
             self.parking.put(parked)
             if session.holder is None:

@@ -84,11 +84,11 @@ class Parking:
             make_folder(folder)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.memory: OrderedDict[str, Parked] = OrderedDict()  # the one that was parked first, first
-        self.files: OrderedDict[str, tuple[float, Parked | None]] = OrderedDict()  # since when, and what, if known
+        self.files: OrderedDict[str, _File] = OrderedDict()  # the one that was written first, first
         self.used: OrderedDict[str, float] = OrderedDict()  # that went on or ended, whose files would be old ones
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="parking")
-        for session, since in sorted(_found(folder), key=lambda pair: pair[1]):
-            self.files[session] = since, None
+        for session, stamp in sorted(_found(folder), key=lambda pair: pair[1]):
+            self.files[session] = _File(stamp / 1e9, stamp)
 
     @property
     def folder(self) -> Path:
@@ -100,7 +100,7 @@ class Parking:
 
     def holds(self, model: str, fingerprint: str) -> bool:
         """Whether a stream of a model is parked that this server wrote."""
-        known = (*self.memory.values(), *(one for _, one in self.files.values() if one is not None))
+        known = (*self.memory.values(), *(one.parked for one in self.files.values() if one.parked is not None))
         return any((one.model, one.fingerprint) == (model, fingerprint) for one in known)
 
     def put(self, parked: Parked) -> None:
@@ -116,7 +116,7 @@ class Parking:
         """
         old = time.time() - self.kept
         forgotten = [one.session for one in self.memory.values() if one.since < old]
-        forgotten += [session for session, (since, _) in self.files.items() if since < old]
+        forgotten += [session for session, file in self.files.items() if file.since < old]
         forgotten += list(self.files)[: max(0, len(self.files) - self.on_disk)]
         for session in dict.fromkeys(forgotten):
             await self.forget(session)
@@ -139,21 +139,28 @@ class Parking:
             RefusedError: If it is not kept, or what is kept is not what was parked last.
         """
         found = self.memory.pop(session, None)
-        if found is None and session not in self.used:
-            found = await self._read(session)
+        file = self.files.get(session)
+        known = found or (None if file is None else file.parked)
+        if found is None or (found.written and not await self._claimed(session)):
+            found = await self._read(session, 0 if known is None else known.turn)
         await self.forget(session)
         if found is None or found.since < time.time() - self.kept:
             raise RefusedError(410, f"expected a stream that is kept, {self.kept:g} s at most, got none; open another")
         found.written = False
         return found
 
-    async def forget(self, session: str) -> None:
-        """Lets a stream go."""
-        self.memory.pop(session, None)
-        if self.files.pop(session, None) is not None:
+    async def _claimed(self, session: str) -> bool:
+        """Removes a stream's file; of several servers with one folder one alone does, and goes on with the stream."""
+        if (file := self.files.pop(session, None)) is None:
+            return False
+        if removed := bool(await self._off(partial(_remove, self.folder / f"{session}.stream", file.stamp))):
             self.used[session] = time.time()
-            with suppress(OSError):
-                await self._off((self.folder / f"{session}.stream").unlink)
+        return removed
+
+    async def forget(self, session: str) -> None:
+        """Lets a stream go; a file that another server wrote since is that one's."""
+        self.memory.pop(session, None)
+        await self._claimed(session)
 
     async def _off(self, call: Callable[[], Any]) -> Any:
         """Runs what touches the disk, away from the loop that answers, one after the other."""
@@ -163,36 +170,36 @@ class Parking:
         assert parked.sealed is not None
         path = self.folder / f"{parked.session}.stream"
         try:
-            await self._off(partial(write_chunks, path, [parked.sealed], 0o600))
+            stamp = await self._off(partial(_write, path, parked.sealed))
         except (OSError, UserError) as error:
             self.log({"event": "error", "parking": str(error)})
             return
         if self.memory.get(parked.session) is parked:
             parked.written = True
-            self.files[parked.session] = parked.since, replace(parked, sealed=None)
+            self.files[parked.session] = _File(parked.since, stamp, replace(parked, sealed=None))
         else:  # it went on meanwhile
-            with suppress(OSError):
-                await self._off(path.unlink)
+            await self._off(partial(_remove, path, stamp))
 
-    async def _read(self, session: str) -> Parked | None:
-        """What lies on the disk, if it is this session's and not older than the server knows."""
-        if self._folder is None or NAME.fullmatch(f"{session}.stream") is None:
+    async def _read(self, session: str, least: int) -> Parked | None:
+        """What lies on the disk, if it is this session's and no older than a turn."""
+        if self._folder is None or session in self.used or NAME.fullmatch(f"{session}.stream") is None:
             return None
         path = self.folder / f"{session}.stream"
         if path.is_symlink() or not path.is_file():
             return None
-        _, known = self.files.setdefault(session, (time.time(), None))
         try:
+            stamp = path.stat().st_mtime_ns
+            self.files[session] = _File(stamp / 1e9, stamp)
             sealed = await self._off(partial(read_bytes, path, LARGEST))
             found = self.seal.open("parked", sealed)
             parked = Parked(**{name: found[name] for name in ARGUMENTS}, sealed=sealed)
-        except (UserError, RefusedError, KeyError, TypeError) as error:
+        except (OSError, UserError, RefusedError, KeyError, TypeError) as error:
             self.log({"event": "error", "parking": f"{session}: {error}"})
             return None
-        if parked.session != session or (known is not None and parked.turn != known.turn):
+        if parked.session != session or parked.turn < least:
             self.log({"event": "error", "parking": f"{session}: another stream's state, or an older one"})
             return None
-        return parked
+        return parked if await self._claimed(session) else None
 
     async def close(self) -> None:
         """Writes what is to outlive the server."""
@@ -203,10 +210,40 @@ class Parking:
             self._temporary.cleanup()
 
 
-def _found(folder: Path | None) -> Iterator[tuple[str, float]]:
-    """The streams whose files lie in a folder, and since when."""
+@dataclass(frozen=True)
+class _File:
+    """What is known of a file.
+
+    Attributes:
+        since: When its stream was parked.
+        stamp: When it was written, in nanoseconds.
+        parked: The stream, without its state, where this server wrote it.
+    """
+
+    since: float
+    stamp: int
+    parked: Parked | None = None
+
+
+def _remove(path: Path, stamp: int) -> bool:
+    """Removes a file, if it is the one that was written then; tells whether it was."""
+    with suppress(OSError):
+        if path.stat().st_mtime_ns == stamp:
+            path.unlink()
+            return True
+    return False
+
+
+def _write(path: Path, sealed: bytes) -> int:
+    """Writes a file; gives when, in nanoseconds."""
+    write_chunks(path, [sealed], 0o600)
+    return path.stat().st_mtime_ns
+
+
+def _found(folder: Path | None) -> Iterator[tuple[str, int]]:
+    """The streams whose files lie in a folder, and when they were written, in nanoseconds."""
     if folder is None:
         return
     for path in folder.iterdir():
         if (name := NAME.fullmatch(path.name)) is not None and path.is_file():
-            yield name[1], path.stat().st_mtime
+            yield name[1], path.stat().st_mtime_ns
