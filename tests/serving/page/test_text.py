@@ -18,8 +18,10 @@ from torch.nn import functional as F
 import throughtime
 from throughtime.applications.text_model import TextModel
 from throughtime.data.batches import NOTHING
+from throughtime.decoding import Sampling
 from throughtime.layers import named_cells
 from throughtime.serving import House, create_app
+from throughtime.serving.page import watched
 from throughtime.serving.settings import ServeSettings
 
 LINE = "the cat, which"
@@ -198,6 +200,16 @@ def test_what_cannot_be_shown_is_told_in_a_line(
     message = answer.json()["error"]["message"]
     assert told in message
     assert "\n" not in message
+
+
+def test_a_view_of_nothing_is_refused_also_where_nothing_is_drawn(
+    runs: dict[str, throughtime.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(runs["letters"])
+    monkeypatch.setattr(watched, "new_draws", lambda settings: lambda row, never: text.language.end)
+    assert list(watched.draw(text, "a", Sampling(), watched.View())) == []
+    with pytest.raises(throughtime.UserError, match="gate: expected one of h, c"):
+        list(watched.draw(text, "a", Sampling(), watched.View(gate="x")))
 
 
 def test_reading_leaves_the_model_as_it_was(client: TestClient, runs: dict[str, throughtime.Run]) -> None:

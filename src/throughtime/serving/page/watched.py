@@ -22,7 +22,8 @@ from throughtime.decoding import Sampling, new_draws
 from throughtime.errors import UserError, listed
 from throughtime.inspection import Watched, reach, watching
 from throughtime.inspection.panels import equations_of
-from throughtime.models.base import tempered
+from throughtime.models import LanguageModel
+from throughtime.models.base import State, tempered
 
 UNITS = 256
 """Most units of a layer that are shown."""
@@ -138,21 +139,26 @@ def _drawn(
     text: TextModel, ids: list[int], sampling: Sampling, view: View, told: list[dict[str, Any]]
 ) -> Iterator[int]:
     """Tokens as they are drawn; what there is to tell of each stands in ``told`` by then."""
-    draws, never, model = new_draws(sampling), [text.tokenizer.unk], text.model
-    with torch.no_grad():
-        log_probs, state = model.next_log_probs(torch.tensor([[NOTHING, *ids]]))
+    draws, never = new_draws(sampling), [text.tokenizer.unk]
+    log_probs, state, _ = _watched(text.model, [NOTHING, *ids], None, view)  # refuses a view of nothing at once
     for _ in range(sampling.length):
         token = draws(log_probs[0].cpu().numpy(), never)
         if token == text.language.end:
             return
         own = float(log_probs[0, token])
-        with torch.no_grad(), watching(model) as cells:
-            hidden, state = model.hidden(torch.tensor([[token]]), state)
-            log_probs = model.log_softmax(hidden[:, -1])
-        column = as_floats(view.seen(cells)[1][-1])
+        log_probs, state, seen = _watched(text.model, [token], state, view)
+        column = as_floats(seen[-1])
         after = likeliest(text, log_probs.cpu(), view.temperature)[0]
         told.append({"text": "", "log_prob": own, "known": True, "next": after, "column": column})
         yield token
+
+
+@torch.no_grad()
+def _watched(model: LanguageModel, tokens: list[int], state: State | None, view: View) -> tuple[Tensor, State, Tensor]:
+    """What comes next after further tokens, ``[1, V]``; the state; and what was seen while they were read."""
+    with watching(model) as cells:
+        hidden, state = model.hidden(torch.tensor([tokens]), state)
+    return model.log_softmax(hidden[:, -1]), state, view.seen(cells)[1]
 
 
 def likeliest(text: TextModel, log_probs: Tensor, temperature: float) -> list[list[tuple[str, float]]]:
