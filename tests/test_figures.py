@@ -220,7 +220,7 @@ class Drawn:
 
         def save(figure: Figure, *arguments: Any, **options: Any) -> None:
             self.figures.append(figure)
-            saved(figure, *arguments, **options)
+            saved(figure, *arguments, **options, dpi=25)  # it is laid out by now: what is drawn then is not looked at
 
         patch.setattr(Figure, "__init__", init)
         patch.setattr(Figure, "savefig", save)

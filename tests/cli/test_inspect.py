@@ -43,7 +43,8 @@ def test_the_log_has_the_norm_of_every_layer(run: Path) -> None:
         assert 0 < sum(norm**2 for norm in event["layers"].values()) < event["grad_norm"] ** 2
 
 
-def test_a_page_and_its_figures(call: Any, run: Path, tmp_path: Path) -> None:
+def test_a_page_and_its_figures(call: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("throughtime.pictures.DPI", 40)  # what they show is looked at in test_figures.py
     answer = call("inspect", run, "--out", tmp_path / "page", "--length", "30", "--rows", "3")
     assert answer.code == 0, answer.err
     assert re.search(r"layer 2 +(about )?[\d.]+( – [\d.]+)? +0\.\d+ +(over )?\d+ +[\d.e<-]+ – [\d.e<-]+", answer.out)
