@@ -114,7 +114,8 @@ def assert_gradients_of_weights(layer: Recurrent, module: nn.RNNBase, tolerance:
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float64", "float32"])
 @pytest.mark.parametrize(("kind", "engine"), CASES)
 def test_ragged_and_deep(kind: str, engine: str, dtype: torch.dtype) -> None:
-    @settings(deadline=None, derandomize=True, max_examples=12)
+    # Shapes and options go the same ways in both types of numbers: the second one needs a few.
+    @settings(deadline=None, derandomize=True, max_examples=12 if dtype is torch.float64 else 4)
     @given(comparisons(kind, dtype))
     def check(drawn: Drawn) -> None:
         layer = KINDS[kind][0].from_torch(drawn.module)

@@ -110,12 +110,13 @@ def test_it_learns_and_its_figures_are_those_of_its_predictions(model: Path, dat
     (report,) = answer("evaluate", model)
     assert report["f1"] > 90
     gold, said = [], []
-    for block in (data / "own.test.annotated").read_text().split("\n\n"):
-        rows = [line.split("\t") for line in block.splitlines()]
+    blocks = (data / "own.test.annotated").read_text().split("\n\n")
+    read = [[line.split("\t") for line in block.splitlines()] for block in blocks]
+    texts = [" ".join(row[0] for row in rows) for rows in read]
+    predicted = answer("predict", model, stdin="".join(f"{text}\n" for text in texts))
+    for rows, text, found in zip(read, texts, predicted, strict=True):
         words = [row[0] for row in rows]
-        text = " ".join(words)
         assert split_words(text) == words
-        (found,) = answer("predict", model, "--line", text)
         starts = [len(" ".join(words[:i])) + bool(i) for i in range(len(words))]
         said.append([Span(e["start"], e["end"], e["type"]) for e in found["entities"]])
         spans = find_spans([row[1] for row in rows])
