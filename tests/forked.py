@@ -22,7 +22,9 @@ PATIENCE = 120.0
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # The first optimiser of a process would import the compiler behind it: more than a second, at every start.
-CONTEXT.set_forkserver_preload(["throughtime.cli.train", "throughtime.api", "torch._dynamo"])
+CONTEXT.set_forkserver_preload(
+    ["throughtime.cli.train", "throughtime.api", "throughtime.serving.listen", "torch._dynamo"]
+)
 
 
 @dataclass(frozen=True)
