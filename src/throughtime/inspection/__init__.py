@@ -6,7 +6,7 @@ from throughtime.inspection.history import History, read_history
 from throughtime.inspection.jacobian import jacobian, singular_values
 from throughtime.inspection.memory import Memory, effective_memory
 from throughtime.inspection.page import write_page
-from throughtime.inspection.reach import reach
+from throughtime.inspection.reaching import reach
 from throughtime.inspection.recording import Recording, Watched, record, watching
 from throughtime.inspection.report import Inspection, inspect
 from throughtime.inspection.verdict import Finding
