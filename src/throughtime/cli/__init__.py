@@ -91,7 +91,7 @@ def app() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 1 training diverged, 2 the user's mistake, 130 interrupted."""
+    """Runs the command line and exits: 0 done, 1 diverged, 2 the user's mistake, 3 not all answered, 130 stopped."""
     # Text is UTF-8, as in the files, whatever the locale says.
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8-sig", newline="\n")
