@@ -174,7 +174,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_file(
     assert call("predict", run, folder, "--workers", "2", "--out", "whole.jsonl").code == 0
     draw, out, kills = random.Random(5), tmp_path / "r.jsonl", 0
     begun = ["predict", str(run), str(folder), "--workers", "2", "--out", "r.jsonl", "--resume"]
-    while kills < 3:
+    while kills < 2:
         process = forked(_predict, *begun)
         size = out.stat().st_size if out.exists() else 0
         while process.process.is_alive() and (not out.exists() or out.stat().st_size <= size):
