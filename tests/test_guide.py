@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 import torch
+from torch.distributed.run import get_args_parser
 
 from throughtime.applications.application import Application
 from throughtime.applications.options import Options
@@ -156,6 +157,7 @@ def test_options_that_pages_name_exist() -> None:
     asked = {f"--{no}{name.rstrip('_').replace('_', '-')}" for name in names for no in ("", "no-")}
     recipes = "".join(file.read_text(encoding="utf-8") for file in RECIPES.glob("*.py"))
     known = asked | set(options_of(app, click.Context(app))) | set(re.findall(r'"(--[a-z][a-z0-9-]+)"', recipes))
+    known |= set(get_args_parser()._option_string_actions)  # of torchrun, which pages call
     assert "--no-such" not in known
     for page in PAGES:
         if page.name != "log.md":  # tells of what was tried

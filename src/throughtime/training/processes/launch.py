@@ -10,6 +10,9 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
+from throughtime.errors import UserError
+from throughtime.training.processes.ranks import Ranks
+
 LONGEST = timedelta(days=7)
 """That the others wait for the first process, which reads and judges; one that ends is missed at once."""
 
@@ -19,6 +22,9 @@ def grouped() -> Iterator[None]:
     """Makes PyTorch's group of the processes that ``torchrun`` began, where it began several, and there is none yet.
 
     What they tell each other goes by gloo; gradients on GPUs by nccl, each process on a GPU of its own.
+
+    Raises:
+        UserError: If they do not meet.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or not dist.is_available() or dist.is_initialized():
         yield
@@ -27,7 +33,14 @@ def grouped() -> Iterator[None]:
     if torch.cuda.is_available():
         torch.cuda.set_device(local_number())
         backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, timeout=LONGEST)
+    try:
+        dist.init_process_group(backend, timeout=LONGEST)
+        Ranks().summed([0.0])  # all have met: one that ends from here on is missed at once
+    except RuntimeError as error:
+        raise UserError(
+            f"process {os.environ.get('RANK')} of {os.environ['WORLD_SIZE']}: expected to meet the others at "
+            f"{os.environ.get('MASTER_ADDR')}, which it did not ({str(error).splitlines()[0]}); see their messages"
+        ) from error
     yield
     dist.destroy_process_group()  # not after an error: the others may have gone
 
