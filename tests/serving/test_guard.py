@@ -128,6 +128,8 @@ def test_a_browser_brings_its_key_to_a_websocket(protocol: str) -> None:
         ({"Host": "models.example.org"}, 200),
         ({"Origin": "http://evil.example"}, 400),
         ({"Origin": "null"}, 400),
+        ({"Origin": "http://["}, 400),
+        ({"Origin": "localhost:8000"}, 400),
         ({"Origin": "http://localhost:9"}, 400),
         ({"Origin": "http://localhost:8000"}, 200),
         ({"Host": "models.example.org", "Origin": "https://models.example.org"}, 200),
@@ -144,6 +146,25 @@ def test_an_origin_may_be_let_in() -> None:
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == "http://friend.example"
         assert client.get("/v1/models", headers={"Origin": "http://foe.example"}).status_code == 400
+
+
+def test_a_page_that_is_let_in_brings_a_key_and_reads_refusals() -> None:
+    origin = {"Origin": "http://friend.example"}
+    with Served(cors="http://friend.example", api_key="sesame").client() as client:
+        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        assert client.options("/v1/completions", headers=origin | asks).status_code == 200
+        assert client.options("/v1/completions", headers={**asks, "Origin": "http://foe.example"}).status_code == 400
+        refused = client.get("/v1/models", headers=origin)
+        assert refused.status_code == 401
+        assert refused.headers["access-control-allow-origin"] == "http://friend.example"
+
+
+def test_a_key_is_any_text_but_none() -> None:
+    with Served(api_key="Sésam").client() as client:
+        headers: dict[Any, Any] = {"Authorization": "Bearer Sésam".encode()}
+        assert client.get("/v1/models", headers=headers).status_code == 200
+    with pytest.raises(ValueError, match="at least 1 character"):
+        ServeSettings(api_key="")
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -71,9 +71,9 @@ def create_app(
     app.state.ready = False
     for router in (*ROUTERS, *STREAMS, *PAGE):
         app.include_router(router)
-    if settings.cors is not None:
-        app.add_middleware(CORSMiddleware, allow_origins=[settings.cors], allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(Guard, settings=settings, watch=watch, log=log)
+    if settings.cors is not None:  # around the guard: a browser asks first without a key, and reads a refusal too
+        app.add_middleware(CORSMiddleware, allow_origins=[settings.cors], allow_methods=["*"], allow_headers=["*"])
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(RequestValidationError, _refused)

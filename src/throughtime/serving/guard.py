@@ -9,7 +9,6 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -92,11 +91,11 @@ class Guard:
         Raises:
             RefusedError: If it has no key, comes from a page of elsewhere, or too often.
         """
-        path = asked.url.path
+        path = asked.scope["path"]
         self._check_origin(asked.headers)
         if path not in OPEN and self.settings.api_key is not None:
             given = key_of(asked.headers)
-            if not hmac.compare_digest(given.encode(), self.settings.api_key.encode()):
+            if not hmac.compare_digest(given.encode("latin-1"), self.settings.api_key.encode()):
                 raise RefusedError(401, "expected the server's key as Authorization: Bearer KEY, got none or another")
         if path not in OPEN:
             self.rates.count(_client(asked.scope))
@@ -110,7 +109,7 @@ class Guard:
         if self.settings.host in LOOPBACK and name not in {*HERE, self.settings.name}:
             raise RefusedError(400, f"expected a name of this machine as Host, got {name[:80]!r}; allow it with --name")
         origin = headers.get("origin")
-        if origin is None or self.settings.cors in ("*", origin) or urlsplit(origin).netloc == host:
+        if origin is None or self.settings.cors in ("*", origin) or origin.partition("://")[2] == host:
             return
         raise RefusedError(400, f"expected a page of this server, got one of {origin[:80]!r}; allow it with --cors")
 

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from throughtime.api import Run
 from throughtime.errors import UserError
 from throughtime.serving.app import create_app
+from throughtime.serving.connections import Sockets, bound_unread, requests_within
 from throughtime.serving.guard import LOOPBACK
 from throughtime.serving.house import House
 from throughtime.serving.settings import ServeSettings
@@ -57,8 +58,8 @@ def listen(
         access_log=False,
         server_header=False,
         h11_max_incomplete_event_size=settings.header,
-        http="h11",
-        ws="websockets-sansio",
+        http=requests_within(settings.patience),
+        ws=Sockets,
         ws_max_size=settings.message,
         ws_ping_interval=PING,
         ws_ping_timeout=PING,
@@ -96,6 +97,7 @@ def _bound(settings: ServeSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     door = socket.socket(family, socket.SOCK_STREAM)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound_unread(door, settings.patience)
     try:
         door.bind((settings.host, settings.port))
         door.listen(1024)

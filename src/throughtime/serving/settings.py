@@ -22,7 +22,10 @@ class ServeSettings(BaseModel):
         None, "Name of this server for browsers, as behind a proxy: models.example.org.", "Server"
     )
     api_key: str | None = option(
-        None, "Key that every request must bring; default: the variable THROUGHTIME_API_KEY, else none.", "Server"
+        None,
+        "Key that every request must bring; default: the variable THROUGHTIME_API_KEY, else none.",
+        "Server",
+        min_length=1,
     )
     cors: str | None = option(None, "Origin of pages that may ask from elsewhere, or *; default: none.", "Server")
     parked: Path | None = option(None, "Folder that idle streams are kept in; default: a temporary one.", "Server")
