@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -66,6 +67,7 @@ def test_a_task_leaves_or_says_why(task: str, tmp_path: Path, capsys: pytest.Cap
     reads_or_refuses(model, tmp_path, capsys)
     of_nothing(task, run, model)
     remarks(task, run, model, tmp_path)
+    of_another(task, tmp_path)
     if task in ARRAYS:
         of_files(ARRAYS[task], model, tmp_path)
     if task == "dna":
@@ -161,6 +163,52 @@ NOTHING: dict[str, list[Any]] = {
     "copy": [[], "", [[]], [np.zeros(0, np.int64)]],
 }
 """Inputs without anything in them."""
+
+WHOLE: dict[str, list[Any]] = {
+    **{task: ["the cat"] for task in ("text", "sentiment", "entities", "translation", "pronunciation")},
+    **{task: [array] for task, array in ARRAYS.items()},
+    "dna": ["ACGTACGTA"],
+    "agreement": ["the"],
+}
+"""An input that is answered."""
+
+
+def of_another(task: str, folder: Path) -> None:
+    """A manifest that tells a fact of another kind, or other values of a graph, is refused where that is read."""
+    file = folder / "exported" / "model.json"
+    whole = file.read_text()
+    inputs = WHOLE[task] if task in WHOLE else [str(folder / "torn.wav")]
+
+    def refusal(*place: str | int, value: Any) -> str | None:
+        told = json.loads(whole)
+        inner = told
+        for name in place[:-1]:
+            inner = inner[name]
+        inner[place[-1]] = value
+        file.write_text(json.dumps(told))
+        try:
+            getattr(runtime.open(folder / "exported"), "score" if task == "text" else "predict")(inputs)
+        except UserError as error:
+            return str(error)
+        return None
+
+    told = json.loads(whole)
+    assert refusal("version", value=told["version"]) is None
+    for fact in set(told["facts"]) - UNREAD:
+        for odd in (None, [["x"]], {}):
+            assert f"model.json: expected the fact {fact!r} to be" in str(refusal("facts", fact, value=odd))
+    name = "sequence" if "sequence" in told["graphs"] else "encoder"
+    for side in ("inputs", "outputs"):
+        for part, odd in (("name", "x"), ("type", "uint8"), ("shape", [7])):
+            place = ("graphs", name, side, 0, part)
+            if told["graphs"][name][side][0][part] != odd:
+                assert refusal(*place, value=odd)
+            assert "the file is damaged" in str(refusal(*place, value=None))
+    file.write_text(whole)
+
+
+UNREAD = {"unit", "scheme"}
+"""Facts that tell others what a tokenizer says itself, or that are read of some inputs alone."""
 
 REMEMBERED = ("agreement", "adding", "copy")
 """Tasks that a run itself reads no inputs of."""

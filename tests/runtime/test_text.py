@@ -12,6 +12,7 @@ import pytest
 import throughtime
 from throughtime import runtime
 from throughtime.errors import UserError
+from throughtime.runtime.__main__ import main
 
 pytest.importorskip("onnxruntime")
 
@@ -134,8 +135,6 @@ def test_files_that_are_damaged_or_not_there_are_told(exported: Path, tmp_path: 
 
 
 def test_a_shell_asks_without_pytorch(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from throughtime.runtime.__main__ import main
-
     model = runtime.open(exported)
     assert main([str(exported), "score", "The fox", "--tokens"]) == 0
     assert json.loads(capsys.readouterr().out) == asdict(model.score("The fox", tokens=True)[0])
@@ -147,6 +146,28 @@ def test_a_shell_asks_without_pytorch(exported: Path, capsys: pytest.CaptureFixt
         (["sample", "--sead", "3"], "sample has no option --sead (did you mean '--seed'?)"),
         (["sampel"], "unknown command 'sampel' (did you mean 'sample'?)"),
         (["predict", "a"], "predicts nothing"),
+        (["sample", "--seed", "x"], "--seed: expected a whole number, got 'x'"),
+        (["sample", "--length", "1.5"], "--length: expected a whole number, got '1.5'"),
+        (["sample", "--temperature", "[]"], "--temperature: expected a number, got '[]'"),
+        (["sample", "--top-k"], "--top-k: expected a whole number, got nothing"),
+        (["sample", "The", "fox"], "sample takes one prompt or file, got 2"),
+        (["score", "a", "--tokens=false"], "--tokens takes no value"),
+        ([], "the following arguments are required: command; expected: python -m throughtime.runtime FOLDER COMMAND"),
     ):
         assert main([str(exported), *arguments]) == 2
-        assert told in capsys.readouterr().err
+        said, lines = capsys.readouterr()
+        *_, line = lines.splitlines()  # after what is to be known of the model
+        assert line.startswith("throughtime: ")
+        assert (told in line, said) == (True, "")
+
+
+def test_options_and_inputs_stand_in_any_order(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*arguments: str) -> str:
+        assert main([str(exported), *arguments]) == 0
+        return capsys.readouterr().out
+
+    first = said("score", "The fox", "a", "--tokens")
+    assert first == said("score", "--tokens", "The fox", "a") == said("score", "The fox", "--tokens", "--", "a")
+    assert json.loads(said("score", "--", "--tokens"))["text"] == "--tokens"
+    expected = said("sample", "The", "--seed", "3", "--length", "8")
+    assert expected == said("sample", "--seed=3", "--length=8", "The")

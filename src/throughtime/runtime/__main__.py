@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from throughtime.errors import UserError, listed, nearest
+from throughtime.errors import UserError, listed, nearest, shown
 from throughtime.runtime import Runner, noting, open
+from throughtime.runtime.reading.files import stdin_lines
 from throughtime.visible import as_json, say, tell
 
 COMMANDS = {
@@ -25,18 +25,38 @@ COMMANDS = {
     "stream": "the same, or what the model makes of a file, as it comes",
 }
 
-HELP = "options: --NAME VALUE, as the methods of the model have them: --seed 3 --temperature 0.7"
+EPILOG = """Inputs are lines, files, or a prompt; without any, the lines of standard input; what follows -- is input,
+too. Options are those of the model's methods: --seed 3 --temperature 0.7"""
+
+GIVEN = ("lines", "inputs", "prompt", "source")
+"""Arguments of methods that are no options."""
+
+NUMBERS: dict[str, tuple[Callable[[str], Any], str]] = {"int": (int, "a whole number"), "float": (float, "a number")}
+"""What is read of a text for an option that a method annotates so, and what a line calls it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """What is wrong is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses a command line.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f"{message}; expected: {self.format_usage().removeprefix('usage: ')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; every error that can be mended is one line, and the status 2."""
-    parser = argparse.ArgumentParser("python -m throughtime.runtime", description=__doc__, epilog=HELP)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    usage = "%(prog)s FOLDER COMMAND [INPUT ...] [--NAME VALUE ...]"
+    parser = Parser("python -m throughtime.runtime", usage, __doc__, EPILOG, allow_abbrev=False)
     parser.add_argument("folder", help="what throughtime export RUN --out FOLDER wrote")
     parser.add_argument("command", help="; ".join(f"{name}: {what}" for name, what in COMMANDS.items()))
-    parser.add_argument("inputs", nargs="*", help="lines, files, or a prompt; none: the lines of standard input")
-    given, rest = parser.parse_known_args(arguments)
     try:
-        _run(given.folder, given.command, given.inputs, rest)
+        first = parser.parse_args([*given[:2], *(argument for argument in given[2:] if argument == "--help")])
+        _run(first.folder, first.command, given[2:])
     except UserError as error:
         tell(str(error))
         return 2
@@ -46,18 +66,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(folder: str, command: str, inputs: list[str], rest: Sequence[str]) -> None:
+def _run(folder: str, command: str, rest: Sequence[str]) -> None:
     if command not in COMMANDS:
         raise UserError(f"unknown command {command!r}{nearest(command, COMMANDS)}; there are {listed(COMMANDS)}")
     runner = open(folder)
+    method: Callable[..., Any] = getattr(runner, command)
+    inputs, options = _arguments(rest, method, command)
     for caution in runner.folder.cautions:
         tell(f"{folder}: {caution}")
-    method: Callable[..., Any] = getattr(runner, command)
-    options = dict(_options(rest, method, command))
     many = command in ("predict", "score")
     if many:
         _refuse_files(runner, inputs)
-    given = [inputs or [line.rstrip("\r\n") for line in sys.stdin]] if many else inputs[:1]
+    elif len(inputs) > 1:
+        raise UserError(
+            f"{command} takes one prompt or file, got {len(inputs)}; put a prompt of several words in quotes"
+        )
+    given = [inputs or [line.rstrip("\r\n") for line in stdin_lines()]] if many else inputs
     with noting() as notes:
         found = method(*given, **options)
         before = notes.lines()
@@ -79,30 +103,52 @@ def _refuse_files(runner: Runner, inputs: Sequence[str]) -> None:
             )
 
 
-def _options(rest: Sequence[str], method: Callable[..., Any], command: str) -> Iterator[tuple[str, Any]]:
-    """``--seed 3 --tokens`` as names and values; a value that is JSON is that."""
-    at = 0
-    while at < len(rest):
-        name = rest[at].removeprefix("--").partition("=")[0].replace("-", "_")
-        known = [n for n in inspect.signature(method).parameters if n not in ("lines", "inputs", "prompt", "source")]
-        if not rest[at].startswith("--") or name not in known:
-            spelled = [f"--{n.replace('_', '-')}" for n in known]
-            raise UserError(f"{command} has no option {rest[at]}{nearest(rest[at], spelled)}")
-        value = rest[at].partition("=")[2]
-        if not value and at + 1 < len(rest) and not rest[at + 1].startswith("--"):
-            at += 1
-            value = rest[at]
-        at += 1
-        yield name, _value(value)
+def _arguments(rest: Sequence[str], method: Callable[..., Any], command: str) -> tuple[list[str], dict[str, Any]]:
+    """Inputs, and options by name, in whatever order they were given."""
+    known = {
+        f"--{name.replace('_', '-')}": (name, str(parameter.annotation).partition(" |")[0])
+        for name, parameter in inspect.signature(method).parameters.items()
+        if name not in GIVEN and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    inputs: list[str] = []
+    options: dict[str, Any] = {}
+    left = iter(rest)
+    for argument in left:
+        spelled, assigned, text = argument.partition("=")
+        if argument == "--":
+            inputs += left
+        elif not argument.startswith("--"):
+            inputs.append(argument)
+        elif spelled not in known:
+            raise UserError(f"{command} has no option {spelled}{nearest(spelled, known)}{_there_are(known)}")
+        else:
+            name, kind = known[spelled]
+            options[name] = (
+                _flag(spelled, assigned)
+                if kind == "bool"
+                else _value(spelled, kind, text if assigned else next(left, None))
+            )
+    return inputs, options
 
 
-def _value(text: str) -> Any:
-    if not text:
-        return True
+def _there_are(known: Collection[str]) -> str:
+    return f"; there are {listed(known)}" if known else ""
+
+
+def _flag(spelled: str, assigned: str) -> bool:
+    if assigned:
+        raise UserError(f"{spelled} takes no value; leave it out for no")
+    return True
+
+
+def _value(spelled: str, kind: str, text: str | None) -> Any:
+    read, called = NUMBERS.get(kind, (str, "a value"))
     try:
-        return json.loads(text)
+        if text is not None:
+            return read(text)
     except ValueError:
-        return text
+        pass
+    raise UserError(f"{spelled}: expected {called}, got {'nothing' if text is None else shown(text)}")
 
 
 def _show(found: Any) -> None:

@@ -36,7 +36,7 @@ class PairRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.encoder, self.decoder = folder.graph("encoder"), folder.graph("decoder")
-        self.eos, self.never = int(folder.fact("eos")), list(folder.fact("never"))
+        self.eos, self.never = folder.fact("eos", int), folder.fact("never", list[int])
 
     # A subclass says what its two sides are.
 
@@ -79,7 +79,7 @@ class PairRunner(Runner):
         """
         lines = [inputs] if isinstance(inputs, str) else texts_of(inputs, "inputs")
         check_counts(beam=beam, nbest=nbest)
-        search = Beam(max(nbest, beam or BEAM), alpha=self.folder.fact("alpha"))
+        search = Beam(max(nbest, beam or BEAM), alpha=self.folder.fact("alpha", float))
         sources = [self.tidied(line) for line in lines]
         ids = [self.encoded(source) for source in sources]
         found = self.search(ids, search)

@@ -35,7 +35,7 @@ class WordReader:
                 raise UserError(f"{file}: expected {name!r} to be texts; export the run again")
         if not told.get("words"):
             raise UserError(f"{file}: expected 'words'; export the run again")
-        self.words, self.lowercase = ids_of(told["words"]), bool(folder.fact("lowercase"))
+        self.words, self.lowercase = ids_of(told["words"]), folder.fact("lowercase", bool)
         self.characters, self.shapes = (
             ids_of(symbols) if (symbols := told.get(name)) else None for name in ("characters", "shapes")
         )
@@ -59,7 +59,7 @@ class ClassesRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network, self.read = folder.graph("sequence"), WordReader(folder)
-        self.labels, self.temperature = folder.fact("labels"), float(folder.fact("temperature"))
+        self.labels, self.temperature = folder.fact("labels", list[str]), float(folder.fact("temperature", float))
 
     def predict(self, inputs: str | Iterable[str], *, explain: bool = False, nbest: int = 1) -> list[dict[str, Any]]:
         """The class of every text: ``text``, ``label``, ``probabilities`` of every class, the likeliest first.

@@ -28,7 +28,7 @@ class ClipsRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network = folder.graph("sequence")
-        self.labels, self.temperature = folder.fact("labels"), float(folder.fact("temperature"))
+        self.labels, self.temperature = folder.fact("labels", list[str]), float(folder.fact("temperature", float))
 
     def predict(self, inputs: Sequence[Any], *, explain: bool = False) -> list[dict[str, Any]]:
         """The class of every sequence: ``where``, ``clip``, ``label``, ``probabilities``, ``steps``.
@@ -44,7 +44,7 @@ class ClipsRunner(Runner):
         return [self._told(f"input {number}", points, explain) for number, points in enumerate(items, 1)]
 
     def _told(self, where: str, points: Any, explain: bool) -> dict[str, Any]:
-        values = as_steps(array_of(points), where, self.folder.fact("numbers"))
+        values = as_steps(array_of(points), where, self.folder.fact("numbers", int))
         check_steps(len(values), where)
         made, _ = self.network({}, points=values[None], lengths=[len(values)])
         scores = made["log_probs"][0].astype(np.float64)

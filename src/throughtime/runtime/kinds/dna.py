@@ -30,7 +30,7 @@ class DnaRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network = folder.graph("sequence")
-        self.labels, self.temperature = folder.fact("labels"), float(folder.fact("temperature"))
+        self.labels, self.temperature = folder.fact("labels", list[str]), float(folder.fact("temperature", float))
 
     def predict(self, inputs: Given) -> list[dict[str, Any]]:
         """The class of every sequence: ``name``, ``label``, ``probabilities``, the likeliest first.
@@ -44,7 +44,9 @@ class DnaRunner(Runner):
         records = list(read_given(inputs, "line ", SEQUENCES))
         for record in records:
             letters = len(record.codes)
-            remark(record.name, [*long_input(letters, "letters"), *other_length(letters, self.folder.fact("places"))])
+            remark(
+                record.name, [*long_input(letters, "letters"), *other_length(letters, self.folder.fact("places", int))]
+            )
         scores = self.log_probs([record.codes for record in records])
         return [
             {"name": record.name, **chances_of(self.labels, row)} for record, row in zip(records, scores, strict=True)

@@ -35,7 +35,7 @@ class EventsRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.whole, self.step = folder.graph("sequence"), folder.graph("step")
-        self.grid, self.genres = int(folder.fact("grid")), list(folder.fact("genres"))
+        self.grid, self.genres = folder.fact("grid", int), folder.fact("genres", list[str])
         self.events = Events(self.genres)
         self.forbidden = ~self.events.follows()
 

@@ -31,7 +31,7 @@ class KeysRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.whole, self.step = folder.graph("sequence"), folder.graph("step")
-        self.grid = int(folder.fact("grid"))
+        self.grid = folder.fact("grid", int)
 
     def predict(self, inputs: Iterable[Any], *, nbest: int = 1) -> list[dict[str, Any]]:
         """How tunes surprise the model, and the keys that it expects after them.

@@ -25,8 +25,8 @@ class PronunciationRunner(PairRunner):
 
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
-        self.letters = {letter: number for number, letter in enumerate(folder.fact("letters"))}
-        self.sounds: list[str] = folder.fact("sounds")
+        self.letters = {letter: number for number, letter in enumerate(folder.fact("letters", list[str]))}
+        self.sounds: list[str] = folder.fact("sounds", list[str])
 
     def tidied(self, line: str) -> str:
         """In lower case."""

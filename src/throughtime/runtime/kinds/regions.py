@@ -36,8 +36,8 @@ class RegionsRunner(Runner):
 
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
-        self.network, self.lift = folder.graph("sequence"), float(folder.fact("lift"))
-        self.code = Code(folder.fact("starts"), folder.fact("stops"))
+        self.network, self.lift = folder.graph("sequence"), float(folder.fact("lift", float))
+        self.code = Code(folder.fact("starts", list[str]), folder.fact("stops", list[str]))
 
     def predict(self, inputs: Given, *, out: str | Path | None = None) -> list[dict[str, Any]]:
         """The coding regions of every record: ``name``, ``bases``, ``coding`` (a share), ``regions``.

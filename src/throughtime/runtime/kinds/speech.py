@@ -38,11 +38,11 @@ class SpeechRunner(Runner):
 
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
-        self.rate, self.mels, self.joined = (int(folder.fact(name)) for name in ("rate", "mels", "frames"))
+        self.rate, self.mels, self.joined = (folder.fact(name, int) for name in ("rate", "mels", "frames"))
         self.shift = int(self.rate * 0.01) / self.rate  # seconds from a frame to the next
-        self.unit: str = folder.fact("unit")
-        self.units = ["", *folder.fact("units")]  # blank first
-        self.mean, self.deviation = (np.array(folder.fact(n), np.float32) for n in ("mean", "deviation"))
+        self.unit: str = folder.fact("unit", str)
+        self.units = ["", *folder.fact("units", list[str])]  # blank first
+        self.mean, self.deviation = (np.array(folder.fact(n, list[float]), np.float32) for n in ("mean", "deviation"))
 
     def predict(
         self,

@@ -40,11 +40,11 @@ class StepsRunner(Runner):
     def _told(self, where: str, steps: Any) -> dict[str, Any]:
         steps = array_of(steps)
         if "features" in self.network.inputs:
-            values = as_steps(steps, where, int(self.network.inputs["features"].shape[2]))
+            values = as_steps(steps, where, int(self.network.inputs["features"].shape[-1]))
             check_steps(len(values), where)
             made, _ = self.network({}, features=values[None], lengths=[len(values)])
             return {"numbers": made["numbers"][0].tolist()}
-        symbols, most = np.asarray(steps), self.folder.fact("symbols")
+        symbols, most = np.asarray(steps), self.folder.fact("symbols", int)
         check_steps(symbols.size, where)
         if symbols.ndim != 1 or symbols.dtype.kind != "i" or ((symbols < 0) | (symbols >= most)).any():
             raise UserError(f"{where}: expected whole numbers from 0 to {most - 1}, a step each")

@@ -29,8 +29,8 @@ class TagsRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network, self.read = folder.graph("sequence"), WordReader(folder)
-        self.tags = folder.fact("tags")
-        transitions, size = np.array(folder.fact("transitions"), np.float64), len(self.tags) + 1
+        self.tags = folder.fact("tags", list[str])
+        transitions, size = np.array(folder.fact("transitions", list[list[float]]), np.float64), len(self.tags) + 1
         if transitions.shape != (size, size):
             raise UserError(
                 f"{folder.path}: expected transitions of {[size, size]}, got {list(transitions.shape)}; "
@@ -64,7 +64,7 @@ class TagsRunner(Runner):
     def _tags(self, told: dict[str, Any], words: GivenWords) -> list[str]:
         """A tag for every word, in the scheme of the training data's files."""
         spans = [(entity["start"], entity["end"], entity["type"]) for entity in told["entities"]]
-        return words.tags(spans, self.folder.fact("scheme"))
+        return words.tags(spans, self.folder.fact("scheme", str))
 
     def scores(self, sentences: Sequence[Sequence[str]]) -> list[Any]:
         """The score of every tag of every word of each sentence, ``[T, K]``."""

@@ -36,12 +36,12 @@ class TextRunner(Runner):
         super().__init__(folder)
         self.whole, self.step = folder.graph("sequence"), folder.graph("step")
         self.tokenizer = Tokenizer.load(folder.path / "tokenizer.json")
-        if len(self.tokenizer) != folder.fact("vocabulary"):
+        if len(self.tokenizer) != (expected := folder.fact("vocabulary", int)):
             raise UserError(
-                f"{folder.path / 'tokenizer.json'}: expected {folder.fact('vocabulary')} tokens, as model.json says, "
+                f"{folder.path / 'tokenizer.json'}: expected {expected} tokens, as model.json says, "
                 f"got {len(self.tokenizer)}; export the run again"
             )
-        self.language = Language(self.tokenizer, folder.fact("line_ends"), folder.fact("each_line"))
+        self.language = Language(self.tokenizer, folder.fact("line_ends", bool), folder.fact("each_line", bool))
 
     def score(self, lines: str | Iterable[str], *, tokens: bool = False) -> list[Score]:
         """The probability of every line, begun from nothing.

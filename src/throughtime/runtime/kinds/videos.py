@@ -37,9 +37,9 @@ class VideosRunner(Runner):
     def __init__(self, folder: Folder) -> None:
         super().__init__(folder)
         self.network = folder.graph("sequence")
-        self.labels, self.temperature = folder.fact("labels"), float(folder.fact("temperature"))
-        self.look = Look(int(folder.fact("size")), float(folder.fact("fps")), bool(folder.fact("colour")))
-        self.window = int(folder.fact("window"))
+        self.labels, self.temperature = folder.fact("labels", list[str]), float(folder.fact("temperature", float))
+        self.look = Look(folder.fact("size", int), float(folder.fact("fps", float)), folder.fact("colour", bool))
+        self.window = folder.fact("window", int)
 
     def predict(self, inputs: Any, *, explain: bool = False) -> list[dict[str, Any]]:
         """The class of every video: ``file``, ``label``, ``probabilities``, ``seconds``, and what is seen when.
