@@ -12,7 +12,7 @@ from throughtime.files import write_json
 from throughtime.plain import read_json
 from throughtime.training import Trainer
 from throughtime.training.processes import ranks
-from throughtime.training.processes.launch import is_begun_again, launcher
+from throughtime.training.processes.launch import attempt, launcher
 
 LAUNCH = "launch.json"
 """Of a run that ``torchrun`` began: which one did."""
@@ -60,7 +60,7 @@ def note_launch(out: Path) -> None:
 
 def goes_on(out: Path) -> bool:
     """Whether this ``torchrun`` began the run itself, and begins its processes again after one ended."""
-    if is_begun_again() and (out / LAUNCH).exists():
+    if attempt() and (out / LAUNCH).exists():
         with suppress(UserError):
             return read_json(out / LAUNCH).get("torchrun") == launcher()
     return False

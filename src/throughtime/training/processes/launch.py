@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from throughtime.errors import UserError
 from throughtime.training.processes.ranks import Ranks
@@ -34,7 +36,10 @@ def grouped() -> Iterator[None]:
         torch.cuda.set_device(local_number())
         backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=LONGEST)
+        store, number, count = next(rendezvous("env://"))
+        # Each attempt by itself: what an earlier one wrote leads to processes that have ended.
+        store = PrefixStore(f"attempt {attempt()}", store)
+        dist.init_process_group(backend, store=store, rank=number, world_size=count, timeout=LONGEST)
         Ranks().summed([0.0])  # all have met: one that ends from here on is missed at once
     except RuntimeError as error:
         raise UserError(
@@ -61,6 +66,6 @@ def launcher() -> str | None:
     return f"process {os.getppid()}" if name == "none" else name
 
 
-def is_begun_again() -> bool:
-    """Whether ``torchrun`` has begun the processes before."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def attempt() -> int:
+    """How often ``torchrun`` has begun the processes before."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
