@@ -85,6 +85,18 @@ def spilling() -> Iterator[Path]:
         _WRITTEN.reset(before)
 
 
+@contextmanager
+def written_as(name: str) -> Iterator[Path]:
+    """An empty folder for an input in memory, which is gone after the block; messages name the input instead."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            yield Path(folder)
+        except UserError as error:
+            if folder not in str(error):
+                raise
+            raise UserError(re.sub(rf"{re.escape(folder)}[^\s:]*", lambda _: name, str(error))) from error
+
+
 def holds(path: Path, example: int) -> Path:
     """Takes down that a file was written for one example alone, the ``example``-th."""
     return _written(path, example)

@@ -26,7 +26,7 @@ def bounded(house: House, given: Mapping[str, Any], limits: ServeSettings) -> di
     options = dict(given)
     for name, most in (("length", limits.tokens), ("nbest", limits.results), ("beam", limits.results)):
         value = options.get(name)
-        if isinstance(value, int | float | str) and _number(value) > most:
+        if number_in(value) > most:
             raise RefusedError(413, f"{name}: expected at most {most:,}, got {shown(value)}")
     if LANGUAGE in options:
         options[LANGUAGE] = language_model(house, options[LANGUAGE]).run.folder
@@ -50,8 +50,14 @@ def language_model(house: House, name: Any) -> Hosted:
     return hosted
 
 
-def _number(value: float | str) -> float:
+def number_in(value: Any) -> float:
+    """The number that an option takes a value for, be it written as a text; 0 for what its own schema refuses.
+
+    Example:
+        >>> number_in("40"), number_in(4.0), number_in(None)
+        (40.0, 4.0, 0.0)
+    """
     try:
         return float(value)
-    except (ValueError, OverflowError):
-        return 0.0  # the option's own schema refuses it
+    except (TypeError, ValueError, OverflowError):
+        return 0.0

@@ -155,6 +155,9 @@ def test_models_tell_what_they_take(served: Served) -> None:
         ("/predict/translation", {"input": ["a"]}, 400, "did you mean 'inputs'"),
         ("/predict/translation", {"inputs": ["a"], "options": {"picture": "a.png"}}, 400, "got 'picture'"),
         ("/sample/text", {"n": 3, "options": {"length": 201}}, 413, "at most 600 tokens"),
+        ("/sample/text", {"n": 3, "options": {"length": "201"}}, 413, "at most 600 tokens"),
+        ("/sample/text", {"n": 3, "options": {"length": 201.0}}, 413, "at most 600 tokens"),
+        ("/predict/music", {"inputs": [[[0, 1, 60], [900_000, 1, 64]]]}, 400, "input 1: expected a tune of at most"),
         ("/sample/text", {"prompt": "the", "options": {"temperature": -1}}, 400, "temperature: "),
     ],
 )

@@ -166,6 +166,7 @@ REFUSED: list[tuple[str, list[Any], int, int, str]] = [
     ("text", [{"open": {}}, {"seen": 9}], 422, 1007, "seen: expected at most 0"),
     ("text", [{"open": {}}, {"seen": -1}], 422, 1007, "seen: expected the number of an event"),
     ("text", [{"open": {}}, {"draw": {"length": 10**6}}], 422, 1007, "length: expected at most 30 tokens"),
+    ("text", [{"open": {}}, {"draw": {"length": "1000000"}}], 422, 1007, "length: expected at most 30 tokens"),
     ("text", [{"open": {}}, {"draw": {"temperature": -1}}], 422, 1007, "temperature"),
     ("text", [{"open": {}}, {"end": True}, {"text": "a"}], 409, 1008, "after the end"),
     ("text", [{"open": {}}, {"text": "a" * 31}], 413, 1009, "text: expected at most 30 characters at once, got 31"),

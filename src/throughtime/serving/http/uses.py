@@ -16,7 +16,7 @@ from throughtime.applications.prediction import Prediction
 from throughtime.errors import listed
 from throughtime.plain import confined
 from throughtime.runtime.reading.notes import noting
-from throughtime.serving.bounds import LANGUAGE
+from throughtime.serving.bounds import LANGUAGE, number_in
 from throughtime.serving.house import Hosted
 from throughtime.serving.http.answers import Answer, refusing
 from throughtime.serving.http.asking import check_use, chosen, text_model
@@ -122,8 +122,8 @@ def check_drawn(count: int, length: Any, limits: ServeSettings) -> None:
     Raises:
         RefusedError: If it is.
     """
-    if isinstance(length, int) and count * length > limits.tokens:
-        raise RefusedError(413, f"expected at most {limits.tokens:,} tokens to draw in all, got {count} × {length:,}")
+    if count * (each := number_in(length)) > limits.tokens:
+        raise RefusedError(413, f"expected at most {limits.tokens:,} tokens to draw in all, got {count} × {each:,.0f}")
 
 
 async def gathered(request: Request, work: Work, hosted: Hosted, pieces: Iterator[T | None]) -> list[T]:

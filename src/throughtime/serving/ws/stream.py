@@ -18,6 +18,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from throughtime.errors import UserError, listed
+from throughtime.serving.bounds import number_in
 from throughtime.serving.house import Hosted
 from throughtime.serving.live import Desk, Stream
 from throughtime.serving.refusal import RefusedError
@@ -217,9 +218,9 @@ class Connection:
         if self.session.told.tokens >= most:
             raise RefusedError(413, f"expected at most {most:,} tokens in a stream; open another")
         if name == "draw":
-            length = piece.get("length") if isinstance(piece, Mapping) else None
-            if isinstance(length, int) and length > most:
-                raise RefusedError(422, f"length: expected at most {most:,} tokens to draw, got {length:,}")
+            length = number_in(piece.get("length")) if isinstance(piece, Mapping) else 0
+            if length > most:
+                raise RefusedError(422, f"length: expected at most {most:,} tokens to draw, got {length:,.0f}")
         if name == "text" and not isinstance(piece, str):
             raise RefusedError(422, f"text: expected a text, got {type(piece).__name__}")
         if name == "text" and len(piece) > most:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from throughtime.applications.application import Application
 from throughtime.applications.exported import Exported
 from throughtime.applications.folder.describing import describe_model
 from throughtime.applications.live import Live
+from throughtime.applications.memory import written_as
 from throughtime.applications.options import Drawing, Drawn, Ranked, Written
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
@@ -249,8 +249,8 @@ class Music(Application[TuneExample]):
             if isinstance(item, str | Path):
                 found += self.predict_file(model, Path(item), options)
                 continue
-            with tempfile.TemporaryDirectory() as folder:
-                (example,) = read_tunes([write_item(item, Path(folder))], self.settings)
+            with written_as(f"input {number}") as folder:
+                (example,) = read_tunes([write_item(item, folder)], self.settings)
             found.append(self._predict(model, replace(example, where=f"input {number}"), options))
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +23,7 @@ from throughtime.applications.judging.classification import (
 )
 from throughtime.applications.live.classes import LiveClasses
 from throughtime.applications.live.parts import check_one_way, row_of
-from throughtime.applications.memory import rows
+from throughtime.applications.memory import rows, written_as
 from throughtime.applications.options import Drawn, Explained, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.baselines import Baseline
@@ -342,8 +341,8 @@ class VideoActions(Application[ClipExample]):
         """Frames in memory are read as those of a video, so that they look the same."""
         if self.of_points:
             raise UserError(f"{where}: expected key points, as this model was trained on, got frames")
-        with tempfile.TemporaryDirectory() as folder:
-            return self._of_video(model, write_film(film, Path(folder, "film.avi")), where, options)
+        with written_as(where) as folder:
+            return self._of_video(model, write_film(film, folder / "film.avi"), where, options)
 
     def _of_video(self, model: Classifier, path: Path, name: str, options: ActionOptions) -> Prediction:
         clip = Video(path, self.settings.look())

@@ -61,6 +61,9 @@ export function percent(share) {
   return `${hundred >= 99.95 ? "100" : hundred >= 10 ? hundred.toFixed(0) : hundred >= 0.095 ? hundred.toFixed(1) : hundred >= 0.0095 ? hundred.toFixed(2) : "< 0.01"} %`;
 }
 
+/** A number with its sign as people write it, which no line breaks off. */
+export const signed = (value, digits) => value.toFixed(digits).replace("-", "\u2212");
+
 /** A token as it is seen: spaces and ends of lines have signs. */
 export const shown = (text) => text.replace(/ /g, "␣").replace(/\n/g, "⏎").replace(/\t/g, "⇥");
 

@@ -1,6 +1,6 @@
 // Classes of texts with the words that moved them, and entities in them.
 
-import { bars, make, percent, say } from "/page/dom.js";
+import { bars, make, percent, say, signed } from "/page/dom.js";
 import * as line from "/page/line.js";
 
 /** A part of a text by the numbers of its characters, as Python counts them. */
@@ -14,7 +14,7 @@ function moved(found, input) {
   let at = 0;
   for (const word of found.words) {
     pieces.push(part(letters, at, word.start));
-    const span = make("span", { class: word.moved >= 0 ? "for" : "against", title: `${word.moved >= 0 ? "+" : ""}${word.moved.toFixed(2)} nats` }, part(letters, word.start, word.end));
+    const span = make("span", { class: word.moved >= 0 ? "for" : "against", title: `${word.moved >= 0 ? "+" : ""}${signed(word.moved, 2)} nats` }, part(letters, word.start, word.end));
     span.style.setProperty("--r", Math.abs(word.moved) / most);
     pieces.push(span);
     at = word.end;

@@ -1,7 +1,7 @@
 // From one sequence to another: the best targets, and what each step of the first of them attended to.
 
 import { colour } from "/page/colour.js";
-import { draw, make, onChange, percent, say, shown } from "/page/dom.js";
+import { draw, make, onChange, percent, say, shown, signed } from "/page/dom.js";
 import * as line from "/page/line.js";
 
 const NBEST = 4;
@@ -38,7 +38,7 @@ function results(found) {
   if (!best) return make("p", { class: "told" }, "Nothing.");
   const heat = matrix(found);
   return [make("p", { class: "result" }, words(best.result)),
-    make("ol", { class: "others", start: 2 }, others.map((other) => make("li", {}, words(other.result), make("span", { class: "number" }, `${(other.log_prob - best.log_prob).toFixed(2)} nats`)))),
+    make("ol", { class: "others", start: 2 }, others.map((other) => make("li", {}, words(other.result), make("span", { class: "number" }, `${signed(other.log_prob - best.log_prob, 2)} nats`)))),
     ...(heat ? [make("h3", {}, "What each step attended to"), heat] : [])];
 }
 

@@ -1,7 +1,7 @@
 // A strip of values over time: a row a unit, a column a step, its token above it.
 
 import { canvasOf, named, scale } from "/page/colour.js";
-import { make, shown } from "/page/dom.js";
+import { make, shown, signed } from "/page/dom.js";
 
 const HEAD = 22;
 
@@ -26,7 +26,7 @@ export function scaleOf(columns) {
 }
 
 /** A number with two digits that count. */
-const short = (value) => Number(value.toPrecision(2)).toLocaleString("en");
+const short = (value) => Number(value.toPrecision(2)).toLocaleString("en").replace("-", "\u2212");
 
 /** The strip as an element with `show(state)`; `pick` is told the number of a step that is pointed at. */
 export function strip(pick) {
@@ -88,7 +88,7 @@ export function strip(pick) {
     if (!now.columns.length) return;
     const [column, unit] = at(event);
     const what = column ? `after “${shown(now.labels[column - 1])}”` : "before anything";
-    told.textContent = `unit ${unit + 1}, ${what}: ${now.columns[column][unit].toFixed(3)}`;
+    told.textContent = `unit ${unit + 1}, ${what}: ${signed(now.columns[column][unit], 3)}`;
   });
   canvas.addEventListener("pointerleave", () => tell());
   canvas.addEventListener("click", (event) => { if (now.columns.length) pick(at(event)[0]); });
