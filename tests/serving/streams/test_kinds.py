@@ -54,6 +54,8 @@ def test_rows_and_notes(folders: dict[str, str]) -> None:
         name = Path(folders["music"]).name
         events = told(http, name, [*({"notes": [chord]} for chord in CHORDS), end])
         assert [frame["keys"] for event in events[:-1] for frame in event["frames"]] == CHORDS
+        (refused,) = [found["error"] for found in told(http, name, [{"notes": [[60]] * 41}, end]) if "error" in found]
+        assert refused["message"].startswith("expected pieces of at most 40 steps, got 42")
         draws = [{"draw": {"length": 20}}, end]
         assert told(http, name, draws)[-1]["frames"] == 20
         (refused,) = [found["error"] for found in told(http, name, [{"notes": ["C"]}, end]) if "error" in found]

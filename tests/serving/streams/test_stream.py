@@ -154,6 +154,7 @@ REFUSED: list[tuple[str, list[Any], int, int, str]] = [
     ("text", ["{"], 422, 1007, "message: expected JSON"),
     ("text", ["[1]"], 422, 1007, "message: expected a JSON object, got a list"),
     ("text", ['{"open": ' + "[" * 20 + "]" * 20 + "}"], 422, 1007, "at most 8 brackets"),
+    ("text", ['{"open": ' + "[" * 700 + "]" * 700 + "}"], 422, 1007, "at most 8 brackets"),
     ("text", ["[" * 90_000], 422, 1007, "nested too deeply"),
     ("text", [{"open": {"beam": 3}}], 422, 1007, "expected the option top"),
     ("text", [{"open": {"format": "mp3"}}], 422, 1007, "format: expected pcm16 or float32, got 'mp3'"),

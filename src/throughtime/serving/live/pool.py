@@ -37,6 +37,7 @@ class Pool:
         live: How the model reads streams.
         sessions: Most at once.
         queue: Most bytes that one has waiting.
+        piece: Most steps of a piece that is no sound: a few notes may be far apart.
         lag: Seconds that the oldest piece may wait; while one waits longer, no stream is opened.
         log: Takes an event of the log.
         loop: Which answers; default: the one that runs.
@@ -54,12 +55,13 @@ class Pool:
         *,
         sessions: int,
         queue: int,
+        piece: int = 2**16,
         lag: float = 1.0,
         log: Callable[[Any], None] = lambda event: None,
         loop: asyncio.AbstractEventLoop | None = None,
         ticked: Callable[[float, int], None] = lambda seconds, steps: None,
     ) -> None:
-        self.live, self.most, self.queue, self.lag, self.log = live, sessions, queue, lag, log
+        self.live, self.most, self.queue, self.piece, self.lag, self.log = live, sessions, queue, piece, lag, log
         self.rows = live.side_by_side()
         self.loop, self.ticked = loop or asyncio.get_running_loop(), ticked
         self.open_sessions: set[Session] = set()
@@ -240,7 +242,10 @@ class Pool:
                 session.ending = True
                 session.inputs.extend(session.reader.end())
             else:
-                session.inputs.extend(session.reader.push(piece))
+                inputs = session.reader.push(piece)
+                if len(inputs) > self.piece and self.live.takes != "audio":
+                    raise UserError(f"expected pieces of at most {self.piece:,} steps, got {len(inputs):,}; send less")
+                session.inputs.extend(inputs)
 
     def _step(self, active: Mapping[Session, None], told: Mapping[Session, tuple[Told, int]], began: float) -> None:
         """Steps those that have inputs until none has, or for a while."""

@@ -81,6 +81,7 @@ class Pools:
             hosted.run.live(),
             sessions=self.settings.sessions,
             queue=self.settings.queue,
+            piece=2 * self.settings.tokens,  # a token may take two: an end of a line beside it
             lag=self.settings.lag,
             log=self.log,
             loop=loop,

@@ -98,7 +98,8 @@ def depth(value: Any) -> int:
         >>> depth({"rows": [[1, 2], [3, 4]]}), depth(1)
         (3, 0)
     """
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    if inside is None:
-        return 0
-    return 1 + max((depth(member) for member in inside if isinstance(member, dict | list)), default=0)
+    found, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        found += 1
+        level = [member for each in level for member in (each.values() if isinstance(each, dict) else each)]
+    return found
