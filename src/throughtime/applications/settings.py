@@ -107,11 +107,19 @@ class TrainSettings(BaseModel):
     )
     checkpoint_seconds: float = option(60.0, "Seconds between checkpoints.", "Training", ge=0)
     accumulate: int = option(
-        1, "Parts that a process goes through a batch in, so that a large one fits into memory.", "Training", ge=1
+        1,
+        "Parts that a process goes through a batch in, so that a large one fits into memory.",
+        "Training",
+        ge=1,
+        le=2**20,
     )
     deterministic: bool = option(False, "The same bits by any number of processes, each on one thread.", "Training")
     shards: int = option(
-        12, "With --deterministic: parts of a batch that are added in order; processes at most.", "Training", ge=1
+        12,
+        "With --deterministic: parts of a batch that are added in order; processes at most.",
+        "Training",
+        ge=1,
+        le=2**20,
     )
     seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)
     device: Device = option("auto", "auto, cpu or cuda.", "Training")
