@@ -39,6 +39,7 @@ def blocks(page: Path, language: str) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run_top_to_bottom(page: Path) -> None:
+    """Those that need a server are marked py; the tests of the server run them."""
     torch.manual_seed(0)
     names: dict[str, Any] = {"__name__": "guide"}
     for line, block in blocks(page, "python"):

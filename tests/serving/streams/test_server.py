@@ -155,12 +155,12 @@ async def transcribed(address: str) -> tuple[list[Any], list[Any]]:
 def told_by_the_page(address: str, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, str]]:
     """The last event that each client of the documentation prints, by language."""
     page = (Path(__file__).parents[3] / "docs" / "serve.md").read_text("utf-8")
-    blocks = re.findall(r"```(python|js)\n(.*?)```", page, re.DOTALL)
+    blocks = re.findall(r"```(py|js)\n(.*?)```", page, re.DOTALL)
     for language, code in blocks:
         if "/stream/text" not in code:
             continue
         code = code.replace("127.0.0.1:8000", address)
-        if language == "python":
+        if language == "py":
             exec(compile(code, "serve.md", "exec"), {})
             yield language, capsys.readouterr().out.splitlines()[-1]
         elif shutil.which("node"):
@@ -173,7 +173,7 @@ def told_by_the_page(address: str, capsys: pytest.CaptureFixture[str]) -> Iterat
 def test_clients_of_others_are_served_and_a_signal_ends_it(begin: Begin, capsys: pytest.CaptureFixture[str]) -> None:
     server = begin("--grace", "20")
     clients = dict(told_by_the_page(server.address, capsys))
-    assert "python" in clients
+    assert "py" in clients
     for shown in clients.values():
         assert re.search(r"tokens\W+14\b", shown), shown
     assert httpx.get(f"http://{server.address}/ready", trust_env=False).json() == {"status": "ready"}
