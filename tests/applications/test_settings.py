@@ -42,6 +42,10 @@ def test_every_training_setting_reaches_the_plan() -> None:
         "evaluate_every": 9,
         "patience": 4,
         "checkpoint_seconds": 11.0,
+        "accumulate": 2,
+        "deterministic": True,
+        "shards": 5,
+        "seed": 9,
     }
     plan = TrainSettings(**given).plan()
     assert {name: getattr(plan, name) for name in given} == given
