@@ -24,6 +24,12 @@ from throughtime.visible import in_line
 ROUND = 0.05
 """Seconds of steps after which new pieces are looked for."""
 
+GATHER = 0.02
+"""Seconds from one round to the next, at least, where many streams are open: what comes in them shares its steps."""
+
+MANY = 16
+"""Streams that are many."""
+
 BATCH = 512
 """Most rows of a step."""
 
@@ -196,7 +202,10 @@ class Pool:
     @torch.no_grad()
     def _rounds(self) -> None:
         active: dict[Session, None] = {}  # those that have inputs left
+        began = 0.0
         while True:
+            if not active and len(self.open_sessions) > MANY:
+                time.sleep(max(0.0, began + GATHER - time.monotonic()))
             with self.changed:
                 while not (self.waiting or self.calls or active or self.stopped):
                     self.late = 0.0
@@ -205,6 +214,7 @@ class Pool:
                     return
                 calls, self.calls = self.calls, []
                 came, self.waiting = list(self.waiting), {}
+            began = time.monotonic()
             for call in calls:
                 call()
             began, before = time.monotonic(), self.steps
