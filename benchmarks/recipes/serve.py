@@ -30,7 +30,7 @@ from serving.processes import Process, running, serving
 import throughtime
 from throughtime.data.speech.audio import Audio
 
-LEVELS = (100, 200, 300, 400, 500, 600, 800, 1000)
+LEVELS = (50, 100, 150, 200, 300, 400, 500, 600, 800, 1000)
 HERE = Path(__file__).parent
 
 WIDE = ("--sessions", "4096", "--connections", "8192")
