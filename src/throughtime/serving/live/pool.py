@@ -214,7 +214,6 @@ class Pool:
                     return
                 calls, self.calls = self.calls, []
                 came, self.waiting = list(self.waiting), {}
-            began = time.monotonic()
             for call in calls:
                 call()
             began, before = time.monotonic(), self.steps
