@@ -215,26 +215,42 @@ def test_pieces_that_wait_together_are_told_as_those_that_come_alone(train: Any)
         assert reader.final() == alone.end()
 
 
-def test_sound_is_the_same_to_the_bit_wherever_it_is_cut(train: Any) -> None:
-    run = train("speech", bidirectional=False, frames=3)
-    rate, draws = run.live().facts["rate"], np.random.default_rng(1)
-    sound = (0.1 * draws.standard_normal(3000)).astype(np.float32)
+SAID: list[dict[str, Any]] = [
+    {},
+    {"rate": 11_025, "nbest": 3},
+    {"beam": 5, "explain": True},
+    {"rate": 44_100, "lm": "letters", "lm_weight": 0.7, "nbest": 2, "explain": True},
+    {"lm": "words", "word_bonus": 0.5},
+]
 
-    def log_probs(pieces: list[Any], parked: bool) -> np.ndarray[Any, Any]:
-        live, rows = run.live(), run.live().side_by_side()
-        reader, seat, found = live.open({"rate": rate}), rows.open(), []
+
+def test_sound_is_the_same_to_the_bit_wherever_it_is_cut_and_however_it_is_heard(train: Any) -> None:
+    run = train("speech", bidirectional=False, frames=3)
+    run.model.softmax.weight.data.mul_(30)  # so that it hears something
+    helpers = {"letters": train("text", unit="characters").folder, "words": train("text", sentences=True).folder}
+    draws = np.random.default_rng(1)
+    live, rows = run.live(), run.live().side_by_side()
+
+    def heard(pieces: list[Any], said: dict[str, Any], parked: bool) -> tuple[list[bytes], Any]:
+        reader, seat, found = live.open(said), rows.open(), []
         for piece in [*pieces, None]:
             for step in reader.end() if piece is None else reader.push(piece):
                 found.append(rows.step([seat], [step])[0].numpy().copy())
                 reader.take(found[-1])
-            if parked and piece is not None:
+            if piece is not None:
+                reader.partial()
+            if parked:
                 reader, seat = live.load(unpack(pack(reader.dump()))), rows.open(rows.close(seat))
-        return np.stack(found)
+        return [one.tobytes() for one in found], reader.final()
 
-    whole = log_probs([sound], parked=False)
-    for number in range(8):
-        pieces = np.split(sound, np.sort(draws.integers(0, len(sound), 4)))
-        assert np.array_equal(log_probs(pieces, parked=number % 2 == 1), whole)
+    for said in SAID:
+        asked = {**said, "lm": helpers[said["lm"]]} if "lm" in said else said
+        sound = (0.3 * draws.standard_normal(3000 * said.get("rate", 8000) // 8000)).astype(np.float32)
+        whole = heard([sound], asked, parked=False)
+        assert whole[1]["text"], said
+        for number in range(4):
+            pieces = np.split(sound, np.sort(draws.integers(0, len(sound), 4)))
+            assert heard(pieces, asked, parked=number % 2 == 1) == whole, said
 
 
 def test_lines_are_pieces_on_the_command_line(train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

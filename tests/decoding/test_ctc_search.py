@@ -6,7 +6,7 @@ import gc
 import math
 import weakref
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, product
 from typing import Any
@@ -28,6 +28,7 @@ from throughtime.decoding.ctc import (
 )
 from throughtime.runtime.ctc import Reading
 from throughtime.runtime.ctc.search import SLACK, _Prefix
+from throughtime.serving.live.seal import pack, unpack
 
 Labelling = tuple[int, ...]
 
@@ -76,6 +77,12 @@ class TableModel:
 
     def finish(self, states: Sequence[Labelling]) -> list[Reading]:
         return [Reading(self.log_prob(read, -1), 1, None) for read in states]
+
+    def dump(self, states: Sequence[Labelling]) -> dict[str, Any]:
+        return {"states": [list(read) for read in states]}
+
+    def load(self, dumped: Mapping[str, Any]) -> list[Labelling]:
+        return [tuple(read) for read in dumped["states"]]
 
     def whole(self, labelling: Labelling) -> tuple[float, int]:
         """Log-probability and units, by definition."""
@@ -128,10 +135,15 @@ def test_a_stream_is_the_whole_however_it_is_cut(frames: int, size: int, seed: i
     log_probs = random_log_probs(frames, size, seed)
     cuts = sorted(data.draw(st.lists(st.integers(0, frames), max_size=6)))
     beam, lm = CTCBeam(width, 0.7, 0.3), TableModel(seed)
-    stream = CTCStream(beam, lm)
+    stream, moved = CTCStream(beam, lm), CTCStream(beam, lm)
     for begin, end in zip([0, *cuts], [*cuts, frames], strict=True):
         stream.push(log_probs[begin:end])
         assert stream.best() == ctc_beam_search(log_probs[:end], beam, lm)
+        moved.push(log_probs[begin:end])
+        dumped, moved = unpack(pack(moved.dump())), CTCStream(beam, lm)
+        moved.load(dumped)
+        assert moved.best() == stream.best()
+        assert moved.latest(frames) == stream.latest(frames)
 
 
 @given(st.integers(1, 12), st.integers(2, 6), st.integers(0, 1000), st.integers(1, 4))
@@ -257,6 +269,8 @@ def test_memory_grows_with_the_text_alone(monkeypatch: pytest.MonkeyPatch) -> No
         stream.push(speech(0, sure=8.0))
         assert 0 < alive() <= 2 * SLACK
     assert len(stream._stem) > 200
+    dumped, stream = stream.dump(), CTCStream(CTCBeam(8, drop=4.0))
+    stream.load(dumped)
     stream.push(speech(0))
     unsure = alive()
     silence = torch.tensor([[0.97, 0.01, 0.01, 0.005, 0.005]]).log().expand(500, 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from typing import Any
@@ -18,6 +19,7 @@ from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.decoding import TextDecoder, sequence_log_probs
 from throughtime.decoding.ctc import CTCBeam, ctc_beam_search, ctc_log_prob
 from throughtime.decoding.fusion import Aloud, ByWord, TokenFusion, read_whole
+from throughtime.errors import UserError
 from throughtime.models import LanguageModel, LanguageModelConfig
 from throughtime.runtime.ctc import Reading
 
@@ -222,3 +224,21 @@ def test_a_language_model_tells_what_sounds_alike() -> None:
         right = [texts_.index(word) for word in words]
         assert list(ctc_beam_search(log_probs, CTCBeam())[0].symbols) != right
         assert list(ctc_beam_search(log_probs, CTCBeam(alpha=0.5), fusion)[0].symbols) == right
+
+
+def test_searches_of_several_threads_share_a_language_model() -> None:
+    fusion = TokenFusion(TextDecoder(language_model(6)), Aloud(["", *"abcd"], spelt, eos=EOS))
+    log_probs = (2 * torch.randn(12, 5, generator=torch.Generator().manual_seed(0))).log_softmax(1)
+    alone = ctc_beam_search(log_probs, CTCBeam(4), fusion)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: ctc_beam_search(log_probs, CTCBeam(4), fusion), range(24)):
+            assert found == alone
+
+
+def test_states_are_taken_up_by_the_same_language_model_alone() -> None:
+    spelling = Aloud(["", *"abcd"], spelt, eos=EOS)
+    fusion, other = (TokenFusion(TextDecoder(language_model(6)), spelling, mark) for mark in ("one", "other"))
+    dumped = fusion.dump([fusion.start()])
+    assert fusion.finish(fusion.load(dumped))[0].log_prob == fusion.finish([fusion.start()])[0].log_prob
+    with pytest.raises(UserError, match="another by now"):
+        other.load(dumped)

@@ -6,7 +6,8 @@ adds, and :class:`TokenFusion` asks any :class:`Decoder` for their probabilities
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from throughtime.decoding.decoder import Decoder
+from throughtime.errors import UserError
 from throughtime.runtime.ctc import Fusion, Reading
 
 
@@ -99,10 +101,10 @@ class ByWord:
         return [*tokens, *(() if self.eos is None else (self.eos,))], units
 
 
-class Joining(Decoder[Any], Protocol):
-    """A decoder whose rows can be brought together."""
+class Joining(Decoder[Mapping[str, Tensor]], Protocol):
+    """A decoder whose rows can be brought together; of its states every value is ``[layers, N, …]``."""
 
-    def join(self, states: Sequence[Any]) -> Any:
+    def join(self, states: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """The rows of all states, in order."""
         ...
 
@@ -141,16 +143,19 @@ class TokenFusion:
     Args:
         decoder: Of one sequence; see :class:`throughtime.decoding.TextDecoder`.
         spelling: How the search's symbols are written in its tokens.
+        mark: Tells the language model from others; states are taken up again by one of the same mark alone.
     """
 
-    def __init__(self, decoder: Joining, spelling: Spelling) -> None:
-        self.decoder, self.spelling = decoder, spelling
+    def __init__(self, decoder: Joining, spelling: Spelling, mark: str = "") -> None:
+        self.decoder, self.spelling, self.mark = decoder, spelling, mark
+        self.lock = threading.Lock()  # held while the decoder reads: searches of several threads share it
 
     @torch.no_grad()
     def start(self) -> Any:
         """See :class:`Fusion`."""
         node = _Node(None, -1)
-        log_probs, state = self.decoder.begin()
+        with self.lock:
+            log_probs, state = self.decoder.begin()
         node.settle(_rows(log_probs)[0], state)
         return self.spelling.start(), node
 
@@ -172,6 +177,36 @@ class TokenFusion:
             for (log_prob, node), (_, units) in zip(read, ends, strict=True)
         ]
 
+    def dump(self, states: Sequence[Any]) -> dict[str, Any]:
+        """See :class:`Fusion`; nodes that are computed first, then those that wait for it."""
+        nodes = [node for _, node in states]
+        known = dict.fromkeys(node if node.log_probs is not None else node.before for node in nodes)
+        waiting = dict.fromkeys(node for node in nodes if node.log_probs is None)
+        places = {node: place for place, node in enumerate([*known, *waiting])}
+        joined = self.decoder.join([node.state for node in known])
+        return {
+            "mark": self.mark,
+            "spelt": [spelling for spelling, _ in states],
+            "nodes": [places[node] for node in nodes],
+            "log_probs": np.stack([node.log_probs for node in known if node.log_probs is not None]),
+            "state": {name: value.cpu().numpy() for name, value in joined.items()},
+            "waiting": [[places[node.before], node.token] for node in waiting],
+        }
+
+    def load(self, dumped: Mapping[str, Any]) -> list[Any]:
+        """See :class:`Fusion`."""
+        if dumped["mark"] != self.mark:
+            raise UserError("expected the language model that the search began with, which is another by now")
+        (_, start) = self.start()
+        joined = {name: torch.from_numpy(dumped["state"][name]).to(value.device) for name, value in start.state.items()}
+        nodes: list[_Node] = []
+        for row, log_probs in enumerate(dumped["log_probs"]):
+            node = _Node(None, -1)
+            node.settle(log_probs, self.decoder.reorder(joined, torch.tensor([row])))
+            nodes.append(node)
+        nodes += [_Node(nodes[before], token) for before, token in dumped["waiting"]]
+        return [(spelling, nodes[place]) for spelling, place in zip(dumped["spelt"], dumped["nodes"], strict=True)]
+
     def _read(self, nodes: Sequence[_Node], texts: Sequence[Sequence[int]]) -> list[tuple[float, _Node]]:
         """Reads tokens after every node: their log-probability, and the node after them."""
         at, totals = list(nodes), [0.0] * len(nodes)
@@ -191,9 +226,11 @@ class TokenFusion:
         new = list(dict.fromkeys(node for node in nodes if node.log_probs is None))
         if new:
             state = self.decoder.join([node.before.state for node in new])
-            log_probs, after = self.decoder.step(torch.tensor([node.token for node in new]), state)
-            for row, (node, found) in enumerate(zip(new, _rows(log_probs), strict=True)):
-                node.settle(found, self.decoder.reorder(after, torch.tensor([row])))
+            with self.lock:
+                log_probs, after = self.decoder.step(torch.tensor([node.token for node in new]), state)
+                found = _rows(log_probs)
+            for row, node in enumerate(new):
+                node.settle(found[row], self.decoder.reorder(after, torch.tensor([row])))
 
 
 def _rows(log_probs: Tensor) -> npt.NDArray[np.float64]:

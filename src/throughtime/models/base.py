@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -25,6 +26,14 @@ class Model(nn.Module):
     def reads_last(self) -> bool:
         """Whether a whole sequence's loss reads a layer's last steps alone."""
         return False
+
+    def fingerprint(self, *more: str) -> str:
+        """What tells its weights, and what else is said of them, from others: SHA-256 in hexadecimal digits."""
+        found = hashlib.sha256(" ".join(more).encode())
+        for name, value in sorted(self.state_dict().items()):
+            found.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+            found.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
 
     def loss(self, batch: Any, carried: State | None) -> tuple[Tensor, State | None]:
         """The mean loss of a batch, and the state to carry to the next one, cut off from its past.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -43,4 +43,16 @@ class Fusion(Protocol):
 
     def finish(self, states: Sequence[Any]) -> list[Reading]:
         """What the end adds after each state: an unfinished word, the end of the sentence."""
+        ...
+
+    def dump(self, states: Sequence[Any]) -> dict[str, Any]:
+        """States as plain data and arrays."""
+        ...
+
+    def load(self, dumped: Mapping[str, Any]) -> list[Any]:
+        """The states that were dumped, of the same language model.
+
+        Raises:
+            UserError: If it is another one.
+        """
         ...

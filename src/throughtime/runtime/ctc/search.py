@@ -19,9 +19,9 @@ Shapes::
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -183,6 +183,41 @@ class CTCSearch:
         rest = count - len(found)
         return [*self._stem[max(0, len(self._stem) - rest) :], *found[::-1]] if rest else found[::-1]
 
+    def dump(self) -> dict[str, Any]:
+        """All that it holds, as plain data and arrays; prefixes stand behind those that they go on from."""
+        prefixes: dict[_Prefix, int] = {}
+        for kept in self._kept:
+            for each in _way(kept.prefix):
+                prefixes.setdefault(each, len(prefixes))
+        readings = [reading for kept in self._kept for reading in (kept.reading, *kept.further.values())]
+        return {
+            "stem": list(self._stem),
+            "prefixes": [[prefixes[each.before] if each.before else -1, each.symbol] for each in prefixes],
+            "kept": [[prefixes[kept.prefix], list(kept.further)] for kept in self._kept],
+            "readings": [[reading.log_prob, reading.units] for reading in readings],
+            "states": self.lm.dump([reading.state for reading in readings]) if self.lm else None,
+            "in_blank": self._in_blank,
+            "in_symbol": self._in_symbol,
+            "added": self._added.copy(),
+        }
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Goes on where another of the same beam and language model was dumped."""
+        prefixes: list[_Prefix] = []
+        for before, symbol in dumped["prefixes"]:
+            prefixes.append(_Prefix(prefixes[before] if before >= 0 else None, symbol))
+            if before >= 0:
+                self._known[prefixes[before], symbol] = prefixes[-1]
+        states = self.lm.load(dumped["states"]) if self.lm else [None] * len(dumped["readings"])
+        told = zip(dumped["readings"], states, strict=True)
+        readings = iter([Reading(log_prob, units, state) for (log_prob, units), state in told])
+        self._kept = [
+            _Kept(prefixes[at], next(readings), {symbol: next(readings) for symbol in further})
+            for at, further in dumped["kept"]
+        ]
+        self._stem = list(dumped["stem"])
+        self._in_blank, self._in_symbol, self._added = (dumped[name] for name in ("in_blank", "in_symbol", "added"))
+
     def _read(self, frame: Floats) -> None:
         """One more frame, ``[V]``."""
         symbols = self._considered(frame)
@@ -274,11 +309,14 @@ class CTCSearch:
         self._most_known = 2 * len(self._known) + SLACK
 
 
+def _way(prefix: _Prefix) -> list[_Prefix]:
+    """The prefixes that lead to one, the stem first, itself last."""
+    found = [prefix]
+    while (before := found[-1].before) is not None:
+        found.append(before)
+    return found[::-1]
+
+
 def _path(prefix: _Prefix) -> list[int]:
     """The symbols of a prefix, those of the stem not among them."""
-    found = []
-    at: _Prefix | None = prefix
-    while at is not None and at.before is not None:
-        found.append(at.symbol)
-        at = at.before
-    return found[::-1]
+    return [each.symbol for each in _way(prefix)[1:]]

@@ -62,7 +62,7 @@ def open_fusion(
                 f"{run}: expected a language model that knows some of the {unit} {listed(written[:5])}, got one of "
                 f"{tokenizer.unit} that knows none; train one on text that is written as the transcripts are"
             )
-    return TokenFusion(TextDecoder(model.model), spelling)
+    return TokenFusion(TextDecoder(model.model), spelling, model.model.fingerprint(tokenizer.inner.to_str()))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from throughtime.applications.live import Output, Takes
 from throughtime.applications.settings import check_settings
 from throughtime.data.speech.audio import LOUDEST, RATES, Samples
 from throughtime.data.speech.filterbank import FilterBank, Frames, FrameStream, Left
+from throughtime.data.speech.resampling import Resampler
 from throughtime.errors import UserError, listed
-from throughtime.extras import extra
 from throughtime.models import CTCModel
 from throughtime.models.streams import HeadedStream, SideBySide, softmax_head
 from throughtime.runtime.kinds.speech import LATEST
@@ -106,11 +106,7 @@ class SpeechReader:
     def __init__(self, live: LiveSpeech, rate: int, options: SpeechOptions, left: Left | None = None) -> None:
         self.live, self.rate, self.options = live, rate, options
         self.frames = FrameStream(live.bank, left)
-        self.resampler = None
-        if rate != live.bank.rate:
-            self.resampler = extra("soxr", "speech", "audio at another rate").ResampleStream(
-                rate, live.bank.rate, 1, dtype="float32"
-            )
+        self.resampler = None if rate == live.bank.rate else Resampler(rate, live.bank.rate)
         self.waiting = np.zeros((0, live.bank.mels), np.float32)
         self.heard = Heard(live.searches(options, options.nbest)())
         self.keep = options.explain and not isinstance(self.heard.search, GreedySearch)
@@ -126,14 +122,14 @@ class SpeechReader:
         """
         if not np.isfinite(piece).all() or (len(piece) and np.abs(piece).max() > LOUDEST):
             raise UserError(f"expected samples in [-1, 1], got some beyond {LOUDEST:g}, or no numbers; scale them")
-        samples = piece if self.resampler is None else self.resampler.resample_chunk(piece)
+        samples = piece if self.resampler is None else self.resampler.push(piece)
         return self._inputs(self.frames.push(samples)) if len(samples) else []
 
     def end(self) -> Sequence[Samples]:
         """The inputs of the last steps, zeros after the last frame."""
         inputs: list[Samples] = []
         if self.resampler is not None:
-            samples = self.resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            samples = self.resampler.finish()
             inputs += self._inputs(self.frames.push(samples)) if len(samples) else []
         inputs += self._inputs(self.frames.finish())
         if len(self.waiting):
@@ -185,30 +181,25 @@ class SpeechReader:
         )
 
     def dump(self) -> dict[str, Any]:
-        """All that it holds.
-
-        Raises:
-            UserError: If it holds what has no plain form: a resampler, or a beam of hypotheses.
-        """
+        """All that it holds."""
         self._search()
-        search = self.heard.search
-        if self.resampler is not None or not isinstance(search, GreedySearch):
-            raise UserError("expected a stream of the model's own rate, without a beam; others stay in memory")
-        options = self.options.model_dump(exclude_defaults=True)
         return {
             "rate": self.rate,
-            "options": options,
+            "options": self.options.model_dump(mode="json", exclude_defaults=True),
+            "resampler": None if self.resampler is None else self.resampler.dump(),
             "samples": self.frames.left.samples.copy(),
             "frames": self.frames.left.frames,
             "waiting": self.waiting.copy(),
             "seconds": self.heard.seconds,
             "told": self.told,
-            "search": search.dump(),
+            "search": self.heard.search.dump(),
+            "log_probs": [one.numpy() for one in self.heard.log_probs],
         }
 
     def read_dumped(self, dumped: Mapping[str, Any]) -> None:
         """Takes over what :meth:`dump` gave, beside the samples."""
         self.waiting, self.heard.seconds, self.told = dumped["waiting"], dumped["seconds"], dumped["told"]
-        search = self.heard.search
-        assert isinstance(search, GreedySearch)
-        search.load(dumped["search"])
+        if self.resampler is not None:
+            self.resampler.load(dumped["resampler"])
+        self.heard.search.load(dumped["search"])
+        self.heard.log_probs = [torch.from_numpy(one) for one in dumped["log_probs"]]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -33,6 +33,14 @@ class Search(Protocol):
 
     def latest(self, count: int) -> Sequence[int]:
         """The last symbols of the best labelling so far."""
+        ...
+
+    def dump(self) -> dict[str, Any]:
+        """All that it holds, as plain data and arrays."""
+        ...
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Goes on where another of the same kind was dumped."""
         ...
 
 
