@@ -170,8 +170,8 @@ def origins(length: int, horizon: int, windows: int, where: str = "the series") 
     first = length - horizon * windows
     if first < 1:
         raise UserError(
-            f"{where}: expected more than {horizon * windows:,} steps for {windows} forecasts of {horizon:,} steps, got "
-            f"{length:,}; pass a shorter --horizon, or fewer --windows"
+            f"{where}: expected more than {horizon * windows:,} steps for {windows} forecasts of {horizon:,} steps, "
+            f"got {length:,}; pass a shorter --horizon, or fewer --windows"
         )
     return list(range(first, length, horizon))
 
