@@ -72,6 +72,39 @@ class Frequency:
         """Of a step; 0 where steps differ in length."""
         return self.count * CLOCK.get(self.unit, 0)
 
+    @property
+    def name(self) -> str:
+        """The name where no time is known.
+
+        Example:
+            >>> parse("60min").name, parse("W-MON").name, parse("QE").name
+            ('h', 'W', 'Q')
+        """
+        if self.unit == "B":
+            return _counted(self.count, "B")
+        if self.unit == "M":
+            unit, size = next((unit, size) for unit, size in reversed(CALENDAR.items()) if self.count % size == 0)
+            return _counted(self.count // size, unit)
+        unit = next(unit for unit, size in reversed(CLOCK.items()) if self.microseconds % size == 0)
+        return _counted(self.microseconds // CLOCK[unit], unit)
+
+    def misses(self, start: np.datetime64) -> str | None:
+        """Where a first time should stand, if it does not: ``"the end of a month"``; None: it does.
+
+        Example:
+            >>> parse("W-SUN").misses(np.datetime64("2024-01-01", "us")), parse("W").misses(np.datetime64(0, "us"))
+            ('SUN', None)
+        """
+        if self.unit == "B":
+            return None if np.is_busday(start.astype("datetime64[D]")) else "a business day"
+        if self.unit == "W" and self.anchor and DAYS[_weekday(start)] != self.anchor:
+            return self.anchor
+        if self.unit == "M" and self.day is not None and _in_months(start, np.zeros(1, np.int64), self.day)[0] != start:
+            return {0: "the end of a month", 1: "the start of a month"}.get(self.day, f"day {self.day} of a month")
+        if self.anchor in MONTHS and (_month(start) - MONTHS.index(self.anchor)) % self.count:
+            return self.anchor
+        return None
+
     def name_at(self, start: np.datetime64) -> str:
         """The name, with the day of the week or month that the first time tells: ``"W-MON"``, ``"QE"``, ``"YS-APR"``.
 
@@ -81,12 +114,7 @@ class Frequency:
         """
         if self.unit == "M":
             return _name_of_months(self.count, _day_rule(self, start), _month(start))
-        count, unit = self.count, self.unit
-        if self.microseconds:
-            unit = next(name for name, size in reversed(CLOCK.items()) if self.microseconds % size == 0)
-            count = self.microseconds // CLOCK[unit]
-        ending = f"-{DAYS[_weekday(start)]}" if unit == "W" else ""
-        return f"{count if count > 1 else ''}{unit}{ending}"
+        return f"{self.name}-{DAYS[_weekday(start)]}" if self.name.endswith("W") else self.name
 
 
 @cache
@@ -199,16 +227,19 @@ def times(start: str, name: str, count: int, begin: int = 0) -> Times:
         >>> [str(time)[:10] for time in times("2024-01-05", "B", 3)]
         ['2024-01-05', '2024-01-08', '2024-01-09']
     """
-    first = np.datetime64(start, "us")
-    frequency = parse(name)
-    steps = np.arange(begin, begin + count, dtype=np.int64) * frequency.count
+    return times_from(np.datetime64(start, "us"), parse(name), np.arange(begin, begin + count, dtype=np.int64))
+
+
+def times_from(start: np.datetime64, frequency: Frequency, steps: Integers) -> Times:
+    """The times of some steps from a first one."""
+    units = steps * frequency.count
     if frequency.unit == "M":
-        return _in_months(first, steps, _day_rule(frequency, first))
+        return _in_months(start, units, _day_rule(frequency, start))
     if frequency.unit == "B":
-        day = first.astype("datetime64[D]")
-        found: Times = np.busday_offset(day, steps, roll="forward").astype(TIME) + (first - day.astype(TIME))
+        day = start.astype("datetime64[D]")
+        found: Times = np.busday_offset(day, units, roll="forward").astype(TIME) + (start - day.astype(TIME))
         return found
-    return first + (steps * CLOCK[frequency.unit]).astype("timedelta64[us]")
+    return start + (units * CLOCK[frequency.unit]).astype("timedelta64[us]")
 
 
 def positions(start: np.datetime64, frequency: Frequency, stamps: Times) -> Integers:
@@ -331,12 +362,16 @@ def _in_months(first: np.datetime64, months: Integers, day: int) -> Times:
     return found
 
 
+def _counted(count: int, unit: str) -> str:
+    return f"{count if count > 1 else ''}{unit}"
+
+
 def _name_of_months(count: int, day: int, month: int) -> str:
     rule = {0: "E", 1: "S"}.get(day)
     if rule is None:
-        return f"{count if count > 1 else ''}M-{day}"
+        return f"{_counted(count, 'M')}-{day}"
     unit = "Y" if count % 12 == 0 else "Q" if count % 3 == 0 else "M"
     times = count // CALENDAR[unit]
     usual = {"Y": 0 if day else 11, "Q": month - month % 3 if day else month - month % 3 + 2, "M": month}[unit]
     anchor = "" if month == usual else f"-{MONTHS[month % 3 if unit == 'Q' else month]}"
-    return f"{times if times > 1 else ''}{unit}{rule}{anchor}"
+    return f"{_counted(times, unit + rule)}{anchor}"

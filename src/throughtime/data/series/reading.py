@@ -1,85 +1,90 @@
-"""Series out of files, whatever their layout."""
+"""Series out of files or out of memory, whatever their layout."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from throughtime.data.series.columns.tables import SUFFIXES, Table, heading_of, read_table, table_of
+from throughtime.data.series.frames import columns_of
+from throughtime.data.series.layouts.lines import holds_lists, list_series
+from throughtime.data.series.layouts.m4 import is_m4, m4_series
+from throughtime.data.series.layouts.tabular import table_series
+from throughtime.data.series.layouts.tsf import tsf_series
+from throughtime.data.series.roles import LAYOUTS, Reading
+from throughtime.data.series.series import Series
+from throughtime.data.tables.rows import JSON, TABLES
+from throughtime.errors import UserError, listed
 
-from throughtime.data.series.frequency import parse, positions
-from throughtime.data.series.series import Numbers, Series
-from throughtime.errors import UserError
-from throughtime.runtime.reading.files import file_lines
+__all__ = ["READABLE", "Reading", "read_series", "series_of"]
 
-M4_UNITS = {"H": "h", "D": "D", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
-"""The frequencies that the first letters of M4's ids stand for."""
+TSF = ".tsf"
+READABLE = (*SUFFIXES, TSF)
+"""Suffixes of files that hold series."""
 
-
-@dataclass(frozen=True)
-class Reading:
-    """How files are read; what is None is guessed, and told.
-
-    Attributes:
-        layout: ``long``, ``wide``, ``m4`` or ``tsf``.
-        id: The column of the series' ids.
-        time: The column of times.
-        value: The column of values.
-        frequency: What lies between two steps.
-        static: Columns of what holds for a whole series.
-        known: Columns of covariates that are known ahead.
-        past: Columns of covariates that are not.
-    """
-
-    layout: str | None = None
-    id: str | None = None
-    time: str | None = None
-    value: str | None = None
-    frequency: str | None = None
-    static: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
+MEMORY = Path("the data given")
 
 
-def read_series(paths: Sequence[Path], how: Reading = Reading()) -> Iterator[Series]:
-    """The series of some files, in the order in which they stand.
+def read_series(paths: Sequence[Path], how: Reading | None = None) -> Iterator[Series]:
+    """The series of some files, in the order in which they stand; what is guessed is told (see ``noting``).
+
+    Memory is that of the numbers of one file.
+
+    Args:
+        paths: Files, one of :data:`READABLE` each.
+        how: What the user says; None: nothing.
 
     Raises:
-        UserError: If a file is not as it should be; names the line.
+        UserError: If a file is not as it should be, or files have several frequencies; names the line.
     """
+    how = how or Reading()
+    frequency, seen = how.frequency, ""
     for path in paths:
-        with_rows = csv.reader(file_lines(path))
-        heading = next(with_rows, [])
-        if heading[:2] == ["V1", "V2"]:
-            yield from _m4(path, with_rows, how)
-        else:
-            yield from _wide(path, heading, with_rows, how)
+        for series in _read(path, replace(how, frequency=how.frequency or None), len(paths) == 1):
+            if frequency is None and series.frequency:
+                frequency, seen = series.frequency, series.where
+            _check_frequency(series, frequency, seen)
+            yield series
 
 
-def _m4(path: Path, rows: Iterator[list[str]], how: Reading) -> Iterator[Series]:
-    for number, row in enumerate(rows, 2):
-        cells = row[1:]
-        while cells and not cells[-1].strip():
-            cells.pop()
-        frequency = how.frequency or M4_UNITS.get(row[0][:1], "")
-        yield Series(row[0], f"{path}:{number}", "", frequency, _numbers(cells, f"{path}:{number}"))
+def series_of(data: Any, how: Reading | None = None) -> Iterator[Series]:
+    """The series of data in memory: a frame of pandas, polars or Arrow, columns by name, an array, or several.
+
+    Raises:
+        UserError: As :func:`read_series`; names the row.
+
+    Example:
+        >>> [(one.name, one.values.tolist()) for one in series_of({"a": [1.0, None, 3.0], "b": [4, 5, 6]})]
+        [('a', [1.0, nan, 3.0]), ('b', [4.0, 5.0, 6.0])]
+    """
+    yield from _of_table(table_of(MEMORY, columns_of(data)), how or Reading(), alone=True)
 
 
-def _wide(path: Path, heading: list[str], rows: Iterator[list[str]], how: Reading) -> Iterator[Series]:
-    columns = list(zip(*rows, strict=True))
-    stamps = np.array(columns[0], dtype="datetime64[us]")
-    frequency = parse(how.frequency or "h")
-    if (positions(stamps[0], frequency, stamps) != np.arange(len(stamps))).any():
-        raise UserError(f"{path}: expected a row an hour; pass --frequency")
-    for name, cells in zip(heading[1:], columns[1:], strict=True):
-        start = str(stamps[0].astype("datetime64[s]"))
-        yield Series(name, f"{path}:2", start, frequency.name_at(stamps[0]), _numbers(cells, str(path)))
+def _check_frequency(series: Series, frequency: str | None, seen: str) -> None:
+    if seen and series.frequency and series.frequency != frequency:
+        raise UserError(
+            f"{series.where}: expected steps of {frequency}, as in {seen}, got {series.frequency}; a model has one "
+            "frequency: give the others to another, or pass --frequency"
+        )
 
 
-def _numbers(cells: Sequence[str], where: str) -> Numbers:
-    try:
-        return np.array([float(cell) if cell.strip() else np.nan for cell in cells])
-    except ValueError as error:
-        raise UserError(f"{where}: expected numbers, got text ({error})") from error
+def _read(path: Path, how: Reading, alone: bool) -> Iterator[Series]:
+    if how.layout is not None and how.layout not in LAYOUTS:
+        raise UserError(f"--layout: expected one of {listed(LAYOUTS)}, got {how.layout!r}")
+    suffix = path.suffix.lower()
+    if how.layout == "tsf" or (how.layout is None and suffix == TSF):
+        return tsf_series(path, how)
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path}: expected a file that ends in {listed(READABLE)}; rename it, or pass --layout tsf")
+    cells = suffix in TABLES and suffix not in JSON
+    if how.layout == "m4" or (how.layout is None and cells and is_m4(heading_of(path))):
+        return m4_series(path, how)
+    return _of_table(read_table(path, how.header), how, alone)
+
+
+def _of_table(table: Table, how: Reading, alone: bool) -> Iterator[Series]:
+    head, table = table.peeked()
+    lists = how.layout == "lines" or (how.layout is None and holds_lists(head, how))
+    return list_series(table, how) if lists else table_series(table, how, alone)

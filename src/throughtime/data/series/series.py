@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
-Covariate = npt.NDArray[np.float64] | npt.NDArray[np.str_]
+Covariate = npt.NDArray[Any]
 """A value a step: numbers, NaN where one is missing, or categories, empty where one is missing."""
 
 

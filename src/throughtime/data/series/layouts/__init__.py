@@ -1,0 +1,1 @@
+"""How files lay series out: long, wide, a series a row, the Monash archive, JSON lines."""
