@@ -77,14 +77,22 @@ REFUSED: list[tuple[Any, str]] = [
     ({"type": "input_audio_buffer.append", "audio": "AAAA"}, "audio: expected whole samples of 16 bits"),
     ({"type": "session.update"}, "session: expected an object"),
     ({"type": "session.update", "session": {"type": "realtime"}}, "session.type: expected transcription"),
+    *[
+        ({"type": "session.update", "session": {"turn_detection": asked}}, f"turn_detection{line}")
+        for asked, line in (
+            ({"type": "semantic_vad"}, ".type: expected server_vad, got 'semantic_vad'"),
+            ({"type": "server_vad", "threshold": 1.5}, ".threshold: expected 0 to 1, got 1.5"),
+            ({"type": "server_vad", "silence_duration_ms": 1e9}, ".silence_duration_ms: expected 0 to 10,000, got"),
+            ({"type": "server_vad", "prefix_padding_ms": True}, ".prefix_padding_ms: expected 0 to 10,000, got True"),
+            ({"type": "server_vad", "idle_timeout_ms": 5}, ": expected one of threshold, prefix_padding_ms, silence"),
+            ("server_vad", ": expected an object, got 'server_vad'"),
+        )
+    ],
+    ({"type": "session.update", "session": {"noise_reduction": {"type": "near_field"}}}, "noise_reduction: expected"),
+    ({"type": "session.update", "session": {"input_audio_format": "mp3"}}, "input_audio_format: expected pcm16, g711"),
     (
-        {"type": "session.update", "session": {"turn_detection": {"type": "server_vad"}}},
-        "turn_detection: expected null",
-    ),
-    ({"type": "session.update", "session": {"input_audio_format": "g711_ulaw"}}, "input_audio_format: expected pcm16"),
-    (
-        {"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/pcmu"}}}}},
-        "format.type: expected audio/pcm, got 'audio/pcmu'",
+        {"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/opus"}}}}},
+        "format.type: expected audio/pcm, audio/pcmu, audio/pcma, got 'audio/opus'",
     ),
     (
         {"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 1}}}}},
@@ -96,6 +104,17 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (append(bytes(40_000)), "expected at most 0.5 s of sound in a buffer"),
 ]
+
+
+def test_as_many_buffers_as_one_likes_one_after_the_other(serving: Serving) -> None:
+    http = serving()
+    with http.websocket_connect("/v1/realtime?model=speech") as socket:
+        until(socket, "session.created")
+        for _ in range(12):
+            socket.send_json(append(sound(0.05, 24000)))
+            socket.send_json(COMMIT)
+            until(socket, "input_audio_buffer.committed")
+            until(socket, f"{NAMED}.completed")
 
 
 def test_what_is_refused_names_the_event_and_the_session_goes_on(serving: Serving) -> None:

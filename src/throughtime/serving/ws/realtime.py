@@ -1,7 +1,8 @@
 """``/v1/realtime``: transcription with OpenAI's names of events, so that its client library works.
 
 Sound is heard as it is appended: deltas come before the buffer is committed, under the item's name to be. A buffer
-ends where the client commits it: there is no detection of turns.
+ends where the client commits it or, where it asks for turns to be detected, with somebody's turn; what is said in none
+is not heard.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from throughtime.serving.live import Desk, Stream
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.ws.messages import Messages, chosen
-from throughtime.serving.ws.samples import FORMATS, samples_of
 from throughtime.serving.ws.transcription import Transcription
+from throughtime.serving.ws.turns import Samples, Turns
 from throughtime.visible import in_line
 
 router = APIRouter(tags=["streams"])
@@ -94,11 +95,16 @@ class Item:
     Args:
         stream: Hears it.
         holder: Of the stream.
+
+    Attributes:
+        name: Of the item to be.
+        told: What was told of it.
+        size: Samples in it.
     """
 
     def __init__(self, stream: Stream, holder: asyncio.Future[RefusedError]) -> None:
         self.stream, self.holder = stream, holder
-        self.name, self.told = _id("item"), ""
+        self.name, self.told, self.size = _id("item"), "", 0
 
 
 class Transcriber:
@@ -116,8 +122,11 @@ class Transcriber:
         self.messages, self.house, self.hosted, self.desk, self.settings = messages, house, hosted, desk, settings
         self.session = Transcription(_id("sess"), hosted.name)
         self.item: Item | None = None
+        self.turns: Turns | None = None
+        self.written = self.begun = 0.0  # seconds of all sound so far; where turns began to be looked for
         self.before: str | None = None
         self.tasks: dict[asyncio.Task[None], Item] = {}
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def serve(self) -> None:
         """Hears until the client leaves.
@@ -129,13 +138,13 @@ class Transcriber:
         await self._tell("session.created", session=self.session.told())
         reading = asyncio.create_task(self._read())
         try:
-            while not reading.done():
-                done, _ = await asyncio.wait({reading, *self.tasks}, return_when=asyncio.FIRST_COMPLETED)
-                for task in done & self.tasks.keys():
-                    del self.tasks[task]
-                    await task
-            await reading
+            ends: set[asyncio.Future[None]] = {reading, self.failed}
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for error in [end.exception() for end in done]:
+                if error is not None:
+                    raise error
         finally:
+            self.failed.cancel()
             for task in (reading, *self.tasks):
                 task.cancel()
             for item in self.tasks.values():
@@ -166,6 +175,7 @@ class Transcriber:
         if kind in ("session.update", "transcription_session.update"):
             self.session.update(event.get("session"), self.house)
             self.hosted = self.house[self.session.model]
+            self._look_for_turns()
             await self._tell(f"{kind}d", session=self.session.told(old=kind.startswith("transcription")))
         elif kind == "input_audio_buffer.append":
             await self._append(event.get("audio"))
@@ -178,14 +188,49 @@ class Transcriber:
             known = ["session.update", *(f"input_audio_buffer.{name}" for name in ("append", "commit", "clear"))]
             raise RefusedError(400, f"type: expected one of {listed(known)}, got {kind!r:.80}")
 
+    def _look_for_turns(self) -> None:
+        """Begins to, as the session says now, unless that is what is done already."""
+        asked, rate = self.session.detection, self.session.rate
+        if asked is None:
+            self.turns = None
+        elif self.turns is None or (self.turns.asked, self.turns.rate) != (asked, rate):
+            self.turns, self.begun = Turns(rate, asked, round(self.settings.audio * rate)), self.written
+
     async def _append(self, audio: Any) -> None:
-        """Gives sound to the model, which begins to hear."""
+        """Gives sound to the model, which begins to hear; where turns are detected, what belongs to one."""
+        form = self.session.form
         try:
             content = base64.b64decode(audio, validate=True) if isinstance(audio, str) else b""
         except ValueError:
             content = b""
-        if not content or len(content) % 2:
-            raise RefusedError(422, "audio: expected whole samples of 16 bits in base64, got none")
+        if not content or len(content) % form.size:
+            raise RefusedError(422, f"audio: expected whole samples of {8 * form.size} bits in base64, got none")
+        samples = form.samples(content)
+        if self.turns is None:
+            await self._give(await self._buffer(), samples)
+            self.written += len(samples) / self.session.rate
+            return
+        self.written += len(samples) / self.session.rate
+        for moment in self.turns.push(samples):
+            at = round(1000 * (self.begun + moment.at / self.session.rate))
+            if moment.kind == "began":
+                await self._turn(at)
+            elif self.item is not None and moment.kind == "sound":
+                await self._give(self.item, moment.samples)
+            elif self.item is not None:
+                name = self.item.name
+                await self._tell("input_audio_buffer.speech_stopped", audio_end_ms=at, item_id=name)
+                await self._commit()
+
+    async def _turn(self, at: int) -> None:
+        """Begins a buffer with a turn, once there is room for one."""
+        while len(self.tasks) >= AT_ONCE:
+            await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        item = await self._buffer()
+        await self._tell("input_audio_buffer.speech_started", audio_start_ms=at, item_id=item.name)
+
+    async def _buffer(self) -> Item:
+        """The buffer, begun if need be."""
         if self.item is None:
             if len(self.tasks) >= AT_ONCE:
                 raise RefusedError(429, f"expected at most {AT_ONCE} buffers at once; wait for their transcripts")
@@ -194,17 +239,31 @@ class Transcriber:
                 self.desk.forget(stream)
                 raise RefusedError(400, f"model: expected one that hears, got {self.hosted.name}")
             self.item = Item(stream, self.desk.hold(stream))
-            self.tasks[asyncio.create_task(self._listen(self.item))] = self.item
-        item = self.item
-        if (item.stream.session.bytes_taken + len(content)) / 2 > self.settings.audio * self.session.rate:
+            task = asyncio.create_task(self._listen(self.item))
+            self.tasks[task] = self.item
+            task.add_done_callback(self._heard)
+        return self.item
+
+    def _heard(self, task: asyncio.Task[None]) -> None:
+        """Takes a task away that is done; how it failed is how the connection ends."""
+        self.tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+    async def _give(self, item: Item, samples: Samples) -> None:
+        """Gives samples to a buffer."""
+        if item.size + len(samples) > self.settings.audio * self.session.rate:
             raise RefusedError(413, f"expected at most {self.settings.audio:g} s of sound in a buffer; commit it")
-        for start in range(0, len(content), self.settings.queue // 4 * 2):
-            part = content[start : start + self.settings.queue // 4 * 2]
-            await self.desk.push(item.stream, item.holder, samples_of(part, FORMATS["pcm16"]), len(part))
+        item.size += len(samples)
+        step = self.settings.queue // 4
+        for part in (samples[start : start + step] for start in range(0, len(samples), step)):
+            await self.desk.push(item.stream, item.holder, part, 2 * len(part))
 
     async def _commit(self) -> None:
         if self.item is None:
             raise RefusedError(400, "expected sound in the buffer to commit, got none; append some first")
+        if self.turns is not None and self.turns.speaking and len(rest := self.turns.stop()):
+            await self._give(self.item, rest)
         item, self.item = self.item, None
         before, self.before = self.before, item.name
         await self._tell("input_audio_buffer.committed", item_id=item.name, previous_item_id=before)
@@ -212,6 +271,8 @@ class Transcriber:
 
     def _clear(self) -> None:
         """Lets the sound go that is not committed."""
+        if self.turns is not None:
+            self.turns.stop()
         if self.item is not None:
             task = next(task for task, item in self.tasks.items() if item is self.item)
             del self.tasks[task]

@@ -24,7 +24,7 @@ from throughtime.serving.live import Desk, Stream
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.ws.messages import Messages, chosen
-from throughtime.serving.ws.samples import FORMATS, samples_of
+from throughtime.serving.ws.samples import FORMATS
 from throughtime.visible import in_line
 
 router = APIRouter(tags=["streams"])
@@ -73,7 +73,9 @@ async def _begun(desk: Desk, hosted: Hosted, messages: Messages, settings: Serve
         return await desk.adopt(hosted, said["import"]), seen
     form = said.pop("format", "pcm16")
     if not isinstance(form, str) or form not in FORMATS:
-        raise RefusedError(422, f"format: expected pcm16 or float32, got {form!r:.80}")
+        raise RefusedError(422, f"format: expected {listed(FORMATS)}, got {form!r:.80}")
+    if FORMATS[form].rate is not None:
+        said.setdefault("rate", FORMATS[form].rate)
     return await desk.open(hosted, said, {"format": form, "rate": said.get("rate")}), seen
 
 
@@ -200,12 +202,12 @@ class Connection:
         """Takes samples."""
         if self.live.takes != "audio":
             raise RefusedError(422, f"expected {listed(PIECES[self.live.takes])} as JSON, got a binary message")
-        if len(message) % self.form.itemsize:
-            raise RefusedError(422, f"expected whole samples of {self.form.itemsize} bytes, got {len(message)} bytes")
+        if len(message) % self.form.size:
+            raise RefusedError(422, f"expected whole samples of {self.form.size} bytes, got {len(message)} bytes")
         rate = self.stream.about["rate"] or self.live.facts["rate"]
-        if (self.session.bytes_taken + len(message)) / self.form.itemsize > self.settings.audio * rate:
+        if (self.session.bytes_taken + len(message)) / self.form.size > self.settings.audio * rate:
             raise RefusedError(413, f"expected at most {self.settings.audio:g} s of sound in a stream; open another")
-        await self.desk.push(self.stream, self.holder, samples_of(message, self.form), len(message))
+        await self.desk.push(self.stream, self.holder, self.form.samples(message), len(message))
 
     async def _take(self, message: Mapping[str, Any]) -> None:
         """Takes anything else."""
