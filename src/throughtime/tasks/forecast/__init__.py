@@ -1,0 +1,1 @@
+"""Forecasts of numbers over time, with how sure they are."""
