@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from throughtime.data.examples import POOL, Examples, in_batches
 
-quick = settings(deadline=None, derandomize=True, max_examples=100)
+quick = settings(deadline=None, derandomize=True, max_examples=60)
 lengths_of = st.lists(st.integers(0, 30), min_size=1, max_size=80)
 
 

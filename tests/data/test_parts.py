@@ -12,7 +12,7 @@ from throughtime.data.parts import below, find_parts, inside, part_of, split
 from throughtime.errors import UserError
 from throughtime.runtime.reading.notes import noting
 
-quick = settings(deadline=None, derandomize=True, max_examples=150)
+quick = settings(deadline=None, derandomize=True, max_examples=80)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from throughtime.data.vocabulary import UNKNOWN, Vocabulary
 
-quick = settings(deadline=None, derandomize=True, max_examples=100)
+quick = settings(deadline=None, derandomize=True, max_examples=60)
 texts = st.lists(st.sampled_from("abcdefg"), max_size=40)
 
 

@@ -20,7 +20,7 @@ def cut(tune: Tune) -> Tune:
     return Tune.of([(start, min(length, LONGEST), pitch) for start, length, pitch in tune.notes])
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=80)
 @given(tunes, st.sampled_from(["", "jigs", "reels", "waltzes"]))
 def test_tokens_are_the_tune(tune: Tune, genre: str) -> None:
     ids = EVENTS.encode(tune, genre)
@@ -31,7 +31,7 @@ def test_tokens_are_the_tune(tune: Tune, genre: str) -> None:
     assert all(0 <= token < len(EVENTS) for token in ids)
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(tunes)
 def test_a_tune_is_well_formed(tune: Tune) -> None:
     legal = EVENTS.follows()

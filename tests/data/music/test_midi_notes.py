@@ -149,9 +149,7 @@ def test_what_is_broken_is_told(tmp_path: Path, content: bytes, said: str) -> No
     assert said in str(caught.value)
 
 
-@settings(
-    derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(derandomize=True, deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, len(GOOD) - 1), value=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_told(tmp_path: Path, at: int, value: int) -> None:
     path = written(tmp_path / "a.mid", GOOD[:at] + bytes([value]) + GOOD[at + 1 :])

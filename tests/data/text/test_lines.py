@@ -16,7 +16,7 @@ from throughtime.runtime.reading import files
 from throughtime.runtime.reading.files import file_lines, read_file
 from throughtime.runtime.text.language import lines_of
 
-quick = settings(deadline=None, derandomize=True, max_examples=100)
+quick = settings(deadline=None, derandomize=True, max_examples=60)
 signs = st.text("a b\t\r\n\x0b\x0c\x85\u2028\u2029é", max_size=30)
 
 

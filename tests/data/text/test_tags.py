@@ -22,7 +22,7 @@ from throughtime.runtime.text.tags import (
     tag_spans,
 )
 
-quick = settings(deadline=None, derandomize=True, max_examples=150)
+quick = settings(deadline=None, derandomize=True, max_examples=80)
 SCHEMES: tuple[Scheme, ...] = ("iob1", "iob2", "iobes")
 
 # (tags, spans as start, end, type) by hand, after conlleval's rules

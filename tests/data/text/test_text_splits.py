@@ -24,7 +24,7 @@ from throughtime.data.text.files import (
 )
 from throughtime.data.text.tokenizer import Tokenizer
 
-quick = settings(deadline=None, derandomize=True, max_examples=200)
+quick = settings(deadline=None, derandomize=True, max_examples=80)
 
 documents_of = st.lists(st.text(alphabet="ab \n", min_size=1, max_size=20), max_size=6)
 """Texts as files hold them: none is empty, any may lack the last line break, or be nothing but breaks."""

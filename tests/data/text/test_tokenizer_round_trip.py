@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from throughtime.data.text.tokenizer import BYTES, EOS, UNK, Tokenizer, Unit
 
-quick = settings(deadline=None, derandomize=True, max_examples=300)
+quick = settings(deadline=None, derandomize=True, max_examples=80)
 
 SAMPLE = (
     "The boat's sails — red, wet — hung down. Wo ist das Öl?\n\n\t雨が降る。 😀👍🏽 é e\u0301 \ufffd\r\na <eos> <unk> b"

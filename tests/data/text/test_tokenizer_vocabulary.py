@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from throughtime.data.text.tokenizer import EOS, UNK, Tokenizer, Unit
 from throughtime.errors import UserError
 
-quick = settings(deadline=None, derandomize=True, max_examples=100)
+quick = settings(deadline=None, derandomize=True, max_examples=60)
 
 
 def vocabulary(tokenizer: Tokenizer) -> list[str]:

@@ -13,7 +13,7 @@ from throughtime.data.examples import POOL
 
 EOS = 1
 
-quick = settings(deadline=None, derandomize=True, max_examples=200)
+quick = settings(deadline=None, derandomize=True, max_examples=80)
 
 texts_of = st.lists(st.lists(st.integers(2, 9), max_size=6), min_size=1, max_size=30)
 

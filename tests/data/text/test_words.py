@@ -14,7 +14,7 @@ from throughtime.data.text.words import WordReader
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.runtime.text.words import LONGEST_WORD, find_words, is_mark, split_words
 
-quick = settings(deadline=None, derandomize=True, max_examples=200)
+quick = settings(deadline=None, derandomize=True, max_examples=80)
 
 
 @pytest.mark.parametrize(

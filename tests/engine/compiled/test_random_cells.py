@@ -19,7 +19,7 @@ from throughtime.engine import Noise, Record
 from throughtime.engine.compiled import CompiledEngine, operator
 from throughtime.export import onnx
 
-EXAMPLES = settings(deadline=None, derandomize=True, max_examples=20)
+EXAMPLES = settings(deadline=None, derandomize=True, max_examples=14)
 
 Formula = Callable[[Any, Any, Any], Any]
 """A value of a step: a function of the input, the states and the parameters."""
@@ -287,7 +287,7 @@ def test_any_cell_agrees_with_the_reference(
 def test_any_cell_agrees_in_single_precision(
     make: Callable[..., Cell], draw: Callable[..., Any], agree: Callable[..., None]
 ) -> None:
-    @settings(EXAMPLES, max_examples=8)
+    @settings(EXAMPLES, max_examples=6)
     @given(drawn(make, False))
     def check(case: tuple[Cell, int, int, dict[str, Any]]) -> None:
         cell, batch, time, options = case
@@ -346,7 +346,7 @@ def test_any_cell_records_its_states_and_gates(
 def test_any_cell_is_a_graph_of_onnx(make: Callable[..., Cell], draw: Callable[..., Any]) -> None:
     runtime = pytest.importorskip("onnxruntime")
 
-    @settings(EXAMPLES, max_examples=8)
+    @settings(EXAMPLES, max_examples=6)
     @given(drawn(make, False))
     def check(case: tuple[Cell, int, int, dict[str, Any]]) -> None:
         cell, batch, time, options = case
