@@ -140,9 +140,10 @@ def parse(name: str) -> Frequency:
             f"{nearest(found[3] if found else name, SPELLED)}"
         )
     if unit[0] in CALENDAR and unit not in CLOCK:
-        day = {"S": 1, "E": 0}.get(unit[1:], int(anchor) if anchor.isdecimal() else None)
+        numbered = anchor.isdecimal() and unit == "M" and 1 <= int(anchor) <= 28
+        day = int(anchor) if numbered else {"S": 1, "E": 0}.get(unit[1:])
         months = anchor if anchor in MONTHS else ""
-        _check_anchor(name, anchor, months or (day is not None and 0 <= day <= 28 and anchor.isdecimal()))
+        _check_anchor(name, anchor, months or numbered)
         return Frequency(count * CALENDAR[unit[0]], "M", day, months)
     _check_anchor(name, anchor, unit == "W" and anchor in DAYS)
     return Frequency(count, unit, None, anchor)

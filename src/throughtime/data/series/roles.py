@@ -41,6 +41,7 @@ class Reading:
         past: Columns of covariates that are not.
         zone: The time zone of times without offsets, such as ``Europe/Berlin``: they are read as UTC then.
         decimal: The sign before decimals, ``.`` or ``,``.
+        day_first: Whether 03/04/2024 is in April.
         header: Whether the first row names the columns.
     """
 
@@ -54,6 +55,7 @@ class Reading:
     past: tuple[str, ...] = ()
     zone: str | None = None
     decimal: str | None = None
+    day_first: bool | None = None
     header: bool | None = None
 
 
@@ -158,7 +160,7 @@ def _is_whole(column: Column) -> bool:
     """Whether a column of numbers, or words such as ``Jan 2024``, may tell times."""
     cells = [str(cell).strip() for cell in column[:100] if not is_missing(cell)]
     return bool(cells) and all(
-        re.fullmatch(r"\d+(\.0)?|[A-Za-z\d][A-Za-z\d ,-]*\d{4}|\d{4}[ -]?[Qq][1-4]", c) for c in cells
+        re.fullmatch(r"\d+(\.0)?|\d{4}-\d\d|[A-Za-z\d][A-Za-z\d ,-]*\d{4}|\d{4}[ -]?[Qq][1-4]", c) for c in cells
     )
 
 

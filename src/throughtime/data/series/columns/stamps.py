@@ -55,13 +55,14 @@ class Clock:
         return self.form == "order"
 
 
-def clock_of(path: Path, name: str, column: Column) -> Clock:
+def clock_of(path: Path, name: str, column: Column, day_first: bool | None = None) -> Clock:
     """How a column writes its times, told where it might be another way.
 
     Args:
         path: The file, for messages.
         name: Of the column.
         column: Its cells, or the first of them.
+        day_first: What the user says of dates such as 03/04/2024; None: looked for.
 
     Raises:
         UserError: If they are no times, or the order of day and month cannot be told.
@@ -79,7 +80,7 @@ def clock_of(path: Path, name: str, column: Column) -> Clock:
     if all(map(_ISO.fullmatch, bare)):
         return Clock("iso", offset=offset)
     if all(map(_NUMERIC.fullmatch, bare)):
-        return Clock("dates", _is_day_first(path, name, bare), offset)
+        return Clock("dates", _is_day_first(path, name, bare) if day_first is None else day_first, offset)
     if all(_NAMED.fullmatch(word) or _QUARTER.fullmatch(word) for word in bare):
         return Clock("named")
     odd = next(word for word in bare if not any(way.fullmatch(word) for way in (_ISO, _NUMERIC, _NAMED, _QUARTER)))
@@ -120,15 +121,15 @@ def _is_date(value: int, digits: int) -> bool:
 
 
 def _is_day_first(path: Path, name: str, words: Sequence[str]) -> bool:
-    """Whether 03/04/2024 is in April: by a day beyond 12, by the order in which the days come, or by points."""
+    """Whether 03/04/2024 is in April: by a day beyond 12, by points, by AM or PM, by the order of rows."""
     found = [match for word in words if (match := _NUMERIC.fullmatch(word)) and len(match[1]) < 3]
     if not found:
         return False  # the year stands first
     first, second = {int(match[1]) for match in found}, {int(match[3]) for match in found}
     if max(first) > 12 or max(second) > 12:
         day_first = max(first) > 12
-    elif all(match[2] == "." for match in found):
-        day_first = True
+    elif all(match[2] == "." for match in found) or any(match[9] for match in found):
+        day_first = found[0][9] is None
     else:
         day_first = _by_order(path, name, [(int(m[4]), int(m[1]), int(m[3])) for m in found], found[0][0])
     note(f"{path}: dates in column {name!r} have the {'day' if day_first else 'month'} first, as in {found[0][0]!r}")
@@ -142,7 +143,7 @@ def _by_order(path: Path, name: str, dates: Sequence[tuple[int, int, int]], exam
     if risen[0] == risen[1]:
         raise UserError(
             f"{path}: expected dates in column {name!r} that tell the day from the month, got {example!r} and others "
-            "that may be either; write them as 2024-03-01"
+            "that may be either; pass --day-first or --month-first"
         )
     return risen[1]
 

@@ -52,7 +52,7 @@ def m4_series(path: Path, how: Reading) -> Iterator[Series]:
     heading = [cell.strip() for cell in first[1]]
     headed = how.header if how.header is not None else is_m4(heading) or kind_of(heading[1:]) == "text"
     times = (
-        _times_of(path, first[0], heading[1:])
+        _times_of(path, first[0], heading[1:], how)
         if headed and len(heading) > 1 and all(map(is_time, heading[1:]))
         else None
     )
@@ -90,8 +90,8 @@ def _of_ids(path: Path, names: Sequence[str]) -> str | None:
     return unit
 
 
-def _times_of(path: Path, line: int, cells: Sequence[str]) -> Integers:
-    clock = clock_of(path, "the heading", cells)
+def _times_of(path: Path, line: int, cells: Sequence[str], how: Reading) -> Integers:
+    clock = clock_of(path, "the heading", cells, how.day_first)
     found, _ = stamps(
         cells, clock, lambda at, expected, cell: refused(f"{path}:{line}", expected, str(at + 2), cell, REMEDY)
     )

@@ -69,7 +69,7 @@ def _gather(table: Table, head: Piece, roles: Roles, how: Reading) -> Gathered:
     path, first = table.path, _first(head)
     columns = [*roles.values, *roles.covariates]
     decimal = how.decimal or decimal_of(path, _written(first, columns), table.separator)
-    clock = None if roles.time is None else clock_of(path, roles.time, first[roles.time])
+    clock = None if roles.time is None else clock_of(path, roles.time, first[roles.time], how.day_first)
     known_ids: dict[str, int] = {}
     lines, codes, moments, ahead = [], [], [], []
     held: dict[str, list[Covariate]] = {name: [] for name in columns}
