@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
+from fuzzing.case import Case
 from fuzzing.corpus import Data, all_data
 from fuzzing.models import settings, train
+from fuzzing.series import series_cases
 from throughtime.api import open_task
 from throughtime.applications.opened import Opened
 from throughtime.applications.reading.account import read_account
@@ -25,27 +26,6 @@ from throughtime.tasks.speech.fusion import open_fusion
 DRAWN = 8
 LINES = ("the cat sat", "abo", "ACGTACGT", "(1 (0 good) (2 cat))")
 """One of them is what a model of lines reads."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """Files, and what reads them.
-
-    Attributes:
-        name: Of the reader.
-        files: By path below a folder; whole ones.
-        targets: Those that are damaged, one at a time.
-        read: Reads them in a folder; draws what else is random.
-        weight: How often, beside others.
-        folder: They are a model folder, whose config.json may lead nowhere else.
-    """
-
-    name: str
-    files: Mapping[str, bytes]
-    targets: Sequence[str]
-    read: Callable[[Path, Random, str], object]
-    weight: float = 1.0
-    folder: bool = False
 
 
 def learn(data: Data, root: Path) -> None:
@@ -191,7 +171,7 @@ def lm_case(files: Mapping[str, bytes]) -> Case:
 
 def all_cases(work: Path) -> Sequence[Case]:
     """Every reader; models are trained below a folder."""
-    cases = []
+    cases = series_cases()
     for number, data in enumerate(all_data()):
         cases.append(data_case(data))
         if data.model:

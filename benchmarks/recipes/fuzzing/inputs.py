@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from random import Random
 
 from fuzzing.bait import OUTSIDE
-from fuzzing.cases import Case
+from fuzzing.case import Case
 from fuzzing.mutations import mutate
 
 KINDS: dict[str, Callable[[Path], object]] = {

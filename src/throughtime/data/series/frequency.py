@@ -149,6 +149,18 @@ def parse(name: str) -> Frequency:
     return Frequency(count, unit, None, anchor)
 
 
+def parse_at(where: str, name: str) -> Frequency:
+    """The frequency of a name that stands somewhere.
+
+    Raises:
+        UserError: If it is none; names the place.
+    """
+    try:
+        return parse(name)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
 def _unit(word: str) -> str | None:
     return SPELLED.get(word) or SPELLED.get(word.lower())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,5 +46,5 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         try:
             read = np.load(file, allow_pickle=False)
             return dict(read) if isinstance(read, Mapping) else {"arr_0": read}
-        except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        except (ValueError, OSError, EOFError, MemoryError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
             raise UserError(f"{path}: expected arrays that NumPy wrote, got a file that is none ({error})") from error

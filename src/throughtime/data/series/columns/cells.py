@@ -174,7 +174,7 @@ def kind_of(column: Column) -> str:
         return "time" if column.dtype.kind == "M" else "number"
     cells = column.tolist() if isinstance(column, np.ndarray) else column
     there = [cell for cell in cells if not is_missing(cell)]
-    if there and all(isinstance(cell, str) and is_time(cell) for cell in there):
+    if there and 2 * sum(isinstance(cell, str) and is_time(cell) for cell in there) > len(there):
         return "time"
     counted = sum(
         not isinstance(cell, str) or any(number_of(cell, sign) is not None for sign in _NUMBER) for cell in there

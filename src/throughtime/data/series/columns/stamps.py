@@ -21,8 +21,11 @@ from throughtime.runtime.reading.notes import note
 UNIX = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 0}
 """Units that numbers may count since 1970, in microseconds; of a nanosecond there are a thousand in one."""
 
-FIRST, LAST = -11_676_096_000, 4_102_444_800
-"""Seconds from 1970 to the years 1600 and 2100."""
+EARLY, LATE = 300_000_000, 4_102_444_800
+"""Seconds from 1970 to 1979 and to 2100: between them a number may count them."""
+
+FARTHEST = 253_402_300_800 * 10**6
+"""Microseconds from 1970 to the year 10,000: what lies beyond is no time."""
 
 _ISO = re.compile(r"\d{4}-\d{1,2}(-\d{1,2})?([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?")
 _OFFSET = re.compile(r"(?P<clock>\d:\d{2}(?::\d{2}(?:[.,]\d+)?)?) ?(?P<offset>Z|z|UTC|[+-]\d{2}(?::?\d{2})?)$")
@@ -31,7 +34,10 @@ _NUMERIC = re.compile(
     r"(?:[T ,]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})([.,]\d{1,6})?)?)?(?: ?([AaPp])\.?[Mm]\.?)?"
 )
 _NAMED = re.compile(r"(?:(\d{1,2})[ -])?([A-Za-z]{3,9})[ -](?:(\d{1,2}),? )?(\d{4})")
+_WHOLE = re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII)
 _QUARTER = re.compile(r"(\d{4})[ -]?[Qq]([1-4])|[Qq]([1-4])[ -](\d{4})")
+
+_FORMS = {"numbers": (_WHOLE,), "iso": (_ISO,), "dates": (_NUMERIC,), "named": (_NAMED, _QUARTER)}
 
 
 @dataclass(frozen=True)
@@ -73,21 +79,21 @@ def clock_of(path: Path, name: str, column: Column, day_first: bool | None = Non
     if all(isinstance(cell, datetime) or hasattr(cell, "isoformat") for cell in there):
         return Clock("iso", offset=any(getattr(cell, "tzinfo", None) is not None for cell in there[:1]))
     words = [cell.strip() if isinstance(cell, str) else str(cell) for cell in there]
-    if all(re.fullmatch(r"[+-]?\d{1,19}(\.0*)?", word) for word in words):
-        return _of_numbers(path, name, words)
     offset = bool(words) and _OFFSET.search(words[0]) is not None
     bare = [_OFFSET.sub(r"\g<clock>", word) for word in words] if offset else words
-    if all(map(_ISO.fullmatch, bare)):
-        return Clock("iso", offset=offset)
-    if all(map(_NUMERIC.fullmatch, bare)):
-        return Clock("dates", _is_day_first(path, name, bare) if day_first is None else day_first, offset)
-    if all(_NAMED.fullmatch(word) or _QUARTER.fullmatch(word) for word in bare):
-        return Clock("named")
-    odd = next(word for word in bare if not any(way.fullmatch(word) for way in (_ISO, _NUMERIC, _NAMED, _QUARTER)))
-    raise UserError(
-        f"{path}: expected times in column {name!r}, got {shown(odd)}; write them as 2024-03-01T12:00:00, name another "
-        "column by --time, or pass --time none where rows are steps"
-    )
+    found = {form: [word for word in bare if any(way.fullmatch(word) for way in ways)] for form, ways in _FORMS.items()}
+    form = max(found, key=lambda form: len(found[form]))  # what is another is refused by its line, where it is read
+    if 2 * len(found[form]) < len(words) or not words:
+        odd = shown(next((word for word in bare if word not in found[form]), ""))
+        raise UserError(
+            f"{path}: expected times in column {name!r}, got {odd}; write them as 2024-03-01T12:00:00, name another "
+            "column by --time, or pass --time none where rows are steps"
+        )
+    if form == "numbers":
+        return _of_numbers(path, name, found[form])
+    if form == "dates" and day_first is None:
+        day_first = _is_day_first(path, name, found[form])
+    return Clock(form, bool(day_first), offset)
 
 
 def _of_numbers(path: Path, name: str, words: Sequence[str]) -> Clock:
@@ -96,7 +102,7 @@ def _of_numbers(path: Path, name: str, words: Sequence[str]) -> Clock:
     digits = {len(word.partition(".")[0]) for word in words}
     low, high = min(values), max(values)
     for unit, scale in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
-        if low / scale >= 10**8 * 3 and high / scale <= LAST and len(values) > 0:
+        if low >= EARLY * scale and high <= LATE * scale:
             note(f"{path}: column {name!r} counts {_UNITS[unit]} since 1970, by the size of its numbers")
             return Clock(unit)
     if digits <= {4} and low >= 1500 and high <= 2200:
@@ -157,11 +163,11 @@ def stamps(column: Column, clock: Clock, refuse: Refuse) -> tuple[Integers, Inte
         UserError: If a cell is no time; names it.
     """
     if isinstance(column, np.ndarray) and column.dtype.kind == "M":
-        if np.isnat(column).any():
-            raise refuse(int(np.flatnonzero(np.isnat(column))[0]), "a time", "nothing")
+        years = column.astype("datetime64[Y]").astype(np.int64) + 1970
+        wrong = np.flatnonzero(np.isnat(column) | (years < 1) | (years > 9999))
+        if len(wrong):
+            raise refuse(int(wrong[0]), "a time", str(column[wrong[0]]))
         return column.astype(TIME).astype(np.int64), None
-    if isinstance(column, np.ndarray) and column.dtype.kind in "iu" and clock.form in {*UNIX, "order"}:
-        return _counted(column.astype(np.int64), clock.form), None
     cells = column.tolist() if isinstance(column, np.ndarray) else column
     if clock.form == "iso" and not clock.offset and (quick := _quick(cells)) is not None:
         return quick, None
@@ -170,10 +176,11 @@ def stamps(column: Column, clock: Clock, refuse: Refuse) -> tuple[Integers, Inte
     return times, np.array([offset for _, offset in found], np.int64) if clock.offset else None
 
 
-def _counted(values: Integers, unit: str) -> Integers:
-    if unit == "order":
-        return values
-    return values // 1000 if unit == "ns" else values * UNIX[unit]
+def _counted(value: int, unit: str) -> int:
+    found = value if unit == "order" else value // 1000 if unit == "ns" else value * UNIX[unit]
+    if abs(found) > FARTHEST:
+        raise ValueError
+    return found
 
 
 def _quick(cells: Sequence[Any]) -> Integers | None:
@@ -181,7 +188,8 @@ def _quick(cells: Sequence[Any]) -> Integers | None:
     try:
         if re.search(r"[^-0-9T :.]", "".join(cells)) or not all(len(cell) > 6 for cell in cells):
             return None
-        return np.array(cells, dtype=TIME).astype(np.int64)
+        found = np.array(cells, dtype=TIME).astype(np.int64)
+        return found if (np.abs(found) <= FARTHEST).all() else None
     except (TypeError, ValueError):
         return None
 
@@ -190,7 +198,7 @@ def _stamp(at: int, cell: Any, clock: Clock, refuse: Refuse) -> tuple[int, int]:
     text = cell.strip() if isinstance(cell, str) else cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
     try:
         if clock.form in {*UNIX, "order"}:
-            return int(_counted(np.array(_whole(text)), clock.form)), 0
+            return _counted(_whole(text), clock.form), 0
         found = _OFFSET.search(text)
         if (found is not None) != clock.offset:
             raise ValueError
@@ -202,7 +210,7 @@ def _stamp(at: int, cell: Any, clock: Clock, refuse: Refuse) -> tuple[int, int]:
 
 
 def _whole(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d{1,19}(\.0*)?", text, re.ASCII):
+    if not _WHOLE.fullmatch(text):
         raise ValueError
     return int(text.partition(".")[0])
 

@@ -12,7 +12,7 @@ from throughtime.data.series.building import Builder, Rows, spread
 from throughtime.data.series.columns.cells import POINT, numbers, refused, texts
 from throughtime.data.series.columns.stamps import clock_of, stamps
 from throughtime.data.series.columns.tables import Piece, Table
-from throughtime.data.series.frequency import TIME, Integers, parse, times_from
+from throughtime.data.series.frequency import TIME, Integers, parse, parse_at, times_from
 from throughtime.data.series.roles import IDS, NONE, VALUES, Reading
 from throughtime.data.series.series import Covariate, Series
 from throughtime.errors import UserError, shown
@@ -53,7 +53,7 @@ def list_series(table: Table, how: Reading) -> Iterator[Series]:
             row = {name: column[at] for name, column in piece.columns.items()}
             said = _one(row, FREQUENCIES)
             if how.frequency is None and said is not None:
-                if frequency is not None and parse(str(said)) != parse(frequency):
+                if parse_at(f"{path}:{line}", str(said)) != parse(frequency or str(said)):
                     raise UserError(
                         f"{path}:{line}: expected one frequency, {frequency}, got {said!r}; put it into another file"
                     )

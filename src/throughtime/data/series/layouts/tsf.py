@@ -10,7 +10,7 @@ import numpy as np
 
 from throughtime.data.series.building import Builder, Rows
 from throughtime.data.series.columns.cells import number_of, numbers, refused
-from throughtime.data.series.frequency import parse, times_from
+from throughtime.data.series.frequency import parse, parse_at, times_from
 from throughtime.data.series.roles import Reading
 from throughtime.data.series.series import Series
 from throughtime.errors import UserError, shown
@@ -63,6 +63,7 @@ def _heading(path: Path, lines: Iterator[tuple[int, str]]) -> Heading:
         if tag == "@attribute" and len(words) == 3:
             heading.attributes[words[1]] = words[2].lower()
         elif tag == "@frequency" and len(words) == 2:
+            parse_at(f"{path}:{number}", words[1])
             heading.frequency = words[1]
         elif not tag.startswith("@"):
             raise UserError(f"{path}:{number}: expected a line with @ before @data, got {shown(line.strip())}; mend it")
