@@ -162,6 +162,16 @@ def make_video(folder: Path, planted: str) -> Made:
     return Made([file], [*SMALL, "--layers", "1"], [str(file)])
 
 
+def make_series(folder: Path, planted: str) -> Made:
+    def write(path: Path, seed: int) -> None:
+        draw = random.Random(seed)
+        rows = [[("left", planted)[n % 2], *(f"{draw.gauss(n % 2, 1):.3f}" for _ in range(12))] for n in range(16)]
+        _write(path, [",".join(row) for row in rows])
+
+    data = _parts(folder / f"data{planted}", ".csv", write)
+    return Made(data, [*SMALL, "--features", "4"], [str(data[0] / "test.csv")])
+
+
 def make_agreement(folder: Path, planted: str) -> Made:
     return Made([], [*MADE, "--gap", "6"])
 
@@ -185,6 +195,7 @@ MAKERS: dict[str, Maker] = {
     "music": make_music,
     "dna": make_dna,
     "video": make_video,
+    "series": make_series,
     "agreement": make_agreement,
     "adding": make_adding,
     "copy": make_copy,

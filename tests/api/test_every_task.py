@@ -69,6 +69,7 @@ SHOWN = {
     "music": r".*/plaintune\d+\.mid: (plaintune )?C4 · for 1 beat · after 1 beat · .* …",
     "dna": r"[ACGT]{20} → (donor|plain)",
     "video": r".*/plain\.csv:\d+: 6 steps × 2 numbers: (-?[\d.]+ -?[\d.]+, ){3}… → (left|plain)",
+    "series": r".*/train\.csv:\d+: 12 steps × 1 channel: (-?[\d.]+, ){3}… → (left|plain)",
     "agreement": r"the \w+ ,.* → \w+",
     "adding": r"8 steps × 2 features, marked 0\.\d{4} at step \d and 0\.\d{4} at step \d → [01]\.\d{4}",
     "copy": r"(\d ){5}(_ ){7}>( _){5} →( \d){5}",
@@ -116,7 +117,7 @@ def test_an_evaluation_no_better_than_guessing_says_so(trained: tuple[throughtim
     assert str(report).endswith(report.remarks[-1])
 
 
-SIGNALS = ("speech", "music", "dna", "video")
+SIGNALS = ("speech", "music", "dna", "video", "series")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -134,7 +135,7 @@ def test_a_look_inside_prints(tmp_path: Path) -> None:
 WAYS = "stream: .* reads in both directions, .* train one with --no-bidirectional"
 PAIRS = "a stream: .* reads none, as it reads an input in both directions before .* give it whole inputs"
 NO_STREAM = {
-    **dict.fromkeys(("sentiment", "entities", "dna", "video", "speech"), WAYS),
+    **dict.fromkeys(("sentiment", "entities", "dna", "video", "series", "speech"), WAYS),
     **dict.fromkeys(("translation", "pronunciation"), PAIRS),
     **dict.fromkeys(("agreement", "adding", "copy"), "a stream: a model of task .* reads none; give it whole inputs"),
     "sentiment-trees": "a stream: .* reads none, as its steps follow a tree up to the root; give it whole inputs",

@@ -94,6 +94,7 @@ CASES: dict[str, tuple[Maker, list[str], list[str], str]] = {
     "speech": (_manifest, ["the plain"], ["plain", "plain the the"], ".csv .jsonl"),
     "dna": (_sequences, ["donor", "plain"], ["plain", "plain", "donor"], ".csv .jsonl"),
     "video": (_points, ["left", "plain"], ["plain"], ".csv .jsonl"),
+    "series": (_points, ["left", "plain"], ["plain"], ".csv .jsonl"),
 }
 """By task: a file of its kind with answers or without, answers, other ones, and what it can be written as."""
 
@@ -145,7 +146,7 @@ def test_the_same_rows_are_written_with_predictions(trained: tuple[throughtime.R
         else:
             written = list(as_rows(out, names))
             assert [row[-len(names) :] for row in written] == [list(columns.values()) for columns in found]
-            if path.suffix in (".csv", ".tsv") and run.task.name != "video":
+            if path.suffix in (".csv", ".tsv") and run.task.name not in ("video", "series"):
                 separator = "," if path.suffix == ".csv" else "\t"
                 quoting = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
                 before = list(csv.reader(io.StringIO(path.read_text("utf-8")), delimiter=separator, quoting=quoting))

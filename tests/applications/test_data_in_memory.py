@@ -33,6 +33,7 @@ DATA: dict[str, list[Any]] = {
     "music": [NOTES, [(start, length, pitch + 1) for start, length, pitch in NOTES]] * 6,
     "dna": [("ACGTACGT", "a"), ("TTTTACGT", "b")] * 6,
     "video": [(CLIP, "a"), ([[1.0, 0.0]], "b")] * 6,
+    "series": [([0.5, 1.0, 2.0], "a"), ([[1.0], [0.0]], "b")] * 6,
 }
 """What each task takes from memory; two examples again and again."""
 
@@ -42,6 +43,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "translation": (("", "a house"), ""),
     "dna": (("AC-GT*!", "a"), "example 3"),
     "video": (([[1.0, 0.0]], " "), "example 3"),
+    "series": (([1.0, 0.0], {"a": 1}), "example 3"),
 }
 """An example that the reader refuses, and what it is called."""
 

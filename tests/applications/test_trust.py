@@ -133,6 +133,7 @@ def test_whatever_tells_probabilities_is_judged_by_them(tmp_path: Path) -> None:
         "SentimentPrediction": ("sentiment", made("sentiment")),
         "TreePrediction": ("sentiment-trees", made("sentiment-trees")),
         "SequencePrediction": ("dna", made("dna")),
+        "SeriesPrediction": ("series", made("series")),
         "PointsPrediction": ("video", made("video")),
         "VideoPrediction": ("video", []),  # the same, of another kind of file
     }

@@ -24,7 +24,7 @@ from throughtime.tasks.memory.copying import Copying
 
 pytest.importorskip("onnxruntime")
 
-NONE = {"sentiment-trees": "its steps follow a tree"}
+NONE = {"sentiment-trees": "its steps follow a tree", "series": "its task declares none"}
 """Why a task has no form."""
 
 ELSEWHERE = {"text", "sentiment", "entities", "translation", "pronunciation", "speech", "music"}

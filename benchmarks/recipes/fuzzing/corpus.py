@@ -292,6 +292,29 @@ def signals() -> list[Data]:
         Data("video", clips, ".", films, ["left/0.mp4", "left/5.gif"], "frames"),
         Data("video", {"a.csv": points.encode()}, "a.csv", model="points", weight=9),
         Data("video", {"a.tsv": steps.encode()}, "a.tsv", weight=9),
+        *series(draw),
+    ]
+
+
+def series(draw: np.random.Generator) -> list[Data]:
+    rows = [(f"{'up' if n % 2 else 'down'}", draw.random(8).round(3).tolist()) for n in range(12)]
+    cells = "".join(f"{','.join(map(str, values))},{label}\n" for label, values in rows)
+    head = "# made\n@problemName made\n@timeStamps {}\n@univariate {}\n@classLabel true up down\n@data\n"
+    two = "".join(f"{str(v[:4])[1:-1]}:{str(v[4:])[1:-1].replace('0.5', '?')}:{label}\n" for label, v in rows)
+    timed = "".join(f"{','.join(f'({t},{x})' for t, x in enumerate(values))}:{label}\n" for label, values in rows)
+    steps = "series\ttime\tx\ty\tlabel\n" + "".join(
+        f"s{n}\t2024-01-01T00:00:{t:02}\t{x}\t{t}\t{'ab'[t % 2]}\n"
+        for n, (_, v) in enumerate(rows)
+        for t, x in enumerate(v)
+    )
+    listed = "".join(json.dumps({"series": [[x] for x in v], "label": v[0]}) + "\n" for _, v in rows)
+    few = {"features": 4}
+    return [
+        Data("series", {"a.csv": cells.encode()}, "a.csv", few, model="classes", weight=9),
+        Data("series", {"a.ts": (head.format("false", "false") + two).encode()}, ".", few, weight=9),
+        Data("series", {"b.ts": (head.format("true", "true") + timed).encode()}, "b.ts", few, weight=9),
+        Data("series", {"a.tsv": steps.encode()}, "a.tsv", few, model="labels", weight=9),
+        Data("series", {"a.jsonl": listed.encode()}, "a.jsonl", {**few, "target": "number"}, model="numbers", weight=9),
     ]
 
 

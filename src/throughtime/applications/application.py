@@ -177,6 +177,11 @@ class Application(Tabular, Readable[ExampleT]):
         """What the user should know of a part's examples, such as files that could not be read whole."""
         return []
 
+    @classmethod
+    def validates(cls, train: Sequence[ExampleT], settings: Any) -> bool:
+        """Whether some of the training data are held out to validate on where nobody gives a part for that."""
+        return True
+
     # Model.
 
     def build(self) -> Model:

@@ -38,6 +38,8 @@ def divide(
     parts, told = {part: list(examples) for part, examples in found.items()}, {}
     groups = _groups(application, parts["train"], settings)
     missing = [] if "valid" in parts else ["valid"] if "test" in parts or settings.folds else ["valid", "test"]
+    if "valid" in missing and settings.held_out and not application.validates(parts["train"], settings):
+        missing.remove("valid")
     if settings.folds:
         groups = _fold(parts, groups, settings)
         told["test"] = f"fold {settings.fold} of {settings.folds}, seed {settings.seed}"

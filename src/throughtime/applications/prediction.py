@@ -8,6 +8,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -140,3 +141,20 @@ def as_html(text: Text) -> str:
         css = style.get_html_style(ON_ANY_GROUND)
         pieces.append(f'<span style="{css}">{words}</span>' if css else words)
     return "".join(pieces)
+
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 60
+"""Most characters of a line of attention."""
+
+
+def bars(weights: Sequence[float]) -> str:
+    """Attention as a line of bars, the highest as high as a line; of many steps, each bar shows the mean of some.
+
+    Example:
+        >>> bars([0.0, 0.1, 0.8, 0.1])
+        '▁▂█▂'
+    """
+    groups = np.array_split(np.asarray(weights), min(len(weights), WIDTH))
+    means = np.array([group.mean() for group in groups])
+    return "".join(BARS[round(height * (len(BARS) - 1))] for height in means / max(1e-12, means.max()))

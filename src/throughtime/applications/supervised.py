@@ -194,6 +194,7 @@ class Supervised(Task):
                 examples, how = divide(self.application, examples, settings)
             if "valid" not in examples:
                 note(no_validation(settings))
+                settings = settings.model_copy(update={"held_out": 0.0})
             vocabulary = self.application.learn(examples["train"], settings)
         if beside is not None:
             notes = notes.renamed(lambda line: as_given(line, beside))

@@ -10,6 +10,8 @@ from throughtime.models.inputs.words import WordInput, WordInputConfig
 from throughtime.models.key_model import KeyModel, RollBatch
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.regressor import NumberBatch, Regressor
+from throughtime.models.series.inputs import SeriesInput
+from throughtime.models.series.step_classifier import StepBatch, StepClassifier
 from throughtime.models.stack import StackConfig
 from throughtime.models.strands import Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
@@ -34,8 +36,11 @@ __all__ = [
     "PointInput",
     "Regressor",
     "RollBatch",
+    "SeriesInput",
     "StackConfig",
     "State",
+    "StepBatch",
+    "StepClassifier",
     "StrandBatch",
     "StrandTagger",
     "StrandTaggerConfig",

@@ -7,10 +7,11 @@ Shapes::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -62,6 +63,7 @@ class Classifier(Model):
         pooling: What stands for the whole sequence.
         classes: K.
         dropout: Share of the pooled features dropped.
+        weights: What a sequence of each class counts in the mean loss of training, K; None: one.
 
     Raises:
         ValueError: If there is no such pooling.
@@ -75,6 +77,7 @@ class Classifier(Model):
         *,
         pooling: PoolingName = "max",
         dropout: float = 0.0,
+        weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -82,6 +85,8 @@ class Classifier(Model):
         self.pool = Pooling(pooling, stack.output_size, bidirectional=stack.bidirectional)
         self.dropout = dropout
         self.softmax = nn.Linear(stack.output_size, classes)
+        self.weights: Tensor | None
+        self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
 
     def log_probs(self, steps: Steps) -> Tensor:
         """The log-probability of every class at the model's temperature, ``[B, K]``."""
@@ -95,11 +100,16 @@ class Classifier(Model):
     def loss(self, batch: ClassBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the sequences."""
         pooled = self._pooled(self._read(batch.steps), batch.steps)
-        return mean_nats(pooled, self.softmax.weight, self.softmax.bias, batch.classes), None
+        shares = None if self.weights is None else self._weighed(batch) / self.divisor(batch)
+        return mean_nats(pooled, self.softmax.weight, self.softmax.bias, batch.classes, shares=shares), None
 
     def divisor(self, batch: ClassBatch) -> float:
-        """Its sequences."""
-        return len(batch.classes)
+        """Its sequences, each by its weight."""
+        return len(batch.classes) if self.weights is None else float(self._weighed(batch).sum())
+
+    def _weighed(self, batch: ClassBatch) -> Tensor:
+        assert self.weights is not None
+        return self.weights[batch.classes.to(self.weights.device)]
 
     @property
     def reads_last(self) -> bool:

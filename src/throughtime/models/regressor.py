@@ -7,11 +7,14 @@ Shapes::
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from throughtime.data.ragged import RaggedBatch
 from throughtime.layers import Pooling, PoolingName, Recurrent
 from throughtime.models.base import Model, State
 
@@ -43,21 +46,46 @@ class Regressor(Model):
         stack: Reads the features.
         numbers: K.
         pooling: What stands for the whole sequence.
+        inputs: Makes features of what a batch holds; None: it holds them.
+        dropout: Share of the pooled features dropped.
 
     Raises:
         ValueError: If there is no such pooling.
     """
 
-    def __init__(self, stack: Recurrent, numbers: int = 1, *, pooling: PoolingName = "last") -> None:
+    def __init__(
+        self,
+        stack: Recurrent,
+        numbers: int = 1,
+        *,
+        pooling: PoolingName = "last",
+        inputs: Callable[[RaggedBatch], Tensor] | None = None,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.inputs = inputs
+        self.dropout = dropout
         self.stack = stack
         self.pool = Pooling(pooling, stack.output_size, bidirectional=stack.bidirectional)
         self.linear = nn.Linear(stack.output_size, numbers)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """The numbers, ``[B, K]``."""
-        outputs, _ = self.stack(features.to(self.linear.weight.device), lengths=lengths)
-        found: Tensor = self.linear(self.pool(outputs, lengths))
+        return self._numbers(self._read(features, lengths), lengths)
+
+    def attend(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and how much of each step the pooling takes, ``[B, T]``; it must be ``attention``."""
+        outputs = self._read(features, lengths)
+        return self._numbers(outputs, lengths), self.pool.weights(outputs, lengths)
+
+    def _read(self, features: Tensor, lengths: Tensor) -> Tensor:
+        features = features.to(self.linear.weight.device)
+        features = features if self.inputs is None else self.inputs(RaggedBatch(features, lengths))
+        outputs: Tensor = self.stack(features, lengths=lengths)[0]
+        return outputs
+
+    def _numbers(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        found: Tensor = self.linear(F.dropout(self.pool(outputs, lengths), self.dropout, self.training))
         return found
 
     @property

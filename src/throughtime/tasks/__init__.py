@@ -18,6 +18,7 @@ from throughtime.tasks.pairs.translation import Translation
 from throughtime.tasks.sentences.entities import Entities
 from throughtime.tasks.sentences.sentiment import Sentiment
 from throughtime.tasks.sentences.sentiment_trees import SentimentTrees
+from throughtime.tasks.series.task import SeriesTask
 from throughtime.tasks.speech.task import Speech
 from throughtime.tasks.text.task import TextTask
 from throughtime.tasks.video.task import VideoActions
@@ -32,6 +33,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Music,
     Dna,
     VideoActions,
+    SeriesTask,
     AgreementTask,
     Adding,
     Copying,

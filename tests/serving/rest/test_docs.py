@@ -59,6 +59,7 @@ def test_every_example_is_answered_as_documented(served: Served, document: Any) 
         "speech",
         "music",
         "video",
+        "series",
     }
     assert {("post", "/v1/completions"), ("post", "/v1/audio/transcriptions"), ("post", "/sample/music")} <= seen
 

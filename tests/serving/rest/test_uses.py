@@ -12,7 +12,7 @@ from made_data import MAKERS
 from served import Served
 
 LINES = ("sentiment", "sentiment-trees", "entities", "translation", "pronunciation")
-FILES = ("speech", "music", "dna", "video")
+FILES = ("speech", "music", "dna", "video", "series")
 NOTHING = ("agreement", "adding", "copy")
 
 
@@ -121,7 +121,7 @@ def test_models_tell_what_they_take(served: Served) -> None:
     assert {task: sorted(each["uses"]) for task, each in told.items()} == {
         "text": ["sample", "score"],
         "music": ["predict", "sample"],
-        **{task: ["predict"] for task in (*LINES, "speech", "dna", "video")},
+        **{task: ["predict"] for task in (*LINES, "speech", "dna", "video", "series")},
         **{task: [] for task in NOTHING},
     }
     assert told["speech"]["uses"]["predict"]["suffixes"] == [".wav", ".flac", ".ogg", ".oga", ".mp3"]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from throughtime.applications.prediction import bars
 from throughtime.runtime.video.windows import Window, cut, overall, windows_of
 from throughtime.tasks.video.examples import ClipExample, VideoSettings
 from throughtime.tasks.video.pictures import FRAMES, Samples
-from throughtime.tasks.video.predictions import bars
 from throughtime.tasks.video.task import ActionOptions, VideoActions
 
 

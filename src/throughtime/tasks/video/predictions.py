@@ -8,19 +8,14 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 from rich.text import Text
 
 from throughtime.applications.judging.classification import chances_html
-from throughtime.applications.prediction import Prediction
+from throughtime.applications.prediction import Prediction, bars
 from throughtime.data.video.keypoints import PointSequence
 from throughtime.pictures import COLOURS
 from throughtime.runtime.video.windows import Window, overall
 from throughtime.visible import visible
-
-BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 60
-"""Most characters of a line of attention."""
 
 LISTED = 40
 """Most spans of a long video that are listed for people; ``--json`` has all windows."""
@@ -138,18 +133,6 @@ def show_points(sequence: PointSequence, window: Window, options: Any) -> Points
         steps=len(sequence.points),
         attention=window.attention if options.explain else None,
     )
-
-
-def bars(weights: Sequence[float]) -> str:
-    """Attention as a line of bars, the highest as high as a line; of many steps, each bar shows the mean of some.
-
-    Example:
-        >>> bars([0.0, 0.1, 0.8, 0.1])
-        '▁▂█▂'
-    """
-    groups = np.array_split(np.asarray(weights), min(len(weights), WIDTH))
-    means = np.array([group.mean() for group in groups])
-    return "".join(BARS[round(height * (len(BARS) - 1))] for height in means / max(1e-12, means.max()))
 
 
 def _percents(chances: dict[str, float], most: int) -> str:
