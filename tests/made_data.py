@@ -172,6 +172,17 @@ def make_series(folder: Path, planted: str) -> Made:
     return Made(data, [*SMALL, "--features", "4"], [str(data[0] / "test.csv")])
 
 
+def make_forecast(folder: Path, planted: str) -> Made:
+    draw = random.Random(0)
+    file = folder / f"{planted}.csv"
+    times = [f"2024-01-{1 + n // 24:02d} {n % 24:02d}:00" for n in range(144)]
+    lines = [
+        f"{time},{','.join(f'{7 * n % 24 + draw.random():.3f}' for _ in range(3))}" for n, time in enumerate(times)
+    ]
+    _write(file, [f"time,{planted},five,noise", *lines])
+    return Made([file], [*SMALL, "--horizon", "6", "--width", "4"], [str(file)])
+
+
 def make_agreement(folder: Path, planted: str) -> Made:
     return Made([], [*MADE, "--gap", "6"])
 
@@ -196,6 +207,7 @@ MAKERS: dict[str, Maker] = {
     "dna": make_dna,
     "video": make_video,
     "series": make_series,
+    "forecast": make_forecast,
     "agreement": make_agreement,
     "adding": make_adding,
     "copy": make_copy,

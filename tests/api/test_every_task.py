@@ -70,6 +70,7 @@ SHOWN = {
     "dna": r"[ACGT]{20} → (donor|plain)",
     "video": r".*/plain\.csv:\d+: 6 steps × 2 numbers: (-?[\d.]+ -?[\d.]+, ){3}… → (left|plain)",
     "series": r".*/train\.csv:\d+: 12 steps × 1 channel: (-?[\d.]+, ){3}… → (left|plain)",
+    "forecast": r".*/plain\.csv:\d+: (plain|five|noise), \d+ steps from 2024-01-01T00:00:00: (-?[\d.]+, ){6}…",
     "agreement": r"the \w+ ,.* → \w+",
     "adding": r"8 steps × 2 features, marked 0\.\d{4} at step \d and 0\.\d{4} at step \d → [01]\.\d{4}",
     "copy": r"(\d ){5}(_ ){7}>( _){5} →( \d){5}",
@@ -117,7 +118,7 @@ def test_an_evaluation_no_better_than_guessing_says_so(trained: tuple[throughtim
     assert str(report).endswith(report.remarks[-1])
 
 
-SIGNALS = ("speech", "music", "dna", "video", "series")
+SIGNALS = ("speech", "music", "dna", "video", "series", "forecast")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -138,6 +139,7 @@ NO_STREAM = {
     **dict.fromkeys(("sentiment", "entities", "dna", "video", "series", "speech"), WAYS),
     **dict.fromkeys(("translation", "pronunciation"), PAIRS),
     **dict.fromkeys(("agreement", "adding", "copy"), "a stream: a model of task .* reads none; give it whole inputs"),
+    "forecast": r"a stream: expected the time of its first number, .* pass --start 2024-01-01T00:00 \(start=\)",
     "sentiment-trees": "a stream: .* reads none, as its steps follow a tree up to the root; give it whole inputs",
 }
 """Why a model of both directions, or of a task that needs an input as a whole, reads none as it comes."""

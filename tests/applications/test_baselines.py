@@ -19,7 +19,7 @@ from throughtime.tasks import TASKS
 FOLDERS = Path(__file__).parents[1] / "folders"
 
 NO_MODEL = re.compile(
-    "chance|memoryless_nats|.*_without_time|(majority|unigram|repeat|commonest|letterwise|memory|copy|open_frames"
+    "chance|memoryless_nats|.*_without_time|(majority|unigram|repeat|commonest|letterwise|seasonal_naive|memory|copy|open_frames"
     "|all_coding)_.*(?<!signature)"
 )
 """Names of figures that no model of ours makes."""

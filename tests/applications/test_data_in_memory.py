@@ -34,6 +34,7 @@ DATA: dict[str, list[Any]] = {
     "dna": [("ACGTACGT", "a"), ("TTTTACGT", "b")] * 6,
     "video": [(CLIP, "a"), ([[1.0, 0.0]], "b")] * 6,
     "series": [([0.5, 1.0, 2.0], "a"), ([[1.0], [0.0]], "b")] * 6,
+    "forecast": [np.arange(40.0) % 5, np.arange(30.0) % 7] * 6,
 }
 """What each task takes from memory; two examples again and again."""
 

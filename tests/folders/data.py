@@ -186,5 +186,18 @@ def points(folder: Path) -> None:
     (folder.parent / "new.csv").write_text("\n".join(lines[:2]) + "\n")
 
 
+def hours(folder: Path) -> None:
+    draw, rows = random.Random(12), []
+    for hour in range(300):
+        wave = math.sin(hour * math.pi / 12)
+        cells = [f"{5 * (at + 1) + (2 + at) * wave + draw.gauss(0, 0.5):.3f}" for at in range(3)]
+        if hour % 37 == 5:
+            cells[hour % 3] = ""
+        rows.append(f"2024-03-{1 + hour // 24:02d} {hour % 24:02d}:00,{','.join(cells)}")
+    heading = "time,north,south,west"
+    (folder / "load.csv").write_text("\n".join([heading, *rows]) + "\n")
+    (folder.parent / "new.csv").write_text("\n".join([heading, *rows[:100]]) + "\n")
+
+
 def nothing(folder: Path) -> None:
     pass

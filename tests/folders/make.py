@@ -38,6 +38,7 @@ from data import (
     films,
     genomes,
     headed,
+    hours,
     nothing,
     points,
     reviews,
@@ -169,11 +170,23 @@ CASES = {
         (JUDGED, "predict run data/test/fall/0.mkv --explain --json"),
     ),
     "video-points": Case("video", points, "data --features 6 --cell gru", (JUDGED, "predict run new.csv --json")),
+    "forecast": Case(
+        "forecast",
+        hours,
+        "data --horizon 12 --width 6 --average 0 --cell gru",
+        (JUDGED, "predict run new.csv --json"),
+    ),
+    "forecast-counts": Case(
+        "forecast",
+        hours,
+        "data --horizon 5 --width 6 --head negative-binomial --scale robust --lags 1,24 --bptt 40 --warm-up 20",
+        (JUDGED, "predict run new.csv --json"),
+    ),
     "agreement": Case("agreement", nothing, f"{MADE} --cell gru --gap 6", (JUDGED,)),
     "adding": Case("adding", nothing, f"{MADE} --cell lstm --length 12", (JUDGED,)),
     "copy": Case("copy", nothing, f"{MADE} --cell gru-simplified --length 5", (JUDGED,)),
 }
-WITHOUT_EMBEDDING = ("speech", "video", "adding")
+WITHOUT_EMBEDDING = ("speech", "video", "forecast", "adding")
 
 
 def training(case: Case) -> list[str]:

@@ -24,7 +24,11 @@ from throughtime.tasks.memory.copying import Copying
 
 pytest.importorskip("onnxruntime")
 
-NONE = {"sentiment-trees": "its steps follow a tree", "series": "its task declares none"}
+NONE = {
+    "sentiment-trees": "its steps follow a tree",
+    "series": "its task declares none",
+    "forecast": "made of a whole history",
+}
 """Why a task has no form."""
 
 ELSEWHERE = {"text", "sentiment", "entities", "translation", "pronunciation", "speech", "music"}

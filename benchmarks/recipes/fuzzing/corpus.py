@@ -29,6 +29,9 @@ ALIKE = {
     ".fna": ".fa",
     ".midi": ".mid",
     ".oga": ".ogg",
+    ".tab": ".tsv",
+    ".ndjson": ".jsonl",
+    ".pq": ".parquet",
 }
 """Suffixes, and one that the same function reads alike."""
 
@@ -343,6 +346,41 @@ def genomes() -> list[Data]:
     ]
 
 
+def numbers() -> list[Data]:
+    draw = Random(0)
+    series = [[round(n * 7 % 12 + draw.random(), 3) for n in range(60)] for _ in range(3)]
+    times = [f"2024-01-{1 + n // 24:02d} {n % 24:02d}:00" for n in range(60)]
+    wide = "time,a,b,c\n" + "".join(f"{t},{x},{y},{z}\n" for t, x, y, z in zip(times, *series, strict=True))
+    long = "id\ttime\tvalue\theat\n" + "".join(
+        f"s{at}\t{time}\t{value}\t{value + 1}\n"
+        for at, values in enumerate(series)
+        for time, value in zip(times, values, strict=True)
+    )
+    lists = "".join(json.dumps({"item_id": f"s{at}", "target": values}) + "\n" for at, values in enumerate(series))
+    tsf = "@relation a\n@attribute series_name string\n@frequency hourly\n@missing true\n@data\n" + "".join(
+        f"s{at}:{','.join(map(str, values))},?\n" for at, values in enumerate(series)
+    )
+    arrays = io.BytesIO()
+    np.savez(arrays, a=np.array(series[0]), b=np.array(series[1]))
+    small = {"horizon": 4, "width": 4, "windows": 1}
+    return [
+        Data("forecast", {"a.csv": wide.encode()}, "a.csv", small, model="quantiles", weight=9),
+        Data("forecast", {"a.tsv": long.encode()}, "a.tsv", small | {"past": "heat"}, weight=9),
+        Data("forecast", {"a.jsonl": lists.encode()}, "a.jsonl", small, weight=9),
+        Data("forecast", {"a.tsf": tsf.encode()}, "a.tsf", small, weight=9),
+        Data("forecast", {"a.npz": arrays.getvalue()}, "a.npz", small, weight=9),
+        Data("forecast", {"a.npy": written("a.npy", lambda path: np.save(path, np.array(series[0])))}, "a.npy", small),
+        Data("forecast", {"a.parquet": written("a.parquet", lambda path: parquet(path, series))}, "a.parquet", small),
+    ]
+
+
+def parquet(path: Path, series: Sequence[Sequence[float]]) -> None:
+    from pyarrow import parquet as pq
+    from pyarrow import table
+
+    pq.write_table(table({f"s{at}": values for at, values in enumerate(series)}), path)
+
+
 def all_data() -> list[Data]:
     """Every task's data, in every format."""
-    return [*texts(), *signals(), *genomes()]
+    return [*texts(), *signals(), *genomes(), *numbers()]

@@ -22,7 +22,7 @@ from throughtime.applications.options import Drawing, Options, Reading
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.readable import Readable
 from throughtime.applications.reading.tabular import Tabular
-from throughtime.applications.settings import DataSettings, ExampleSettings, StackSettings
+from throughtime.applications.settings import ExampleSettings, FileSettings, StackSettings
 from throughtime.applications.task import Report, Sampler, Table
 from throughtime.data.examples import Judged
 from throughtime.data.parts import find_parts
@@ -73,7 +73,7 @@ class Application(Tabular, Readable[ExampleT]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    settings_type: ClassVar[type[DataSettings] | type[StackSettings]] = ExampleSettings
+    settings_type: ClassVar[type[FileSettings] | type[StackSettings]] = ExampleSettings
     example_type: ClassVar[type[Any]]
     """A frozen dataclass of plain fields (texts, numbers, lists of them), among them ``where: str``."""
     vocabulary_type: ClassVar[Any] = learnt.Anything
@@ -115,7 +115,7 @@ class Application(Tabular, Readable[ExampleT]):
     @classmethod
     def makes_data(cls) -> bool:
         """Whether it needs no data of the user's: its settings name none."""
-        return not issubclass(cls.settings_type, DataSettings)
+        return not issubclass(cls.settings_type, FileSettings)
 
     @classmethod
     def data_left_out(cls, given: str) -> UserError:
@@ -157,6 +157,16 @@ class Application(Tabular, Readable[ExampleT]):
     def key(cls, example: ExampleT) -> Hashable:
         """What makes two examples the same, so that a split keeps them together."""
         raise NotImplementedError(f"{cls.__name__}: define key(cls, example)")
+
+    @classmethod
+    def divided(
+        cls, found: Mapping[str, Sequence[ExampleT]], settings: Any
+    ) -> tuple[dict[str, list[Any]], dict[str, str]] | None:
+        """Examples by part, and how what nobody gave was held out, where a task divides in a way of its own.
+
+        None: a share of the training data is held out at random, see :mod:`throughtime.applications.dividing`.
+        """
+        return None
 
     @classmethod
     def refers(cls, example: ExampleT) -> Sequence[str]:
@@ -210,6 +220,10 @@ class Application(Tabular, Readable[ExampleT]):
     def size(self, example: ExampleT) -> int:
         """Steps of an example; those of similar size share a batch."""
         raise NotImplementedError(f"{type(self).__name__}: define size(self, example)")
+
+    def pieces(self, train: Sequence[ExampleT]) -> Sequence[Any]:
+        """What training goes over, where not whole examples; :meth:`size` and :meth:`training_batch` take it."""
+        return train
 
     def batch(self, examples: Sequence[ExampleT]) -> Any:
         """Examples as what the model's loss takes.

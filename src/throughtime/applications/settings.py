@@ -210,15 +210,8 @@ class StackSettings(TrainSettings):
 
 
 class SplitSettings(TrainSettings):
-    """What of the data is held out, to validate and to test on."""
+    """How examples are divided where nobody did."""
 
-    held_out: float = option(
-        0.1,
-        "Share of the training data held out for each part that is missing; 0: none, the last weights are kept.",
-        "Data",
-        ge=0,
-        le=0.4,
-    )
     group: str | None = option(
         None,
         "Examples of one value in this column stay on one side of a split; or a pattern for names of files, "
@@ -339,10 +332,17 @@ def flag(name: str) -> str:
     return f"--{name.rstrip('_').replace('_', '-')}"
 
 
-class DataSettings(SplitSettings):
-    """What training on labelled examples takes, whatever the model."""
+class FileSettings(TrainSettings):
+    """What training on data of the user's takes, whatever the model and however it is divided."""
 
     cell: str = option("lstm", "Name of a cell, or module:Class.", "Model")
+    held_out: float = option(
+        0.1,
+        "Share of the training data held out for each part that is missing; 0: none, the last weights are kept.",
+        "Data",
+        ge=0,
+        le=0.4,
+    )
     valid: str | None = option(None, "Validation data: a file or folder.", "Data")
     test: str | None = option(None, "Test data: a file or folder.", "Data")
     encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
@@ -354,6 +354,10 @@ class DataSettings(SplitSettings):
             UserError: If there is no such cell, say.
         """
         raise NotImplementedError(f"{type(self).__name__}: define check_model(self)")
+
+
+class DataSettings(SplitSettings, FileSettings):
+    """What training on labelled examples takes, whatever the model."""
 
 
 class SignalSettings(StackSettings, DataSettings):

@@ -23,7 +23,7 @@ from throughtime.applications.opened import Opened, from_memory
 from throughtime.applications.options import Options
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.reading.gather import Origin, account_of, in_a_word
-from throughtime.applications.settings import DataSettings, StackSettings, check_settings
+from throughtime.applications.settings import DataSettings, FileSettings, StackSettings, check_settings
 from throughtime.applications.task import Table, Task, Use
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there
@@ -172,13 +172,13 @@ class Supervised(Task):
 
     @contextmanager
     def _found(
-        self, paths: Sequence[str], settings: DataSettings | StackSettings, memory: Mapping[str, Any]
+        self, paths: Sequence[str], settings: FileSettings | StackSettings, memory: Mapping[str, Any]
     ) -> Iterator[_Found]:
         """What there is to train on and to judge by; what was written of data in memory is there inside the block."""
         with ExitStack() as stack:
             beside = stack.enter_context(spilling()) if memory else None
             with noting() as notes:
-                if isinstance(settings, DataSettings):
+                if isinstance(settings, FileSettings):
                     examples, origin = self._read(paths, settings, memory, beside)
                 else:
                     examples, origin = self._made(paths, settings, memory)
@@ -190,8 +190,8 @@ class Supervised(Task):
         beside, examples = found.beside, dict(found.examples)
         how: dict[str, str] = {}
         with noting(found.notes) as notes:
-            if isinstance(settings, DataSettings):
-                examples, how = divide(self.application, examples, settings)
+            if isinstance(settings, FileSettings):
+                examples, how = _divided(self.application, examples, settings)
             if "valid" not in examples:
                 note(no_validation(settings))
                 settings = settings.model_copy(update={"held_out": 0.0})
@@ -230,7 +230,7 @@ class Supervised(Task):
         return made, Origin(dict.fromkeys(made, "made by the task"))
 
     def _read(
-        self, paths: Sequence[str], settings: DataSettings, memory: Mapping[str, Any], beside: Path | None
+        self, paths: Sequence[str], settings: FileSettings, memory: Mapping[str, Any], beside: Path | None
     ) -> tuple[dict[str, list[Any]], Origin]:
         """The examples of each part that there is, and where they come from."""
         named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
@@ -275,6 +275,17 @@ class Supervised(Task):
         return kept
 
 
+def _divided(
+    application: type[Application[Any]], examples: Mapping[str, list[Any]], settings: FileSettings
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Examples of every part: as the task divides them, or at random."""
+    found = application.divided(examples, settings)
+    if found is None:
+        assert isinstance(settings, DataSettings)
+        found = divide(application, examples, settings)
+    return found
+
+
 def _try(opened: Opened, examples: Mapping[str, Sequence[Any]], judge: bool, how: Mapping[str, str]) -> None:
     """Shows what is wrong with the model, its engine, or the labels of held-out data; draws nothing at random.
 
@@ -308,7 +319,8 @@ def _drawn(settings: Any, how: str | None) -> Iterator[None]:
 
 def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Path) -> Trainer[Any]:
     bound, model, settings = opened.bound, opened.model, opened.settings
-    source: Examples[Any, Any] = Examples(train, bound.training_batch, bound.size, settings.batch, settings.seed)
+    over = bound.pieces(train)
+    source: Examples[Any, Any] = Examples(over, bound.training_batch, bound.size, settings.batch, settings.seed)
 
     def evaluate() -> Evaluation:
         return bound.validate(model, valid)

@@ -10,6 +10,8 @@ from throughtime.models.inputs.words import WordInput, WordInputConfig
 from throughtime.models.key_model import KeyModel, RollBatch
 from throughtime.models.language_model import LanguageModel, LanguageModelConfig
 from throughtime.models.regressor import NumberBatch, Regressor
+from throughtime.models.series.densities import Density, DensityKind
+from throughtime.models.series.forecaster import ForecastBatch, Forecaster
 from throughtime.models.series.inputs import SeriesInput
 from throughtime.models.series.step_classifier import StepBatch, StepClassifier
 from throughtime.models.stack import StackConfig
@@ -22,8 +24,12 @@ __all__ = [
     "CTCModel",
     "ClassBatch",
     "Classifier",
+    "Density",
+    "DensityKind",
     "EncoderDecoder",
     "EncoderDecoderConfig",
+    "ForecastBatch",
+    "Forecaster",
     "FrameBatch",
     "FrameInput",
     "KeyModel",

@@ -9,6 +9,7 @@ from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Task
 from throughtime.own import find_class
 from throughtime.tasks.dna.task import Dna
+from throughtime.tasks.forecast.task import Forecasting
 from throughtime.tasks.memory.adding import Adding
 from throughtime.tasks.memory.agreement import AgreementTask
 from throughtime.tasks.memory.copying import Copying
@@ -34,6 +35,7 @@ APPLICATIONS: tuple[type[Application[Any]], ...] = (
     Dna,
     VideoActions,
     SeriesTask,
+    Forecasting,
     AgreementTask,
     Adding,
     Copying,

@@ -289,7 +289,7 @@ def features(start: str, name: str, count: int, begin: int = 0) -> npt.NDArray[n
     stamps = times(start, name, count, begin)
     turns = np.stack([PARTS[part](stamps) for part in names], axis=1)
     waves = np.stack([np.sin(2 * np.pi * turns), np.cos(2 * np.pi * turns)], axis=2)
-    return (0.5 * waves).reshape(count, -1).astype(np.float32)
+    return (0.5 * waves).reshape(count, 2 * len(names)).astype(np.float32)
 
 
 def feature_names(name: str) -> list[str]:

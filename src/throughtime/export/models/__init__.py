@@ -15,6 +15,7 @@ from throughtime.models import (
     Classifier,
     CTCModel,
     EncoderDecoder,
+    Forecaster,
     KeyModel,
     LanguageModel,
     Model,
@@ -40,6 +41,7 @@ WRITERS: dict[type[nn.Module], Mapping[str, Write]] = {
 """By the exact class of a model, what it can become by the name of each form: a subclass may compute something else."""
 
 NONE: dict[type[nn.Module], str] = {
+    Forecaster: "its inputs are made of a whole history in double precision; stream it instead (predict --stream)",
     TreeClassifier: "its steps follow a tree, whose shape changes from input to input",
 }
 """Why a model has no form."""

@@ -326,6 +326,7 @@ class DensityKind:
             raise ValueError(f"expected levels that rise between 0 and 1, 0.5 among them, got {list(levels)}")
         self.name, self.levels = name, tuple(levels)
         self.size = RAW.get(name, len(self.levels))
+        self.counts = name == "negative-binomial"
 
     def __repr__(self) -> str:
         return f"DensityKind({self.name!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -36,6 +37,20 @@ def array_of(item: Any) -> Any:
     return next(iter(read_arrays(Path(item)).values()))
 
 
+BROKEN = (
+    ValueError,
+    OSError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What NumPy raises of files that are damaged; it reads headings as Python does."""
+
+
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a ``.npy`` or ``.npz`` file by their names; that of a ``.npy`` file is called ``arr_0``, too.
 
@@ -46,5 +61,5 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         try:
             read = np.load(file, allow_pickle=False)
             return dict(read) if isinstance(read, Mapping) else {"arr_0": read}
-        except (ValueError, OSError, EOFError, MemoryError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        except BROKEN as error:
             raise UserError(f"{path}: expected arrays that NumPy wrote, got a file that is none ({error})") from error

@@ -119,7 +119,7 @@ def as_data(fan: Fan) -> dict[str, Any]:
     }
     actual = {} if fan.actual is None else {"actual": [None if np.isnan(v) else _short(v) for v in fan.actual]}
     frequency = {"frequency": fan.frequency} if fan.frequency else {}
-    return {"id": fan.name, **frequency, _axis(fan): _ahead(fan), "quantiles": quantiles, **actual}
+    return {"id": fan.name, **frequency, _axis(fan): ahead_of(fan), "quantiles": quantiles, **actual}
 
 
 def level_name(level: float) -> str:
@@ -136,7 +136,7 @@ def _axis(fan: Fan) -> str:
     return "time" if fan.has_times else "step"
 
 
-def _ahead(fan: Fan) -> list[Any]:
+def ahead_of(fan: Fan) -> list[Any]:
     """The times of the forecast, no finer than they need be; or its steps, from 1 after the history."""
     if not fan.has_times:
         return list(range(1, len(fan.quantiles) + 1))
@@ -159,7 +159,7 @@ def _table(fans: Sequence[Fan]) -> Iterator[bytes]:
     yield _row(["id", _axis(first), *map(level_name, first.levels), *(["actual"] if known else [])])
     for fan in fans:
         actual = np.full(len(fan.quantiles), np.nan) if fan.actual is None else fan.actual
-        for at, values, came in zip(_ahead(fan), fan.quantiles, actual, strict=True):
+        for at, values, came in zip(ahead_of(fan), fan.quantiles, actual, strict=True):
             numbers = [f"{value:.{DIGITS}g}" for value in values]
             yield _row([fan.name, at, *numbers, *([("" if np.isnan(came) else f"{came:.{DIGITS}g}")] if known else [])])
 
