@@ -13,6 +13,8 @@ from throughtime.errors import UserError, shown
 
 ItemT = TypeVar("ItemT")
 
+_DUMPED = ("begun", "news", "scores", "drawing", "drawn")
+
 
 class Following(Generic[ItemT]):
     """One stream, item by item; what follows the last one is known as soon as the model has answered.
@@ -25,7 +27,7 @@ class Following(Generic[ItemT]):
         self.nothing, self.begun, self.news = nothing, False, False
         self.reading: deque[ItemT] = deque()  # what the model has been given, and has not answered yet
         self.scores: Output | None = None  # of the next item, given all that was answered
-        self.drawing = False
+        self.drawing = self.drawn = False  # it goes on by itself; it did, and nobody was told yet that it does no more
 
     def account(self, item: ItemT, scores: Output) -> None:
         """Takes down what the model thought of an item before it came."""
@@ -58,16 +60,25 @@ class Following(Generic[ItemT]):
             return []
         item = self.draw(self.scores)
         self.drawing = item is not None
-        return [] if item is None else self.read([item])
+        if item is None:
+            self.drawn = self.news = True
+            return []
+        return self.read([item])
+
+    def told_drawing(self) -> dict[str, bool]:
+        """Whether it goes on by itself: where it does, and, once, where it does no more."""
+        drawn, self.drawn = self.drawn, False
+        return {"drawing": self.drawing} if self.drawing or drawn else {}
 
     def dump_following(self) -> dict[str, Any]:
         """All that it holds, for :meth:`load_following`."""
-        return {"begun": self.begun, "news": self.news, "scores": self.scores, "drawing": self.drawing}
+        return {name: getattr(self, name) for name in _DUMPED}
 
     def load_following(self, dumped: Mapping[str, Any], reading: Sequence[ItemT]) -> None:
         """Takes over what :meth:`dump_following` gave."""
-        self.begun, self.news, self.scores = dumped["begun"], dumped["news"], dumped["scores"]
-        self.drawing, self.reading = dumped["drawing"], deque(reading)
+        for name in _DUMPED:
+            setattr(self, name, dumped[name])
+        self.reading = deque(reading)
 
 
 def asked_to_draw(piece: Any) -> Mapping[str, Any] | None:

@@ -219,7 +219,7 @@ class EventReader(Following[int]):
             "events": [{"event": self.live.events.name(token, grid), "log_prob": value} for token, value in events],
             "notes": tune_data(Tune(tuple(notes), 0), grid),
         }
-        return told | {"next": self._next()} | ({"drawing": True} if self.drawing else {})
+        return told | {"next": self._next()} | self.told_drawing()
 
     def _next(self) -> list[dict[str, Any]]:
         if self.scores is None:

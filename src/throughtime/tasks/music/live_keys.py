@@ -157,7 +157,7 @@ class KeyReader(Following[Roll]):
         self.news = False
         frames, self.frames = self.frames, []
         told: dict[str, Any] = {"frames": [{"keys": keys, "nats": nats} for keys, nats in frames], "next": self._next()}
-        return told | ({"drawing": True} if self.drawing else {})
+        return told | self.told_drawing()
 
     def _next(self) -> list[dict[str, Any]]:
         if self.scores is None:

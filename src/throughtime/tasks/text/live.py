@@ -140,7 +140,7 @@ class TextReader(Following[int]):
             best = np.argsort(-self.scores, kind="stable")[: self.top]
             likeliest = zip(self.text.tokenizer.tokens(best.tolist()), np.exp(self.scores[best]).tolist(), strict=True)
             told["next"] = [{"token": name, "probability": value} for name, value in likeliest]
-        return told | ({"drawing": True} if self.drawing else {})
+        return told | self.told_drawing()
 
     def final(self) -> dict[str, Any]:
         """The score of the whole text."""

@@ -55,11 +55,7 @@ export async function predictFile(model, file, options, signal) {
   return post(`/predict/${model.id}`, form, signal);
 }
 
-/** What a model draws. */
-export const sample = async (model, prompt, options, signal) =>
-  (await post(`/sample/${model.id}`, { prompt, options }, signal)).samples[0];
-
-/** Its answer line by line, as it comes. */
+/** What it answers line by line, as it comes. */
 export async function* lines(address, body, signal) {
   const answer = await fetched(address, posted(body, signal));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -76,3 +72,23 @@ export async function* lines(address, body, signal) {
 
 /** Floats as the server packs them. */
 export const floats = (packed) => new Float32Array(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0)).buffer);
+
+/**
+ * A stream of a model: `hear` is told each event, the greeting first, `fail` what went wrong. Gives `send(piece)`, which
+ * waits until there is a connection, and `close()`.
+ */
+export function stream(model, options, hear, fail) {
+  const address = `${location.origin.replace(/^http/, "ws")}/stream/${model.id}`;
+  const socket = new WebSocket(address, key() ? ["throughtime", `key.${key()}`] : []); // no header of a socket is ours to set
+  const waiting = [];
+  const send = (piece) => {
+    if (socket.readyState === WebSocket.CONNECTING) waiting.push(piece);
+    else if (socket.readyState === WebSocket.OPEN) socket.send(ArrayBuffer.isView(piece) ? piece : JSON.stringify(piece));
+  };
+  socket.onopen = () => [{ open: options }, ...waiting.splice(0)].forEach(send);
+  socket.onmessage = ({ data }) => {
+    const told = JSON.parse(data);
+    if (told.error) fail(new Refused(told.error.code, told.error.message)); else hear(told);
+  };
+  return { send, close: () => socket.close() };
+}

@@ -108,27 +108,45 @@ export function waveform() {
   };
 }
 
-/** Plays notes `{start, beats, pitch}`; gives what stops them and how many beats have passed. */
-export function play(notes, perMinute, ended) {
-  const context = new AudioContext(), beat = 60 / perMinute, begin = context.currentTime + 0.1;
-  const out = context.createDynamicsCompressor();
+/**
+ * Plays notes `{start, beats, pitch}` as they come: `add(notes)`, and `last()` when no more do; `ended` is told when all
+ * were heard, or `stop()` was called. `beats()` have passed; where notes come too late, time waits for them.
+ */
+export function player(perMinute, ended) {
+  const context = new AudioContext(), beat = 60 / perMinute, out = context.createDynamicsCompressor();
+  let begin = context.currentTime + 0.1, until = 0, timer = null, over = false;
   out.connect(context.destination);
-  let last = 0;
-  for (const { start, beats, pitch } of notes) {
-    const at = begin + start * beat, until = at + Math.max(0.08, beats * beat - 0.02);
+
+  function sound(at, end, pitch) {
     const tone = context.createOscillator(), loud = context.createGain();
     tone.type = "triangle";
     tone.frequency.value = 440 * 2 ** ((pitch - 69) / 12);
     loud.gain.setValueAtTime(0, at);
     loud.gain.linearRampToValueAtTime(0.22, at + 0.015);
-    loud.gain.exponentialRampToValueAtTime(0.05, until);
-    loud.gain.linearRampToValueAtTime(0, until + 0.05);
+    loud.gain.exponentialRampToValueAtTime(0.05, end);
+    loud.gain.linearRampToValueAtTime(0, end + 0.05);
     tone.connect(loud).connect(out);
     tone.start(at);
-    tone.stop(until + 0.06);
-    last = Math.max(last, until + 0.1);
+    tone.stop(end + 0.06);
   }
-  const timer = setTimeout(() => stop(), 1000 * (last - context.currentTime));
-  function stop() { clearTimeout(timer); context.close(); ended(); }
-  return { stop, beats: () => (context.currentTime - begin) / beat };
+  function stop() {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    context.close();
+    ended();
+  }
+  return {
+    add(notes) {
+      for (const { start, beats, pitch } of notes) {
+        begin += Math.max(0, context.currentTime + 0.03 - (begin + start * beat));
+        const at = begin + start * beat, end = at + Math.max(0.08, beats * beat - 0.02);
+        sound(at, end, pitch);
+        until = Math.max(until, end + 0.1);
+      }
+    },
+    last() { timer = setTimeout(stop, Math.max(0, 1000 * (until - context.currentTime))); },
+    stop,
+    beats: () => (context.currentTime - begin) / beat,
+  };
 }
