@@ -39,6 +39,7 @@ class ServeSettings(BaseModel):
     header: int = option(16384, "Most bytes of a request's line and headers.", "Limits", ge=1024)
     message: int = option(MB, "Most bytes of a message of a stream.", "Limits", ge=1024)
     audio: float = option(600.0, "Most seconds of a recording, and of an audio stream's session.", "Limits", gt=0)
+    beats: float = option(4096.0, "Most beats of a tune.", "Limits", gt=0)
     tokens: int = option(4096, "Most tokens to draw, and of a text to read.", "Limits", ge=1)
     inputs: int = option(256, "Most inputs of a request.", "Limits", ge=1)
     results: int = option(64, "Most results of an input, and hypotheses of a search.", "Limits", ge=1)

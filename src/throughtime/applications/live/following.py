@@ -13,7 +13,7 @@ from throughtime.errors import UserError, shown
 
 ItemT = TypeVar("ItemT")
 
-_DUMPED = ("begun", "news", "scores", "drawing", "drawn")
+_DUMPED = ("begun", "news", "scores", "drawing", "stopped")
 
 
 class Following(Generic[ItemT]):
@@ -27,7 +27,7 @@ class Following(Generic[ItemT]):
         self.nothing, self.begun, self.news = nothing, False, False
         self.reading: deque[ItemT] = deque()  # what the model has been given, and has not answered yet
         self.scores: Output | None = None  # of the next item, given all that was answered
-        self.drawing = self.drawn = False  # it goes on by itself; it did, and nobody was told yet that it does no more
+        self.drawing = self.stopped = False  # it goes on by itself; it did, and nobody was told yet that it does no more
 
     def account(self, item: ItemT, scores: Output) -> None:
         """Takes down what the model thought of an item before it came."""
@@ -61,14 +61,14 @@ class Following(Generic[ItemT]):
         item = self.draw(self.scores)
         self.drawing = item is not None
         if item is None:
-            self.drawn = self.news = True
+            self.stopped = self.news = True
             return []
         return self.read([item])
 
     def told_drawing(self) -> dict[str, bool]:
         """Whether it goes on by itself: where it does, and, once, where it does no more."""
-        drawn, self.drawn = self.drawn, False
-        return {"drawing": self.drawing} if self.drawing or drawn else {}
+        stopped, self.stopped = self.stopped, False
+        return {"drawing": self.drawing} if self.drawing or stopped else {}
 
     def dump_following(self) -> dict[str, Any]:
         """All that it holds, for :meth:`load_following`."""

@@ -14,12 +14,20 @@ from starlette.datastructures import FormData, UploadFile
 from throughtime.data.speech.audio import SUFFIXES, audio_info
 from throughtime.errors import listed
 from throughtime.files import write_chunks
+from throughtime.runtime.reading.notes import noting
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
+from throughtime.tasks.music.tunes import readable
 from throughtime.visible import in_line
 
 NAMED = 80
 """Letters of a client's name for a file that are told."""
+
+MUSIC = "music"
+"""A task whose files hold tunes."""
+
+GRID = 4
+"""Steps of a beat that these are measured on; a frame of a piano roll counts as one."""
 
 FILE = "file"
 """The field of a form in which files stand."""
@@ -78,15 +86,28 @@ def written(uploads: Sequence[Upload]) -> Iterator[Places]:
         yield places
 
 
-def check_sound(path: Path, name: str, limits: ServeSettings) -> None:
-    """Refuses a recording that is too long.
+def check_length(path: Path, name: str, task: str, limits: ServeSettings) -> None:
+    """Refuses a recording, or a tune, that is too long: a small file may tell of a long one.
 
     Raises:
         RefusedError: If it is.
         UserError: If it is none.
     """
-    if path.suffix in SUFFIXES and not (seconds := audio_info(path).seconds) <= limits.audio:
+    if task == MUSIC:
+        with noting():  # what cannot be read is told by who reads it
+            check_beats(max((tune.steps for tune in readable([path], GRID)), default=0) / GRID, name, limits)
+    elif path.suffix in SUFFIXES and not (seconds := audio_info(path).seconds) <= limits.audio:
         raise RefusedError(413, f"{name}: expected at most {limits.audio:g} s of sound, got {seconds:,.1f} s")
+
+
+def check_beats(beats: float, name: str, limits: ServeSettings) -> None:
+    """Refuses a tune that is too long.
+
+    Raises:
+        RefusedError: If it is.
+    """
+    if beats > limits.beats:
+        raise RefusedError(413, f"{name}: expected a tune of at most {limits.beats:,g} beats, got {beats:,.0f}")
 
 
 @dataclass(frozen=True)

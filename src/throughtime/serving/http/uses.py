@@ -22,7 +22,7 @@ from throughtime.serving.http.answers import Answer, refusing
 from throughtime.serving.http.asking import check_use, chosen, text_model
 from throughtime.serving.http.bodies import FORM, JSON, kind_of, only, parsed, read_form, read_json, shown, validated
 from throughtime.serving.http.parts import Limits, Models, Working
-from throughtime.serving.http.uploads import FILE, Upload, check_sound, uploads_of, written
+from throughtime.serving.http.uploads import FILE, MUSIC, Upload, check_beats, check_length, uploads_of, written
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.work import Work
@@ -192,7 +192,7 @@ def _of_files(
     with written(uploads) as places, refusing(hosted, places.named):
         with confined(hosted.run.folder, places.folder, *_others(options)), noting() as notes:
             for path, name in places.names.items():
-                check_sound(Path(path), name, limits)
+                check_length(Path(path), name, hosted.task, limits)
                 for where, prediction in hosted.run.answers(path, **options):
                     count += 1
                     _check_count(count, limits)
@@ -235,6 +235,8 @@ def _check_rows(rows: list[Any], number: int, hosted: Hosted, limits: ServeSetti
     wrong = next((row for row in rows if not (isinstance(row, list) and all(_is_number(each) for each in row))), None)
     if wrong is not None or not rows:
         raise RefusedError(400, f"input {number}: expected {hosted.run.trained.numbers}, got {shown(wrong or rows)}")
+    if hosted.task == MUSIC and all(len(row) == 3 for row in rows):
+        check_beats(max(a + long for a, long, _ in rows) - min(row[0] for row in rows), f"input {number}", limits)
 
 
 def _is_number(value: Any) -> bool:

@@ -21,7 +21,7 @@ from throughtime.serving.http.asking import SPEECH, chosen
 from throughtime.serving.http.bodies import parsed, read_form, shown, validated
 from throughtime.serving.http.openai.captions import Caption, Word, captions, srt, vtt
 from throughtime.serving.http.parts import Limits, Models, Working
-from throughtime.serving.http.uploads import FILE, Upload, check_sound, uploads_of, written
+from throughtime.serving.http.uploads import FILE, Upload, check_length, uploads_of, written
 from throughtime.serving.http.uses import gathered
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
@@ -123,7 +123,7 @@ def _hear(
         confined(hosted.run.folder, places.folder, *others),
     ):
         ((path, name),) = places.names.items()
-        check_sound(Path(path), name, limits)
+        check_length(Path(path), name, hosted.task, limits)
         for _, prediction in hosted.run.answers(path, **options):
             yield prediction.data
 
