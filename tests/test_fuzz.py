@@ -107,7 +107,6 @@ def test_whole_files_are_read(cases: Any, tmp_path: Path, monkeypatch: pytest.Mo
             finally:
                 sys.setprofile(None)
     unused = {"load_tensors", "load_weights", "read_midi"}  # of the library: no command takes this way
-    unused |= {"read_stream"}  # of lines, which file_lines reads; one-way models alone take them so
     missed = {
         name for name, function in readers() if function.__code__ not in seen and name.split(".")[-1] not in unused
     }

@@ -11,13 +11,16 @@ from fuzzing.corpus import Data, all_data
 from fuzzing.models import settings, train
 from fuzzing.series import series_cases
 from throughtime.api import open_task
+from throughtime.applications.live.one import read_stream
 from throughtime.applications.opened import Opened
+from throughtime.applications.options import Options
 from throughtime.applications.reading.account import read_account
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Wanted
 from throughtime.applications.text_model import TextModel
 from throughtime.cli.shared.common import read_lines
 from throughtime.data.parts import PARTS
+from throughtime.errors import UserError
 from throughtime.inspection.history import read_history
 from throughtime.layers import Recurrent
 from throughtime.tasks import TASKS
@@ -78,6 +81,38 @@ def data_case(data: Data) -> Case:
 
 
 LINES_FILE = "lines.txt"
+STREAM_FILE = "stream.txt"
+LONG = 600
+STREAMED = {
+    "text": b"the cat\r\n sat,\n",
+    "rows": b"0.5, 1e-3\n1 2\n",
+    "event": b"0 1 C4\n0 2 e4\n1.5 0.5 64\n",
+    "frame": b"C4+E4\n\n60 67\n",
+}
+"""Lines as a stream takes them, by what they hold."""
+
+
+def stream_case(model: Path, name: str, data: Data) -> Case | None:
+    """What a trained model reads line by line; None where it reads no lines as they come."""
+    opened = open_task(model, None).load(model)
+    try:
+        live = opened.live()
+    except UserError:  # it reads in both directions, say
+        return None
+    if live.takes == "audio":
+        return None
+    content = STREAMED[live.facts.get("step", live.takes)]
+    if data.task == "dna":
+        content = b"ACGTN\nRYAC\n"
+
+    def read(root: Path, draw: Random, target: str) -> None:
+        path = root / target
+        if path.is_file() and path.stat().st_size > LONG:  # a step a letter takes its time
+            path.write_bytes(path.read_bytes()[:LONG])
+        for _ in read_stream(live, path, Options()):
+            pass
+
+    return Case(f"stream {name}", {STREAM_FILE: content}, [STREAM_FILE], read)
 
 
 def predict_case(model: Path, name: str, data: Data) -> Case:
@@ -181,6 +216,8 @@ def all_cases(work: Path) -> Sequence[Case]:
             cases.append(folder_case(name, files, data.files if data.task in ("speech", "video") else {}, False))
             if data.task != "text":
                 cases.append(predict_case(place / "run", name, data))
+            if (case := stream_case(place / "run", name, data)) is not None:
+                cases.append(case)
             if data.model == "characters":
                 cases.append(lm_case(files))
     for task in TASKS.values():

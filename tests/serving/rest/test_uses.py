@@ -157,7 +157,12 @@ def test_models_tell_what_they_take(served: Served) -> None:
         ("/sample/text", {"n": 3, "options": {"length": 201}}, 413, "at most 600 tokens"),
         ("/sample/text", {"n": 3, "options": {"length": "201"}}, 413, "at most 600 tokens"),
         ("/sample/text", {"n": 3, "options": {"length": 201.0}}, 413, "at most 600 tokens"),
-        ("/predict/music", {"inputs": [[[0, 1, 60], [900_000, 1, 64]]]}, 400, "input 1: expected a tune of at most"),
+        (
+            "/predict/music",
+            {"inputs": [[[0, 1, 60], [900_000, 1, 64]]]},
+            413,
+            "input 1: expected a tune of at most 4,096",
+        ),
         ("/sample/text", {"prompt": "the", "options": {"temperature": -1}}, 400, "temperature: "),
     ],
 )

@@ -27,7 +27,9 @@ class Following(Generic[ItemT]):
         self.nothing, self.begun, self.news = nothing, False, False
         self.reading: deque[ItemT] = deque()  # what the model has been given, and has not answered yet
         self.scores: Output | None = None  # of the next item, given all that was answered
-        self.drawing = self.stopped = False  # it goes on by itself; it did, and nobody was told yet that it does no more
+        self.drawing = self.stopped = (
+            False  # it goes on by itself; it did, and nobody was told yet that it does no more
+        )
 
     def account(self, item: ItemT, scores: Output) -> None:
         """Takes down what the model thought of an item before it came."""

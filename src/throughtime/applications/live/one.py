@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,23 @@ def read_stream(live: Live, path: Path | None, options: Options) -> Iterator[Pre
     said = options.model_dump(exclude_defaults=True)
     encoding = said.pop("encoding", None)
     stream = OneStream(live, said)
-    lines = stdin_lines(encoding) if path is None else file_lines(path)
+    lines, name = stdin_lines(encoding) if path is None else file_lines(path), str(path or "standard input")
     for number, line in enumerate(lines, 1):
-        for event in stream.push(live.piece(line, f"{path or 'standard input'}:{number}")):
+        where = f"{name}:{number}"
+        piece = live.piece(line, where)
+        with _naming(where):
+            events = stream.push(piece)
+        for event in events:
             yield Prediction(Text(live.shown(event)), event, final=False)
-    final = stream.end()
+    with _naming(name):
+        final = stream.end()
     yield Prediction(Text(live.shown(final)), final, warnings=final.get("warnings", ()))
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Says of an error where it is."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {str(error).removeprefix('a stream: ')}") from error
