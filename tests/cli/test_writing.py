@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,16 @@ def test_a_full_disk_while_training(name: str, text: Path, call: Any, tmp_path: 
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
 
 
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """The command line may leave some that are not heard: it ends with its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_preparing_leaves_nothing(
     number: signal.Signals, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
@@ -175,17 +185,38 @@ def test_a_signal_while_preparing_leaves_nothing(
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)  # a closed terminal may send it twice
 
-    before = {other: signal.getsignal(other) for other in (signal.SIGTERM, signal.SIGHUP)}
     monkeypatch.setattr("throughtime.tasks.text.task.encode_to_file", interrupt)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            main(["train", "text", str(text), "--out", str(tmp_path / "deep" / "run"), *SMALL])
-    finally:
-        for other, handler in before.items():
-            signal.signal(other, handler)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "text", str(text), "--out", str(tmp_path / "deep" / "run"), *SMALL])
     assert ended.value.code == 130
     assert capsys.readouterr().err.strip() == "throughtime: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("launched", [True, False])
+def test_a_signal_while_it_ends_is_no_traceback(
+    launched: bool, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """torchrun sends one to all of its processes once one of them has ended; what each of them says stands."""
+    from throughtime.api.progress import ProgressObserver
+
+    def end(*given: object) -> None:
+        raise UserError("the other one ended")
+
+    def interrupt(*given: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if launched:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
+    monkeypatch.setattr(ProgressObserver, "step", end)
+    monkeypatch.setattr("throughtime.cli.visible", lambda message: interrupt() or message)  # what is told goes by it
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "text", str(text), "--out", str(tmp_path / "run"), *SMALL, *OPTIONS["text"]])
+    assert ended.value.code == (2 if launched else 130)
+    assert ("throughtime: the other one ended\n" in capsys.readouterr().err) is launched
+    assert not (tmp_path / "run" / ".lock").exists()
+    interrupt()  # while Python ends
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])

@@ -283,6 +283,10 @@ def _stopping(trainer: Trainer[Any], ends: Sequence[signal.Signals]) -> Iterator
     }
     try:
         yield
+    except BaseException:
+        if launcher() is not None:  # it ends all processes once one has ended; this one is about to say why it does
+            before |= {number: signal.SIG_IGN for number in before if number is not signal.SIGINT}
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -100,14 +100,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guard_process()
     signals = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
 
+    def be_deaf() -> None:  # what follows must not disturb the tidying up; Ctrl-C still can
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+
     def interrupt(number: int, frame: object) -> None:
-        for other in signals:  # what follows must not disturb the tidying up; Ctrl-C still can
-            signal.signal(other, signal.SIG_IGN)
+        be_deaf()
         raise KeyboardInterrupt
 
     for number in signals:
         signal.signal(number, interrupt)
-    sys.exit(run(arguments))
+    try:
+        status = run(arguments)
+    except KeyboardInterrupt:  # while it told why it ends
+        status = 130
+    be_deaf()
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
