@@ -15,7 +15,7 @@ from torch.distributed import HashStore
 
 import throughtime
 from made_data import MAKERS, settings_of
-from several import COUNT, Case, work
+from several import COUNT, Case, LostError, lose, work
 from throughtime.applications.folder.model_folder import choose_device
 from throughtime.errors import UserError
 from throughtime.training import load_tensors
@@ -150,7 +150,10 @@ def test_torchrun_goes_on_with_what_it_began_alone(monkeypatch: pytest.MonkeyPat
     out, settings = tmp_path / "run", {**settings_of(MAKERS["copy"](tmp_path, "x")), "steps": 3}
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    throughtime.train("copy", out=out, progress=False, **settings)
+    with monkeypatch.context() as patch, pytest.raises(LostError):
+        patch.setattr("throughtime.api.running.locked", lambda _: lose())  # as soon as the folder stands
+        throughtime.train("copy", out=out, progress=False, **settings)
+    assert out.exists()
     with pytest.raises(UserError, match="already exists"):
         throughtime.train("copy", out=out, progress=False, **settings)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")

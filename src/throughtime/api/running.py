@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.api.progress import BriefObserver, ProgressObserver, waiting
-from throughtime.api.together import goes_on, note_launch, refuse_several, together
+from throughtime.api.together import goes_on, refuse_several, together
 from throughtime.applications.folder.model_folder import ModelFolder, resumed, staged
 from throughtime.applications.memory import is_nothing, is_paths
 from throughtime.applications.reading.verdict import at_the_end
@@ -97,7 +97,6 @@ def begin(
         with waiting("reading", watching.progress):
             trainer = task.start(given.paths, out, given.options, given.memory)
         with locked(out):
-            note_launch(out)
             yield trainer
 
     with together(started(), lambda: task.resume(out, kept(given.options), given.paths)) as trainer:

@@ -7,15 +7,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Any
 
+from throughtime.applications.folder.model_folder import LAUNCH
 from throughtime.errors import UserError
-from throughtime.files import write_json
 from throughtime.plain import read_json
 from throughtime.training import Trainer
 from throughtime.training.processes import ranks
 from throughtime.training.processes.launch import attempt, launcher
-
-LAUNCH = "launch.json"
-"""Of a run that ``torchrun`` began: which one did."""
 
 
 @contextmanager
@@ -50,12 +47,6 @@ def refuse_several(what: str, remedy: str) -> None:
     """
     if not (some := ranks()).alone:
         raise UserError(f"{what}: expected one process, got {some.count}; {remedy}")
-
-
-def note_launch(out: Path) -> None:
-    """Takes down which ``torchrun`` began a run."""
-    if launcher() is not None:
-        write_json(out / LAUNCH, {"torchrun": launcher()})
 
 
 def goes_on(out: Path) -> bool:

@@ -20,9 +20,12 @@ from throughtime.errors import UserError, listed, nearest
 from throughtime.files import errors_of, make_folder, sync_folder, write_json
 from throughtime.plain import read_json
 from throughtime.training.processes import ranks
-from throughtime.training.processes.launch import local_number
+from throughtime.training.processes.launch import launcher, local_number
 
 FORMAT = 1
+
+LAUNCH = "launch.json"
+"""Of a run that ``torchrun`` began: which one did."""
 
 FOLDS = "folds.json"
 """What a cross-validation's folder has in the place of ``config.json``; each of its folds is a model folder."""
@@ -78,7 +81,9 @@ class ModelFolder:
         return replace(run, said=named.union(said))
 
     def save(self) -> None:
-        """Writes ``config.json``."""
+        """Writes ``config.json``; in a folder that is made, also which ``torchrun`` does, so that it never lacks that."""
+        if launcher() is not None and not (self.folder / "config.json").exists():
+            write_json(self.folder / LAUNCH, {"torchrun": launcher()})
         value = {
             "format": FORMAT,
             "throughtime": __version__,
