@@ -146,7 +146,7 @@ class Trainings:
         log, began = self.folder / "log", time.perf_counter()
         process = os.fork()
         if not process:
-            _be(["train", self.task, "--out", str(out), *given], Disk(fault, self._call(fault)), log)
+            be(["train", self.task, "--out", str(out), *given], Disk(fault, self._call(fault)), log)
         if fault is not None and fault.kind == "moment":
             time.sleep(fault.at * self.reference.seconds)
             os.kill(process, signal.SIGKILL)
@@ -186,10 +186,10 @@ class Trainings:
         equal = tensors.keys() == expected.keys() and all(
             torch.equal(tensors[name], expected[name]) for name in tensors
         )
-        return one == other and equal and data == wanted and _log(out) == _log(self.whole)
+        return one == other and equal and data == wanted and logged(out) == logged(self.whole)
 
 
-def _be(arguments: list[str], disk: Disk, log: Path) -> None:
+def be(arguments: list[str], disk: Disk, log: Path) -> None:
     """The process that trains; it never returns."""
     status = 1
     try:
@@ -204,7 +204,7 @@ def _be(arguments: list[str], disk: Disk, log: Path) -> None:
         os._exit(status)
 
 
-def _log(run: Path) -> list[dict[str, Any]]:
+def logged(run: Path) -> list[dict[str, Any]]:
     """metrics.jsonl without the clock."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in record.items() if k not in ("seconds", "tokens_per_s")} for record in records]

@@ -1,20 +1,24 @@
 """Two processes of one thread against one process of two threads and of one, and what more of them would give.
 
-    python benchmarks/recipes/processes.py --model text --rounds 5 --steps 4
-    python benchmarks/recipes/processes.py --model translation --rounds 5 --steps 2
+    python benchmarks/recipes/processes.py --model text
+    python benchmarks/recipes/processes.py --model text --part rows
+    python benchmarks/recipes/processes.py --model translation
+    python benchmarks/recipes/processes.py --model translation --part rows
 
-On a quiet machine of two cores. ``text`` is an LSTM 1 × 512 on characters, ``translation`` the encoder–decoder of
-Multi30k's sizes; both read made-up ids, since what they compute does not depend on them. Every round goes through all
-ways in turn, so that a slow minute is everybody's; ratios are of one round each. The share that averaging takes is
-what a step loses against the same step without it. Alpha and beta are fitted to averages of other sizes, and foretell
-a step of 8, 64 and 512 processes: ``t / p + 2 alpha log2(p) + 2 beta n (p - 1) / p``, of this machine's memory and of
-networks whose alpha and beta are given.
+On a quiet machine of two cores, less than a minute each. ``text`` is an LSTM 1 × 512 on characters, ``translation`` the
+encoder–decoder of Multi30k's sizes; both read made-up ids, since what they compute does not depend on them. Every
+round goes through all ways in turn, so that a slow minute is everybody's; ratios are of one round each. The share that
+averaging takes is what a step loses against the same step without it: what is sent, and the wait for the slower one.
+
+``--part rows`` measures a step of fewer rows by one process. With it, alpha and beta, fitted to sums of other sizes,
+foretell a step of 8, 64 and 512 processes, of this machine's memory and of networks whose alpha and beta are given:
+``t(rows / p) + SUMS * 2 alpha (p - 1) + 2 beta n (p - 1) / p``, for gloo's sums go in a ring.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import json
 import multiprocessing
 import tempfile
 import time
@@ -27,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-from record import machine, record
+from record import ROOT, machine, record
 
 from throughtime.data import NOTHING, Streams
 from throughtime.data.examples import Examples
@@ -40,6 +44,9 @@ NETWORKS = {"10 Gbit/s": (3e-5, 0.8e-9), "100 Gbit/s": (5e-6, 0.08e-9)}
 """Alpha in seconds, beta in seconds a byte: what vendors promise, not measured here."""
 
 COUNTS = (2, 8, 64, 512)
+SUMS = 4
+"""Of a step: two parts of the gradients, as PyTorch cuts those of models of this size, and figures, twice."""
+
 SIZES = tuple(4**k for k in range(1, 13))
 """Of messages that alpha and beta are fitted to, in numbers of four bytes."""
 
@@ -165,30 +172,55 @@ def fitted(messages: dict[int, float]) -> tuple[float, float]:
     return max(0.0, float(alpha)), max(0.0, float(beta))
 
 
-def foretold(seconds: float, model: int, rows: int, alpha: float, beta: float) -> dict[str, dict[str, float]]:
-    """A step's speed-up and efficiency by several processes that share one batch, and what ends it."""
-    table = {}
+def foretold(steps: dict[int, float], model: int, alpha: float, beta: float) -> dict[str, dict[str, float | None]]:
+    """What several processes gain.
+
+    Args:
+        steps: Seconds of a step of one process, by its rows; most rows are the batch.
+        model: Bytes.
+        alpha: Seconds of a message.
+        beta: Seconds of a byte.
+
+    Returns:
+        By how many processes: the seconds of the sums; the speed-up by sharing the batch (None: it has fewer rows); the
+        efficiency where each of them has as many rows as the batch; the least rows of each that are half as efficient
+        as one process is.
+    """
+    batch = max(steps)
+    table: dict[str, dict[str, float | None]] = {}
     for count in COUNTS:
-        sums = 2 * alpha * math.log2(count) + 2 * beta * model * (count - 1) / count
-        step = seconds / count + sums
+        sums = SUMS * 2 * alpha * (count - 1) + 2 * beta * model * (count - 1) / count
+        half = [rows for rows, seconds in steps.items() if rows * steps[batch] / batch >= 0.5 * (seconds + sums)]
         table[str(count)] = {
-            "speed_up": seconds / step,
-            "efficiency": seconds / step / count,
-            "averaging_share": sums / step,
-            "rows_of_a_process": rows / count,
-            "rows_at_half_efficiency": rows * sums * count / seconds,
+            "sums": sums,
+            "speed_up": steps[batch] / (steps[batch // count] + sums) if batch >= count else None,
+            "efficiency_of_as_many_rows_each": steps[batch] / (steps[batch] + sums),
+            "least_rows_at_half_efficiency": min(half, default=None),
         }
     return table
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=["text", "translation"], default="text")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--out", type=Path, help="Instead of benchmarks/results/processes-MODEL.json.")
-    asked = parser.parse_args()
+def fewer_rows(asked: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of a step of one process of one thread, by its rows."""
+    torch.set_num_threads(1)
+    ways = {
+        asked.batch >> k: steps_of(Way(1, 1), asked.model, asked.batch >> k, None)
+        for k in range(asked.batch.bit_length())
+    }
+    times: dict[int, list[float]] = {rows: [] for rows in ways}
+    for turn in range(asked.rounds + 1):
+        for rows, run in ways.items():
+            begun = time.perf_counter()
+            run(asked.steps)
+            if turn:
+                times[rows].append((time.perf_counter() - begun) / asked.steps)
+    for rows, found in times.items():
+        print(f"{rows:3} rows: {1e3 * median(found):8.2f} ms a step")
+    return {"rows": {str(rows): {"seconds": median(found), "of": len(found)} for rows, found in times.items()}}
+
+
+def in_turns(asked: argparse.Namespace) -> dict[str, Any]:
+    """All ways in turn, and sums of other sizes."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     with tempfile.TemporaryDirectory() as folder:
@@ -211,14 +243,7 @@ def main() -> None:
     print(
         f"averaging: {share:.1%} of a step; alpha {alpha * 1e6:.1f} µs, beta {beta * 1e9:.3f} ns a byte, {size:,} bytes"
     )
-    networks = {"this machine": (alpha, beta), **NETWORKS}
-    more = {name: foretold(median(first), size, asked.batch, *pair) for name, pair in networks.items()}
-    for name, table in more.items():
-        shown = "  ".join(f"{count}: × {row['speed_up']:.1f} ({row['efficiency']:.0%})" for count, row in table.items())
-        print(f"{name:14} {shown}")
-    result = {
-        "command": f"python benchmarks/recipes/processes.py --model {asked.model} --batch {asked.batch}",
-        "machine": machine(),
+    return {
         "tokens_of_a_step": tokens,
         "bytes": size,
         "ways": ways,
@@ -226,9 +251,37 @@ def main() -> None:
         "alpha": alpha,
         "beta": beta,
         "messages": {str(count): seconds for count, seconds in messages.items()},
-        "networks": more,
     }
-    print(record(f"processes-{asked.model}", result, asked.out))
+
+
+def forecast(found: dict[str, Any]) -> dict[str, Any]:
+    """What follows from both parts, by network."""
+    steps = {int(rows): values["seconds"] for rows, values in found["rows"].items()}
+    networks = {"this machine": (found["alpha"], found["beta"]), **NETWORKS}
+    return {name: foretold(steps, found["bytes"], *pair) for name, pair in networks.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=["text", "translation"], default="text")
+    parser.add_argument("--part", choices=["ways", "rows"], default="ways")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="Instead of benchmarks/results/processes.json.")
+    asked = parser.parse_args()
+    before = machine()
+    measured = {"ways": in_turns, "rows": fewer_rows}[asked.part](asked)
+    path = asked.out or ROOT / "benchmarks" / "results" / "processes.json"
+    result = json.loads(path.read_text()) if path.exists() else {}
+    command = f"python benchmarks/recipes/processes.py --model {asked.model} --part {asked.part} --batch {asked.batch}"
+    command += f" --rounds {asked.rounds} --steps {asked.steps}"
+    made = {"command": command, "machine": before}
+    found = {**result.get(asked.model, {}), **measured}
+    found["made_by"] = {**found.get("made_by", {}), asked.part: made}
+    if {"ways", "rows"} <= found.keys():
+        found["forecast"] = forecast(found)
+    print(record("processes", {**result, asked.model: found}, path))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from throughtime.data.device import onto
 from throughtime.data.examples import in_batches
 from throughtime.data.shares import Shares, shares
 
@@ -65,14 +66,14 @@ class TokenBatch:
         if carried is None or self.source is None:
             return None
         device = next(iter(carried.values())).device
-        rows, fresh = self.source.clamp(min=0).to(device), (self.source < 0).view(1, -1, 1).to(device)
+        rows, fresh = onto(self.source.clamp(min=0), device), onto((self.source < 0).view(1, -1, 1), device)
         return {name: value.index_select(1, rows).masked_fill(fresh, 0.0) for name, value in carried.items()}
 
     def carry(self, final: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
         """The state that the streams carry on, cut off from its past."""
         if self.last is None:
             return None
-        return {name: value.detach().index_select(1, self.last.to(value.device)) for name, value in final.items()}
+        return {name: value.detach().index_select(1, onto(self.last, value.device)) for name, value in final.items()}
 
 
 class BatchSource(Protocol):

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from throughtime.data import NOTHING
+from throughtime.data.device import onto
 from throughtime.engine import Lengths, as_lengths, real_steps, watched
 from throughtime.engine.compiled.again import in_batches
 
@@ -107,9 +108,9 @@ def _counted(rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor | No
     """Rows and targets that count, beside one another, and where they stand; None where all do."""
     real = targets != NOTHING
     if watched() or real.all():
-        return rows, targets.to(rows.device), None
+        return rows, onto(targets, rows.device), None
     at = real.nonzero().squeeze(1)
-    targets, at = targets.index_select(0, at).to(rows.device), at.to(rows.device)
+    targets, at = onto(targets.index_select(0, at), rows.device), onto(at, rows.device)
     return rows.index_select(0, at), targets, at
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.cells import Cell
+from throughtime.data.device import onto
 from throughtime.layers.spec_augment import SpecAugment
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
@@ -124,7 +125,7 @@ class CTCModel(Model):
             features: ``[B, T, F]``, zero past a length.
             lengths: ``[B]``.
         """
-        features = self.augment(features.to(self.softmax.weight.device), lengths)
+        features = self.augment(onto(features, self.softmax.weight.device), lengths)
         outputs, _ = self.stack(join_frames(features, self.config.frames), lengths=self.steps(lengths))
         return self._symbols(F.dropout(outputs, self.config.dropout, self.training))
 
@@ -147,7 +148,7 @@ class CTCModel(Model):
         """The negative log-likelihood of every transcript in nats, ``[B]``, by :meth:`log_probs`; 0 without a path."""
         return F.ctc_loss(
             log_probs.transpose(0, 1),
-            batch.symbols.to(log_probs.device),
+            onto(batch.symbols, log_probs.device),
             self.steps(batch.lengths),
             batch.symbol_lengths,
             blank=BLANK,
@@ -209,7 +210,7 @@ class CTCModelStream:
 
     def _run(self, features: Tensor) -> Tensor:
         device = self.model.softmax.weight.device
-        joined = join_frames(features.unsqueeze(0).to(device), self.model.config.frames)[0]
+        joined = join_frames(onto(features.unsqueeze(0), device), self.model.config.frames)[0]
         # One step a product: a product of several rows may add in another order.
         found = [self.model._symbols(self.stack.step(step.unsqueeze(0))) for step in joined]
         return torch.cat(found) if found else torch.zeros(0, self.model.config.symbols, device=device)

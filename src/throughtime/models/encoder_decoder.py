@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import NOTHING
+from throughtime.data.device import onto
 from throughtime.data.text.pairs import PairBatch
 from throughtime.layers import Recurrent, Stream
 from throughtime.layers.attention import Attention, AttentionName, Memory, coverage_loss
@@ -164,7 +165,7 @@ class EncoderDecoder(TokenModel):
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """Reads sources ``[B, T]``; gives the state before the first step of their targets."""
-        source = source.to(self.embedding.weight.device)
+        source = onto(source, self.embedding.weight.device)
         embedded = F.dropout(self.source_embedding(source), self.config.dropout, self.training)
         outputs, final = self.encoder(embedded, lengths=lengths)
         outputs = F.dropout(outputs, self.config.dropout, self.training)
@@ -183,7 +184,7 @@ class EncoderDecoder(TokenModel):
         Returns:
             Attentional vectors ``[N, S, A]``, the attention's weights ``[N, S, T]``, and the state after.
         """
-        inputs = inputs.to(self.embedding.weight.device)
+        inputs = onto(inputs, self.embedding.weight.device)
         sampling = self.training and self.config.scheduled_sampling > 0
         if not (self.config.input_feeding or sampling):
             return self._advance(inputs, state)
@@ -214,7 +215,7 @@ class EncoderDecoder(TokenModel):
         rows, targets = vectors.flatten(0, 1), real_targets(batch.targets, batch.target_lengths)
         loss = mean_nats(rows, *self.softmax_weights, targets, smoothing=self.config.label_smoothing)
         if self.config.coverage:
-            repeated = coverage_loss(weights) * batch.real.to(weights.device)
+            repeated = coverage_loss(weights) * onto(batch.real, weights.device)
             loss = loss + self.config.coverage * repeated.sum() / batch.tokens
         return loss, None
 
@@ -253,7 +254,7 @@ class EncoderDecoder(TokenModel):
         """As :meth:`decode` for ids ``[N]`` without weights, over a stream of the decoder that holds the state's rows;
         vectors ``[N, A]``.
         """
-        outputs = stream.step(self._read(inputs.to(self.embedding.weight.device).unsqueeze(1), state).squeeze(1))
+        outputs = stream.step(self._read(onto(inputs, self.embedding.weight.device).unsqueeze(1), state).squeeze(1))
         vectors, _, state = self._attend(outputs.unsqueeze(1), stream.state, state)
         return vectors.squeeze(1), state
 
@@ -295,4 +296,4 @@ class SourceDecoder:
 
     def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
         """The state of ``rows [N]`` of the rows."""
-        return state.take(rows.to(state.sources.device))
+        return state.take(onto(rows, state.sources.device))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.engine import real_steps
 from throughtime.layers import Recurrent
 from throughtime.models.base import Model, State
@@ -65,7 +66,7 @@ class KeyModel(Model):
         self, frames: Tensor, state: Mapping[str, Tensor] | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """The logit of every key of the frame after each of ``frames [B, T, K]``, and the final state."""
-        outputs, final = self.stack(frames.to(self.keys.weight.device), state, lengths)
+        outputs, final = self.stack(onto(frames, self.keys.weight.device), state, lengths)
         return self.keys(F.dropout(outputs, self.dropout, self.training)), final
 
     @torch.no_grad()
@@ -78,7 +79,7 @@ class KeyModel(Model):
 
         def step(frames: Tensor) -> Tensor:
             with torch.no_grad():
-                logits: Tensor = self.keys(layers.step(frames.to(layers.device)))
+                logits: Tensor = self.keys(layers.step(onto(frames, layers.device)))
                 return logits
 
         return step
@@ -98,10 +99,10 @@ class KeyModel(Model):
             logits: Their :meth:`next_logits`, where they are known.
         """
         logits = self.next_logits(batch) if logits is None else logits
-        frames = batch.frames.to(logits.device)
+        frames = onto(batch.frames, logits.device)
         nats = F.binary_cross_entropy_with_logits(logits, frames, reduction="none").sum(2)
         real = real_steps(batch.lengths, frames.shape[1])
-        return nats * real.to(nats.device)
+        return nats * onto(real, nats.device)
 
     def losses(self, batch: RollBatch) -> Tensor:
         """Nats of every frame, ``[B, T]``."""

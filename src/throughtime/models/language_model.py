@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import NOTHING, TokenBatch
+from throughtime.data.device import onto
 from throughtime.engine import Numbers, open_stream
 from throughtime.errors import spelled
 from throughtime.models.base import State
@@ -126,7 +127,7 @@ class LanguageModel(TokenModel):
         if self.config.adaptive:
             # The softmax is the costly part: it runs over real steps alone.
             at = (targets != NOTHING).nonzero().squeeze(1)
-            targets, at = targets.index_select(0, at).to(rows.device), at.to(rows.device)
+            targets, at = onto(targets.index_select(0, at), rows.device), onto(at, rows.device)
             scores = self.adaptive(rows.index_select(0, at), targets).output
             scores = rows.new_zeros(len(rows)).index_copy(0, at, scores)
         else:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.ragged import RaggedBatch
 from throughtime.layers import Pooling, PoolingName, Recurrent
 from throughtime.models.base import Model, State
@@ -79,7 +80,7 @@ class Regressor(Model):
         return self._numbers(outputs, lengths), self.pool.weights(outputs, lengths)
 
     def _read(self, features: Tensor, lengths: Tensor) -> Tensor:
-        features = features.to(self.linear.weight.device)
+        features = onto(features, self.linear.weight.device)
         features = features if self.inputs is None else self.inputs(RaggedBatch(features, lengths))
         outputs: Tensor = self.stack(features, lengths=lengths)[0]
         return outputs
@@ -96,7 +97,7 @@ class Regressor(Model):
     def losses(self, batch: NumberBatch) -> Tensor:
         """The squared error of every sequence, ``[B, 1]``, a mean over its numbers."""
         found = self(batch.features, batch.lengths)
-        errors: Tensor = found - batch.targets.to(found.device)
+        errors: Tensor = found - onto(batch.targets, found.device)
         return errors.square().mean(1, keepdim=True)
 
     def loss(self, batch: NumberBatch, carried: State | None) -> tuple[Tensor, State | None]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.dna.bases import ANY, COMPLEMENT, SHARES, Codes, turn
 from throughtime.models.base import Model, State
 from throughtime.models.stack import StackConfig
@@ -48,7 +49,7 @@ class Letters:
 
     def other_strand(self) -> Letters:
         """The reverse complements."""
-        complement = torch.from_numpy(COMPLEMENT.astype("int64")).to(self.codes.device)
+        complement = onto(torch.from_numpy(COMPLEMENT.astype("int64")), self.codes.device)
         return Letters(turn(complement[self.codes], self.lengths), self.lengths)
 
     def without(self, share: float) -> Letters:
@@ -128,7 +129,7 @@ class StrandTagger(Model):
 
     def scores(self, letters: Letters) -> Tensor:
         """The score of every label of every base, ``[B, L, K]``; what stands past a length does not matter."""
-        here = Letters(letters.codes.to(self.swapped.device), letters.lengths.to(self.swapped.device))
+        here = Letters(onto(letters.codes, self.swapped.device), onto(letters.lengths, self.swapped.device))
         other = here.other_strand()
         both = Letters(torch.cat([here.codes, other.codes]), torch.cat([here.lengths, other.lengths]))
         one, two = self._read(both).chunk(2)
@@ -175,9 +176,9 @@ class StrandTagger(Model):
     def losses(self, batch: StrandBatch) -> Tensor:
         """The cross-entropy of every sequence in nats a base, ``[B, 1]``: each of its bases is read from both ends."""
         nats = self._nats(batch)
-        return nats.sum(1, keepdim=True) / batch.letters.lengths.clamp(min=1).unsqueeze(1).to(nats.device)
+        return nats.sum(1, keepdim=True) / onto(batch.letters.lengths.clamp(min=1).unsqueeze(1), nats.device)
 
     def _nats(self, batch: StrandBatch) -> Tensor:
         """``[B, L]``, 0 past a length."""
         scores = self.scores(batch.letters).transpose(1, 2)
-        return F.cross_entropy(scores, batch.labels.to(scores.device), ignore_index=NOTHING, reduction="none")
+        return F.cross_entropy(scores, onto(batch.labels, scores.device), ignore_index=NOTHING, reduction="none")

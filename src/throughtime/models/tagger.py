@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell
 from throughtime.data import NOTHING
+from throughtime.data.device import onto
 from throughtime.data.text.words import WordBatch
 from throughtime.layers.crf import CRF
 from throughtime.models.base import Model, State
@@ -144,7 +145,7 @@ class Tagger(Model):
     def loss_of(self, scores: Tensor, batch: TagBatch) -> Tensor:
         """The loss of a batch whose :meth:`scores` are known."""
         if self.apart:
-            targets = real_targets(batch.tags, batch.words.lengths).to(scores.device)
+            targets = onto(real_targets(batch.tags, batch.words.lengths), scores.device)
             return F.cross_entropy(scores.flatten(0, 1), targets, ignore_index=NOTHING)
         log_likelihood = self.crf.log_likelihood(scores, batch.tags, batch.words.lengths)
         return -log_likelihood.sum() / max(1, batch.tokens)

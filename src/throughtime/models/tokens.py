@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from throughtime.cells import Cell, Parameter
 from throughtime.cells.base import bias, input_matrix
+from throughtime.data.device import onto
 from throughtime.models.base import Model
 
 
@@ -46,7 +47,7 @@ class TokenModel(Model):
 
     def embed(self, ids: Tensor) -> Tensor:
         """Ids ``[…]`` to embeddings ``[…, E]``; zeros for :data:`throughtime.data.NOTHING`."""
-        ids = ids.to(self.embedding.weight.device)
+        ids = onto(ids, self.embedding.weight.device)
         something = (ids >= 0).unsqueeze(-1).to(self.embedding.weight.dtype)
         embedded: Tensor = self.embedding(ids.clamp(min=0))
         return embedded * (something * self.scale)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.trees.trees import TreeBatch
 from throughtime.layers.trees import Recursive, TreeCell, find_tree_cell
 from throughtime.models.base import Model, State
@@ -79,8 +80,8 @@ class TreeClassifier(Model):
 
     def loss(self, batch: TreeBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the labelled nodes; nothing is carried."""
-        labels = batch.labels.to(self.softmax.weight.device)
-        weights = self._weights(batch).to(labels.device)
+        labels = onto(batch.labels, self.softmax.weight.device)
+        weights = onto(self._weights(batch), labels.device)
         each = F.nll_loss(self._classify(batch), labels.clamp(min=0), reduction="none")
         return (each * weights).sum() / weights.sum().clamp(min=1e-9), None
 
@@ -94,7 +95,7 @@ class TreeClassifier(Model):
         return weights.masked_fill(batch.labels < 0, 0.0)
 
     def _embed(self, words: Tensor) -> Tensor:
-        words = words.to(self.embedding.weight.device)
+        words = onto(words, self.embedding.weight.device)
         something = (words >= 0).unsqueeze(1)
         known = words.clamp(min=0)
         if self.training and self.config.word_dropout:

@@ -81,7 +81,7 @@ class ModelFolder:
         return replace(run, said=named.union(said))
 
     def save(self) -> None:
-        """Writes ``config.json``; in a folder that is made, also which ``torchrun`` does, so that it never lacks that."""
+        """Writes ``config.json``; in a new folder also which ``torchrun`` makes it, which no such folder ever lacks."""
         if launcher() is not None and not (self.folder / "config.json").exists():
             write_json(self.folder / LAUNCH, {"torchrun": launcher()})
         value = {

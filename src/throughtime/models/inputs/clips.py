@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.ragged import RaggedBatch
 from throughtime.engine import real_steps
 
@@ -56,7 +57,7 @@ class FrameInput(nn.Module):
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Frames ``[B, T, C, S, S]`` of bytes to ``[B, T, F]``, zeros past a sequence's end."""
-        frames = batch.values.to(self.project.weight.device)
+        frames = onto(batch.values, self.project.weight.device)
         real = _real(batch, frames.device)
         light = even(frames.to(self.project.weight.dtype) / 255, real)
         moved = torch.zeros_like(light)
@@ -105,7 +106,7 @@ class PointInput(nn.Module):
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Points ``[B, T, D]`` to ``[B, T, 2 D]``, zeros past a sequence's end."""
-        values = batch.values.to(self.scales.device, self.scales.dtype)
+        values = onto(batch.values, self.scales.device).to(self.scales.dtype)
         places, moves = relative(values, self.axes)
         features = torch.cat([places / self.scales[0], moves / self.scales[1]], 2)
         return features * _real(batch, values.device).unsqueeze(2)
@@ -128,4 +129,4 @@ def relative(values: Tensor, axes: int) -> tuple[Tensor, Tensor]:
 
 
 def _real(batch: RaggedBatch, device: torch.device) -> Tensor:
-    return real_steps(batch.lengths, batch.values.shape[1]).to(device)
+    return onto(real_steps(batch.lengths, batch.values.shape[1]), device)

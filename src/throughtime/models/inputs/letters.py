@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.dna.bases import SHARES, Codes
 from throughtime.models.strands import Letters
 
@@ -37,7 +38,7 @@ class LetterInput(nn.Module):
 
     def forward(self, letters: Letters) -> Tensor:
         """``[B, L, E]``; what stands past a sequence's length is not zero."""
-        codes = letters.codes.to(self.shares.device)
+        codes = onto(letters.codes, self.shares.device)
         features = self.convolution(self.shares[codes].transpose(1, 2)).transpose(1, 2)
         if self.places is not None:
             steps = torch.arange(codes.shape[1], device=codes.device).clamp(max=self.places.num_embeddings - 1)
@@ -51,7 +52,7 @@ class LetterInput(nn.Module):
             codes: 0 where no letter stands.
             at: Its place in the sequence.
         """
-        shares = self.shares[torch.from_numpy(codes.astype("int64")).to(self.shares.device)]
+        shares = self.shares[onto(torch.from_numpy(codes.astype("int64")), self.shares.device)]
         features = F.conv1d(shares.t().unsqueeze(0), self.convolution.weight, self.convolution.bias)[0, :, 0]
         if self.places is not None:
             features = features + self.places.weight[min(at, self.places.num_embeddings - 1)]

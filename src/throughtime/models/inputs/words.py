@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.text.words import WordBatch
 from throughtime.engine import real_steps
 from throughtime.layers import Recurrent
@@ -99,27 +100,27 @@ class WordInput(nn.Module):
 
     def forward(self, batch: WordBatch) -> Tensor:
         """``[B, T, output_size]``; what stands past a sentence's length is not zero."""
-        words = batch.words.to(self.embedding.weight.device)
+        words = onto(batch.words, self.embedding.weight.device)
         if self.training and self.config.word_dropout:
             words = words.masked_fill(torch.rand(words.shape, device=words.device) < self.config.word_dropout, 0)
         read = [self.embedding(words)]
         if self.config.shapes:
             assert batch.shapes is not None
-            read.append(self.shapes(batch.shapes.to(words.device)))
+            read.append(self.shapes(onto(batch.shapes, words.device)))
         if self.config.spelling != "none":
             assert batch.spelled is not None
-            read.append(self._spell(batch)[batch.spelled.to(words.device)])
+            read.append(self._spell(batch)[onto(batch.spelled, words.device)])
         return F.dropout(torch.cat(read, -1), self.config.dropout, self.training)
 
     def _spell(self, batch: WordBatch) -> Tensor:
         """``[S, spelled]``."""
         assert batch.spellings is not None
         assert batch.letters is not None
-        letters = self.letters(batch.spellings.to(self.letters.weight.device))
+        letters = self.letters(onto(batch.spellings, self.letters.weight.device))
         letters = F.dropout(letters, self.config.dropout, self.training)
         if isinstance(self.reader, Recurrent):
             _, state = self.reader(letters, lengths=batch.letters)
             return torch.cat(list(state[self.reader.cell.state[0]]), 1)  # the last step of either direction
         folded = torch.relu(self.reader(letters.transpose(1, 2)))
         real = real_steps(batch.letters, letters.shape[1])
-        return folded.masked_fill(~real.to(folded.device).unsqueeze(1), 0.0).amax(2)
+        return folded.masked_fill(~onto(real, folded.device).unsqueeze(1), 0.0).amax(2)

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.ragged import RaggedBatch
 from throughtime.layers import Recurrent
 from throughtime.models.base import Model, State
@@ -133,7 +134,7 @@ class Forecaster(Model):
 
     def read(self, steps: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """What the stack makes of ``[B, T, F]``: ``[B, T, A]``, and its state behind them."""
-        outputs, after = self.stack(steps.to(self.weights.device), state, lengths=lengths)
+        outputs, after = self.stack(onto(steps, self.weights.device), state, lengths=lengths)
         return outputs, after
 
     def density(self, remembered: Tensor, origins: Origins) -> Density:
@@ -144,8 +145,8 @@ class Forecaster(Model):
             origins: Theirs.
         """
         device = self.weights.device
-        candidates, drifts, there = (each.to(device) for each in (origins.candidates, origins.drifts, origins.there))
-        looked = torch.cat([_squashed(candidates), _squashed(drifts), origins.ahead.to(device)], -1)
+        candidates, drifts, there = (onto(each, device) for each in (origins.candidates, origins.drifts, origins.there))
+        looked = torch.cat([_squashed(candidates), _squashed(drifts), onto(origins.ahead, device)], -1)
         mixed = self.remembered(self.drop(remembered)).unsqueeze(1) + self.looked(looked) + self.place
         said = self.said(self.drop(F.silu(self.between(F.silu(mixed)))))
         count = candidates.shape[-1]
@@ -153,7 +154,9 @@ class Forecaster(Model):
         moved = torch.sigmoid(said[..., count : count + 1])
         middle = (shares * (candidates + moved * drifts)).sum(-1)
         if self.kind.counts:
-            levels, scales = (each.to(device, middle.dtype).unsqueeze(-1) for each in (origins.levels, origins.scales))
+            levels, scales = (
+                onto(each, device).to(middle.dtype).unsqueeze(-1) for each in (origins.levels, origins.scales)
+            )
             middle = levels + middle * scales
         return self.kind(said[..., count + 1 :], middle)
 
@@ -163,7 +166,7 @@ class Forecaster(Model):
         if not self.kind.counts:
             found = (found - origins.levels.unsqueeze(-1)) / origins.scales.unsqueeze(-1)
             found = torch.where(found.isfinite(), found, torch.nan)
-        return found.to(self.weights.device, self.weights.dtype)
+        return onto(found, self.weights.device).to(self.weights.dtype)
 
     def loss(self, batch: ForecastBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """The mean over all steps ahead that came."""
@@ -173,7 +176,7 @@ class Forecaster(Model):
     def losses(self, batch: ForecastBatch) -> Tensor:
         """The mean over the origins of every series, ``[B, 1]``."""
         lost, known = self._lost(batch)
-        rows = batch.origins.rows.to(lost.device)
+        rows = onto(batch.origins.rows, lost.device)
         sums = lost.new_zeros(len(batch.steps.lengths)).index_add(0, rows, lost.sum(-1))
         counts = lost.new_zeros(len(batch.steps.lengths)).index_add(0, rows, known.sum(-1).to(lost.dtype))
         return (sums / counts.clamp(min=1)).unsqueeze(1)
@@ -203,7 +206,7 @@ class Forecaster(Model):
                 _, state = self.read(batch.before.values, batch.before.lengths, None)
         outputs, _ = self.read(batch.steps.values, batch.steps.lengths, state)
         origins = batch.origins
-        remembered = outputs[origins.rows.to(outputs.device), origins.places.to(outputs.device)]
+        remembered = outputs[onto(origins.rows, outputs.device), onto(origins.places, outputs.device)]
         return self.density(remembered, origins)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.ragged import RaggedBatch
 from throughtime.engine import real_steps
 
@@ -45,8 +46,8 @@ class SeriesInput(nn.Module):
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Frames ``[B, S, D]`` to ``[B, S, F]``, zeros past a series' end."""
-        frames = batch.values.to(self.project.weight.device, self.project.weight.dtype)
-        real = real_steps(batch.lengths, frames.shape[1]).unsqueeze(2).to(frames.device)
+        frames = onto(batch.values, self.project.weight.device).to(self.project.weight.dtype)
+        real = onto(real_steps(batch.lengths, frames.shape[1]).unsqueeze(2), frames.device)
         found = self._dropped(F.relu(self.norm(self.project(frames)))) * real
         before = self.reach - 1
         padded = F.pad(found, (0, 0, before, KERNEL - 1 - before))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from throughtime.data.device import onto
 from throughtime.layers import Recurrent
 from throughtime.models.base import State
 
@@ -26,7 +27,7 @@ class RememberedStream:
 
     def advance(self, inputs: Sequence[Any]) -> Tensor:
         """One step: features ``[F]`` a row, to ``[N, A]``."""
-        return self.layers.step(torch.from_numpy(np.stack(inputs)).to(self.layers.device, self.layers.dtype))
+        return self.layers.step(onto(torch.from_numpy(np.stack(inputs)), self.layers.device).to(self.layers.dtype))
 
     @property
     def state(self) -> State:

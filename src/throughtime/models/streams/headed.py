@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from throughtime.data.device import onto
 from throughtime.engine import open_stream
 from throughtime.layers import Recurrent
 from throughtime.models.base import State
@@ -41,7 +42,7 @@ class HeadedStream:
 
     def advance(self, inputs: Sequence[Any]) -> Tensor:
         """One step: features ``[F]`` a row, to what the head gives of each, ``[N, V]``."""
-        features = torch.from_numpy(np.stack(inputs)).to(self.layers.device, self.layers.dtype)
+        features = onto(torch.from_numpy(np.stack(inputs)), self.layers.device).to(self.layers.dtype)
         return self.head.step(self.layers.step(features))
 
     @property
