@@ -51,11 +51,11 @@ from throughtime.plain import read_json
 from throughtime.training import load_tensors
 from throughtime.training.metrics import read_metrics
 
-COMMON = "--layers 1 --batch 8 --evaluate-every 50 --dropout 0.2 --checkpoint-seconds 1 --seed 5"
+COMMON = "--layers 1 --batch 4 --dropout 0.2 --checkpoint-seconds 1 --seed 5"
 TASKS = {
-    "text": "text.txt --hidden 48 --embedding 16 --bptt 24 --steps 160",
-    "entities": "entities.conll --hidden 24 --embedding 16 --letter 8 --spelled 8 --steps 120",
-    "pronunciation": "words.dict --hidden 24 --embedding 16 --steps 120",
+    "text": "text.txt --hidden 48 --embedding 16 --bptt 12",
+    "entities": "entities.conll --hidden 24 --embedding 16 --letter 4 --spelled 4 --tags softmax",
+    "pronunciation": "words.dict --hidden 24 --embedding 16",
 }
 WAYS = {"one": (1,), "two": (2,), "in a fixed order": (1, 2)}
 """By how many processes a run of each may go on."""
@@ -210,13 +210,15 @@ class Tormented:
         task: The task.
         way: By how many processes, and how.
         folder: Where they stand.
+        steps: Of a run.
     """
 
-    def __init__(self, task: str, way: str, folder: Path) -> None:
+    def __init__(self, task: str, way: str, folder: Path, steps: int) -> None:
         self.task, self.way, self.folder = task, way, folder / f"{task} {way}".replace(" ", "-")
         self.folder.mkdir()
         path, *options = f"{TASKS[task]} {COMMON}".split()
-        ordered = ["--deterministic", "--shards", "4"] if way == "in a fixed order" else []
+        ordered = ["--deterministic", "--shards", "2"] if way == "in a fixed order" else []
+        options += ["--steps", str(steps), "--evaluate-every", str(steps // 3)]
         self.options, self.count = [str(folder / path), *options, *ordered], 0
         self.whole = self.folder / "whole"
         reference = begin(WAYS[way][0], self.command(self.whole), self.told(), (), 0)
@@ -357,6 +359,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=600, help="Of a run: some seconds' worth.")
     parser.add_argument("--out", type=Path, help="Another file for the result.")
     given = parser.parse_args()
     assert throughtime.cli.train  # loaded once, for all processes
@@ -366,13 +369,13 @@ def main() -> None:
     os.environ["THROUGHTIME_CACHE"], os.environ["OMP_NUM_THREADS"] = str(folder / "cache"), "1"
     data(folder)
     met: Counter[str] = Counter()
-    runs = [Tormented(task, way, folder) for task in TASKS for way in WAYS]
+    runs = [Tormented(task, way, folder, given.steps) for task in TASKS for way in WAYS]
     while met["kills"] < given.kills:
         number = met["runs"]
         runs[number % len(runs)].torment(number, given.seed, met)
         print(f"{time.perf_counter() - began:.0f} s: {dict(met)}", flush=True)
     result = {
-        "command": f"python benchmarks/recipes/kills.py --kills {given.kills} --seed {given.seed}",
+        "command": f"benchmarks/recipes/kills.py --kills {given.kills} --seed {given.seed} --steps {given.steps}",
         "seed": given.seed,
         "machine": before,
         "seconds": round(time.perf_counter() - began, 1),

@@ -1,4 +1,4 @@
-"""What a batch holds goes to a GPU by pinned memory, in every model; a stand-in notes the copies where there is none."""
+"""What a batch holds goes to a GPU by pinned memory, in every model; where there is none, a stand-in notes copies."""
 
 from __future__ import annotations
 
