@@ -174,7 +174,7 @@ def test_a_series_without_a_value_is_left_out_with_its_line(tmp_path: Path) -> N
 
 def test_a_cell_far_down_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the rows by which columns are told, and beyond the first piece."""
-    monkeypatch.setattr(tables, "PIECE", 700)
+    monkeypatch.setattr(tables, "CELLS", 1400)
     rows = [f"{at},{at}" for at in range(3000)]
     rows[2500] = "2500,oops"
     with pytest.raises(UserError, match=r"a\.csv:2502: expected a number in column 'a', got 'oops'"):

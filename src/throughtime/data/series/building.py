@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -76,14 +77,16 @@ class Builder:
     _turned: list[int] = field(default_factory=list)
     _gaps: list[tuple[int, int]] = field(default_factory=list)
 
-    def series(self, rows: Sequence[Rows]) -> Iterator[Series]:
+    def series(self, rows: Iterable[Rows]) -> Iterator[Series]:
         """A series of each, but for those without a single value, which are left out.
 
         Raises:
             UserError: If two rows of one time differ, or a time lies between steps; names the line.
         """
-        step, frequency = self._step(rows)
-        for one in rows:
+        everyone = iter(rows)
+        first = list(islice(everyone, SAMPLED))
+        step, frequency = self._step(first)
+        for one in chain(first, everyone):
             if one.times is not None:
                 one = self._regular(self._once(self._sorted(one)), step, frequency)
             if (found := self._finished(one, frequency)) is not None:
@@ -93,7 +96,7 @@ class Builder:
     def _step(self, rows: Sequence[Rows]) -> tuple[int, Frequency | None]:
         """Numbers of a step in an order, or the frequency; tells it where it was found."""
         asked = parse(self.frequency) if self.frequency else None
-        times = [one.times for one in rows[:SAMPLED] if one.times is not None]
+        times = [one.times for one in rows if one.times is not None]
         if self.is_order or not times:
             return (order_step(times) if times else 1), asked
         if asked is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,9 @@ from throughtime.runtime.reading.encodings import UTF_8, encoding_of, undecodabl
 
 PIECE = 1 << 16
 """Most characters of a piece: a file without a single line break is read in bounded memory, too."""
+
+BLOCK = 1 << 20
+"""Characters that are divided into lines together."""
 
 LONGEST = 1 << 28
 """Characters of a line: the longest human chromosome fits in one."""
@@ -29,17 +33,8 @@ def read_file(path: Path) -> Iterator[str]:
     Raises:
         UserError: If it cannot be read, is binary, or is not in its encoding.
     """
-    encoding = UTF_8
-    try:
-        with open_regular(path) as file:
-            encoding = encoding_of(path, file)
-            newline = "\n" if _has_newline(file, encoding) else None
-            with TextIOWrapper(file, encoding=encoding, newline=newline) as text:
-                yield from _pieces(text)
-    except UnicodeError as error:  # that of UTF-16 without its mark is no UnicodeDecodeError
-        raise undecodable(path, encoding) from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with _opened(path) as text:
+        yield from _pieces(text)
 
 
 def file_lines(path: Path) -> Iterator[str]:
@@ -48,18 +43,38 @@ def file_lines(path: Path) -> Iterator[str]:
     Raises:
         UserError: As :func:`read_file`, or if a line is longer.
     """
-    begun: list[str] = []
-    number, size = 1, 0
-    for piece in read_file(path):
-        begun.append(piece)
-        size += len(piece)
-        if size > LONGEST:
-            raise UserError(f"{path}:{number}: expected lines of at most {LONGEST:,} characters, got a longer one")
-        if piece.endswith("\n"):
+    with _opened(path) as text:
+        begun: list[str] = []
+        number, size = 1, 0
+        for block in iter(partial(text.read, BLOCK), ""):
+            begun.append(block)
+            size += len(block)
+            if "\n" in block:
+                lines = StringIO("".join(begun).replace("\r\n", "\n"), newline="\n").readlines()
+                begun = [] if lines[-1].endswith("\n") else [lines.pop()]
+                size = sum(map(len, begun))
+                number += len(lines)
+                yield from lines
+            if size > LONGEST:
+                raise UserError(f"{path}:{number}: expected lines of at most {LONGEST:,} characters, got a longer one")
+        if begun:
             yield "".join(begun)
-            begun, number, size = [], number + 1, 0
-    if begun:
-        yield "".join(begun)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIOWrapper]:
+    """A file as text, in its encoding, its line breaks as :func:`read_file` takes them."""
+    encoding = UTF_8
+    try:
+        with open_regular(path) as file:
+            encoding = encoding_of(path, file)
+            newline = "\n" if _has_newline(file, encoding) else None
+            with TextIOWrapper(file, encoding=encoding, newline=newline) as text:
+                yield text
+    except UnicodeError as error:  # that of UTF-16 without its mark is no UnicodeDecodeError
+        raise undecodable(path, encoding) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def stdin_lines(encoding: str | None = None) -> Iterator[str]:

@@ -186,7 +186,7 @@ def _counted(value: int, unit: str) -> int:
 def _quick(cells: Sequence[Any]) -> Integers | None:
     """Times by the reader of NumPy, which is fast; None where it refuses one, or might take words for times."""
     try:
-        if re.search(r"[^-0-9T :.]", "".join(cells)) or not all(len(cell) > 6 for cell in cells):
+        if re.search(r"[^-0-9T :.]", "".join(cells)) or min(map(len, cells), default=7) < 7:
             return None
         found = np.array(cells, dtype=TIME).astype(np.int64)
         return found if (np.abs(found) <= FARTHEST).all() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -30,8 +30,14 @@ SUFFIXES = (*TABLES, *PARQUET, *ARRAYS)
 HEAD = 1000
 """Lines by which a table's dialect, heading and columns are told."""
 
+HEAD_SIZE = 1 << 20
+"""Characters of these lines, but for the first twenty."""
+
+CELLS = 1 << 13
+"""Cells of a piece, whose rows are 64 at least: more would be slower, as Python looks through all that is alive."""
+
 PIECE = 1 << 15
-"""Rows of a piece."""
+"""Rows of a piece of a file with types."""
 
 _HEADINGS = """
 date time timestamp datetime ds day month year week hour period
@@ -121,9 +127,21 @@ def table_of(path: Path, columns: dict[str, Column]) -> Table:
 
 def heading_of(path: Path) -> list[str]:
     """The cells of the first line of a table of cells."""
-    head = list(islice(file_lines(path), HEAD))
+    head = _head(file_lines(path))
     dialect = find_dialect(path, head, separator_of(path), HEADINGS)
     return next((cells for _, cells in _rows(path, iter(head), dialect)), [])
+
+
+def _head(lines: Iterator[str]) -> list[str]:
+    """The first lines."""
+    found: list[str] = []
+    size = 0
+    for line in islice(lines, HEAD):
+        found.append(line)
+        size += len(line)
+        if size > HEAD_SIZE and len(found) >= 20:
+            break
+    return found
 
 
 def raw_rows(path: Path) -> tuple[str, Iterator[tuple[int, list[str]]]]:
@@ -133,7 +151,7 @@ def raw_rows(path: Path) -> tuple[str, Iterator[tuple[int, list[str]]]]:
         UserError: If one is broken; names the line.
     """
     lines = file_lines(path)
-    head = list(islice(lines, HEAD))
+    head = _head(lines)
     dialect = find_dialect(path, head, separator_of(path), HEADINGS)
     return dialect.separator, _rows(path, chain(head, lines), dialect)
 
@@ -150,7 +168,7 @@ def _rows(path: Path, lines: Iterator[str], dialect: Dialect) -> Iterator[tuple[
 
 def _cells(path: Path, separator: str | None, header: bool | None) -> Table:
     lines = file_lines(path)
-    head = list(islice(lines, HEAD))
+    head = _head(lines)
     dialect = find_dialect(path, head, separator, HEADINGS)
     first = list(_rows(path, iter(_whole(head, dialect)), dialect))
     if not first:
@@ -160,10 +178,8 @@ def _cells(path: Path, separator: str | None, header: bool | None) -> Table:
     cells = [cell.strip() for cell in first[0][1]] if headed else [""] * count
     names = [name or str(at) for at, name in enumerate(cells, 1)]
     names = [name if names.count(name) == 1 else f"{name} [{at}]" for at, name in enumerate(names, 1)]
-    rows = _rows(path, chain(head, lines), dialect)
-    if headed:
-        next(rows)
-    return Table(path, names, _pieces(path, names, first[0][1] if headed else None, rows), dialect.separator)
+    heading = first[0][1] if headed else None
+    return Table(path, names, _pieces(path, names, heading, chain(head, lines), dialect), dialect.separator)
 
 
 def _whole(head: Sequence[str], dialect: Dialect) -> list[str]:
@@ -175,19 +191,45 @@ def _whole(head: Sequence[str], dialect: Dialect) -> list[str]:
 
 
 def _pieces(
-    path: Path, names: Sequence[str], heading: list[str] | None, rows: Iterator[tuple[int, list[str]]]
+    path: Path, names: Sequence[str], heading: list[str] | None, lines: Iterator[str], dialect: Dialect
 ) -> Iterator[Piece]:
-    width = len(names)
-    while found := list(islice(rows, PIECE)):
-        if any(len(row) != width for _, row in found):
-            found = [(number, _fitted(f"{path}:{number}", row, width)) for number, row in found]
-        if heading is not None and any(row == heading for _, row in found):
-            for number, _ in filter(lambda one: one[1] == heading, found):
+    reader, begun, last = csv.reader(lines, **dialect.options()), heading is None, 0
+    while rows := _some(path, reader, max(64, CELLS // len(names))):
+        numbers, last = _numbered(rows, last, reader.line_num), reader.line_num
+        firsts = [row[0] if row else "" for row in rows]
+        if set(map(len, rows)) != {len(names)} or "" in firsts or (heading and heading[0] in firsts):
+            kept = list(_kept(path, zip(numbers.tolist(), rows, strict=True), names, heading, begun))
+            begun = begun or bool(kept)
+            numbers, rows = np.array([number for number, _ in kept], np.int64), [row for _, row in kept]
+        if rows:
+            yield Piece(numbers, dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+
+def _some(path: Path, reader: Any, count: int) -> list[list[str]]:
+    try:
+        return list(islice(reader, count))
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num}: expected a row of a table, got a broken one: {error}") from error
+
+
+def _numbered(rows: Sequence[list[str]], before: int, last: int) -> Integers:
+    """The line in which each row ends; those before them ended in a line, and theirs do in another."""
+    if last - before == len(rows):
+        return np.arange(before + 1, last + 1)
+    return before + np.cumsum([1 + sum(cell.count("\n") for cell in row) for row in rows])
+
+
+def _kept(
+    path: Path, rows: Iterable[tuple[int, list[str]]], names: Sequence[str], heading: list[str] | None, begun: bool
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows with a value, as wide as there are columns, without the heading; where it stands again, that is told."""
+    for number, row in rows:
+        if row == heading:
+            if begun:
                 leave_out(f"{path}:{number}", "the heading stands there again")
-            found = [(number, row) for number, row in found if row != heading]
-        if found:
-            lines = np.array([number for number, _ in found], np.int64)
-            yield Piece(lines, dict(zip(names, zip(*(row for _, row in found), strict=True), strict=True)))
+            begun = True
+        elif any(row):
+            yield number, row if len(row) == len(names) else _fitted(f"{path}:{number}", row, len(names))
 
 
 def _fitted(where: str, row: list[str], width: int) -> list[str]:
@@ -211,7 +253,7 @@ def _json_lines(path: Path) -> Table:
 
 def _json_pieces(path: Path, names: Sequence[str], rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Piece]:
     known = set(names)
-    while found := list(islice(rows, PIECE)):
+    while found := list(islice(rows, CELLS)):
         for number, row in found:
             if not known.issuperset(row):
                 new = next(name for name in row if name not in known)

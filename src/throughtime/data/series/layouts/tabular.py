@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from throughtime.data.series.roles import Reading, Roles, find_roles
 from throughtime.data.series.series import Covariate, Series
 from throughtime.errors import UserError, shown
 from throughtime.runtime.reading.notes import note
+
+TRIED = 20_000
+"""Cells by which a decimal sign is told."""
 
 
 @dataclass
@@ -57,7 +61,7 @@ def table_series(table: Table, how: Reading, alone: bool = True) -> Iterator[Ser
     gathered = _gather(table, head, roles, how)
     builder = Builder(table.path, how.frequency, gathered.is_order)
     yield from builder.series(
-        list(_long(table.path, gathered, roles) if roles.ids else _wide(table.path, gathered, roles, alone))
+        _long(table.path, gathered, roles) if roles.ids else _wide(table.path, gathered, roles, alone)
     )
 
 
@@ -82,19 +86,27 @@ def _gather(table: Table, head: Piece, roles: Roles, how: Reading) -> Gathered:
             ahead.append(np.zeros(0, np.int64) if offsets is None else offsets)
         for name in columns:
             held[name].append(_column(path, piece, name, roles.covariates.get(name, False), decimal))
-    whole = {name: np.concatenate(parts) for name, parts in held.items()}
-    gathered = Gathered(np.concatenate(lines), np.concatenate(codes), list(known_ids), None, False, whole)
+    whole = {name: _joined(held[name]) for name in columns}
+    gathered = Gathered(_joined(lines), _joined(codes), list(known_ids), None, False, whole)
     if clock is not None:
-        gathered.is_order, gathered.times = clock.is_order, np.concatenate(moments)
+        gathered.is_order, gathered.times = clock.is_order, _joined(moments)
         if not clock.is_order:
-            gathered.times = _in_utc(path, gathered, np.concatenate(ahead) if clock.offset else None, how.zone)
+            gathered.times = _in_utc(path, gathered, _joined(ahead) if clock.offset else None, how.zone)
     return gathered
 
 
+def _joined(parts: list[Any]) -> Any:
+    """Parts of a column as one, and the parts given free: of many rows both would not fit."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
+
+
 def _written(first: Mapping[str, Column], names: Sequence[str]) -> Iterator[object]:
+    most = max(20, TRIED // max(1, len(names)))
     for name in names:
         if not isinstance(first[name], np.ndarray) and kind_of(first[name]) == "number":
-            yield from first[name]
+            yield from first[name][:most]
 
 
 def _codes(piece: Piece, ids: Sequence[str], known: dict[str, int]) -> npt.NDArray[np.int32]:
@@ -179,7 +191,7 @@ def _rows(
     static: Mapping[str, str | float],
 ) -> Rows:
     known, past = ({key: columns[key] for key in keys} for keys in (roles.known, roles.past))
-    return Rows(name, lines, times, columns[value].astype(np.float64), known, past, static)
+    return Rows(name, lines, times, columns[value].astype(np.float64, copy=False), known, past, static)
 
 
 def _static(path: Path, key: str, column: Covariate, lines: Integers, name: str) -> str | float:
