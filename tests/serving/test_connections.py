@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -37,8 +38,8 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
 @asynccontextmanager
 async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, ServerState]]:
     """A client's ends of a connection, and what the server holds."""
-    kind, state = requests_within(SECONDS), ServerState()
-    config = uvicorn.Config(answering, http=kind, ws=Sockets, log_config=None)
+    kind, state = requests_within(SECONDS, 4096), ServerState()
+    config = uvicorn.Config(answering, http=kind, ws=Sockets, log_config=None, h11_max_incomplete_event_size=4096)
     server = await asyncio.get_running_loop().create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
     async with server:
         door, end = server.sockets[0], socket.socket()
@@ -85,6 +86,27 @@ def test_the_head_of_a_request_comes_in_time(said: Callable[..., Awaitable[None]
             assert not state.connections
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "line"),
+    [
+        (b"BLAH\r\n\r\n", 400, "expected a request of HTTP/1.1"),
+        (b"\x16\x03\x01\x02\x00\x01", 400, "expected a request of HTTP/1.1"),
+        (HEAD + b"X: " + b"x" * 70_000, 431, "a line and headers of at most 4,096 bytes"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_a_line(said: bytes, status: int, line: str) -> None:
+    async def run() -> bytes:
+        async with connected() as (reader, writer, _), asyncio.timeout(30):
+            writer.write(said)
+            return await reader.read()
+
+    head, _, body = asyncio.run(run()).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    told = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["error"]
+    assert told["code"] == status
+    assert line in told["message"]
 
 
 def test_pings_are_read_no_faster_than_their_answers() -> None:

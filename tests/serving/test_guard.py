@@ -231,3 +231,10 @@ def test_what_begins_and_stops_twice_begins_twice() -> None:
     for _ in range(2):
         with served.client() as client:
             assert client.get("/ready").status_code == 200
+
+
+def test_what_no_route_fits_is_told_where_to_go(client: TestClient) -> None:
+    nowhere, wrong = client.get("/no%0Awhere"), client.delete("/health")
+    assert (nowhere.status_code, wrong.status_code, wrong.headers["allow"]) == (404, 405, "GET")
+    assert nowhere.json()["error"]["message"].startswith("expected an address that is served, got '/no")
+    assert wrong.json()["error"]["message"] == "expected GET at /health, got DELETE"

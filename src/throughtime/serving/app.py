@@ -68,7 +68,7 @@ def create_app(
         openapi_url=None,  # see throughtime.serving.http.docs: the usual pages fetch scripts from elsewhere
     )
     app.state.house, app.state.settings, app.state.watch, app.state.log = house, settings, watch, log
-    app.state.ready = False
+    app.state.ready, app.state.crowd = False, lambda: 0  # connections that there are: whoever listens knows
     for router in (*ROUTERS, *STREAMS, *PAGE):
         app.include_router(router)
     app.add_middleware(Guard, settings=settings, watch=watch, log=log)
@@ -82,8 +82,21 @@ def create_app(
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
-    refusal = as_refusal(error)
-    return JSONResponse(refusal.body, refusal.status, refusal.headers)
+    refusal, headers = as_refusal(error), {}
+    if isinstance(error, HTTPException):
+        headers = dict(error.headers or {})
+        refusal = _unrouted(request, error.status_code, headers.get("allow", headers.get("Allow"))) or refusal
+    return JSONResponse(refusal.body, refusal.status, headers | refusal.headers)
+
+
+def _unrouted(request: Request, status: int, allowed: str | None) -> RefusedError | None:
+    """What is told where no route fits."""
+    path = in_line(request.url.path)[:80]
+    if status == 404:
+        return RefusedError(404, f"expected an address that is served, got {path!r}; all are at /docs")
+    if status == 405 and allowed:
+        return RefusedError(405, f"expected {allowed} at {path}, got {request.method[:20]}")
+    return None
 
 
 def as_refusal(error: Exception) -> RefusedError:

@@ -6,11 +6,15 @@ Bodies have their time in :mod:`throughtime.serving.intake`; here are heads, and
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import sys
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from throughtime.serving.refusal import RefusedError
 
 
 def bound_unread(door: socket.socket, seconds: float) -> None:
@@ -23,8 +27,13 @@ def bound_unread(door: socket.socket, seconds: float) -> None:
         door.setsockopt(socket.IPPROTO_TCP, name, max(1, round(1000 * seconds)))
 
 
-def requests_within(seconds: float) -> type[H11Protocol]:
-    """Connections of requests, the head of each of which is there within a time, however it trickles in."""
+def requests_within(seconds: float, head: int) -> type[H11Protocol]:
+    """Connections of requests, the head of each of which is there within a time, however it trickles in.
+
+    Args:
+        seconds: Of a head.
+        head: Bytes of one; more is refused by the status and the line that are right.
+    """
 
     class Requests(H11Protocol):
         due: asyncio.TimerHandle | None = None
@@ -44,6 +53,17 @@ def requests_within(seconds: float) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
             super().connection_lost(exc)
+
+        def send_400_response(self, msg: str) -> None:
+            """Refuses what is no request, or too large a head, in the form of all refusals."""
+            refusal = RefusedError(400, "expected a request of HTTP/1.1, got something else")
+            if getattr(sys.exception(), "error_status_hint", 400) == 431:
+                refusal = RefusedError(431, f"expected a line and headers of at most {head:,} bytes, got more")
+            headers = {"Content-Type": "application/json", "Connection": "close"}
+            answer = h11.Response(status_code=refusal.status, headers=list(headers.items()))
+            for event in (answer, h11.Data(data=json.dumps(refusal.body).encode()), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
 
         def _expect(self) -> None:
             self._forget()

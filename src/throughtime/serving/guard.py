@@ -89,9 +89,11 @@ class Guard:
         """Lets a request in.
 
         Raises:
-            RefusedError: If it has no key, comes from a page of elsewhere, or too often.
+            RefusedError: If it has no key or too long a head, or comes from a page of elsewhere, too often, or by one
+                connection too many.
         """
         path = asked.scope["path"]
+        self._check_size(asked.scope)
         self._check_origin(asked.headers)
         if path not in OPEN and self.settings.api_key is not None:
             given = key_of(asked.headers)
@@ -99,6 +101,17 @@ class Guard:
                 raise RefusedError(401, "expected the server's key as Authorization: Bearer KEY, got none or another")
         if path not in OPEN:
             self.rates.count(_client(asked.scope))
+
+    def _check_size(self, scope: Scope) -> None:
+        """Of the head; and how many connections there are."""
+        line = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+        size = line + sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])
+        if size > self.settings.header:
+            raise RefusedError(
+                431, f"expected a line and headers of at most {self.settings.header:,} bytes, got {size:,}"
+            )
+        if scope["app"].state.crowd() > (most := self.settings.connections):
+            raise RefusedError(503, f"expected at most {most:,} connections at once; try again later", 1, last=True)
 
     def _check_origin(self, headers: Headers) -> None:
         """Pages of other servers ask only where they are allowed to: browsers send what they like by WebSocket, and

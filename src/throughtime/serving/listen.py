@@ -58,13 +58,12 @@ def listen(
         access_log=False,
         server_header=False,
         h11_max_incomplete_event_size=settings.header,
-        http=requests_within(settings.patience),
+        http=requests_within(settings.patience, settings.header),
         ws=Sockets,
         ws_max_size=settings.message,
         ws_ping_interval=PING,
         ws_ping_timeout=PING,
         ws_per_message_deflate=False,  # much memory for each connection, and a few bytes may become many
-        limit_concurrency=settings.connections,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=round(settings.grace) or None,
         lifespan="on",
@@ -85,6 +84,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI, grace: float) -> None:
         super().__init__(config)
         self.app, self.grace = app, grace
+        app.state.crowd = lambda: len(self.server_state.connections)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops; a second signal hurries it."""

@@ -34,11 +34,14 @@ class RefusedError(Exception):
         message: One line: what was expected, what came, what to do.
         after: Seconds after which to try again; told in ``Retry-After``.
         code: What a WebSocket is closed with; default: by the status.
+        last: The connection ends with it.
     """
 
-    def __init__(self, status: int, message: str, after: float | None = None, code: int | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, after: float | None = None, code: int | None = None, *, last: bool = False
+    ) -> None:
         super().__init__(message)
-        self.status, self.message, self.after, self._code = status, message, after, code
+        self.status, self.message, self.after, self._code, self.last = status, message, after, code, last
 
     @property
     def code(self) -> int:
@@ -59,4 +62,5 @@ class RefusedError(Exception):
     def headers(self) -> dict[str, str]:
         """When to try again, and how to say who asks."""
         found = {} if self.after is None else {"Retry-After": f"{max(1, round(self.after))}"}
+        found |= {"Connection": "close"} if self.last else {}
         return found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})

@@ -105,7 +105,7 @@ def whole(events: list[dict[str, Any]]) -> Any:
     return json.dumps([tokens(events), final])
 
 
-@pytest.mark.parametrize("kind", ["text", "speech"])
+@pytest.mark.parametrize("kind", ["text", "speech", "resampled"])
 @pytest.mark.parametrize("settings", [{}, {"in_memory": 0}], ids=["memory", "disk"])
 def test_a_stream_that_is_cut_anywhere_tells_what_a_whole_one_does(
     serving: Serving, kind: str, settings: dict[str, Any]
@@ -113,14 +113,17 @@ def test_a_stream_that_is_cut_anywhere_tells_what_a_whole_one_does(
     draws = np.random.default_rng(len(str(settings)) + len(kind))
     sound = noise(0.8)
     pieces: list[Any] = [{"text": letter} for letter in LINE * 2]
-    if kind == "speech":
+    options: dict[str, Any] = {}
+    if kind != "text":
         pieces = [sound[start : start + 600] for start in range(0, len(sound), 600)]
     http = serving(**settings)
     desk = http.app.state.desk  # type: ignore[attr-defined]
-    alone = Client(http, f"/stream/{kind}", pieces)
+    if kind == "resampled":
+        kind, options = "speech", {"rate": 11025, "beam": 4, "nbest": 2}
+    alone = Client(http, f"/stream/{kind}", pieces, **options)
     assert alone.turn(1000, 1000)
     for _ in range(3):
-        cut = Client(http, f"/stream/{kind}", pieces)
+        cut = Client(http, f"/stream/{kind}", pieces, **options)
         for turn in range(100):
             if cut.turn(int(draws.integers(1, 12)), int(draws.integers(0, 6)), bool(draws.integers(2))):
                 break
