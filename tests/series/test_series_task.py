@@ -16,7 +16,8 @@ from throughtime.data.series.labelled.augment import SeriesChanges
 from throughtime.data.series.labelled.frames import Framing
 from throughtime.data.series.labelled.series import LabelledSeries
 from throughtime.errors import UserError
-from throughtime.tasks.series.learning import learn_series
+from throughtime.tasks.series.labels import SeriesLabels
+from throughtime.tasks.series.learning import learn_labels
 from throughtime.tasks.series.predictions import by_step
 from throughtime.tasks.series.settings import SeriesSettings
 from throughtime.tasks.series.task import SeriesTask
@@ -65,11 +66,11 @@ def test_units_are_those_of_the_training_data_alone() -> None:
     ]
     one, other = ((each.folder / "vocabulary.json").read_text() for each in learnt)
     assert one == other
-    found = learn_series([made([[1.0, 3.0, None]], "a"), made([[5.0]], "b")], SeriesSettings())
+    found = learn_labels([made([[1.0, 3.0, None]], "a"), made([[5.0]], "b")], SeriesSettings())
     assert (found["means"], found["missing"]) == ([3.0], True)
     assert found["scales"] == pytest.approx([math.sqrt(8 / 3)])
     assert found["moves"] == pytest.approx([2 / math.sqrt(8 / 3)])
-    constant = learn_series([made([[4.0, 4.0]], "a"), made([[4.0]], "b")], SeriesSettings())
+    constant = learn_labels([made([[4.0, 4.0]], "a"), made([[4.0]], "b")], SeriesSettings())
     assert (constant["scales"], constant["moves"], constant["missing"]) == ([1.0], [1.0], False)
 
 
@@ -202,8 +203,8 @@ def test_missing_values_are_seen_as_such(run: throughtime.Run) -> None:
         ([None if step % 7 == 3 else value for step, value in enumerate(values)], label) for values, label in WAVES
     ]
     seeing = throughtime.train("series", holed, test=holed[:4], **{**SMALL, "steps": 2})
-    learnt = learn_series([made([values], label) for values, label in holed], seeing.settings)
-    assert SeriesTask(seeing.settings, learnt).framing.masks
+    learnt = learn_labels([made([values], label) for values, label in holed], seeing.settings)
+    assert SeriesLabels(seeing.settings, learnt).framing.masks
     assert seeing.predict([holed[0][0]])[0].data["label"] in ("up", "down")
     with pytest.raises(UserError, match="input 1: a value is missing, and none was in the training data"):
         run.predict([holed[0][0]])

@@ -192,6 +192,13 @@ class Application(Tabular, Readable[ExampleT]):
         """Whether some of the training data are held out to validate on where nobody gives a part for that."""
         return True
 
+    @classmethod
+    def cut(cls, train: Sequence[ExampleT], settings: Any) -> tuple[Sequence[ExampleT], Sequence[ExampleT]] | None:
+        """Training data, and what is held out of them to validate on, where a task divides them in time; None: it does
+        not, and whole examples are drawn.
+        """
+        return None
+
     # Model.
 
     def build(self) -> Model:

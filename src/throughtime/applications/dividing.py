@@ -40,6 +40,9 @@ def divide(
     missing = [] if "valid" in parts else ["valid"] if "test" in parts or settings.folds else ["valid", "test"]
     if "valid" in missing and settings.held_out and not application.validates(parts["train"], settings):
         missing.remove("valid")
+    if "valid" in missing and settings.held_out and (own := application.cut(parts["train"], settings)) is not None:
+        parts["train"], parts["valid"] = map(list, own)
+        told["valid"], missing = "the end of each", []
     if settings.folds:
         groups = _fold(parts, groups, settings)
         told["test"] = f"fold {settings.fold} of {settings.folds}, seed {settings.seed}"

@@ -14,6 +14,7 @@ from throughtime.models.series.densities import Density, DensityKind
 from throughtime.models.series.forecaster import ForecastBatch, Forecaster
 from throughtime.models.series.inputs import SeriesInput
 from throughtime.models.series.step_classifier import StepBatch, StepClassifier
+from throughtime.models.series.surprise import NextBatch, SurpriseModel
 from throughtime.models.stack import StackConfig
 from throughtime.models.strands import Letters, StrandBatch, StrandTagger, StrandTaggerConfig
 from throughtime.models.tagger import TagBatch, Tagger, TaggerConfig
@@ -38,6 +39,7 @@ __all__ = [
     "LetterInput",
     "Letters",
     "Model",
+    "NextBatch",
     "NumberBatch",
     "PointInput",
     "Regressor",
@@ -50,6 +52,7 @@ __all__ = [
     "StrandBatch",
     "StrandTagger",
     "StrandTaggerConfig",
+    "SurpriseModel",
     "TagBatch",
     "Tagger",
     "TaggerConfig",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from throughtime.applications.folder.learnt import Different, Real
 from throughtime.applications.judging.classification import learn_classes
+from throughtime.data.ragged import RaggedBatch
 from throughtime.data.series.labelled.series import LabelledSeries, are_numbers
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
@@ -31,9 +32,22 @@ Size = Annotated[int, Field(ge=1, le=1 << 16)]
 Unit = Annotated[Real, Field(gt=0)]
 
 
-class LearntSeries(TypedDict):
-    """What ``vocabulary.json`` holds of series."""
+class LearntNovelty(TypedDict):
+    """What ``vocabulary.json`` holds of series without labels."""
 
+    learnt: Literal["novelty"]
+    means: Annotated[list[Real], Field(min_length=1, max_length=1 << 16)]
+    scales: list[Unit]
+    moves: list[Unit]
+    missing: bool
+    window: Size
+    season: Annotated[int, Field(ge=0, le=1 << 16)]
+
+
+class LearntLabels(TypedDict):
+    """What ``vocabulary.json`` holds of series with labels."""
+
+    learnt: Literal["labels"]
     target: Literal["class", "number", "steps"]
     labels: Different
     weights: list[Unit]
@@ -47,7 +61,7 @@ class LearntSeries(TypedDict):
     stride: Size
 
 
-def learn_series(train: Sequence[LabelledSeries], settings: SeriesSettings) -> dict[str, Any]:
+def learn_labels(train: Sequence[LabelledSeries], settings: SeriesSettings) -> dict[str, Any]:
     """All of it, of the training data alone.
 
     Raises:
@@ -55,7 +69,7 @@ def learn_series(train: Sequence[LabelledSeries], settings: SeriesSettings) -> d
     """
     target = target_of(train, settings.target)
     check_labelled(train, target)
-    return {**_learn_labels(train, target, settings), **_learn_units(train), **_learn_frames(train, target, settings)}
+    return {**_of_labels(train, target, settings), **learn_units(train), **_learn_frames(train, target, settings)}
 
 
 def target_of(train: Sequence[LabelledSeries], asked: Target) -> str:
@@ -108,6 +122,18 @@ def number_of(example: LabelledSeries) -> float:
     return value
 
 
+def scaled(examples: Sequence[LabelledSeries], learnt: Mapping[str, Any]) -> RaggedBatch:
+    """Values ``[B, T, C]`` in units of the training data, missing ones not a number.
+
+    Raises:
+        UserError: If a series is not like those of training.
+    """
+    means, scales = np.array(learnt["means"]), np.array(learnt["scales"])
+    for example in examples:
+        check_channels(example, len(means), learnt["missing"])
+    return RaggedBatch.of([((array_of(each) - means) / scales).astype(np.float32) for each in examples])
+
+
 def array_of(example: LabelledSeries) -> Array:
     """Values ``[T, C]``, missing ones not a number."""
     return np.array(example.channels, np.float64).T
@@ -131,7 +157,7 @@ def check_channels(example: LabelledSeries, channels: int, missing: bool) -> Non
         )
 
 
-def _learn_labels(train: Sequence[LabelledSeries], target: str, settings: SeriesSettings) -> dict[str, Any]:
+def _of_labels(train: Sequence[LabelledSeries], target: str, settings: SeriesSettings) -> dict[str, Any]:
     numbers = np.array([number_of(example) for example in train]) if target == "number" else np.zeros(1)
     middle, spread = float(numbers.mean()), float(numbers.std())
     found: dict[str, Any] = {"target": target, "labels": [], "weights": [], "middle": middle, "spread": spread or 1.0}
@@ -148,7 +174,7 @@ def _learn_labels(train: Sequence[LabelledSeries], target: str, settings: Series
     return {**found, "labels": Vocabulary(labels).symbols, "weights": weights}
 
 
-def _learn_units(train: Sequence[LabelledSeries]) -> dict[str, Any]:
+def learn_units(train: Sequence[LabelledSeries]) -> dict[str, Any]:
     """Mean and deviation of every channel, and how far it usually moves in a step, in units of the deviation."""
     channels = len(train[0].channels)
     count, total, moved, moves = np.zeros(channels), np.zeros(channels), np.zeros(channels), np.zeros(channels)

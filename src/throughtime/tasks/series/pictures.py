@@ -10,7 +10,9 @@ import numpy as np
 
 from throughtime.data.series.labelled.series import LabelledSeries
 from throughtime.figures import number as as_number
+from throughtime.models.series.surprise import NEVER
 from throughtime.pictures import COLOURS, new_figure, save_figure, short_name, whole_steps
+from throughtime.tasks.series.alarms import Array, spans
 from throughtime.tasks.series.predictions import SeriesPrediction
 
 NAMED = 8
@@ -42,6 +44,30 @@ def draw_series(path: Path, series: LabelledSeries, found: SeriesPrediction) -> 
     axes[-1].set_xlabel("time (step)")
     axes[-1].set_xlim(0.5, series.steps + 0.5)
     whole_steps(axes[-1].xaxis)
+    save_figure(figure, path)
+
+
+def draw_surprise(path: Path, series: LabelledSeries, surprise: Array, threshold: float) -> None:
+    """Every channel over time, below it the surprise with the threshold; alarms shaded in both."""
+    alarms = spans(surprise > threshold)
+    count = f"{len(alarms):,} {'alarm' if len(alarms) == 1 else 'alarms'}"
+    figure = new_figure(10, 5, count, short_name(series.where))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    steps = np.arange(1, series.steps + 1)
+    for number, values in enumerate(series.channels):
+        above.plot(steps, np.array(values, float), color=COLOURS[(number + 1) % len(COLOURS)], linewidth=0.8)
+    below.plot(steps, surprise, color=COLOURS[7], linewidth=0.8)
+    if threshold < NEVER:
+        below.axhline(threshold, color=COLOURS[2], linewidth=1, linestyle="--", label="alarm")
+        below.legend(loc="upper left", frameon=False)
+    for begin, end in alarms:
+        for axis in (above, below):
+            axis.axvspan(begin + 0.5, end + 0.5, color=COLOURS[2], alpha=0.4)
+    above.set_ylabel("value (as in the data)")
+    below.set_ylabel("surprise (nats)")
+    below.set_xlabel("time (step)")
+    below.set_xlim(0.5, series.steps + 0.5)
+    whole_steps(below.xaxis)
     save_figure(figure, path)
 
 

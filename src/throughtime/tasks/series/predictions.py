@@ -14,6 +14,7 @@ from throughtime.applications.judging.classification import chances_html
 from throughtime.applications.prediction import Prediction, bars
 from throughtime.data.series.labelled.series import LabelledSeries
 from throughtime.figures import number as as_number
+from throughtime.tasks.series.alarms import Alarm, Array
 
 LISTED = 40
 """Most spans of a long series that are listed for people; ``--json`` has all steps."""
@@ -92,6 +93,53 @@ def show_steps(series: LabelledSeries, labels: Sequence[str], sure: Sequence[flo
     told = ", ".join(spans[:LISTED]) + (f", … and {rest:,} more spans; --json has all" if rest > 0 else "")
     return SeriesPrediction(
         Text(f"{told}  {series.where}"), where=series.where, name=series.name, labels=list(labels), steps=series.steps
+    )
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class NoveltyPrediction(Prediction):
+    """How surprising the steps of a series are.
+
+    Attributes:
+        where: File and line, or the number of an input that comes from memory.
+        name: What the file calls it; its line, or number, where it has no name.
+        steps: Its length.
+        threshold: The surprise above which there is an alarm, in nats.
+        alarms: What is above it, in order.
+        surprise: Of every step, in nats, averaged over some steps up to it.
+    """
+
+    where: str
+    name: str
+    steps: int
+    threshold: float
+    alarms: Sequence[Alarm]
+    surprise: Sequence[float]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What stands beside each step in a table."""
+        return {"predicted": [float(value > self.threshold) for value in self.surprise], "surprise": self.surprise}
+
+
+def show_novelty(
+    series: LabelledSeries, surprise: Array, threshold: float, alarms: Sequence[Alarm]
+) -> NoveltyPrediction:
+    """The alarms of a series, the strongest first."""
+    strongest = sorted(alarms, key=lambda alarm: -alarm.surprise)[:LISTED]
+    count = f"{len(alarms):,} {'alarm' if len(alarms) == 1 else 'alarms'} above {as_number(threshold)} nats"
+    told = ", ".join(f"steps {one.start:,}–{one.end:,} ({as_number(one.surprise)})" for one in strongest)
+    shown = Text(f"{count}{': ' if told else ''}{told}  {series.where}")
+    heights = bars((surprise - surprise.min()).tolist())
+    shown.append(f"\n  steps 1–{series.steps:,}  surprise {heights}", "dim")
+    return NoveltyPrediction(
+        shown,
+        where=series.where,
+        name=series.name,
+        steps=series.steps,
+        threshold=threshold,
+        alarms=list(alarms),
+        surprise=surprise.round(6).tolist(),
     )
 
 

@@ -29,6 +29,7 @@ class SeriesSettings(SignalSettings, ClassSettings):
     target: Target = option(
         "auto", "What is told: class, number (of a whole series), steps (a label of each); auto: judged.", "Data"
     )
+    novelty: bool = option(False, "Learn what is usual, without labels, and tell how surprising each step is.", "Data")
     layout: Literal["auto", "series", "steps"] = option("auto", "What a row of a table holds; auto: judged.", "Data")
     id: str | None = option(None, "Of a table with a step a row: column of the series' names.", "Data")
     time: str | None = option(None, "Of such a table: column of times, which must go on.", "Data")
@@ -44,6 +45,8 @@ class SeriesSettings(SignalSettings, ClassSettings):
     dropout: float = option(0.3, "Between layers and before the output.", "Model", ge=0, lt=1)
     feature_dropout: float = option(0.1, "Share of a step's features dropped.", "Model", ge=0, lt=1)
     bidirectional: bool = option(True, "Read in both directions.", "Model")
+    density: Literal["student-t", "normal"] = option("student-t", "With --novelty: of a step's numbers.", "Model")
+    span: int = option(0, "With --novelty: steps of a training window; 0: four seasons.", "Training", ge=0, le=1 << 20)
     balance: bool = option(False, "Classes count alike in the loss, however often each is there.", "Training")
     stretch: float = option(0.15, "Share by which length is changed while training.", "Training", ge=0, lt=1)
     warp: float = option(0.2, "Share by which speed is changed on the way while training.", "Training", ge=0, lt=0.5)

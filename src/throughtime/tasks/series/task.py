@@ -1,65 +1,38 @@
-"""Series of numbers over time: a class of each, a number, or a label of every step."""
+"""Series of numbers over time: what is to be told of each, or how surprising each of its steps is."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
-import torch
-from torch import Tensor
+from pydantic import Field
 
-from throughtime.applications.application import Application, unknown_label
-from throughtime.applications.judging.classification import MAJORITY, class_evaluation, class_report, judge
-from throughtime.applications.live.classes import LiveClasses
-from throughtime.applications.live.parts import check_one_way, row_of
+from throughtime.applications.application import Application
+from throughtime.applications.judging.classification import MAJORITY
+from throughtime.applications.live import Live
 from throughtime.applications.memory import rows
-from throughtime.applications.options import Drawn, Explained, Headed, Ranked, Tabled
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
-from throughtime.applications.reading.inputs import Asked, Column, Input, Inputs, in_groups
-from throughtime.applications.reading.readable import commonest
-from throughtime.applications.settings import SignalSettings, option
+from throughtime.applications.reading.inputs import Asked, Column, Input, Inputs
+from throughtime.applications.settings import SignalSettings
 from throughtime.applications.task import Report
-from throughtime.data import NOTHING
 from throughtime.data.progress import report
-from throughtime.data.ragged import RaggedBatch
 from throughtime.data.series.labelled import lines, tables, ts
-from throughtime.data.series.labelled.augment import SeriesChanges
-from throughtime.data.series.labelled.frames import Framing
 from throughtime.data.series.labelled.series import LabelledSeries
-from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UserError
-from throughtime.models import (
-    ClassBatch,
-    Classifier,
-    Model,
-    NumberBatch,
-    Regressor,
-    SeriesInput,
-    StackConfig,
-    StepBatch,
-    StepClassifier,
-)
+from throughtime.models import Model
 from throughtime.tasks.series.inputs import line_series, table_series
-from throughtime.tasks.series.judging import balanced, number_evaluation, number_report
-from throughtime.tasks.series.learning import (
-    LearntSeries,
-    array_of,
-    check_channels,
-    check_labelled,
-    learn_series,
-    number_of,
-)
-from throughtime.tasks.series.live import SeriesFeed
+from throughtime.tasks.series.labels import LabelOptions, SeriesLabels
+from throughtime.tasks.series.learning import LearntLabels, LearntNovelty
 from throughtime.tasks.series.memory import NAMES, as_series, write_series
-from throughtime.tasks.series.pictures import draw_series
-from throughtime.tasks.series.predictions import SeriesPrediction, by_step, show_class, show_number, show_steps
+from throughtime.tasks.series.novelty import SeriesNovelty
 from throughtime.tasks.series.settings import SUFFIXES, SeriesSettings, read_series_of
 from throughtime.training import Evaluation
+
+PARTS: dict[str, type[SeriesLabels] | type[SeriesNovelty]] = {"labels": SeriesLabels, "novelty": SeriesNovelty}
+"""What is learnt of series with labels, and of those without."""
 
 TOGETHER = 64
 """Series that are computed together."""
@@ -68,32 +41,19 @@ FEW = 200
 """Examples to train on, of which a tenth would say too little of a model to choose it by."""
 
 
-class LabelOptions(Headed):
-    """Where tables of series may be read."""
-
-    label_column: str | None = option(
-        None, "Column of the labels, first, last or none; default: as in training.", "Data"
-    )
-
-
-class SeriesOptions(Ranked, Explained, Drawn, Tabled, LabelOptions):
-    """Of what is told of series: what may be asked of it."""
-
-
 class SeriesTask(Application[LabelledSeries]):
     """What is to be told of series of numbers."""
 
     name: ClassVar[str] = "series"
-    summary: ClassVar[str] = "series of numbers over time: a class or a number of each, or a label of every step"
+    summary: ClassVar[str] = "series of numbers: a class or a number of each, a label of every step, or its novelty"
     settings_type: ClassVar[type[SignalSettings]] = SeriesSettings
     example_type: ClassVar[type[Any]] = LabelledSeries
-    vocabulary_type: ClassVar[Any] = LearntSeries
+    vocabulary_type: ClassVar[Any] = Annotated[LearntLabels | LearntNovelty, Field(discriminator="learnt")]
     baselines: ClassVar[tuple[Baseline, ...]] = (
         MAJORITY,
         Baseline("rmse", "mean_rmse", "always saying the mean of the training data is no further off", higher=False),
     )
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
-    predicting = SeriesOptions
     judging = LabelOptions
     column = Column("series", ("series",))
     tables: ClassVar[tuple[str, ...]] = (*tables.SUFFIXES, lines.SUFFIX)
@@ -101,23 +61,12 @@ class SeriesTask(Application[LabelledSeries]):
 
     def __init__(self, settings: SeriesSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
-        self.target: str = vocabulary["target"]
-        self.labels = Vocabulary(vocabulary["labels"] or ["-"])
+        self.part = PARTS[vocabulary["learnt"]](settings, vocabulary)
+        self.predicting, self.judging = self.part.predicting, self.part.judging
         self.channels = len(vocabulary["means"])
         self.numbers = f"values [T, {self.channels}]"
         if not len(vocabulary["scales"]) == len(vocabulary["moves"]) == self.channels:
             raise ValueError("expected as many 'scales' and 'moves' as 'means'")
-        if len(vocabulary["weights"]) not in (0, len(self.labels)):
-            raise ValueError("expected as many 'weights' as 'labels', or none")
-        self.framing = Framing(
-            vocabulary["window"],
-            vocabulary["stride"],
-            not settings.bidirectional,
-            vocabulary["missing"],
-            tuple(vocabulary["moves"]),
-        )
-        if self.target == "steps" and self.framing.stride > 1:
-            raise ValueError("expected a 'stride' of 1 where every step has a label")
 
     # Data.
 
@@ -155,13 +104,21 @@ class SeriesTask(Application[LabelledSeries]):
 
     @classmethod
     def learn(cls, train: Sequence[LabelledSeries], settings: SeriesSettings) -> dict[str, Any]:
-        """What is to be told, and the units of the channels."""
-        return learn_series(train, settings)
+        """Which of the two it is, and what that one learns."""
+        learnt = "novelty" if settings.novelty else "labels"
+        return {"learnt": learnt, **PARTS[learnt].learn(train, settings)}
 
     @classmethod
     def validates(cls, train: Sequence[LabelledSeries], settings: SeriesSettings) -> bool:
         """A tenth of a few series would say nothing of a model, and be missed in training it."""
-        return "held_out" in settings.model_fields_set or len(train) >= FEW
+        return settings.novelty or "held_out" in settings.model_fields_set or len(train) >= FEW
+
+    @classmethod
+    def cut(
+        cls, train: Sequence[LabelledSeries], settings: SeriesSettings
+    ) -> tuple[Sequence[LabelledSeries], Sequence[LabelledSeries]] | None:
+        """Of what is to be foretold, the end of every series is held out."""
+        return SeriesNovelty.cut(train, settings) if settings.novelty else None
 
     def check(self, example: LabelledSeries) -> None:
         """Channels as in training, of one length."""
@@ -171,16 +128,12 @@ class SeriesTask(Application[LabelledSeries]):
             raise ValueError("expected at least one step, and a label of each or none")
 
     def labels_of(self, example: LabelledSeries) -> Iterable[str]:
-        """Classes; a number is none."""
-        if self.target == "number":
-            return []
-        return [example.label] if self.target == "class" else filter(None, example.labels)
+        """As the part tells."""
+        return self.part.labels_of(example)
 
     def answer_of(self, example: LabelledSeries) -> str:
-        """The label; those of the first steps."""
-        if self.target != "steps":
-            return example.label
-        return f"{' '.join(example.labels[:3])}{' …' if example.steps > 3 else ''}"
+        """As the part tells."""
+        return self.part.answer_of(example)
 
     def input_of(self, example: LabelledSeries) -> str:
         """Its size, and the first steps."""
@@ -191,129 +144,42 @@ class SeriesTask(Application[LabelledSeries]):
         return f"{example.where}: {steps} × {channels}: {told}{', …' if example.steps > 3 else ''}"
 
     def guess(self, examples: Sequence[LabelledSeries], train: Sequence[LabelledSeries]) -> Guess | None:
-        """Always the commonest label, or the mean of training."""
-        if self.target != "number":
-            return commonest([label for example in examples for label in self.labels_of(example)])
-        errors = np.array([number_of(example) for example in examples]) - self.vocabulary["middle"]
-        how = "always saying the mean of the training data"
-        return Guess("rmse", float(np.sqrt(np.square(errors).mean())), how, higher=False)
+        """As the part tells."""
+        return self.part.guess(examples, train)
 
-    # Model.
+    # As the part does it.
 
     def build(self) -> Model:
-        """Features of frames, a recurrent stack; attention over time and a softmax or a number, or a softmax a step."""
-        settings, found = self.settings, self.vocabulary
-        inputs = SeriesInput(
-            self.framing.numbers, settings.features, one_way=self.framing.one_way, dropout=settings.feature_dropout
-        )
-        stack = StackConfig(**settings.stack()).build(inputs.output_size, engine=settings.engine)
-        dropout, weights = settings.dropout, found["weights"] or None
-        if self.target == "number":
-            return Regressor(stack, inputs=inputs, pooling="attention", dropout=dropout)
-        if self.target == "steps":
-            return StepClassifier(inputs, stack, len(self.labels), dropout=dropout, weights=weights)
-        return Classifier(inputs, stack, len(self.labels), pooling="attention", dropout=dropout, weights=weights)
+        """The model of the part."""
+        return self.part.build()
 
     def size(self, example: LabelledSeries) -> int:
         """Steps."""
         return example.steps
 
     def batch(self, examples: Sequence[LabelledSeries]) -> Any:
-        """Series with what is to be told of them.
+        """As the part makes it.
 
         Raises:
             UserError: If a label was not seen in training, or a series is not like those of it.
         """
-        return self._with_answers(self.framing(self.scaled(examples)), examples)
+        return self.part.batch(examples)
 
     def training_batch(self, examples: Sequence[LabelledSeries]) -> Any:
-        """The same, changed in time and size; where steps have labels, in size alone."""
-        given = self.settings
-        if self.target == "steps":
-            change = SeriesChanges(magnify=given.magnify, noise=given.noise)
-        else:
-            change = SeriesChanges(given.stretch, given.warp, given.crop, given.magnify, given.noise)
-        changed = change(self.scaled(examples))
-        return self._with_answers(self.framing(changed), examples)
-
-    def scaled(self, examples: Sequence[LabelledSeries]) -> RaggedBatch:
-        """Values ``[B, T, C]`` in units of the training data, missing ones not a number."""
-        means, scales = np.array(self.vocabulary["means"]), np.array(self.vocabulary["scales"])
-        for example in examples:
-            check_channels(example, self.channels, self.vocabulary["missing"])
-        return RaggedBatch.of([((array_of(each) - means) / scales).astype(np.float32) for each in examples])
-
-    def _with_answers(self, frames: RaggedBatch, examples: Sequence[LabelledSeries]) -> Any:
-        check_labelled(examples, self.target)
-        if self.target == "number":
-            numbers = torch.tensor([[number_of(example)] for example in examples], dtype=torch.float64)
-            scaled = (numbers - self.vocabulary["middle"]) / self.vocabulary["spread"]
-            return NumberBatch(frames.values, frames.lengths, scaled.float())
-        for example in examples:
-            for label in self.labels_of(example):
-                if label not in self.labels:
-                    raise unknown_label(example.where, label, self.labels.symbols)
-        if self.target == "class":
-            return ClassBatch(frames, torch.tensor(self.labels.ids(example.label for example in examples)))
-        classes = torch.full(frames.values.shape[:2], NOTHING)
-        for row, example in zip(classes, examples, strict=True):
-            at = [step for step, label in enumerate(example.labels) if label]
-            row[at] = torch.tensor(self.labels.ids(example.labels[step] for step in at))
-        return StepBatch(frames, classes)
-
-    # Judgement.
+        """As the part makes it."""
+        return self.part.training_batch(examples)
 
     def validate(self, model: Any, examples: Sequence[LabelledSeries]) -> Evaluation:
-        """The loss, which selects, with accuracy; or the error of numbers."""
-        if self.target == "number":
-            return number_evaluation(*self._judged_numbers(model, examples))
-        found = class_evaluation(*self._judged(model, examples), self.settings.calibrate)
-        return Evaluation(found.figures["loss"], found.figures, found.temperature)
+        """As the part does it."""
+        return self.part.validate(model, examples)
 
-    def evaluate(self, model: Any, examples: Sequence[LabelledSeries], options: LabelOptions) -> Report:
-        """Accuracy, plain and balanced, and macro F1 beside the majority's; or the error of numbers, and the mean's."""
-        if self.target == "number":
-            found, numbers = self._judged_numbers(model, examples)
-            return number_report(found, numbers, self.vocabulary["middle"], [example.where for example in examples])
-        log_probs, classes = self._judged(model, examples)
-        names = [
-            example.where if self.target == "class" else f"{example.where}, step {step}"
-            for example in examples
-            for step, label in enumerate(example.labels or [example.label], 1)
-            if label
-        ]
-        what = "serie" if self.target == "class" else "step"
-        made = class_report(self.labels.symbols, log_probs, classes, names, what, None, model.temperature)
-        return balanced(made)
+    def evaluate(self, model: Any, examples: Sequence[LabelledSeries], options: Any) -> Report:
+        """As the part does it."""
+        return self.part.evaluate(model, examples, options)
 
-    def _judged(self, model: Any, examples: Sequence[LabelledSeries]) -> tuple[Tensor, Tensor]:
-        """Log-probabilities ``[N, K]`` and classes ``[N]`` of series, or of their steps, in order."""
-        if self.target == "class":
-            return judge(self, model, examples, len(self.labels))
-        found: dict[int, tuple[Tensor, Tensor]] = {}
-        batches = self.in_batches(examples)
-        with torch.no_grad():
-            for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
-                log_probs = model.log_probs(batch.steps).double().cpu()
-                for row, number in enumerate(chosen):
-                    said = batch.classes[row] != NOTHING
-                    found[number] = log_probs[row][said], batch.classes[row][said]
-        ordered = [found[number] for number in range(len(examples))]
-        return torch.cat([each for each, _ in ordered]), torch.cat([each for _, each in ordered])
-
-    @torch.no_grad()
-    def _judged_numbers(self, model: Regressor, examples: Sequence[LabelledSeries]) -> tuple[Tensor, Tensor]:
-        """What the model says, and what is right, ``[N]`` each."""
-        found = torch.empty(len(examples), dtype=torch.float64)
-        batches = self.in_batches(examples)
-        for chosen, batch in zip(batches.chosen(), batches.batches(0), strict=True):
-            found[chosen] = self._as_numbers(model(batch.features, batch.lengths))
-        return found, torch.tensor([number_of(example) for example in examples], dtype=torch.float64)
-
-    def _as_numbers(self, said: Tensor) -> Tensor:
-        """What a model says, ``[B, 1]``, in the units of the data, ``[B]``."""
-        found: Tensor = said[:, 0].double().cpu() * self.vocabulary["spread"] + self.vocabulary["middle"]
-        return found
+    def live(self, model: Any) -> Live:
+        """As the part tells."""
+        return self.part.live(model)
 
     # Use.
 
@@ -321,76 +187,30 @@ class SeriesTask(Application[LabelledSeries]):
         """The series of a table or of JSON lines."""
         if path.suffix.lower() == lines.SUFFIX:
             return line_series(path)
-        return self._tabled(path, asked.header, None) if path.suffix.lower() in tables.SUFFIXES else None
+        if path.suffix.lower() not in tables.SUFFIXES:
+            return None
+        return table_series(path, self.settings.columns(asked.header, self.part.known), self.part.spread)
 
-    def _tabled(self, path: Path, header: bool | None, label: str | None) -> Inputs:
-        given = self.settings.model_copy(update={} if label is None else {"label_column": label})
-        return table_series(path, given.columns(header, self.labels.symbols), self.target == "steps")
-
-    def predict_inputs(self, model: Any, inputs: Sequence[Input], options: SeriesOptions) -> list[Prediction]:
+    def predict_inputs(self, model: Any, inputs: Sequence[Input], options: Any) -> list[Prediction]:
         """What is told of every series."""
-        return self._told(model, [as_series(found.value, found.where) for found in inputs], options)
+        return self.part.tell(model, [as_series(found.value, found.where) for found in inputs], options)
 
-    def predict_items(self, model: Any, items: Sequence[Any], options: SeriesOptions) -> list[Prediction]:
+    def predict_items(self, model: Any, items: Sequence[Any], options: Any) -> list[Prediction]:
         """What is told of arrays of numbers, as :meth:`spill` takes them, and of files."""
         found: list[Prediction] = []
         for number, item in enumerate(items, 1):
             if isinstance(item, str | Path):
                 found += self.predict_file(model, Path(item), options)
             else:
-                found += self._told(model, [as_series(item, f"input {number}")], options)
+                found += self.part.tell(model, [as_series(item, f"input {number}")], options)
         return found
 
-    def predict_file(self, model: Any, path: Path, options: SeriesOptions) -> Iterator[Prediction]:
+    def predict_file(self, model: Any, path: Path, options: Any) -> Iterator[Prediction]:
         """What is told of every series of a file."""
         found = self.inputs(path, Asked(header=options.header))
         series = list(read_series_of(path, self.settings)) if found is None else [one.value for one in found.items]
-        for begin in range(0, len(series), TOGETHER):
-            yield from self._told(model, series[begin : begin + TOGETHER], options)
-            report(min(begin + TOGETHER, len(series)), len(series), "series")
-
-    def live(self, model: Any) -> LiveClasses:
-        """A one-way classifier reads rows as they come."""
-        if self.target != "class":
-            raise UserError("a stream: expected a model of classes; one of numbers or of labels a step reads files")
-        check_one_way(self.settings.bidirectional, "series")
-        found = self.vocabulary
-        feed = partial(SeriesFeed, model.inputs, self.framing, found["means"], found["scales"])
-        facts = {"numbers": self.channels}
-        return LiveClasses(model, self.labels.symbols, feed, "rows", row_of, least=1, facts=facts)
-
-    def _told(self, model: Any, series: Sequence[LabelledSeries], options: SeriesOptions) -> list[Prediction]:
         if options.picture is not None and len(series) != 1:
-            raise UserError(f"--picture: expected one series to draw, got {len(series):,}")
-        made: list[Prediction] = []
-        for group in in_groups([Input(one, one.where, []) for one in series], TOGETHER):
-            made += self._shown(model, [one.value for one in group], options)
-        if options.picture is not None:
-            found = made[0]
-            assert isinstance(found, SeriesPrediction)
-            draw_series(options.picture, series[0], found)
-        return made
-
-    def _shown(self, model: Any, series: Sequence[LabelledSeries], options: SeriesOptions) -> list[Prediction]:
-        frames = self.framing(self.scaled(series))
-        if self.target == "steps":
-            sure, best = model.log_probs(frames).double().exp().max(2)
-            return [
-                show_steps(one, [self.labels.symbols[at] for at in row[: one.steps]], chances, options.explain)
-                for one, row, chances in zip(series, best.tolist(), sure.tolist(), strict=True)
-            ]
-        if self.target == "number":
-            said, weights = model.attend(frames.values, frames.lengths)
-            told: list[Any] = self._as_numbers(said).tolist()
-        else:
-            log_probs, weights = model.attend(frames)
-            told = [dict(zip(self.labels.symbols, row, strict=True)) for row in log_probs.double().exp().tolist()]
-        attended = options.explain or options.picture is not None
-        found: list[Prediction] = []
-        for one, each, row in zip(series, told, weights.tolist(), strict=True):
-            attention = by_step(row, self.framing.stride, one.steps) if attended else None
-            number = self.target == "number"
-            found.append(
-                show_number(one, each, attention) if number else show_class(one, each, attention, options.nbest)
-            )
-        return found
+            raise UserError(f"--picture: expected one series to draw, got {len(series):,} in {path}")
+        for begin in range(0, len(series), TOGETHER):
+            yield from self.part.tell(model, series[begin : begin + TOGETHER], options)
+            report(min(begin + TOGETHER, len(series)), len(series), "series")

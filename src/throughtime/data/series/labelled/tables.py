@@ -221,7 +221,8 @@ def _label_at(table: Table, columns: Columns) -> int | None:
         return None
     raise UserError(
         f"{table.path}:{table.rows[0][0]}: expected a label first or last in a row, got {shown(first[0])} and "
-        f"{shown(rows[0][-1])}, either of which may be it or a value; pass --label-column first, last, none, or a name"
+        f"{shown(rows[0][-1])}, either of which may be it or a value; give the table a heading, or pass --label-column "
+        "first, last or none"
     )
 
 
