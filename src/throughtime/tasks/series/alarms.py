@@ -55,9 +55,10 @@ def season_of(values: Array) -> int:
     if not len(below):
         return 0
     best = int(below[0] + like[below[0] :].argmax())
+    if like[best] <= 0.2:
+        return 0
     nearly = np.flatnonzero(like[below[0] :] > 0.9 * like[best])[0] + below[0]  # the first of several that are as high
-    best = int(nearly + like[nearly : nearly + max(2, nearly // 4)].argmax())
-    return best if like[best] > 0.2 else 0
+    return int(nearly + like[nearly : nearly + max(2, nearly // 4)].argmax())
 
 
 def smoothed(surprise: Array, steps: int) -> Array:
@@ -146,7 +147,7 @@ def novelty_report(
         "alarmed_share": float((score > threshold).mean()),
     }
     labelled = [at for at, flags in enumerate(novel) if len(flags)]
-    rows = [
+    rows: list[list[str | int | float]] = [
         [one.where, alarm.start, alarm.end, alarm.peak, alarm.surprise, _within(flags, alarm)]
         for one, found, flags in zip(examples, alarms, novel, strict=True)
         for alarm in found

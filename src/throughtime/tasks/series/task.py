@@ -12,6 +12,7 @@ from throughtime.applications.application import Application
 from throughtime.applications.judging.classification import MAJORITY
 from throughtime.applications.live import Live
 from throughtime.applications.memory import rows
+from throughtime.applications.options import Options
 from throughtime.applications.prediction import Prediction
 from throughtime.applications.reading.account import Guess
 from throughtime.applications.reading.baselines import Baseline
@@ -54,7 +55,7 @@ class SeriesTask(Application[LabelledSeries]):
         Baseline("rmse", "mean_rmse", "always saying the mean of the training data is no further off", higher=False),
     )
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
-    judging = LabelOptions
+    judging: type[Options] = LabelOptions
     column = Column("series", ("series",))
     tables: ClassVar[tuple[str, ...]] = (*tables.SUFFIXES, lines.SUFFIX)
     reads_files: ClassVar[bool] = True
