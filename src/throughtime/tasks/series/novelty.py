@@ -19,6 +19,7 @@ from throughtime.applications.task import Report
 from throughtime.data.ragged import RaggedBatch
 from throughtime.data.series.labelled.frames import Framing
 from throughtime.data.series.labelled.series import LabelledSeries
+from throughtime.engine import real_steps
 from throughtime.errors import UserError
 from throughtime.models import Model, NextBatch, SeriesInput, StackConfig, State, SurpriseModel
 from throughtime.tasks.series.alarms import Alarm, alarms_of, novelty_report, season_of, smoothed
@@ -151,8 +152,8 @@ class SeriesNovelty(Application[LabelledSeries]):
         values = batch.values
         nexts = torch.full_like(values, torch.nan)
         nexts[:, :-1] = (values[:, 1:] - values[:, :-1]) / values.new_tensor(self.framing.moves)
-        past = torch.arange(values.shape[1]) >= (batch.lengths - 1).unsqueeze(1)
-        return NextBatch(self.framing(batch), nexts.masked_fill(past.unsqueeze(2), torch.nan))
+        known = real_steps((batch.lengths - 1).clamp(min=0), values.shape[1]).unsqueeze(2)
+        return NextBatch(self.framing(batch), nexts.masked_fill(~known, torch.nan))
 
     # Judgement.
 
