@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.layers import Pooling, PoolingName, Recurrent
 from throughtime.models.base import Model, State
 from throughtime.models.cross_entropy import each_nats, mean_nats
@@ -109,7 +110,7 @@ class Classifier(Model):
 
     def _weighed(self, batch: ClassBatch) -> Tensor:
         assert self.weights is not None
-        return self.weights[batch.classes.to(self.weights.device)]
+        return self.weights[onto(batch.classes, self.weights.device)]
 
     @property
     def reads_last(self) -> bool:

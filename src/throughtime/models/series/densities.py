@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.errors import listed
 from throughtime.models.series.beta import beta_share
 
@@ -75,7 +76,7 @@ class Density(ABC):
         """Draws of every number, ``[…, count]``, each by itself; no gradient flows."""
         shape = (*self.median().shape, count)
         levels = torch.rand(shape, generator=generator, dtype=torch.float64).clamp(1e-9, 1 - 1e-9)
-        return self.quantile(levels.to(self.median().device))
+        return self.quantile(onto(levels, self.median().device))
 
 
 class Quantiles(Density):

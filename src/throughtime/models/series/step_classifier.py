@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.data import NOTHING
+from throughtime.data.device import onto
 from throughtime.data.ragged import RaggedBatch
 from throughtime.layers import Recurrent
 from throughtime.models.base import Model, State
@@ -106,5 +107,5 @@ class StepClassifier(Model):
     def _weighed(self, targets: Tensor) -> Tensor:
         """The weight of every target ``[N]``, zero where there is none."""
         assert self.weights is not None
-        targets = targets.to(self.weights.device)
+        targets = onto(targets, self.weights.device)
         return torch.where(targets == NOTHING, 0.0, self.weights[targets.clamp(min=0)])
