@@ -25,8 +25,8 @@ from record import ROOT, curve, machine, record
 
 import throughtime
 from throughtime.bench.peers import multiply_adds
-from throughtime.bench.timing import threads
 from throughtime.cells import CELLS
+from throughtime.engine.threads import threads
 from throughtime.training.metrics import read_metrics
 
 CORPUS, BASELINE, LR = "builtin:python-manual", "rnn", 0.004

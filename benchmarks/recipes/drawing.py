@@ -19,8 +19,9 @@ from record import machine, record
 
 from throughtime.bench.measures.drawing import drawers, measured
 from throughtime.bench.peers import OURS, TORCH
-from throughtime.bench.timing import interleave, no_collector, ratios, summarise, threads
+from throughtime.bench.timing import interleave, no_collector, ratios, summarise
 from throughtime.engine import WEIGHTS
+from throughtime.engine.threads import threads
 from throughtime.models import LanguageModel, LanguageModelConfig
 
 MODELS: dict[str, dict[str, Any]] = {

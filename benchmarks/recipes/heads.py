@@ -19,7 +19,8 @@ from throughtime import Recurrent
 from throughtime.bench.measures.streaming import Blocks, open_stream
 from throughtime.bench.measures.training import make_step
 from throughtime.bench.peers import multiply_adds
-from throughtime.bench.timing import interleave, no_collector, ratios, summarise, threads
+from throughtime.bench.timing import interleave, no_collector, ratios, summarise
+from throughtime.engine.threads import threads
 
 HEADS = (1, 2, 4, 8)
 

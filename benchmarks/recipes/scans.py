@@ -26,7 +26,8 @@ from torch.nn import functional as F
 
 from throughtime import Recurrent
 from throughtime.bench.measures.training import Step
-from throughtime.bench.timing import interleave, ratios, summarise, threads, timed
+from throughtime.bench.timing import interleave, ratios, summarise, timed
+from throughtime.engine.threads import threads
 
 STEPS = (100, 1_000, 10_000, 100_000)
 SLOW = 20.0

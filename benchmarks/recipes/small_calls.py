@@ -22,8 +22,9 @@ from record import ROOT, machine, record
 
 from throughtime.bench.measures.training import make_step
 from throughtime.bench.peers import make_layer, make_peer
-from throughtime.bench.timing import geometric_mean, interleave, quantile, ratios, rounded, threads, timed
+from throughtime.bench.timing import geometric_mean, interleave, quantile, ratios, rounded, timed
 from throughtime.engine.compiled.team import Shared
+from throughtime.engine.threads import threads
 
 CELLS = ("lstm", "gru", "rnn")
 HIDDEN, BATCH, TIME = (64, 128, 256), (1, 8, 32), (20, 100)

@@ -25,7 +25,8 @@ from record import machine, record
 from throughtime.bench.measures.probe import mark, reset_mark
 from throughtime.bench.measures.words import Step, layer_step, make_batch, make_model, our_step, peer_step
 from throughtime.bench.peers import OURS, TORCH
-from throughtime.bench.timing import interleave, ratios, summarise, threads, timed
+from throughtime.bench.timing import interleave, ratios, summarise, timed
+from throughtime.engine.threads import threads
 
 LAYER = "our layer, F.cross_entropy"
 STEPS: dict[str, Callable[..., Step]] = {OURS: our_step, LAYER: layer_step, TORCH: peer_step}

@@ -22,9 +22,9 @@ from throughtime.training import load_tensors
 from throughtime.training.processes import Ranks, acting_as
 from throughtime.training.processes.launch import grouped
 
-STEPS = 12
+STEPS = 20
 UNDRAWN = {"dropout": 0.0, "recurrent_dropout": 0.0, "zoneout": 0.0}
-COMMON = {"hidden": 4, "batch": 4, "steps": STEPS, "evaluate_every": 6, "seed": 3, "deterministic": True, "shards": 4}
+COMMON = {"hidden": 4, "batch": 4, "steps": STEPS, "evaluate_every": 10, "seed": 3, "deterministic": True, "shards": 4}
 
 
 def entities(folder: Path) -> list[str]:

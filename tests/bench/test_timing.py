@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from throughtime.bench.timing import geometric_mean, interleave, quantile, ratios, summarise, threads, timed
+from throughtime.bench.timing import geometric_mean, interleave, quantile, ratios, summarise, timed
+from throughtime.engine.threads import threads
 
 
 class Clock:

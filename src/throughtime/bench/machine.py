@@ -16,6 +16,7 @@ import throughtime.bench.timing as timing
 from throughtime._version import __version__
 from throughtime.engine.compiled.llvm.build import available
 from throughtime.engine.compiled.llvm.build import processor as compiled_for
+from throughtime.engine.threads import threads
 
 
 def machine() -> dict[str, Any]:
@@ -85,7 +86,7 @@ def peak_gflops(
         sizes: Rows and columns of the square matrices.
     """
     best = 0.0
-    with timing.threads(number_of_threads), timing.no_collector(), torch.inference_mode():
+    with threads(number_of_threads), timing.no_collector(), torch.inference_mode():
         for size in sizes:
             a, b = torch.rand(size, size), torch.rand(size, size)
             out = torch.empty(size, size)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from throughtime.bench import onnx_peer, timing
+from throughtime.bench import onnx_peer
 from throughtime.bench.machine import commit, machine, peak_gflops
 from throughtime.bench.measures.drawing import measure_drawing
 from throughtime.bench.measures.processes import measure_memory, measure_start
@@ -20,6 +20,7 @@ from throughtime.bench.measures.words import measure_words
 from throughtime.bench.peers import make_layer
 from throughtime.bench.plan import Case, Plan
 from throughtime.bench.rows import Row, add_share_of_peak, summary
+from throughtime.engine.threads import threads
 
 MEASURES: dict[str, Callable[[Case, Plan], Row]] = {
     "training": measure_training,
@@ -39,7 +40,7 @@ def measure_case(case: Case, plan: Plan) -> Row:
     """One row; the same seed draws the same weights, inputs and lengths, whatever was measured before."""
     gc.collect()  # what the row before left behind; in the meantime the collector rests
     torch.manual_seed(plan.seed)
-    with timing.threads(case.shape.threads):
+    with threads(case.shape.threads):
         return MEASURES[case.what](case, plan)
 
 

@@ -6,12 +6,14 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
 
+from throughtime.engine.threads import threads
 from throughtime.errors import UserError
 from throughtime.files import append_text, sync_file, write_chunks
 from throughtime.models import Model, State
@@ -28,7 +30,7 @@ from throughtime.training.clipping import Clipper, layer_norms
 from throughtime.training.metrics import kept_lines
 from throughtime.training.optimisers import Averager, make_optimiser
 from throughtime.training.plan import Evaluation, Observer, Plan, Progress, StepReport, TrainingDivergedError
-from throughtime.training.processes import Clock, Found, Shared, one_thread, ranks
+from throughtime.training.processes import Clock, Found, Shared, ranks
 from throughtime.training.restore import (
     check_means,
     check_random,
@@ -131,7 +133,8 @@ class Trainer(Generic[BatchT]):
         if not self.progress.step:
             self.save()  # a run that is killed early can be resumed, too
         try:
-            with one_thread(self.plan.deterministic):
+            # How many threads there are decides how sums are cut, and so their last bits.
+            with threads(1) if self.plan.deterministic else nullcontext():
                 self._train()
         finally:
             for observer in self.observers:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from throughtime.api.loading import load
 from throughtime.api.run import Run
 from throughtime.applications.reading.account import FILE
+from throughtime.engine.threads import threads
 from throughtime.errors import UserError
 from throughtime.plain import open_regular
 
@@ -90,13 +89,8 @@ os.register_at_fork(after_in_child=_renew)  # a thread that held it is not there
 @contextmanager
 def on_threads(number: int) -> Iterator[None]:
     """PyTorch computes on so many threads; calls of several threads come one after the other."""
-    with _ALONE:
-        before = torch.get_num_threads()
-        torch.set_num_threads(number)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    with _ALONE, threads(number):
+        yield
 
 
 def digest(folder: Path) -> str:

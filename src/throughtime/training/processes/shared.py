@@ -7,8 +7,8 @@ from a seed that the run's seed, the step and the share decide, whichever proces
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -220,15 +220,3 @@ class _Loss(nn.Module):
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-
-
-@contextmanager
-def one_thread(on: bool = True) -> Iterator[None]:
-    """Calculates on one thread: how many there are decides how sums are cut, and so their last bits."""
-    threads = torch.get_num_threads()
-    if on:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
