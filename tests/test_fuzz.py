@@ -34,6 +34,8 @@ INPUTS = 20_000
 def _recipes() -> Iterator[None]:
     for extra in ("av", "soundfile", "symusic", "scipy", "Bio", "kaldi_native_fbank", "sacrebleu", "jiwer"):
         pytest.importorskip(extra)
+    for extra in ("pyarrow", "zstandard"):
+        pytest.importorskip(extra)
     sys.path.insert(0, str(RECIPES))
     yield
     sys.path.remove(str(RECIPES))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
+import re
 import stat
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -19,6 +23,123 @@ LARGEST = 256 * 2**20
 
 DIGITS = 40
 """Of a whole number: no count, size or seed has more."""
+
+
+_MEMBER = re.compile(r"(.+\.tar)/(\d{1,15})\+(\d{1,15})/(.+)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file that is read where it stands in a tar archive, which is not unpacked.
+
+    Attributes:
+        archive: The archive, without compression.
+        begin: Where its bytes begin.
+        size: How many they are.
+        name: In the archive.
+    """
+
+    archive: Path
+    begin: int
+    size: int
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """What it is called where files are; every reader of :func:`open_regular` takes it."""
+        return self.archive / f"{self.begin}+{self.size}" / self.name
+
+    def check(self) -> None:
+        """Refuses an archive in which another thing stands there.
+
+        Raises:
+            UserError: If it was changed since the member was found, or is gone.
+        """
+        with open_regular(self.archive) as file:
+            file.seek(max(0, self.begin - tarfile.BLOCKSIZE))
+            head = file.read(tarfile.BLOCKSIZE)
+            there = file.seek(0, os.SEEK_END)
+        try:
+            same = tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape").size == self.size
+        except tarfile.HeaderError:
+            same = False
+        if not same or self.begin + self.size > there:
+            raise UserError(
+                f"{self.archive}: expected {self.name} at byte {self.begin:,}, which is not there: the archive was "
+                "changed, or the run is of another one; put the old one back, or train anew"
+            )
+
+
+def member_of(path: Path) -> Member | None:
+    """The member of an archive that a path names; None where it names no such thing.
+
+    Example:
+        >>> member_of(Path("a.tar/512+44/one.wav"))
+        Member(archive=PosixPath('a.tar'), begin=512, size=44, name='one.wav')
+        >>> member_of(Path("a.tar"))
+    """
+    found = _MEMBER.fullmatch(str(path)) if ".tar/" in str(path).lower() else None
+    if found is None:
+        return None
+    archive, begin, size, name = found.groups()
+    if ".." in name.split("/") or os.path.isdir(archive):  # it would be another file to whoever resolves the path
+        return None
+    return Member(Path(archive), int(begin), int(size), name)
+
+
+class Span(io.RawIOBase):
+    """Some bytes of an open file as a file, which closes the other one with it.
+
+    Args:
+        file: The other one.
+        begin: Where they begin.
+        size: How many they are.
+    """
+
+    def __init__(self, file: BinaryIO, begin: int, size: int) -> None:
+        super().__init__()
+        self._file, self._begin, self._size, self._at = file, begin, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of every file."""
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        """As of every file."""
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Reads on, not beyond the end."""
+        self._file.seek(self._begin + self._at)
+        found = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
+
+    def close(self) -> None:
+        """Closes the other file, too."""
+        self._file.close()
+        super().close()
+
+
+def open_member(member: Member) -> BinaryIO:
+    """A member of an archive, open for reading.
+
+    Raises:
+        UserError: As of :meth:`Member.check`.
+    """
+    member.check()
+    descriptor = os.open(member.archive, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return io.BufferedReader(Span(open(descriptor, "rb"), member.begin, member.size))
 
 
 _FOLDERS: ContextVar[tuple[Path, ...] | None] = ContextVar("folders", default=None)
@@ -61,6 +182,11 @@ def check_regular(path: Path, limit: int | None = None) -> int:
         UserError: If it is missing, larger, or no regular file: reading a pipe or a device might never end.
     """
     check_confined(path)
+    if (member := member_of(path)) is not None:
+        member.check()
+        if limit is not None and member.size > limit:
+            raise _too_large(path, member.size, limit)
+        return member.size
     try:
         found = path.stat()
     except FileNotFoundError as error:
@@ -104,6 +230,10 @@ def open_regular(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
     """
     check_regular(path, limit)
     try:
+        if (member := member_of(path)) is not None:
+            with open_member(member) as inside:
+                yield inside
+            return
         # What stood there a moment ago may be a pipe now: opening that must not wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:

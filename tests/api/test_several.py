@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +38,7 @@ def entities(folder: Path) -> list[str]:
 
 
 def speech(folder: Path) -> list[str]:
-    """Recordings of one length after the other, transcripts of one word or three."""
+    """An archive of recordings of one length after the other, with transcripts of one word or three."""
     import soundfile
 
     draw = np.random.default_rng(0)
@@ -45,7 +47,17 @@ def speech(folder: Path) -> list[str]:
         file.parent.mkdir(exist_ok=True)
         soundfile.write(file, (0.1 * draw.standard_normal(5000 + 300 * number)).astype(np.float32), 8000)
         file.with_suffix(".txt").write_text("the old cat\n" if number % 2 else f"cat{number}\n", encoding="utf-8")
-    return [str(folder / "speech")]
+    with tarfile.open(folder / "speech.tar", "w") as archive:
+        for file in sorted((folder / "speech").iterdir()):
+            archive.add(file, file.name)
+    return [str(folder / "speech.tar")]
+
+
+def shards(texts: Case, folder: Path) -> Case:
+    """The same, of texts that are packed."""
+    for number, path in enumerate(texts.data):
+        (folder / f"{number}.txt.gz").write_bytes(gzip.compress(Path(path).read_bytes()))
+    return replace(texts, data=[str(folder / "*.txt.gz")], settings={**texts.settings, "workers": 1})
 
 
 def case(task: str, folder: Path, data: list[str] | None = None, **more: Any) -> Case:
@@ -68,10 +80,10 @@ def cases(folder: Path) -> dict[str, Case]:
     small = {"embedding": 4}
     text = case("text", folder, dropout=0.2, recurrent_dropout=0.1, zoneout=0.1)
     return {
-        "text": text,
+        "text": shards(text, folder),
         "entities": case("entities", folder, entities(folder), **small, letter=4, spelled=4),
         "translation": case("translation", folder),
-        "speech": case("speech", folder, speech(folder), mels=8, layers=1, unit="characters"),
+        "speech": case("speech", folder, speech(folder), mels=8, layers=1, unit="characters", window=5),
         "sentiment-trees": case("sentiment-trees", folder),
         "averaged": replace(text, settings={**text.settings, "deterministic": False, "accumulate": 2, **UNDRAWN}),
     }

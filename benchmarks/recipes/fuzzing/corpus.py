@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -234,6 +236,7 @@ def texts() -> list[Data]:
             model="bytepairs",
         ),
         Data("text", {"a.txt": text}, "a.txt", {"unit": "words", "sentences": True}, model="words"),
+        *(Data("text", {name: content}, name, {"bptt": 5, "workers": 1}) for name, content in shards(text).items()),
         Data("sentiment", {"a.csv": b"text,label\n" + rows}, "a.csv", model="classes", weight=9),
         Data("sentiment", {"a.tsv": rows.replace(b",", b"\t")}, "a.tsv", weight=9),
         Data("sentiment", {"a.jsonl": lines(14, labelled_json)}, "a.jsonl", weight=9),
@@ -253,6 +256,33 @@ def texts() -> list[Data]:
             weight=9,
         ),
     ]
+
+
+def shards(text: bytes) -> dict[str, bytes]:
+    """A text in all the ways that shards are packed."""
+    import pyarrow
+    import pyarrow.parquet
+    import zstandard
+
+    rows = text.decode().splitlines()
+    table = pyarrow.table({"id": list(range(len(rows))), "text": rows})
+    return {
+        "a.txt.gz": gzip.compress(text, mtime=0),
+        "a.jsonl.zst": zstandard.compress("".join(json.dumps({"text": row}) + "\n" for row in rows).encode()),
+        "a.jsonl": "".join(json.dumps({"text": row, "id": 3}) + "\n" for row in rows).encode(),
+        "a.parquet": written("a.parquet", lambda path: pyarrow.parquet.write_table(table, path)),
+    }
+
+
+def archive(members: Mapping[str, bytes]) -> bytes:
+    """Files in a tar archive, those of a key side by side."""
+    found = io.BytesIO()
+    with tarfile.open(fileobj=found, mode="w") as opened:
+        for name, content in sorted(members.items()):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            opened.addfile(info, io.BytesIO(content))
+    return found.getvalue()
 
 
 def signals() -> list[Data]:
@@ -279,6 +309,8 @@ def signals() -> list[Data]:
     clips = {f"{way}/{n}.mp4": film(1 if way == "left" else -1) for way in ("left", "right") for n in range(5)}
     clips |= {f"{way}/5.gif": film(1 if way == "left" else -1, "gif") for way in ("left", "right")}
     films = {"size": 16, "features": 4}
+    packed = {name.replace("/", ""): content for name, content in clips.items()}
+    packed |= {f"{Path(name).stem}.cls": name.rstrip("0123456789.mpgif").encode() for name in packed}
     kaldi = {
         "a/wav.scp": "".join(f"r{name[0]} ../{name}\n" for name in sounds).encode(),
         "a/segments": "".join(f"u{name[0]} r{name[0]} 0.01 -1\n" for name in sounds).encode(),
@@ -288,11 +320,13 @@ def signals() -> list[Data]:
         Data("speech", {"a.csv": manifest.encode(), **sounds}, "a.csv", small, ["a.csv"], "heard"),
         Data("speech", {**sounds, **said}, ".", small),
         Data("speech", {**sounds, **kaldi}, "a", small, [*kaldi], "utterances"),
+        Data("speech", {"a.tar": archive({**sounds, **said})}, "a.tar", small),
         Data("music", {"0.mid": midi(), "valid/1.mid": midi()}, ".", {}, ["0.mid"], "events", weight=9),
         Data("music", {"a.abc": TUNES, "valid/1.mid": midi()}, ".", targets=["a.abc"]),
         Data("music", {"a.mat": matlab()}, "a.mat", weight=2),
         Data("music", {"a.json": json.dumps(chorales).encode()}, "a.json", model="keys", weight=9),
         Data("video", clips, ".", films, ["left/0.mp4", "left/5.gif"], "frames"),
+        Data("video", {"a.tar": archive(packed)}, "a.tar", films),
         Data("video", {"a.csv": points.encode()}, "a.csv", model="points", weight=9),
         Data("video", {"a.tsv": steps.encode()}, "a.tsv", weight=9),
         *series(draw),

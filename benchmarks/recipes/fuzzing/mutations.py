@@ -150,7 +150,7 @@ STRUCTURED: dict[str, Sequence[Mutation]] = {
     ".wav": WAVE,
     ".mid": MIDI,
 }
-BINARY = (".flac", ".ogg", ".mp3", ".mat", ".mp4", ".avi", ".gif", ".ids")
+BINARY = (".flac", ".ogg", ".mp3", ".mat", ".mp4", ".avi", ".gif", ".ids", ".gz", ".zst", ".parquet", ".tar")
 
 
 def mutate(draw: Random, name: str, data: bytes, others: Sequence[bytes]) -> tuple[bytes, tuple[str, ...]]:

@@ -29,6 +29,7 @@ from throughtime.applications.reading.verdict import remarks_on
 from throughtime.applications.task import Inspected, Report, Sampler, Trained, Wanted
 from throughtime.data.parts import check_there, is_file
 from throughtime.data.progress import report
+from throughtime.data.shards.names import expanded
 from throughtime.errors import UserError, listed, texts_of
 from throughtime.files import make_folder
 from throughtime.layers import named_cells
@@ -317,7 +318,7 @@ class Opened(Trained):
                 raise UserError(f"{self.folder}: this run held nothing out (--held-out 0); name data to judge it by")
             yield self.own(part, "name data to judge it by"), f"the run's {part} data"
         elif memory.is_paths(data):
-            paths = [data] if isinstance(data, str | Path) else list(data)
+            paths = expanded([str(data)] if isinstance(data, str | Path) else list(map(str, data)))
             for path in paths:
                 check_there(Path(path))
             name = listed(paths)

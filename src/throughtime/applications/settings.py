@@ -121,6 +121,9 @@ class TrainSettings(BaseModel):
         ge=1,
         le=2**20,
     )
+    window: int | None = option(
+        None, "Examples, side by side in the data, that are shuffled together; default: all.", "Training", ge=1
+    )
     seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)
     device: Device = option("auto", "auto, cpu or cuda.", "Training")
 

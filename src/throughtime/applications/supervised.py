@@ -28,6 +28,7 @@ from throughtime.applications.task import Table, Task, Use
 from throughtime.data.examples import Examples
 from throughtime.data.parts import PARTS, check_there
 from throughtime.data.progress import counted
+from throughtime.data.shards.names import expanded
 from throughtime.errors import UserError, listed
 from throughtime.files import write_json
 from throughtime.own import only
@@ -178,6 +179,7 @@ class Supervised(Task):
         with ExitStack() as stack:
             beside = stack.enter_context(spilling()) if memory else None
             with noting() as notes:
+                paths = expanded(paths)
                 if isinstance(settings, FileSettings):
                     examples, origin = self._read(paths, settings, memory, beside)
                 else:
@@ -233,12 +235,13 @@ class Supervised(Task):
         self, paths: Sequence[str], settings: FileSettings, memory: Mapping[str, Any], beside: Path | None
     ) -> tuple[dict[str, list[Any]], Origin]:
         """The examples of each part that there is, and where they come from."""
-        named = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
-        for path in map(Path, named.values()):
+        given = {part: getattr(settings, part) for part in PARTS[1:] if getattr(settings, part) is not None}
+        named = {part: [Path(path) for path in expanded([name])] for part, name in given.items()}
+        for path in (path for found in named.values() for path in found):
             check_there(path)
         with reading_as(settings.encoding):
             files = self.application.find([Path(path) for path in paths], settings) if "train" not in memory else {}
-        files |= {part: [Path(path)] for part, path in named.items()}
+        files |= named
         sources = {part: in_a_word(files[part]) for part in files} | dict.fromkeys(memory, "data in memory")
         examples = {}
         for part in (part for part in PARTS if part in sources):
@@ -263,7 +266,7 @@ class Supervised(Task):
         kept = [path for path in map(Path, named) if beside is None or beside not in path.parents]
         if kept:
             held = [path for part in PARTS[1:] if (path := getattr(settings, part, None)) is not None]
-            references.remember_data(map(Path, [*paths, *held]), kept)
+            references.remember_data(map(Path, [*paths, *expanded(held)]), kept)
         references.remember(map(Path, self.application.begins_with(settings)))
 
     def _keep(self, examples: Mapping[str, Sequence[Any]], beside: Path, folder: Path) -> dict[str, list[Any]]:
@@ -320,7 +323,9 @@ def _drawn(settings: Any, how: str | None) -> Iterator[None]:
 def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Path) -> Trainer[Any]:
     bound, model, settings = opened.bound, opened.model, opened.settings
     over = bound.pieces(train)
-    source: Examples[Any, Any] = Examples(over, bound.training_batch, bound.size, settings.batch, settings.seed)
+    source: Examples[Any, Any] = Examples(
+        over, bound.training_batch, bound.size, settings.batch, settings.seed, settings.window
+    )
 
     def evaluate() -> Evaluation:
         return bound.validate(model, valid)

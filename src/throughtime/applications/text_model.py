@@ -56,7 +56,16 @@ class TextSettings(ModelSettings):
         None, "What ends in EOS: newline: every line; text: every file. Default: newline for tokens, else text.", "Data"
     )
     sentences: bool = option(False, "Every line is a sentence of its own; else files are running text.", "Data")
-    valid: str | None = option(None, "Validation text: a file or folder.", "Data")
+    valid: str | None = option(None, "Validation text: a file or folder, or shards as of the text.", "Data")
+    text_column: str | None = option(
+        None, "Of JSON lines and parquet: field or column of the texts; default: text.", "Data"
+    )
+    workers: int | None = option(
+        None, "Processes that tokenise shards; default: one a core, as --memory allows.", "Data", ge=1, le=4096
+    )
+    memory: int = option(
+        2048, "Megabytes that tokenising shards takes, all its processes together.", "Data", ge=512, le=2**24
+    )
     encoding: Encoding | None = option(None, "Of text that is not UTF-8, such as cp1252.", "Data")
     least_steps: int = steps_at_least(300)
     held_out: float = option(
@@ -79,6 +88,8 @@ class TextSettings(ModelSettings):
     def _together(self) -> TextSettings:
         if self.tied and self.adaptive:
             raise ValueError("expected --tied or --adaptive, not both: tied weights need the full softmax")
+        if self.window is not None and self.cut:
+            raise ValueError("--window: running text is read as it stands, in streams; pass --sentences or --bptt 0")
         return self
 
     @property

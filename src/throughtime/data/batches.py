@@ -161,10 +161,11 @@ class WholeTexts:
         rows: Texts of a batch.
         eos: The id that ends a text.
         seed: Of the shuffling; None: not shuffled, only sorted by length.
+        window: Texts that are shuffled together, see :func:`~throughtime.data.examples.in_batches`.
     """
 
-    def __init__(self, ids: Ids, rows: int, eos: int, seed: int | None = None) -> None:
-        self.ids, self.rows, self.seed = ids, rows, seed
+    def __init__(self, ids: Ids, rows: int, eos: int, seed: int | None = None, window: int | None = None) -> None:
+        self.ids, self.rows, self.seed, self.window = ids, rows, seed, window
         ends = _ends(ids, eos)
         if len(ids) and (not len(ends) or ends[-1] != len(ids)):
             ends = np.append(ends, len(ids))
@@ -180,12 +181,12 @@ class WholeTexts:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[TokenBatch]:
         """The batches of an epoch; the order depends on the seed and the epoch alone."""
-        for chosen in in_batches(np.diff(self.bounds), self.rows, self.seed, epoch, start):
+        for chosen in in_batches(np.diff(self.bounds), self.rows, self.seed, epoch, start, self.window):
             yield self._texts(chosen)
 
     def shares(self, epoch: int, start: int, count: int) -> Iterator[Shares[TokenBatch]]:
         """The same batches, each as what makes so many shares of its texts, in order."""
-        for chosen in in_batches(np.diff(self.bounds), self.rows, self.seed, epoch, start):
+        for chosen in in_batches(np.diff(self.bounds), self.rows, self.seed, epoch, start, self.window):
             yield [partial(self._texts, chosen[share.start : share.stop]) for share in shares(len(chosen), count)]
 
     def _texts(self, chosen: npt.NDArray[np.int64]) -> TokenBatch:

@@ -20,7 +20,12 @@ POOL = 50
 
 
 def in_batches(
-    lengths: npt.NDArray[np.integer], rows: int, seed: int | None = None, epoch: int = 0, start: int = 0
+    lengths: npt.NDArray[np.integer],
+    rows: int,
+    seed: int | None = None,
+    epoch: int = 0,
+    start: int = 0,
+    window: int | None = None,
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Indices of members of similar length, batch by batch from the ``start``-th.
 
@@ -30,14 +35,36 @@ def in_batches(
         seed: Of the order, together with the epoch; None: the given order, only sorted by length in pools.
         epoch: Number of the pass.
         start: Batches to leave out at the beginning.
+        window: Members, side by side, that are shuffled together, rounded up to whole batches; the windows are in an
+            order of the seed's, too. So what is read of a disk lies together. None: all of them.
 
     Example:
         >>> [batch.tolist() for batch in in_batches(np.array([3, 1, 2]), rows=2)]
         [[1, 2], [0]]
     """
+    if window is None or seed is None:
+        yield from _in_batches(lengths, rows, None if seed is None else [seed, epoch], start)
+        return
+    size = -(-window // rows) * rows
+    windows = np.arange(-(-len(lengths) // size))
+    np.random.default_rng([seed, epoch]).shuffle(windows)
+    for number in windows.tolist():
+        begin = number * size
+        inside = lengths[begin : begin + size]
+        batches = -(-len(inside) // rows)
+        if start < batches:
+            for members in _in_batches(inside, rows, [seed, epoch, number + 1], start):
+                yield members + begin
+        start = max(0, start - batches)
+
+
+def _in_batches(
+    lengths: npt.NDArray[np.integer], rows: int, seed: list[int] | None, start: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """All of them shuffled together."""
     order, numbers = np.arange(len(lengths)), np.arange(-(-len(lengths) // rows))
     if seed is not None:
-        random = np.random.default_rng([seed, epoch])
+        random = np.random.default_rng(seed)
         random.shuffle(order)
         random.shuffle(numbers)
     pools = [order[i : i + rows * POOL] for i in range(0, len(order), rows * POOL)]
@@ -55,6 +82,7 @@ class Examples(Generic[ExampleT, BatchT]):
         size: The length of an example; similar ones share a batch.
         rows: Examples of a batch.
         seed: Of the order; None: not shuffled.
+        window: Examples that are shuffled together, see :func:`in_batches`.
     """
 
     def __init__(
@@ -64,8 +92,9 @@ class Examples(Generic[ExampleT, BatchT]):
         size: Callable[[ExampleT], int],
         rows: int,
         seed: int | None = None,
+        window: int | None = None,
     ) -> None:
-        self.examples, self.batch, self.rows, self.seed = examples, batch, rows, seed
+        self.examples, self.batch, self.rows, self.seed, self.window = examples, batch, rows, seed, window
         self.lengths = np.array([size(example) for example in examples], dtype=np.int64)
 
     def __len__(self) -> int:
@@ -84,7 +113,7 @@ class Examples(Generic[ExampleT, BatchT]):
 
     def chosen(self, epoch: int = 0, start: int = 0) -> Iterator[list[int]]:
         """The indices of every batch's examples."""
-        for indices in in_batches(self.lengths, self.rows, self.seed, epoch, start):
+        for indices in in_batches(self.lengths, self.rows, self.seed, epoch, start, self.window):
             yield indices.tolist()
 
 

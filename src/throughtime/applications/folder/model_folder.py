@@ -160,21 +160,38 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return value
 
 
+REMEDY = "pass --resume to go on with it, or another --out"
+"""What to do where a folder is there already."""
+
+
+def check_new(out: Path, remedy: str = REMEDY) -> None:
+    """Refuses what is no name for a new folder.
+
+    Raises:
+        UserError: If something stands there, but an empty folder.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: already exists; {remedy if out.is_dir() else 'pass another --out'}")
+
+
 @contextmanager
-def staged(out: Path, remedy: str = "pass --resume to go on with it, or another --out") -> Iterator[Path]:
+def staged(out: Path, remedy: str = REMEDY, place: Path | None = None) -> Iterator[Path]:
     """A folder that becomes ``out`` when the block ends well, and is gone when it does not.
 
     Args:
         out: The folder.
         remedy: What to do where there is one already.
+        place: Where it is meanwhile, on the same disk; what a process that was killed left there is removed. None: a
+            place beside ``out`` that no other has.
 
     Raises:
         UserError: If ``out`` exists and is not an empty folder, or its parent cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: already exists; {remedy if out.is_dir() else 'pass another --out'}")
+    check_new(out, remedy)
     made = [parent for parent in out.parents if not os.path.exists(parent)]
-    folder = out.parent / f".{out.name[:40]}.{secrets.token_hex(8)}"
+    folder = place or out.parent / f".{out.name[:40]}.{secrets.token_hex(8)}"
+    if place is not None:
+        shutil.rmtree(place, ignore_errors=True)
     try:  # from here on: a signal may come at any time
         try:
             make_folder(out.parent)

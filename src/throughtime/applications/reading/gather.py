@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from throughtime.applications.reading.account import DataRead, Guess, LeftOut, Lengths, Part
 from throughtime.applications.reading.readable import ExampleT, Readable
@@ -66,17 +69,20 @@ def with_notes(parts: dict[str, Part], notes: Notes, shown: list[str], guess: Gu
     return DataRead(parts, list(notes.taken), left, shown, guess, dict(notes.columns))
 
 
-def lengths_of(sizes: Sequence[int], unit: str) -> Lengths:
+def lengths_of(sizes: Sequence[int] | npt.NDArray[np.int64], unit: str) -> Lengths:
     """Median, longest and total of lengths.
 
     Example:
         >>> lengths_of([3, 1, 8], "words")
         Lengths(unit='words', median=3.0, longest=8, total=12)
     """
-    return Lengths(unit, float(median(sizes)) if sizes else 0.0, max(sizes, default=0), sum(sizes))
+    found = np.asarray(sizes, np.int64)
+    if not len(found):
+        return Lengths(unit, 0.0, 0, 0)
+    return Lengths(unit, float(np.median(found)), int(found.max()), int(found.sum()))
 
 
-def spread(examples: Sequence[ExampleT]) -> list[ExampleT]:
+def spread(examples: Sequence[ExampleT] | npt.NDArray[Any]) -> list[Any]:
     """A few examples from the beginning, the middle and the end: the first ones are often alike.
 
     Example:
@@ -87,7 +93,7 @@ def spread(examples: Sequence[ExampleT]) -> list[ExampleT]:
     return [examples[place] for place in sorted({last * number // (SHOWN - 1) for number in range(SHOWN)})]
 
 
-def in_a_word(files: Sequence[Path]) -> str:
+def in_a_word(files: Sequence[Path | str]) -> str:
     """Files by name, of many the first ones.
 
     Example:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from throughtime.data.speech.heads import Endless, WavData, is_cut_ogg, wav_data
 from throughtime.errors import UserError, listed
 from throughtime.extras import extra
-from throughtime.plain import check_regular
+from throughtime.plain import check_regular, member_of, open_member
 from throughtime.runtime.remarks import cut_sound
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
@@ -94,6 +94,8 @@ class Audio:
         source: Any = _standard_input() if path is None else str(path)
         if path is not None and data is not None and data.unclosed:
             source = Endless(path, data)
+        elif path is not None and (member := member_of(path)) is not None:
+            source = open_member(member)
         try:
             self.file = self.library.SoundFile(source, closefd=False)
         except (self.library.LibsndfileError, TypeError) as error:  # TypeError: a suffix that means raw samples

@@ -52,7 +52,8 @@ class WavData:
 def wav_data(path: Path) -> WavData | None:
     """Where the sound of a wav file lies; None where the file is no wav file, or has none."""
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         head = file.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"WAVE":
             return None

@@ -1,4 +1,4 @@
-"""Recordings with what is said in them: manifests, a ``name.txt`` beside every ``name.wav``, Kaldi's folders."""
+"""Recordings with what is said in them: manifests, archives, a text beside every recording, Kaldi's folders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from throughtime.data.parts import below, inside, is_file, part_of
+from throughtime.data.shards.tars import SUFFIX, is_archive, samples
 from throughtime.data.speech.audio import SUFFIXES
 from throughtime.data.speech.kaldi import is_kaldi, read_kaldi
 from throughtime.data.speech.spoken import Recording, spoken, times
@@ -53,11 +54,12 @@ SEEN = 20
 def is_recordings(path: Path) -> bool:
     """Whether a path is a manifest, or a folder of recordings: of Kaldi's kind, or with a text beside each."""
     if path.is_file():
-        return path.suffix.lower() in TABLES and not _is_aside(path)
+        return is_archive(path) or (path.suffix.lower() in TABLES and not _is_aside(path))
     if is_kaldi(path):
         return True
     found = inside(path) if path.is_dir() else []
-    if any((file.is_dir() and part_of(file.name)) or file.suffix.lower() in TABLES for file in found):
+    told_apart = (*TABLES, SUFFIX)
+    if any((file.is_dir() and part_of(file.name)) or file.suffix.lower() in told_apart for file in found):
         return False
     return any(audio.with_suffix(".txt").exists() for audio in _audio_in(path))
 
@@ -79,7 +81,7 @@ def read_recordings(
     """
     found: dict[tuple[Path, float | None, float | None], Recording] = {}
     for path in paths:
-        for recording in _read_folder(path) if path.is_dir() else _read_manifest(path, audio, transcript, header):
+        for recording in _read(path, audio, transcript, header):
             before = found.setdefault((recording.audio, recording.begin, recording.seconds), recording)
             if before.transcript != recording.transcript:
                 raise UserError(
@@ -87,6 +89,23 @@ def read_recordings(
                     f"{before.where}, got {recording.transcript!r}; mend one of them"
                 )
     return list(found.values())
+
+
+def _read(path: Path, audio: str | None, transcript: str | None, header: bool | None) -> Iterator[Recording]:
+    if path.is_dir():
+        return _read_folder(path)
+    return _read_archive(path) if is_archive(path) else _read_manifest(path, audio, transcript, header)
+
+
+def _read_archive(path: Path) -> Iterator[Recording]:
+    """The samples of an archive: what is said stands in a ``.txt``, or in a ``.json``, of the recording's key."""
+    for found in samples(path, SUFFIXES, ("txt", "json")):
+        said = found.text("txt")
+        if said is None:
+            said = found.field("json", TRANSCRIPT_NAMES)
+        if said is None:
+            raise UserError(f"{found.where}: expected its transcript in {found.key}.txt or .json beside it, found none")
+        yield Recording(found.media.path, spoken(said, found.where), found.where)
 
 
 def _is_aside(path: Path) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from io import StringIO, TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from throughtime.errors import UserError
 from throughtime.plain import open_regular
@@ -34,7 +34,7 @@ def read_file(path: Path) -> Iterator[str]:
         UserError: If it cannot be read, is binary, or is not in its encoding.
     """
     with _opened(path) as text:
-        yield from _pieces(text)
+        yield from pieces_of(text)
 
 
 def file_lines(path: Path) -> Iterator[str]:
@@ -104,7 +104,14 @@ def _has_newline(file: BinaryIO, encoding: str) -> bool:
         file.seek(0)
 
 
-def _pieces(text: TextIOWrapper) -> Iterator[str]:
+def pieces_of(text: TextIO) -> Iterator[str]:
+    r"""What is left of an open text, in pieces as of :func:`read_file`.
+
+    Example:
+        >>> from io import StringIO
+        >>> list(pieces_of(StringIO("one\r\ntwo", newline="\n")))
+        ['one\n', 'two']
+    """
     held = ""
     while piece := held + text.readline(PIECE - len(held)):
         if piece.endswith("\n"):

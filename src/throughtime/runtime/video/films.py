@@ -17,7 +17,7 @@ import numpy as np
 
 from throughtime.errors import UserError
 from throughtime.extras import extra
-from throughtime.plain import check_regular
+from throughtime.plain import check_regular, member_of, open_member
 from throughtime.runtime.video.look import PIXELS, Frame, Look, at_rate
 from throughtime.runtime.video.upright import matrix_of, upright
 
@@ -71,9 +71,11 @@ class Video:
         av = extra("av", "video", "reading video")
         self.warnings = []
         check_regular(self.path)
+        member = member_of(self.path)
+        # A name such as concat:a would be taken for an address.
+        source: Any = f"file:{self.path}" if member is None else open_member(member)
         try:
-            # A name such as concat:a would be taken for an address.
-            container = av.open(f"file:{self.path}", metadata_errors="replace", options={"format_whitelist": FORMATS})
+            container = av.open(source, metadata_errors="replace", options={"format_whitelist": FORMATS})
         except (av.FFmpegError, OSError, ValueError) as error:  # ValueError: no stream is of a known kind
             reason = getattr(error, "strerror", None) or error
             raise UserError(

@@ -23,6 +23,7 @@ from throughtime.applications.reading.inputs import Asked, Column, Inputs
 from throughtime.applications.settings import SignalSettings
 from throughtime.applications.task import Report
 from throughtime.data.remembered import Remembered
+from throughtime.data.shards.names import expanded
 from throughtime.data.speech.audio import SUFFIXES, Audio, Samples
 from throughtime.data.speech.filterbank import SHIFT, FilterBank, Frames
 from throughtime.data.speech.kaldi import is_kaldi
@@ -108,7 +109,7 @@ class Speech(Application[SpeechExample]):
     def find(cls, paths: Sequence[Path], settings: SpeechSettings) -> dict[str, list[Path]]:
         """The manifests or folders of each part, which must agree with each other."""
         found = super().find(paths, settings)
-        named = [Path(path) for path in (settings.valid, settings.test) if path is not None]
+        named = list(map(Path, expanded([path for path in (settings.valid, settings.test) if path is not None])))
         everything = [path for files in found.values() for path in files]
         read_recordings([*everything, *named], settings.audio_column, settings.transcript_column, settings.header)
         return found

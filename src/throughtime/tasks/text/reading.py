@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from throughtime.applications.folder.model_folder import ModelFolder
 from throughtime.applications.reading.account import DataRead, Guess, Lengths, Part
@@ -13,6 +14,7 @@ from throughtime.applications.reading.gather import FILES, Origin, in_a_word, le
 from throughtime.applications.reading.readable import Counts, unigram
 from throughtime.applications.text_model import TOKENIZER, TextSettings, token_files
 from throughtime.data.batches import Ids
+from throughtime.data.shards.documents import ShardTexts
 from throughtime.data.text.corpus import TokenFile
 from throughtime.data.text.files import BUILT_IN, FileTexts, Texts
 from throughtime.data.text.tokenizer import Tokenizer
@@ -24,6 +26,9 @@ STEPS = 60
 
 TOGETHER = 1 << 22
 """Tokens that are counted at once."""
+
+Bounds = npt.NDArray[np.int64]
+"""Beginnings and ends, ``[N, 2]``: of many millions, which as pairs of numbers would fill the memory."""
 
 UNITS = {"bytepairs": "byte pairs"}
 """What units are called where their name is no word."""
@@ -43,6 +48,9 @@ def origin_of(texts: Mapping[str, Texts], settings: TextSettings, memory: Contai
             sources[part] = "data in memory"
         elif isinstance(found, FileTexts):
             sources[part], files[part] = in_a_word(found.files), list(map(str, found.files))
+        elif isinstance(found, ShardTexts):
+            files[part] = [shard.name for shard in found.shards]
+            sources[part] = in_a_word(files[part])
         else:
             sources[part] = BUILT_IN
         for file in found.files if isinstance(found, FileTexts) else ():
@@ -95,29 +103,31 @@ def _vocabulary(tokens: Mapping[str, TokenFile], tokenizer: Tokenizer, unit: str
     return f"vocabulary: {len(tokenizer):,} {unit}, UNK and EOS among them; unknown (UNK): {', '.join(unknown)}"
 
 
-def _texts(ids: Ids, eos: int) -> list[tuple[int, int]]:
-    """Where texts begin and end, their EOS left out; the last one may have none.
+def _texts(ids: Ids, eos: int) -> Bounds:
+    """Where texts begin and end, ``[N, 2]``, their EOS left out; the last one may have none.
 
     Example:
-        >>> _texts(np.array([5, 6, 1, 1, 7]), 1)
-        [(0, 2), (3, 3), (4, 5)]
+        >>> _texts(np.array([5, 6, 1, 1, 7]), 1).tolist()
+        [[0, 2], [3, 3], [4, 5]]
     """
-    cuts = [begin + place for begin, part in _in_parts(ids) for place in np.flatnonzero(part == eos).tolist()]
-    if len(ids) and (not cuts or cuts[-1] < len(ids) - 1):
-        cuts.append(len(ids))
-    return list(zip([0, *(cut + 1 for cut in cuts[:-1])], cuts, strict=True)) if cuts else []
+    found = [begin + np.flatnonzero(part == eos) for begin, part in _in_parts(ids)]
+    cuts = np.concatenate([np.zeros(0, np.int64), *found])
+    if len(ids) and (not len(cuts) or cuts[-1] < len(ids) - 1):
+        cuts = np.append(cuts, len(ids))
+    return np.stack([np.concatenate([np.zeros(min(1, len(cuts)), np.int64), cuts[:-1] + 1]), cuts], axis=1)
 
 
 def _some(origin: Origin, part: str) -> list[str]:
     return list(origin.files.get(part, ()))[:FILES]
 
 
-def _pieces(tokens: int, steps: int) -> list[tuple[int, int]]:
-    return [(begin, min(begin + steps, tokens)) for begin in range(0, tokens, steps)]
+def _pieces(tokens: int, steps: int) -> Bounds:
+    begins = np.arange(0, tokens, steps)
+    return np.stack([begins, np.minimum(begins + steps, tokens)], axis=1)
 
 
-def _lengths(texts: Sequence[tuple[int, int]], unit: str) -> Lengths:
-    return lengths_of([end - begin for begin, end in texts], unit)
+def _lengths(texts: Bounds, unit: str) -> Lengths:
+    return lengths_of(texts[:, 1] - texts[:, 0], unit)
 
 
 def _counts(ids: Ids, vocabulary: int) -> Counts:

@@ -38,10 +38,12 @@ from throughtime.applications.text_model import (
 )
 from throughtime.data import Streams, TokenBatch, WholeTexts
 from throughtime.data.batches import BatchSource
+from throughtime.data.shards.documents import ShardTexts
+from throughtime.data.shards.opening import open_sharded
 from throughtime.data.tables.columns import find_column, longest
 from throughtime.data.tables.rows import SEEN
-from throughtime.data.text.corpus import TokenFile, encode_to_file, learn_tokenizer, parts
-from throughtime.data.text.files import Texts, open_texts
+from throughtime.data.text.corpus import TokenFile, encode_to_file, parts
+from throughtime.data.text.files import Texts
 from throughtime.data.text.labelled import TEXT_NAMES
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.errors import UserError
@@ -55,6 +57,7 @@ from throughtime.tasks.text.live import TOP, LiveText
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.reading import guess_by, origin_of, read_texts
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
+from throughtime.tasks.text.sharded import beside, learn, tokenised
 from throughtime.training import Evaluation, Trainer
 
 
@@ -79,8 +82,11 @@ class TextTask(Task):
             settings = check_settings(TextSettings, options)
             settings.check_model()
             named = {"train": paths} | ({} if settings.valid is None else {"valid": [settings.valid]})
-            texts = {part: open_texts(found) for part, found in {**named, **given}.items()}
-            folder = stack.enter_context(staged(out))
+            texts = {part: open_sharded(found, settings.text_column) for part, found in {**named, **given}.items()}
+            place, train = None, texts["train"]
+            if isinstance(train, ShardTexts):
+                place = stack.enter_context(beside(out, train, settings)) / "run"
+            folder = stack.enter_context(staged(out, place=place))
             with reading_as(settings.encoding):
                 run = self._encoded(folder, settings, texts)
             if "valid" not in run.data:
@@ -99,19 +105,17 @@ class TextTask(Task):
     def _encoded(self, folder: Path, settings: TextSettings, texts: Mapping[str, Texts]) -> ModelFolder:
         """A folder with a tokenizer and with the ids of texts; the model is not there yet."""
         train, valid, split = texts["train"], texts.get("valid"), settings.split
-        tokenizer = learn_tokenizer(
-            parts(train, valid, split)[0],
-            settings.unit,
-            min_count=settings.min_count,
-            max_size=settings.max_vocab,
-            lowercase=settings.lowercase,
-        )
+        read = dict(zip(("train", "valid"), parts(train, valid, split), strict=True))
+        data: dict[str, TokenFile] = {}
+        if isinstance(train, ShardTexts):
+            tokenizer, data = tokenised(train, settings, folder.parent, folder)
+            read = {"valid": read["valid"] if valid is not None else None}
+        else:
+            tokenizer = learn(parts(train, valid, split)[0], settings)
         tokenizer.save(folder / TOKENIZER)
-        data = {
-            name: encode_to_file(pieces, tokenizer, folder / f"{name}.ids", split.each_line)
-            for name, pieces in zip(("train", "valid"), parts(train, valid, split), strict=True)
-            if pieces is not None
-        }
+        for name, pieces in read.items():
+            if pieces is not None:
+                data[name] = encode_to_file(pieces, tokenizer, folder / f"{name}.ids", split.each_line)
         settings = _fitting(data, settings, tokenizer)
         model = LanguageModelConfig(
             vocabulary=len(tokenizer),
@@ -307,7 +311,7 @@ def _to_look_at(model: TextModel, wanted: Wanted) -> tuple[list[list[int]], str]
 
 def _encoded(model: TextModel, paths: Sequence[str], folder: Path) -> TokenFile:
     """The tokens of texts, all of them, in a file of a folder."""
-    pieces = parts(open_texts(paths), None, replace(model.split, held_out=0.0))[0]
+    pieces = parts(open_sharded(paths, model.settings.text_column), None, replace(model.split, held_out=0.0))[0]
     return encode_to_file(pieces, model.tokenizer, folder / "text.ids", model.split.each_line)
 
 
@@ -338,7 +342,7 @@ def _trainer(run: ModelFolder) -> Trainer[TokenBatch]:
     if settings.cut:
         source = Streams(ids, settings.batch, settings.cut, text_end(settings, tokenizer))
     else:
-        source = WholeTexts(ids, settings.batch, tokenizer.eos, settings.seed)
+        source = WholeTexts(ids, settings.batch, tokenizer.eos, settings.seed, settings.window)
     evaluate: Callable[[], Evaluation] | None = None
     if "valid" in tokens:
         valid = tokens["valid"]

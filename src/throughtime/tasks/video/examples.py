@@ -14,6 +14,7 @@ from throughtime.applications.judging.classification import ClassSettings
 from throughtime.applications.settings import SignalSettings, option, steps_at_least
 from throughtime.data.classes import class_folders
 from throughtime.data.parts import is_file
+from throughtime.data.shards.tars import is_archive, samples
 from throughtime.data.video import keypoints
 from throughtime.data.video.clips import clips_of
 from throughtime.data.video.columns import NO_VIDEO, check_classes
@@ -28,6 +29,9 @@ from throughtime.training import OptimiserName
 
 LISTS = (".jsonl",)
 """Suffixes of lists of videos: a line each, ``{"path": "…", "label": "…"}``; paths are as seen from the list."""
+
+CLASS_NAMES = ("label", "cls", "class", "category", "action")
+"""Under which a JSON file of an archive tells the class."""
 
 Array = npt.NDArray[Any]
 
@@ -91,10 +95,12 @@ def read_examples(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
         yield from _read_table(path, settings)
     elif path.suffix.lower() in LISTS:
         yield from _read_list(path, settings)
+    elif is_archive(path):
+        yield from _read_archive(path, settings)
     else:
         raise UserError(
             f"{path}: expected a folder that holds a folder of videos for every class, a table "
-            f"({listed(keypoints.SUFFIXES)}) of key points, or a list ({listed(LISTS)}) of videos"
+            f"({listed(keypoints.SUFFIXES)}) of key points, a list ({listed(LISTS)}) of videos, or an archive (.tar)"
         )
 
 
@@ -119,6 +125,17 @@ def _read_list(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
         if not is_file(path.parent / file):
             raise UserError(f"{where}: expected the video {shown(str(path.parent / file))}, which is not there")
         yield from _read_clip(path.parent / file, label.strip(), settings)
+
+
+def _read_archive(path: Path, settings: VideoSettings) -> Iterator[ClipExample]:
+    """The samples of an archive: the class stands in a ``.cls``, or in a ``.json``, of the video's key."""
+    for found in samples(path, films.SUFFIXES, ("cls", "json")):
+        label = found.text("cls")
+        if label is None:
+            label = found.field("json", CLASS_NAMES)
+        if label is None or not label.strip():
+            raise UserError(f"{found.where}: expected its class in {found.key}.cls or .json beside it, found none")
+        yield from _read_clip(found.media.path, label.strip(), settings)
 
 
 def _read_clip(file: Path, label: str, settings: VideoSettings) -> Iterator[ClipExample]:

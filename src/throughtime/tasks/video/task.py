@@ -33,6 +33,7 @@ from throughtime.applications.task import Report, Table
 from throughtime.data.classes import class_folders
 from throughtime.data.progress import counted, report
 from throughtime.data.ragged import RaggedBatch
+from throughtime.data.shards.tars import is_archive
 from throughtime.data.video import keypoints
 from throughtime.data.video.augment import FrameChanges, PointChanges
 from throughtime.data.video.keypoints import PointSequence
@@ -89,7 +90,9 @@ class VideoActions(Application[ClipExample]):
         ),
     )
     suffixes: ClassVar[tuple[str, ...]] = (*films.SUFFIXES, *keypoints.SUFFIXES)
-    kinds: ClassVar[str] = f"tables ({', '.join(keypoints.SUFFIXES)}), and a folder of videos for every class"
+    kinds: ClassVar[str] = (
+        f"tables ({', '.join(keypoints.SUFFIXES)}), archives (.tar), and a folder of videos for every class"
+    )
     predicting = ActionOptions
     column = Column("clip", ("path", "clip"), files=True)
     tables: ClassVar[tuple[str, ...]] = (*keypoints.SUFFIXES, *LISTS)
@@ -108,9 +111,9 @@ class VideoActions(Application[ClipExample]):
 
     @classmethod
     def is_data(cls, path: Path) -> bool:
-        """A table, or a folder of classes."""
+        """A table, an archive, or a folder of classes."""
         if path.is_file():
-            return path.suffix.lower() in keypoints.SUFFIXES
+            return path.suffix.lower() in keypoints.SUFFIXES or is_archive(path)
         return len(class_folders(path, films.SUFFIXES)) > 1
 
     @classmethod
