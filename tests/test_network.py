@@ -1,4 +1,4 @@
-"""Nothing opens a connection: no module imports what could, and nothing that trains or predicts does."""
+"""Nothing opens a connection unasked: no module imports what could, and nothing that trains or predicts does."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def test_no_module_imports_what_opens_connections() -> None:
     found = {str(file.relative_to(ROOT)): connections(file.read_text("utf-8")) for file in files}
     for file, names in found.items():  # a server listens; it asks nobody
         names -= {"asyncio", "socket"} if file.startswith("serving/") else set()
+        names -= {"fsspec"} if file == "data/shards/names.py" else set()  # for what the user names by its address
     assert {file: names for file, names in found.items() if names} == {}
 
 

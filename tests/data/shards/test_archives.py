@@ -150,12 +150,12 @@ def test_what_is_no_sample_is_told(tmp_path: Path) -> None:
     with_link(path := tmp_path / "link.tar")
     with (
         noting() as notes,
-        pytest.raises(UserError, match=r"expected samples with a file of .wav and .flac, found none"),
+        pytest.raises(UserError, match=r"expected samples with a file of .wav, .flac, found none"),
     ):
         list(samples(path, SOUND, SAID))
     assert list(notes.left_out) == ["a link, a device or a file with holes, or its name leads elsewhere"]
     path = pack(tmp_path / "two.tar", {"a.wav": b"", "a.flac": b"", "a.txt": b""})
-    with pytest.raises(UserError, match=r"expected one file of .wav and .flac for a, got a.flac, too"):
+    with pytest.raises(UserError, match=r"expected one file of .wav, .flac for a, got a.flac, too"):
         list(samples(path, SOUND, SAID))
     path = pack(tmp_path / "up.tar", {"../a.wav": b"", "../a.txt": b""})
     with noting(), pytest.raises(UserError, match="found none"):
@@ -166,7 +166,7 @@ def test_what_is_no_sample_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"silent.tar: a: expected its transcript in a.txt or .json beside it"):
         read_recordings([path])
     path = pack(tmp_path / "json.tar", {"a.wav": b"", "a.json": b'{"id": 3}'})
-    with pytest.raises(UserError, match=r"json.tar: a: expected one of path|json.tar: a: expected one of transcript"):
+    with pytest.raises(UserError, match=r"json.tar: a: expected one of transcript"):
         read_recordings([path])
 
 

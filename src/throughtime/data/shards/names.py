@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from throughtime.data.parts import below, check_there, is_system
 from throughtime.errors import UserError
 from throughtime.extras import extra
-from throughtime.plain import check_regular, open_regular
+from throughtime.plain import check_confined, check_regular, open_regular
 from throughtime.runtime.reading.notes import note
 
 PACKINGS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
@@ -231,6 +231,7 @@ def _local(name: str) -> Shard:
 
 def _remote(url: str) -> list[Shard]:
     """The shards of an address, which may be a pattern or a folder."""
+    check_confined(Path(url))  # no stranger's request leads elsewhere
     system, path = _system(url)
 
     def look() -> list[Shard]:
