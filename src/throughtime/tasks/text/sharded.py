@@ -32,6 +32,8 @@ from throughtime.visible import tell
 BEGUN = "begun.json"
 """Which shards and which settings a folder of chunks is of."""
 
+LOCK = ".lock"
+
 DECIDING = (
     "unit",
     "eos",
@@ -71,12 +73,12 @@ def beside(out: Path, texts: ShardTexts, settings: TextSettings) -> Iterator[Pat
     Raises:
         UserError: If it holds those of other shards or settings, or another process is at it.
     """
-    folder = out.parent / f".{out.name[:40]}.shards"
+    folder = place_of(out)
     check_new(out)
     told, there = _told(texts, settings), (folder / BEGUN).exists()
     made = [parent for parent in out.parents if not parent.exists()]
     make_folder(folder)
-    with alone(folder / ".lock", str(folder), "is tokenising there; wait for that to end, or stop it first"):
+    with alone(folder / LOCK, str(folder), "is tokenising there; wait for that to end, or stop it first"):
         if there:
             _check(folder, told, texts.shards)
             for left in folder.glob(f".*{PARTIAL}"):
@@ -88,6 +90,19 @@ def beside(out: Path, texts: ShardTexts, settings: TextSettings) -> Iterator[Pat
             _keep_or_not(folder, made, isinstance(error, UserError))
             raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def place_of(out: Path) -> Path:
+    """Where the chunks of a run's shards stand until the run does."""
+    return out.parent / f".{out.name[:200]}.shards"
+
+
+def tidy(out: Path) -> None:
+    """Removes the chunks of a run that stands: whoever made it was killed before it did so."""
+    folder = place_of(out)
+    if (folder / BEGUN).exists():
+        with suppress(UserError), alone(folder / LOCK, str(folder), "is tokenising there"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def tokenised(

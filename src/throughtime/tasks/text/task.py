@@ -57,7 +57,7 @@ from throughtime.tasks.text.live import TOP, LiveText
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.reading import guess_by, origin_of, read_texts
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
-from throughtime.tasks.text.sharded import beside, learn, tokenised
+from throughtime.tasks.text.sharded import beside, learn, tidy, tokenised
 from throughtime.training import Evaluation, Trainer
 
 
@@ -160,6 +160,7 @@ class TextTask(Task):
         trainer.resume()
         if trainer.ranks.first:
             extended.save()
+            tidy(out)
         return trainer
 
     def describe(self, trainer: Trainer[TokenBatch], cell: str | None = None) -> str:
