@@ -258,3 +258,15 @@ def test_validation_shards_are_read_with_the_vocabulary_of_training(shards: Path
     assert list(memoryview(found["valid.ids"]).cast("H")) == [*expected, tokenizer.eos]
     with pytest.raises(UserError, match="--window: running text is read as it stands, in streams"):
         train([str(shards / "*.gz")], tmp_path / "other", window=10)
+    with pytest.raises(UserError, match="--text-column: expected JSON lines or parquet, which have fields and"):
+        train([str(shards / "0.txt")], tmp_path / "other", text_column="body")
+
+
+def test_a_model_of_records_is_judged_on_records_and_on_plain_text(shards: Path, tmp_path: Path) -> None:
+    texts = [f"w{n} w{n + 1} w{n + 2}" for n in range(60)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in texts))
+    TextTask().start([str(tmp_path / "a.jsonl")], tmp_path / "trained", {**SMALL, "text_column": "body"}).run()
+    trained = TextTask().load(tmp_path / "trained")
+    records = trained.evaluate([str(tmp_path / "a*.jsonl")]).figures
+    assert (records["tokens"], records["characters"]) == (4 * len(texts), sum(map(len, texts)))
+    assert trained.evaluate([str(shards / "0.txt")]).figures["tokens"] > 300

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from throughtime.data.shards.documents import ShardTexts
 from throughtime.data.shards.names import is_sharded
 from throughtime.data.text.files import Texts, open_texts
-from throughtime.errors import UserError
 
 
 def open_sharded(names: Sequence[str], field: str | None = None) -> Texts:
@@ -18,11 +17,6 @@ def open_sharded(names: Sequence[str], field: str | None = None) -> Texts:
         field: Of records: where the text stands.
 
     Raises:
-        UserError: If there is no text, or a field is named and there are no records.
+        UserError: If there is no text.
     """
-    if any(map(is_sharded, names)):
-        return ShardTexts(names, field)
-    texts = open_texts(names)
-    if field is not None:
-        raise UserError(f"--text-column: expected JSON lines or parquet, which have one, got {' '.join(names)[:200]}")
-    return texts
+    return ShardTexts(names, field) if any(map(is_sharded, names)) else open_texts(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from throughtime.data.shards.names import Shard, check_unchanged
 from throughtime.data.shards.survey import Look, Seen, budgets, load_seen, places, sampled, seen_file
 from throughtime.data.shards.tokens import Encode, characters_of, chunks_of, jobs_for, joined
 from throughtime.data.text.corpus import TokenFile, learn_tokenizer
+from throughtime.data.text.files import Texts
 from throughtime.data.text.tokenizer import Tokenizer
 from throughtime.errors import UserError, shown
 from throughtime.files import END as PARTIAL
@@ -59,6 +60,16 @@ KEPT = 1 << 24
 
 SAMPLE = 1 << 25
 """Characters that a vocabulary is learnt from, at most."""
+
+
+def check_column(texts: Mapping[str, Texts], settings: TextSettings) -> None:
+    """Refuses a column where nothing has any.
+
+    Raises:
+        UserError: Says what has one.
+    """
+    if settings.text_column is not None and not any(isinstance(found, ShardTexts) for found in texts.values()):
+        raise UserError("--text-column: expected JSON lines or parquet, which have fields and columns, got plain text")
 
 
 @contextmanager

@@ -57,7 +57,7 @@ from throughtime.tasks.text.live import TOP, LiveText
 from throughtime.tasks.text.pairs import as_pairs, compare_pairs
 from throughtime.tasks.text.reading import guess_by, origin_of, read_texts
 from throughtime.tasks.text.sampler import TextDrawing, TextSampler
-from throughtime.tasks.text.sharded import beside, learn, tidy, tokenised
+from throughtime.tasks.text.sharded import beside, check_column, learn, tidy, tokenised
 from throughtime.training import Evaluation, Trainer
 
 
@@ -83,6 +83,7 @@ class TextTask(Task):
             settings.check_model()
             named = {"train": paths} | ({} if settings.valid is None else {"valid": [settings.valid]})
             texts = {part: open_sharded(found, settings.text_column) for part, found in {**named, **given}.items()}
+            check_column(texts, settings)
             place, train = None, texts["train"]
             if isinstance(train, ShardTexts):
                 place = stack.enter_context(beside(out, train, settings)) / "run"
