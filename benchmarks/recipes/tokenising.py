@@ -144,7 +144,8 @@ def digest(run: Path) -> dict[str, str]:
 
 def killed(shards: Path, out: Path, options: Sequence[str], kills: int, usual: float, seed: int) -> dict[str, Any]:
     """The command under kills, each at a moment between its beginning and its usual end, until it comes to its end."""
-    draw, moments, begun = random.Random(seed), [], time.monotonic()
+    draw, begun = random.Random(seed), time.monotonic()
+    moments: list[float] = []
     held = Held()
     while True:
         after = draw.uniform(0, usual) if len(moments) < kills else None
@@ -201,7 +202,7 @@ def measure(
                     fixed[each].append(ended.seconds)
                 shutil.rmtree(out)
     found: dict[str, Any] = {"megabytes": round(megabytes), "packed_megabytes": round(packed / 1e6), "shards": count}
-    ways = {}
+    ways: dict[int, dict[str, Any]] = {}
     for each in workers:
         whole, begin = median(one.seconds for one in rates[each]), median(fixed[each])
         pace = 0.99 * megabytes / max(1e-9, whole - begin)

@@ -83,7 +83,7 @@ def cases(folder: Path) -> dict[str, Case]:
         "text": shards(text, folder),
         "entities": case("entities", folder, entities(folder), **small, letter=4, spelled=4),
         "translation": case("translation", folder),
-        "speech": case("speech", folder, speech(folder), mels=8, layers=1, unit="characters", window=5),
+        "speech": case("speech", folder, speech(folder), mels=8, layers=1, unit="characters", shuffle_window=5),
         "sentiment-trees": case("sentiment-trees", folder),
         "averaged": replace(text, settings={**text.settings, "deterministic": False, "accumulate": 2, **UNDRAWN}),
     }

@@ -121,7 +121,7 @@ class TrainSettings(BaseModel):
         ge=1,
         le=2**20,
     )
-    window: int | None = option(
+    shuffle_window: int | None = option(
         None, "Examples, side by side in the data, that are shuffled together; default: all.", "Training", ge=1
     )
     seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)

@@ -324,7 +324,7 @@ def _trainer(opened: Opened, train: Sequence[Any], valid: Sequence[Any], out: Pa
     bound, model, settings = opened.bound, opened.model, opened.settings
     over = bound.pieces(train)
     source: Examples[Any, Any] = Examples(
-        over, bound.training_batch, bound.size, settings.batch, settings.seed, settings.window
+        over, bound.training_batch, bound.size, settings.batch, settings.seed, settings.shuffle_window
     )
 
     def evaluate() -> Evaluation:

@@ -88,8 +88,10 @@ class TextSettings(ModelSettings):
     def _together(self) -> TextSettings:
         if self.tied and self.adaptive:
             raise ValueError("expected --tied or --adaptive, not both: tied weights need the full softmax")
-        if self.window is not None and self.cut:
-            raise ValueError("--window: running text is read as it stands, in streams; pass --sentences or --bptt 0")
+        if self.shuffle_window is not None and self.cut:
+            raise ValueError(
+                "--shuffle-window: running text is read as it stands, in streams; pass --sentences or --bptt 0"
+            )
         return self
 
     @property

@@ -256,8 +256,8 @@ def test_validation_shards_are_read_with_the_vocabulary_of_training(shards: Path
     text = (shards / "3.txt").read_text()
     expected = [token for line in text.splitlines(keepends=True) for token in tokenizer.encode(line)]
     assert list(memoryview(found["valid.ids"]).cast("H")) == [*expected, tokenizer.eos]
-    with pytest.raises(UserError, match="--window: running text is read as it stands, in streams"):
-        train([str(shards / "*.gz")], tmp_path / "other", window=10)
+    with pytest.raises(UserError, match="--shuffle-window: running text is read as it stands, in streams"):
+        train([str(shards / "*.gz")], tmp_path / "other", shuffle_window=10)
     with pytest.raises(UserError, match="--text-column: expected JSON lines or parquet, which have fields and"):
         train([str(shards / "0.txt")], tmp_path / "other", text_column="body")
 

@@ -344,7 +344,7 @@ def _trainer(run: ModelFolder) -> Trainer[TokenBatch]:
     if settings.cut:
         source = Streams(ids, settings.batch, settings.cut, text_end(settings, tokenizer))
     else:
-        source = WholeTexts(ids, settings.batch, tokenizer.eos, settings.seed, settings.window)
+        source = WholeTexts(ids, settings.batch, tokenizer.eos, settings.seed, settings.shuffle_window)
     evaluate: Callable[[], Evaluation] | None = None
     if "valid" in tokens:
         valid = tokens["valid"]
