@@ -89,7 +89,7 @@ BAD: dict[str, tuple[str, str, dict[str, Any], str]] = {
         "a.csv", "time,a\n01/02/2024,1\n01/03/2024,2\n", {},
         "a.csv: expected dates in column 'time' that tell the day from the month, got '01/02/2024' "
         "and others that may be "
-        "either; pass --day-first or --month-first",
+        "either; pass --day-first or --no-day-first",
     ),
     "a static covariate that changes": (
         "a.csv", LONG + "b,2024-01-05,5,4\n", {"static": ("size",)},

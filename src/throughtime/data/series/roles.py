@@ -41,8 +41,8 @@ class Reading:
         past: Columns of covariates that are not.
         zone: The time zone of times without offsets, such as ``Europe/Berlin``: they are read as UTC then.
         decimal: The sign before decimals, ``.`` or ``,``.
-        day_first: Whether 03/04/2024 is in April.
         header: Whether the first row names the columns.
+        day_first: Whether 03/04/2024 is in April.
     """
 
     layout: str | None = None
@@ -55,8 +55,8 @@ class Reading:
     past: tuple[str, ...] = ()
     zone: str | None = None
     decimal: str | None = None
-    day_first: bool | None = None
     header: bool | None = None
+    day_first: bool | None = None
 
 
 @dataclass(frozen=True)

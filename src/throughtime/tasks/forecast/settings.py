@@ -64,6 +64,7 @@ class ForecastSettings(StackSettings, FileSettings):
     zone: str | None = option(None, "Of times without offsets, such as Europe/Berlin; read as UTC.", "Data")
     decimal: Literal[".", ","] | None = option(None, "The sign before decimals.", "Data")
     header: bool | None = option(None, "The first row names the columns; default: told.", "Data")
+    day_first: bool | None = option(None, "03/04/2024 is in April; default: told.", "Data")
     horizon: int | None = option(None, "Steps ahead; default: by the frequency, hourly 48.", "Data", ge=1, le=100_000)
     season: int | None = option(None, "Steps of a season; default: by the frequency.", "Data", ge=1, le=100_000)
     windows: int | None = option(
@@ -110,6 +111,7 @@ class ForecastSettings(StackSettings, FileSettings):
             self.zone,
             self.decimal,
             self.header,
+            self.day_first,
         )
 
     @property

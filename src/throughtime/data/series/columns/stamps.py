@@ -149,7 +149,7 @@ def _by_order(path: Path, name: str, dates: Sequence[tuple[int, int, int]], exam
     if risen[0] == risen[1]:
         raise UserError(
             f"{path}: expected dates in column {name!r} that tell the day from the month, got {example!r} and others "
-            "that may be either; pass --day-first or --month-first"
+            "that may be either; pass --day-first or --no-day-first"
         )
     return risen[1]
 
