@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from throughtime.tasks.forecast import histories
 from throughtime.tasks.forecast.dividing import divide
 from throughtime.tasks.forecast.examples import SeriesExample, pack, unpack
 from throughtime.tasks.forecast.histories import Asked, forecasts
+from throughtime.tasks.forecast.paths import path_forecasts
 from throughtime.tasks.forecast.settings import ForecastSettings
 from throughtime.tasks.forecast.task import Forecasting
 from throughtime.tasks.forecast.windows import pieces
@@ -244,3 +246,67 @@ def test_lists_of_numbers_are_read_and_checked() -> None:
     with pytest.raises(ValueError, match=r"0\.5 among them"):
         ForecastSettings(levels="0.1,0.9")
     assert ForecastSettings(levels="0.1,0.5,0.9", lags="1,24").steps_back == (1, 24)
+
+
+def test_paths_go_on_as_if_what_was_drawn_had_come() -> None:
+    """Without chance each value is the median behind the series with the values before it."""
+    values = waves(1, 90)[0]
+    bound, model = bound_to([example("a", values)], head="normal", recursive=True, cell="gru")
+    with torch.no_grad():
+        model.said.weight[-1], model.said.bias[-1] = 0, -30  # a scale of almost nothing
+    series = example("a", values).series
+    origins = np.array([40, 89])
+    (found,) = path_forecasts(
+        model, bound.windows, [Asked(series, origins)], (0.1, 0.5, 0.9), horizon=4, samples=3, seed=0
+    )
+    for at, origin in enumerate(origins.tolist()):
+        longer = values[: origin + 1]
+        for step in range(4):
+            (said,) = forecasts(
+                model, bound.windows, [Asked(example("a", longer).series, np.array([origin + step]))], (0.5,)
+            )
+            assert found[at, step, 1] == pytest.approx(said[0, 0, 0], abs=2e-2)
+            longer = np.append(longer, found[at, step, 1])
+
+
+def test_paths_are_spread_as_the_density_of_a_step_is_and_drawn_alike_for_each_series() -> None:
+    rows = waves(2, 80)
+    bound, model = bound_to([example(str(at), row) for at, row in enumerate(rows)], recursive=True)
+    asked = [Asked(example(str(at), row).series, np.array([70])) for at, row in enumerate(rows)]
+    both = list(path_forecasts(model, bound.windows, asked, LEVELS, horizon=3, samples=3000, seed=1))
+    (alone,) = path_forecasts(model, bound.windows, asked[1:], LEVELS, horizon=3, samples=3000, seed=1)
+    np.testing.assert_array_equal(both[1], alone)
+    exact = said(bound, model, asked)
+    scale = np.diff(exact[0][0, 0])[[0, -1]].max()
+    np.testing.assert_allclose(both[0][0, 0], exact[0][0, 0], atol=0.15 * scale)
+    assert (np.diff(both[0], axis=-1) >= 0).all()
+
+
+def test_covariates_known_ahead_are_read_ahead_and_missed_where_they_end() -> None:
+    """The values follow a covariate that is known ahead: another future of it, another forecast."""
+    sun = np.random.default_rng(0).normal(size=130)
+    values = 3 * sun[:120]
+    given = SeriesExample("a", "s.csv:2", "2024-01-01T00:00:00", "h", pack(values), known={"sun": pack(sun)})
+    bound, model = bound_to([given])
+    (one,) = said(bound, model, [Asked(given.series, np.array([119]))])
+    changed = replace(given, known={"sun": pack(np.concatenate([sun[:125], -sun[125:]]))})
+    (other,) = said(bound, model, [Asked(changed.series, np.array([119]))])
+    np.testing.assert_array_equal(one[0, :5], other[0, :5])
+    assert (one[0, 5] != other[0, 5]).all()
+    ends = replace(given, known={"sun": pack(sun[:122])})
+    with pytest.raises(UserError, match=r"s.csv:2: expected the covariate 'sun', known ahead, for 126 steps"):
+        bound._asked(ends)
+    with pytest.raises(UserError, match="expected the covariate 'sun', as training had it, got none"):
+        bound._asked(replace(given, known={}))
+
+
+def test_a_recursive_run_is_judged_and_streams_nothing(tmp_path: Path) -> None:
+    train = table(tmp_path / "train.csv", waves(4, 150))
+    run = throughtime.train(
+        "forecast", str(train), out=tmp_path / "run", hidden=4, width=4, horizon=5, steps=2, recursive=True,
+        samples=20, windows=1, progress=False,
+    )  # fmt: skip
+    assert run.evaluate().figures["windows"] == 4
+    assert len(run.predict(train)[0].data["median"]) == 5
+    with pytest.raises(UserError, match="one that draws paths step by step"):
+        run.live()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -113,11 +114,9 @@ def as_data(fan: Fan) -> dict[str, Any]:
         >>> as_data(Fan("a", "2024-01-31", "ME", np.zeros(1), (0.5,), np.array([[2.0], [3.0]])))
         {'id': 'a', 'frequency': 'ME', 'time': ['2024-02-29', '2024-03-31'], 'quantiles': {'0.5': [2.0, 3.0]}}
     """
-    quantiles = {
-        level_name(level): [_short(v) for v in column]
-        for level, column in zip(fan.levels, fan.quantiles.T, strict=True)
-    }
-    actual = {} if fan.actual is None else {"actual": [None if np.isnan(v) else _short(v) for v in fan.actual]}
+    quantiles = dict(zip(map(level_name, fan.levels), shortened(fan.quantiles.T).tolist(), strict=True))
+    came = [] if fan.actual is None else shortened(fan.actual).tolist()
+    actual = {} if fan.actual is None else {"actual": [None if math.isnan(value) else value for value in came]}
     frequency = {"frequency": fan.frequency} if fan.frequency else {}
     return {"id": fan.name, **frequency, _axis(fan): ahead_of(fan), "quantiles": quantiles, **actual}
 
@@ -146,8 +145,19 @@ def ahead_of(fan: Fan) -> list[Any]:
     return [str(time) for time in found.astype(f"datetime64[{unit}]")]
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
+def shortened(values: Floats) -> Floats:
+    """Numbers to so many digits that mean something.
+
+    Example:
+        >>> shortened(np.array([1234.56789012, 0.0, np.nan, -1e-5 / 3])).tolist()
+        [1234.56789, 0.0, nan, -3.33333333e-06]
+    """
+    sizes = np.abs(values)
+    there = np.isfinite(values) & (sizes > 0)
+    power = DIGITS - 1 - np.floor(np.log10(np.where(there, sizes, 1.0)))
+    up, down = 10.0 ** np.maximum(power, 0), 10.0 ** np.maximum(-power, 0)
+    found: Floats = np.where(there, np.round(values * up / down) / up * down, values)
+    return found
 
 
 def _table(fans: Sequence[Fan]) -> Iterator[bytes]:

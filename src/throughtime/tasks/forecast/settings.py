@@ -12,6 +12,7 @@ from throughtime.data.series.frequency import parse
 from throughtime.data.series.history import ScaleName
 from throughtime.data.series.roles import Reading
 from throughtime.models.series.densities import LEVELS, DensityKind, DensityName
+from throughtime.training import OptimiserName
 
 TIME = (
     "what comes later is no other example of what came before: a forecast is judged by the last windows of each series"
@@ -84,18 +85,23 @@ class ForecastSettings(StackSettings, FileSettings):
     )
     head: DensityName = option("quantiles", "What is said of a step ahead.", "Model")
     levels: Levels = option(LEVELS, "Of quantiles, with commas between them; 0.5 among them.", "Model")
+    recursive: bool = option(False, "Learn one step ahead, and draw paths from it, instead of all at once.", "Model")
+    samples: int = option(200, "Paths that are drawn, where it is recursive.", "Model", ge=2, le=100_000)
     lags: Lags = option((), "Steps back that are inputs, with commas between them; default: by the frequency.", "Model")
     scale: ScaleName = option("mean", "Of a history: mean absolute seasonal difference, or robust.", "Model")
-    hidden: int = option(64, "Units of a layer.", "Model", ge=1, le=2**24)
+    hidden: int = option(48, "Units of a layer.", "Model", ge=1, le=2**24)
     width: int = option(64, "Units of the network that looks at a step ahead.", "Model", ge=1, le=2**20)
     bptt: int = option(512, "Steps that a gradient goes back; a state is carried.", "Training", ge=8, le=2**24)
     warm_up: int = option(512, "Steps before them that give a state.", "Training", ge=0, le=2**24)
     origins: int = option(16, "Forecasts in so many steps that are learnt from at once.", "Training", ge=1, le=2**20)
+    dropout: float = option(0.3, "Between layers, and of what looks at a step ahead.", "Model", ge=0, lt=1)
+    optimiser: OptimiserName = option("adamw", "adam, adamw, sgd, or asgd (SGD with averaging).", "Training")
+    weight_decay: float = option(0.01, "Of the optimiser.", "Training", ge=0)
     average: float = option(
-        0.3, "Share of the run, at its end, that weights are averaged over.", "Training", ge=0, lt=1
+        0.8, "Share of the run, at its end, that weights are averaged over.", "Training", ge=0, lt=1
     )
     lr: float = option(3e-3, "Peak learning rate.", "Training", gt=0)
-    least_steps: int = steps_at_least(1500)
+    least_steps: int = steps_at_least(800)
 
     def reading(self) -> Reading:
         """How files are read."""

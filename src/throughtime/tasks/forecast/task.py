@@ -38,9 +38,10 @@ from throughtime.tasks.forecast import dividing
 from throughtime.tasks.forecast.covariates import Covariates, Known, calendar_of, learn
 from throughtime.tasks.forecast.examples import SeriesExample, begins, check_start
 from throughtime.tasks.forecast.fans import Fan, check_forecasts, write_forecasts
-from throughtime.tasks.forecast.histories import Asked, forecasts
+from throughtime.tasks.forecast.histories import Asked, Floats, forecasts
 from throughtime.tasks.forecast.judging import BANDS, JUDGED, Window, judge
 from throughtime.tasks.forecast.live import LiveForecast
+from throughtime.tasks.forecast.paths import path_forecasts
 from throughtime.tasks.forecast.pictures import draw_forecasts
 from throughtime.tasks.forecast.predictions import shown
 from throughtime.tasks.forecast.settings import ForecastSettings
@@ -108,7 +109,8 @@ class Forecasting(Application[SeriesExample]):
     def __init__(self, settings: ForecastSettings, vocabulary: Mapping[str, Any]) -> None:
         super().__init__(settings, vocabulary)
         self.horizon, self.season, self.frequency = (vocabulary[name] for name in ("horizon", "season", "frequency"))
-        self.lookback = Lookback.of(self.frequency, self.season, self.horizon, settings.steps_back, settings.scale)
+        ahead = 1 if settings.recursive else self.horizon
+        self.lookback = Lookback.of(self.frequency, self.season, ahead, settings.steps_back, settings.scale)
         parts = (vocabulary[name] for name in ("static", "known", "past"))
         covariates = Covariates(self.frequency, vocabulary["calendar"], *parts)
         self.windows = Windows(self.lookback, covariates, settings.warm_up)
@@ -192,9 +194,9 @@ class Forecasting(Application[SeriesExample]):
         """The MASE of repeating the last season."""
         found = []
         for example in examples[:: -(-len(examples) // VALIDATED)]:
-            for origin in judged(example, self.horizon):
+            for origin in judged(example, self.lookback.horizon):
                 values, begin = example.series.values, int(origin) + 1
-                plain = seasonal_naive(values[:begin], self.horizon, self.season).values[: len(values) - begin]
+                plain = seasonal_naive(values[:begin], self.lookback.horizon, self.season).values[: len(values) - begin]
                 found.append(mase(values[begin : begin + len(plain)], plain, values[:begin], self.season))
         there = [value for value in found if np.isfinite(value)]
         return Guess("mase", float(np.mean(there)), "repeating the last season", higher=False) if there else None
@@ -221,7 +223,7 @@ class Forecasting(Application[SeriesExample]):
         kind = DensityKind(settings.head, settings.edges)
         ahead, candidates = self.windows.covariates.ahead, self.lookback.candidates
         width, dropout = settings.width, settings.dropout
-        return Forecaster(stack, self.horizon, candidates, ahead, kind, width=width, dropout=dropout)
+        return Forecaster(stack, self.lookback.horizon, candidates, ahead, kind, width=width, dropout=dropout)
 
     def size(self, example: SeriesExample | Piece) -> int:
         """Steps that are read."""
@@ -236,7 +238,7 @@ class Forecasting(Application[SeriesExample]):
         asked = []
         for example in examples:
             self._check_goes_with(example.series, len(example))
-            origins = judged(example, self.horizon)
+            origins = judged(example, self.lookback.horizon)
             asked.append((Piece(example, max(0, int(origins[0]) + 1 - self.settings.bptt), len(example)), origins))
         return self.windows.batch(asked)
 
@@ -269,10 +271,17 @@ class Forecasting(Application[SeriesExample]):
             asked.append(Asked(example.series, judged(example, self.horizon)))
         windows = [
             Window(one.series, int(origin), quantiles[: len(one.series.values) - 1 - int(origin)])
-            for one, found in zip(asked, forecasts(model, self.windows, asked, JUDGED), strict=True)
+            for one, found in zip(asked, self.forecasts(model, asked, JUDGED), strict=True)
             for origin, quantiles in zip(one.origins, found, strict=True)
         ]
         return judge(windows, self.season)
+
+    def forecasts(self, model: Forecaster, asked: Sequence[Asked], levels: Sequence[float]) -> Iterator[Floats]:
+        """The quantiles of every forecast of every series, ``[N, H, Q]`` each."""
+        if not self.settings.recursive:
+            return forecasts(model, self.windows, asked, levels)
+        samples, seed = self.settings.samples, self.settings.seed
+        return path_forecasts(model, self.windows, asked, levels, horizon=self.horizon, samples=samples, seed=seed)
 
     def _judged(self, examples: Sequence[SeriesExample], options: JudgingOptions) -> list[SeriesExample]:
         """Series with the steps by which they are judged."""
@@ -295,7 +304,7 @@ class Forecasting(Application[SeriesExample]):
             check_picture(options.picture)
         asked = [self._asked(example) for example in self.read([path], self.settings)]
         fans = []
-        for one, found in zip(asked, forecasts(model, self.windows, asked, self.levels), strict=True):
+        for one, found in zip(asked, self.forecasts(model, asked, self.levels), strict=True):
             series = one.series
             fans.append(Fan(series.name, series.start, series.frequency, series.values, self.levels, found[0]))
             yield shown(fans[-1])
@@ -313,6 +322,11 @@ class Forecasting(Application[SeriesExample]):
 
     def live(self, model: Forecaster) -> LiveForecast:
         """A series as it comes, number by number."""
+        if self.settings.recursive:
+            raise UserError(
+                "a stream: expected a model that says all steps ahead at once, got one that draws paths step by step; "
+                "give it whole series, or train one without --recursive"
+            )
         if self.windows.covariates.known or self.windows.covariates.past or self.windows.covariates.static:
             raise UserError(
                 "a stream: expected a model of numbers alone, got one that reads covariates, which no stream brings; "

@@ -77,8 +77,12 @@ class Windows:
 
     def steps(self, series: Series, found: Read, begin: int, end: int) -> Singles:
         """What the network reads of steps that were read, ``[T, F]``."""
-        beside = (self.covariates.of_steps(series, begin, end), self.covariates.so_far_of(series, begin, end))
-        return np.concatenate([found.features, *beside], -1)
+        return np.concatenate([found.features, self.beside(series, begin, end)], -1)
+
+    def beside(self, series: Series, begin: int, end: int) -> Singles:
+        """What it reads beside the numbers of steps, ``[T, E + K]``."""
+        known, past = self.covariates.of_steps(series, begin, end), self.covariates.so_far_of(series, begin, end)
+        return np.concatenate([known, past], -1)
 
     def ahead(self, series: Series, places: Places) -> Singles:
         """What is known of the steps ahead of origins, ``[N, H, E]``."""
