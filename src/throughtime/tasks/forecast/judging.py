@@ -15,6 +15,7 @@ from throughtime.applications.judging.plain_forecasts import BASELINES, naive_2
 from throughtime.applications.task import Report, Table
 from throughtime.data.progress import counted
 from throughtime.data.series.series import Series
+from throughtime.tasks.forecast.fans import Fan
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +54,13 @@ class Window:
     def at(self, level: float) -> Floats:
         """The quantile of every step, ``[H]``."""
         return self.said[:, JUDGED.index(level)]
+
+
+def fan_of(window: Window) -> Fan:
+    """A forecast as it is drawn, with what came."""
+    series, begin = window.series, window.origin + 1
+    actual = series.values[begin : begin + len(window.said)]
+    return Fan(series.name, series.start, series.frequency, series.values[:begin], JUDGED, window.said, actual)
 
 
 COLUMNS = ("MASE", "sMAPE", "OWA", "CRPS")

@@ -39,7 +39,7 @@ from throughtime.tasks.forecast.covariates import Covariates, Known, calendar_of
 from throughtime.tasks.forecast.examples import SeriesExample, begins, check_start
 from throughtime.tasks.forecast.fans import Fan, check_forecasts, write_forecasts
 from throughtime.tasks.forecast.histories import Asked, Floats, forecasts
-from throughtime.tasks.forecast.judging import BANDS, JUDGED, Window, judge
+from throughtime.tasks.forecast.judging import BANDS, JUDGED, Window, fan_of, judge
 from throughtime.tasks.forecast.live import LiveForecast
 from throughtime.tasks.forecast.paths import path_forecasts
 from throughtime.tasks.forecast.pictures import draw_forecasts
@@ -77,6 +77,7 @@ class JudgingOptions(Reading):
 
     history: Path | None = option(None, "Series that those of PATHS go on with, by their names.", "Data")
     windows: int | None = option(None, "Forecasts at the end of each series; default: as in training.", "Data", ge=1)
+    picture: Path | None = option(None, "Draw the last forecast of each series, with what came, into this.", "Results")
 
 
 class Forecasting(Application[SeriesExample]):
@@ -265,6 +266,8 @@ class Forecasting(Application[SeriesExample]):
 
     def evaluate(self, model: Forecaster, examples: Sequence[SeriesExample], options: JudgingOptions) -> Report:
         """A back-test: MASE, sMAPE, OWA, CRPS, coverage, beside plain forecasts."""
+        if options.picture is not None:
+            check_picture(options.picture)
         asked = []
         for example in self._judged(examples, options):
             self._check_goes_with(example.series, len(example))
@@ -274,6 +277,9 @@ class Forecasting(Application[SeriesExample]):
             for one, found in zip(asked, self.forecasts(model, asked, JUDGED), strict=True)
             for origin, quantiles in zip(one.origins, found, strict=True)
         ]
+        if options.picture is not None:
+            last = {window.series.where + window.series.name: window for window in windows}
+            draw_forecasts(options.picture, [fan_of(window) for window in last.values()], *self._title())
         return judge(windows, self.season)
 
     def forecasts(self, model: Forecaster, asked: Sequence[Asked], levels: Sequence[float]) -> Iterator[Floats]:
@@ -311,7 +317,10 @@ class Forecasting(Application[SeriesExample]):
         if options.out is not None:
             write_forecasts(options.out, fans)
         if options.picture is not None:
-            draw_forecasts(options.picture, fans, short_name(str(path)), describe_model(self.name, self.settings))
+            draw_forecasts(options.picture, fans, short_name(str(path)), *self._title())
+
+    def _title(self) -> tuple[str]:
+        return (describe_model(self.name, self.settings),)
 
     def _asked(self, example: SeriesExample) -> Asked:
         """How a series goes on behind its end."""
