@@ -28,7 +28,7 @@ def series_cases() -> list[Case]:
             features(series.start, series.frequency, 2, len(series))
 
     files = all_files()
-    return [Case(f"series: {name}", {name: content}, [name], read) for name, content in files.items()]
+    return [Case(f"layout: {name}", {name: content}, [name], read) for name, content in files.items()]
 
 
 def all_files() -> Mapping[str, bytes]:

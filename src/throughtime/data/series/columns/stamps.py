@@ -24,8 +24,8 @@ UNIX = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 0}
 EARLY, LATE = 300_000_000, 4_102_444_800
 """Seconds from 1970 to 1979 and to 2100: between them a number may count them."""
 
-FARTHEST = 253_402_300_800 * 10**6
-"""Microseconds from 1970 to the year 10,000: what lies beyond is no time."""
+FIRST, LAST = -62_135_596_800 * 10**6, 253_402_300_800 * 10**6
+"""Microseconds from 1970 to the years 1 and 10,000: what lies beyond is no time."""
 
 _ISO = re.compile(r"\d{4}-\d{1,2}(-\d{1,2})?([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?")
 _OFFSET = re.compile(r"(?P<clock>\d:\d{2}(?::\d{2}(?:[.,]\d+)?)?) ?(?P<offset>Z|z|UTC|[+-]\d{2}(?::?\d{2})?)$")
@@ -178,7 +178,7 @@ def stamps(column: Column, clock: Clock, refuse: Refuse) -> tuple[Integers, Inte
 
 def _counted(value: int, unit: str) -> int:
     found = value if unit == "order" else value // 1000 if unit == "ns" else value * UNIX[unit]
-    if abs(found) > FARTHEST:
+    if not FIRST <= found < LAST:
         raise ValueError
     return found
 
@@ -189,7 +189,7 @@ def _quick(cells: Sequence[Any]) -> Integers | None:
         if re.search(r"[^-0-9T :.]", "".join(cells)) or min(map(len, cells), default=7) < 7:
             return None
         found = np.array(cells, dtype=TIME).astype(np.int64)
-        return found if (np.abs(found) <= FARTHEST).all() else None
+        return found if ((found >= FIRST) & (found < LAST)).all() else None
     except (TypeError, ValueError):
         return None
 

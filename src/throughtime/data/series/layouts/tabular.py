@@ -24,6 +24,27 @@ TRIED = 20_000
 """Cells by which a decimal sign is told."""
 
 
+class Growing:
+    """A column that grows in one place: parts by themselves would take its memory twice, and leave holes."""
+
+    def __init__(self) -> None:
+        self._texts: list[Covariate] = []
+        self._numbers = bytearray()
+        self._kind: np.dtype[Any] = np.dtype(np.float64)
+
+    def add(self, part: npt.NDArray[Any]) -> None:
+        """Adds some rows."""
+        if part.dtype.kind == "U":
+            self._texts.append(part)
+        else:
+            self._kind = part.dtype
+            self._numbers += part.tobytes()
+
+    def whole(self) -> npt.NDArray[Any]:
+        """All rows."""
+        return np.concatenate(self._texts) if self._texts else np.frombuffer(self._numbers, self._kind)
+
+
 @dataclass
 class Gathered:
     """The columns of a table, as arrays.
@@ -75,31 +96,24 @@ def _gather(table: Table, head: Piece, roles: Roles, how: Reading) -> Gathered:
     decimal = how.decimal or decimal_of(path, _written(first, columns), table.separator)
     clock = None if roles.time is None else clock_of(path, roles.time, first[roles.time], how.day_first)
     known_ids: dict[str, int] = {}
-    lines, codes, moments, ahead = [], [], [], []
-    held: dict[str, list[Covariate]] = {name: [] for name in columns}
+    lines, codes, moments, ahead = (Growing() for _ in range(4))
+    held = {name: Growing() for name in columns}
     for piece in table.pieces:
-        lines.append(piece.lines)
-        codes.append(_codes(piece, roles.ids, known_ids))
+        lines.add(piece.lines)
+        codes.add(_codes(piece, roles.ids, known_ids))
         if roles.time is not None and clock is not None:
             times, offsets = _times(path, piece, roles.time, clock)
-            moments.append(times)
-            ahead.append(np.zeros(0, np.int64) if offsets is None else offsets)
+            moments.add(times)
+            ahead.add(times[:0] if offsets is None else offsets)
         for name in columns:
-            held[name].append(_column(path, piece, name, roles.covariates.get(name, False), decimal))
-    whole = {name: _joined(held[name]) for name in columns}
-    gathered = Gathered(_joined(lines), _joined(codes), list(known_ids), None, False, whole)
+            held[name].add(_column(path, piece, name, roles.covariates.get(name, False), decimal))
+    whole = {name: held[name].whole() for name in columns}
+    gathered = Gathered(lines.whole(), codes.whole(), list(known_ids), None, False, whole)
     if clock is not None:
-        gathered.is_order, gathered.times = clock.is_order, _joined(moments)
+        gathered.is_order, gathered.times = clock.is_order, moments.whole()
         if not clock.is_order:
-            gathered.times = _in_utc(path, gathered, _joined(ahead) if clock.offset else None, how.zone)
+            gathered.times = _in_utc(path, gathered, ahead.whole() if clock.offset else None, how.zone)
     return gathered
-
-
-def _joined(parts: list[Any]) -> Any:
-    """Parts of a column as one, and the parts given free: of many rows both would not fit."""
-    whole = np.concatenate(parts)
-    parts.clear()
-    return whole
 
 
 def _written(first: Mapping[str, Column], names: Sequence[str]) -> Iterator[object]:
