@@ -47,7 +47,7 @@ def test_pieces_of_a_long_line_are_the_line(text: str, piece: int) -> None:
         patch.setattr(files, "PIECE", piece)
         newline = "\n" if "\n" in text else None
         with io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8", newline=newline) as wrapped:
-            pieces = list(files._pieces(wrapped))
+            pieces = list(files.pieces_of(wrapped))
     assert "".join(pieces) == "\n".join(by_definition(text))
     assert max(map(len, pieces), default=0) <= piece
 
