@@ -45,7 +45,20 @@ SHARD = 32 * 10**6
 LOOK = 0.1
 """Seconds between two looks at the memory."""
 
-TRAIN = ["--hidden", "8", "--embedding", "8", "--steps", "1", "--batch", "4", "--evaluate-every", "1000000"]
+TRAIN = [
+    "--hidden",
+    "8",
+    "--embedding",
+    "8",
+    "--steps",
+    "1",
+    "--batch",
+    "4",
+    "--evaluate-every",
+    "1000000",
+    "--engine",
+    "reference",
+]
 
 
 def words(count: int = 30_000, seed: int = 0) -> tuple[list[str], list[float]]:
@@ -241,6 +254,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="Where there is room for three times the text; default: temporary.")
     parser.add_argument("--out", type=Path, help="Of the result; default: benchmarks/results/tokenising.json.")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it has begun ends with it
     with tempfile.TemporaryDirectory(prefix="tokenising-", dir=given.folder) as folder:
         found = measure(Path(folder), given.gigabytes, given.rounds, given.workers, given.kills, given.seed, given.unit)
     print(record("tokenising", {"machine": machine(), "unit": given.unit, **found}, given.out))
