@@ -6,7 +6,7 @@ Makes shards of text by a script in a folder of its own (``--folder``; removed a
 one step of a small model on them by ``throughtime train text``: with each number of ``--workers``, in turns, for
 ``--rounds`` rounds; then once more, killed by SIGKILL with all its processes at moments that are drawn, and begun
 again by the same command until it ends. The ids must be the same bytes every time. What all processes of a command
-hold is read from ``/proc`` ten times a second: pages of files that are mapped, which the system may drop, are counted
+hold is read from ``/proc`` twice a second: pages of files that are mapped, which the system may drop, are counted
 apart, and what processes share is counted once. Megabytes are of the text as it is unpacked.
 
 What is foretold for ten gigabytes and for more cores follows from two numbers: what the command takes whatever the
@@ -42,7 +42,7 @@ from record import machine, record
 SHARD = 32 * 10**6
 """Bytes of text in a shard."""
 
-LOOK = 0.1
+LOOK = 0.5
 """Seconds between two looks at the memory."""
 
 TRAIN = [
