@@ -128,7 +128,7 @@ class Begun:
         """Whether a fault inside of an attempt's first process met it before its end."""
         lines = self.lines(attempt)[0]
         if fault.kind in KILLS:
-            return fault.kind == "inside" and not any(line.startswith("calls: ") for line in lines)
+            return fault.kind == "inside" and not ended_well(lines)
         return any(line.startswith("throughtime: ") for line in lines)
 
     def status(self) -> int:
@@ -144,6 +144,7 @@ def begin(count: int, arguments: Sequence[str], told: Path, faults: Sequence[Fau
         status = 1
         try:
             with (told / "launcher").open("w", buffering=1) as log:
+                os.dup2(log.fileno(), 2)  # where what begins the processes logs
                 sys.stdout = sys.stderr = log
                 if count == 1:
                     work(arguments, told, faults, calls)
@@ -288,7 +289,8 @@ class Tormented:
         at = time.monotonic() + fault.at * LONGEST
         begun.wait(lambda: time.monotonic() > at)
         pids = begun.pids(attempt)
-        if begun.ended() or len(pids) < begun.count:
+        # One that has done its work waits for the others in what began it, which a kill would let wait for ever.
+        if begun.ended() or len(pids) < begun.count or any(map(ended_well, begun.lines(attempt))):
             return False
         for pid in [begun.pid, *pids] if fault.kind == "all" else [draw.choice(pids)]:
             with suppress(ProcessLookupError):
@@ -338,6 +340,11 @@ class Tormented:
             and told == wanted
             and logged(out) == logged(self.whole)
         )
+
+
+def ended_well(lines: Sequence[str]) -> bool:
+    """Whether a process that told these lines came to its end."""
+    return any(line.startswith("calls: ") for line in lines)
 
 
 def alike(some: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> bool:
