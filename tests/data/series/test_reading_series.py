@@ -344,6 +344,16 @@ def test_numbers_of_an_order_have_no_time(tmp_path: Path) -> None:
     assert "a.csv: column 'step' holds numbers that are no dates: steps have an order, and no time" in told
 
 
+def test_a_column_that_counts_rows_is_their_order(tmp_path: Path) -> None:
+    found, told = read(tmp_path, "t,v\n0,1\n1,2\n2,4\n")
+    assert [(one.name, one.values.tolist()) for one in found] == [("v", [1, 2, 4])]
+    assert "a.csv: wide: times are column 't', series are 'v'" in told
+    found, _ = read(tmp_path, "t,v\n0,1\n1,2\n2,4\n", value="t,v", time="none")
+    assert [one.name for one in found] == ["t", "v"]
+    found, _ = read(tmp_path, "v\n0\n1\n2\n")
+    assert [(one.name, len(one)) for one in found] == [("v", 3)]
+
+
 @pytest.mark.parametrize(
     ("cells", "start", "frequency", "told"),
     [

@@ -153,7 +153,17 @@ def _time(
         return usual
     if len(times) > 1:
         raise UserError(f"{path}: expected one column of times, got {listed(times)}; name it by --time")
-    return times[0] if times else None
+    if times:
+        return times[0]
+    first = next(iter(columns))
+    return first if first in free[:-1] and _counts_rows(columns[first]) else None
+
+
+def _counts_rows(column: Column) -> bool:
+    """Whether every value is one more than the one before."""
+    cells = [str(cell).strip() for cell in column]
+    counted = len(cells) > 2 and all(re.fullmatch(r"[0-9]{1,15}", cell) for cell in cells)
+    return counted and all(int(after) - int(before) == 1 for before, after in pairwise(cells))
 
 
 def _is_whole(column: Column) -> bool:
