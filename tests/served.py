@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from starlette.testclient import TestClient
 
 from made_data import Made
 from throughtime.serving import House
+
+
+def noise(seconds: float, rate: int = 8000, seed: int = 0) -> bytes:
+    """Samples of 16 bits."""
+    return (3000 * np.random.default_rng(seed).standard_normal(int(rate * seconds))).astype("<i2").tobytes()
+
+
+def append(audio: bytes) -> dict[str, Any]:
+    """OpenAI's event that brings sound."""
+    return {"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()}
 
 
 @dataclass(frozen=True)

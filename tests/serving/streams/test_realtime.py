@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from served import append, noise
+
 Serving = Callable[..., TestClient]
 NAMED = "conversation.item.input_audio_transcription"
-
-
-def sound(seconds: float, rate: int) -> bytes:
-    return (3000 * np.random.default_rng(0).standard_normal(int(rate * seconds))).astype("<i2").tobytes()
 
 
 def until(socket: Any, kind: str) -> dict[str, Any]:
@@ -25,15 +21,11 @@ def until(socket: Any, kind: str) -> dict[str, Any]:
     return event  # type: ignore[no-any-return]
 
 
-def append(audio: bytes) -> dict[str, Any]:
-    return {"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()}
-
-
 COMMIT = {"type": "input_audio_buffer.commit"}
 
 
 def test_a_buffer_at_the_models_own_rate_is_heard_as_a_stream_is(serving: Serving) -> None:
-    http, audio = serving(), sound(0.6, 8000)
+    http, audio = serving(), noise(0.6, 8000)
     with http.websocket_connect("/stream/speech") as socket:
         socket.send_json({"open": {}})
         socket.receive_json()
@@ -111,7 +103,7 @@ def test_as_many_buffers_as_one_likes_one_after_the_other(serving: Serving) -> N
     with http.websocket_connect("/v1/realtime?model=speech") as socket:
         until(socket, "session.created")
         for _ in range(12):
-            socket.send_json(append(sound(0.05, 24000)))
+            socket.send_json(append(noise(0.05, 24000)))
             socket.send_json(COMMIT)
             until(socket, "input_audio_buffer.committed")
             until(socket, f"{NAMED}.completed")
@@ -128,7 +120,7 @@ def test_what_is_refused_names_the_event_and_the_session_goes_on(serving: Servin
             assert line in told["error"]["message"]
         socket.send_json({"type": "input_audio_buffer.clear"})
         until(socket, "input_audio_buffer.cleared")
-        socket.send_json(append(sound(0.2, 24000)))
+        socket.send_json(append(noise(0.2, 24000)))
         socket.send_json(COMMIT)
         until(socket, "input_audio_buffer.committed")
         until(socket, f"{NAMED}.completed")

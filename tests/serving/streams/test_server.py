@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import openai
 import pytest
 import websockets
 from websockets.sync.client import ClientConnection, connect
 
 from forked import Forked
+from served import noise
 
 PATIENCE = 60.0
 
@@ -101,10 +101,6 @@ def hear(socket: ClientConnection) -> dict[str, Any]:
     return json.loads(socket.recv(PATIENCE))  # type: ignore[no-any-return]
 
 
-def sound(seconds: float, rate: int) -> bytes:
-    return (3000 * np.random.default_rng(0).standard_normal(int(rate * seconds))).astype("<i2").tobytes()
-
-
 async def transcribed(address: str) -> tuple[list[Any], list[Any]]:
     """What OpenAI's client is told of two buffers, one of them cleared in between, and of mistakes."""
     client = openai.AsyncOpenAI(
@@ -134,7 +130,7 @@ async def transcribed(address: str) -> tuple[list[Any], list[Any]]:
             }
         )
         await until("session.updated")
-        audio = base64.b64encode(sound(0.5, 24000)).decode()
+        audio = base64.b64encode(noise(0.5, 24000)).decode()
         finished = []
         for number in range(3):
             for start in range(0, len(audio), 8000):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from served import noise
+
 Serving = Callable[..., TestClient]
 LINE = "the cat, which ate"
 
@@ -45,10 +47,6 @@ def test_a_text_is_told_token_by_token(serving: Serving) -> None:
     assert [event["event"] for event in events] == list(range(1, len(events) + 1))
     total = sum(token["log_prob"] for token in tokens(events))
     assert events[-1]["log_prob"] == pytest.approx(total)
-
-
-def noise(seconds: float, seed: int = 0) -> bytes:
-    return (3000 * np.random.default_rng(seed).standard_normal(int(8000 * seconds))).astype("<i2").tobytes()
 
 
 @pytest.mark.parametrize("form", ["pcm16", "float32"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import warnings
 import wave
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from served import append
 from throughtime.serving.ws.samples import FORMATS
 from throughtime.serving.ws.turns import Detection, Moment, Turns
 
@@ -142,10 +142,6 @@ def told(socket: Any, last: str, count: int = 1) -> list[dict[str, Any]]:
         assert event["type"] != "error", event
         found += [event] if not event["type"].endswith(".delta") else []
     return found
-
-
-def append(audio: bytes) -> dict[str, Any]:
-    return {"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()}
 
 
 @pytest.mark.parametrize("old", [False, True])

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from throughtime.errors import UserError
-from throughtime.serving.bounds import bounded
+from throughtime.serving.bounds import LANGUAGE, bounded
 from throughtime.serving.house import Hosted, House
 from throughtime.serving.live.parking import ARGUMENTS, Parked, Parking
 from throughtime.serving.live.pool import Pool
@@ -113,7 +113,10 @@ class Desk:
         """
         self._check_room()
         pool = await self.pools.of(hosted)
-        session = pool.open(bounded(self.house, said, self.settings))
+        said = bounded(self.house, said, self.settings)
+        if LANGUAGE in said:  # which the task opens once, and keeps: the streams that there are do not wait for it
+            await asyncio.to_thread(pool.live.open, said)
+        session = pool.open(said)
         stream = Stream(pool, hosted.name, self.pools.fingerprints[hosted], session, about)
         self.streams[stream.session.id] = stream
         return stream
