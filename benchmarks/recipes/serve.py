@@ -1,10 +1,11 @@
 """A server under load: how many speak to it in real time, for how long, and what happens when more come.
 
-    python benchmarks/recipes/serve.py RUN [--part capacity|soak|overload|chaos|peer …] [--minutes 10]
+    python benchmarks/recipes/serve.py [RUN] [--part capacity|peer|overload|chaos|soak …] [--minutes 10]
 
-RUN is a one-way recogniser's model folder, such as ``speech_one_way`` of ``speech.py`` makes. Clients live on the same
-machine, in another process, and take their part of its processors. Each speaks a recording in real time, 0.2 s a
-message, asks for the end, compares the answer with that of a session alone, and begins another.
+RUN is a one-way recogniser's model folder; without one, that of ``speech.py one-way`` is trained. Clients live on the
+same machine, in another process, and take their part of its processors. Each speaks a recording in real time, 0.2 s a
+message, asks for the end, compares the answer with that of a session alone, and begins another. Every part is recorded
+as soon as it is done, beside the others that the file has.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import machine, record
-from serving.chaos import garble, restart, stall, vanish
+import speech
+from record import ROOT, commit, machine, record
+from serving.chaos import CHAOS, again, restart
 from serving.clients import Seen, Sound, crowd, speak
 from serving.processes import Process, running, serving
 
@@ -32,6 +35,8 @@ from throughtime.data.speech.audio import Audio
 
 LEVELS = (50, 100, 150, 200, 300, 400, 500, 600, 800, 1000)
 HERE = Path(__file__).parent
+RESULT = ROOT / "benchmarks" / "results" / "serve.json"
+PARTS = ("capacity", "peer", "overload", "chaos", "soak")
 
 WIDE = ("--sessions", "4096", "--connections", "8192")
 """Options of a server whose limits are not to be what is measured."""
@@ -90,6 +95,7 @@ async def load(server: Process, sounds: list[Sound], clients: int, seconds: floa
         "server_cores": round((server.seconds - used) / passed, 2),
         "client_cores": round((time.process_time() - own) / passed, 2),
         "memory": server.memory(settled),
+        "errors": server.errors(),
     }
 
 
@@ -119,20 +125,27 @@ def most_of(levels: list[dict[str, Any]]) -> int:
 
 
 def overload(run: Path, sounds: list[Sound], most: int, seed: int) -> dict[str, Any]:
-    """Three times as many as can be served come for 20 s; then a half of what can be stays."""
+    """Three times as many as can be served come for 20 s; when those stop to come, a half of what can be begins.
+
+    The server has recovered when that half hears its answers in time, and none of it is turned away.
+    """
 
     async def both(server: Process) -> dict[str, Any]:
         flood = asyncio.create_task(load(server, sounds, 3 * most, 20.0, seed))
-        during = await flood
-        ended = time.monotonic()
-        after = Seen()
-        url = f"ws://{server.address}/stream/model"
+        await asyncio.sleep(20.0)
+        ended, after, url = time.monotonic(), Seen(), f"ws://{server.address}/stream/model"
         await crowd(most // 2, lambda number: speak(url, sounds, ended + 15, after, seed * 7 + number, spread=0.5))
-        late = [instant - ended for instant, seconds in after.answers if seconds * 1000 > ENOUGH]
+        late = [instant for instant, seconds in after.answers if seconds * 1000 > ENOUGH]
         return {
-            "during": during,
-            "after": {"answers": len(after.answers), "wrong": after.wrong, "refused": after.refused},
-            "seconds_to_recover": round(max(late, default=0.0), 2),
+            "during": await flood,
+            "after": {
+                "clients": most // 2,
+                "answers": len(after.answers),
+                "wrong": after.wrong,
+                "refused": after.refused,
+                "milliseconds": after.latency(ended + 5),
+            },
+            "seconds_to_recover": round(max([*late, *after.refusals], default=ended) - ended, 2),
         }
 
     with serving(run, *WIDE) as server:
@@ -140,21 +153,21 @@ def overload(run: Path, sounds: list[Sound], most: int, seed: int) -> dict[str, 
 
 
 def chaos(run: Path, sounds: list[Sound], clients: int, seconds: float, seed: int) -> dict[str, Any]:
-    """Clients that vanish, send garbage and stall beside others that speak; then the server is killed."""
+    """Clients that vanish, send garbage, stall and come again beside others that speak; then the server is killed."""
 
     async def beside(server: Process) -> dict[str, Any]:
         seen, url = Seen(), f"ws://{server.address}/stream/model"
         until = time.monotonic() + seconds
         draw = random.Random(seed)
-        bad: list[Coroutine[Any, Any, int]] = [
-            kind(url, sounds, until, draw.randrange(2**32))
-            for kind in (vanish, garble, stall)
-            for _ in range(clients // 6)
-        ]
-        tasks = [asyncio.create_task(each) for each in bad]
+        tasks = {
+            act.__name__: [
+                asyncio.create_task(again(act, url, sounds, until, draw.randrange(2**32)))
+                for _ in range(max(1, clients // 8))
+            ]
+            for act in CHAOS
+        }
         await crowd(clients // 2, lambda number: speak(url, sounds, until, seen, seed + number))
-        done = await asyncio.gather(*tasks)
-        server.weigh()
+        acts = {name: sum(await asyncio.gather(*each)) for name, each in tasks.items()}
         return {
             "clients": clients,
             "seconds": seconds,
@@ -162,13 +175,14 @@ def chaos(run: Path, sounds: list[Sound], clients: int, seconds: float, seed: in
             "wrong": seen.wrong,
             "refused": seen.refused,
             "broken": len(seen.broken),
-            "acts": sum(done),
+            "acts": acts,
             "milliseconds": seen.latency(),
         }
 
     with serving(run, "--idle", "2") as server:
         found = asyncio.run(beside(server))
         found["alive"] = server.process.poll() is None
+        found["errors"] = server.errors()
     with tempfile.TemporaryDirectory() as folder:
         found["killed_and_resumed"] = restart(run, sounds, Path(folder), seed)
     return found
@@ -182,41 +196,62 @@ def peer(run: Path, sounds: list[Sound], seconds: float, seed: int) -> list[dict
         return capacity(sounds, seconds, start, seed)
 
 
+def soak(run: Path, sounds: list[Sound], clients: int, seconds: float, seed: int) -> dict[str, Any]:
+    """So many clients for a long while."""
+    with serving(run) as server:
+        return asyncio.run(load(server, sounds, clients, seconds, seed))
+
+
+def part_of(name: str, run: Path, sounds: list[Sound], asked: argparse.Namespace, most: int) -> dict[str, Any]:
+    """What is recorded of a part.
+
+    Args:
+        name: Of the part.
+        run: The model's folder.
+        sounds: What clients speak.
+        asked: Options.
+        most: Clients that can be served.
+    """
+    if name == "capacity":
+        levels = capacity(sounds, asked.seconds, partial(serving, run, *WIDE), asked.seed)
+        return {"most": most_of(levels), "levels": levels}
+    if name == "peer":
+        levels = peer(run, sounds, asked.seconds, asked.seed)
+        return {"most": most_of(levels), "levels": levels}
+    if name == "overload":
+        return overload(run, sounds, most, asked.seed)
+    if name == "chaos":
+        return chaos(run, sounds, max(16, most // 4), asked.seconds, asked.seed)
+    return soak(run, sounds, asked.clients or round(0.8 * most), 60 * asked.minutes, asked.seed)
+
+
 def main() -> None:
     """Runs the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--part", action="append", choices=["capacity", "soak", "overload", "chaos", "peer"])
-    parser.add_argument("--seconds", type=float, default=20.0, help="Of a level.")
+    parser.add_argument("run", type=Path, nargs="?")
+    parser.add_argument("--part", action="append", choices=PARTS)
+    parser.add_argument("--seconds", type=float, default=20.0, help="Of a level, and of the chaos.")
     parser.add_argument("--minutes", type=float, default=10.0, help="Of the soak.")
     parser.add_argument("--clients", type=int, help="Of the soak; default: 0.8 of what can be served.")
+    parser.add_argument("--most", type=int, help="Clients that can be served; default: as measured, or recorded.")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
-    parts = asked.part or ["capacity", "peer", "overload", "chaos", "soak"]
-    sounds = sounds_of(throughtime.load(asked.run), 64)
-    result: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "seed": asked.seed}
-    most = asked.clients
-    if "capacity" in parts:
-        start = partial(serving, asked.run, *WIDE)
-        result["capacity"] = capacity(sounds, asked.seconds, start, asked.seed)
-        result["most"] = most = most or most_of(result["capacity"])
-    if "peer" in parts:
-        result["peer"] = peer(asked.run, sounds, asked.seconds, asked.seed)
-        result["peer_most"] = most_of(result["peer"])
-    most = most or LEVELS[0]
-    if "overload" in parts:
-        result["overload"] = overload(asked.run, sounds, most, asked.seed)
-        shown(result["overload"])
-    if "chaos" in parts:
-        result["chaos"] = chaos(asked.run, sounds, max(12, most // 4), 60.0, asked.seed)
-        shown(result["chaos"])
-    if "soak" in parts:
-        with serving(asked.run) as server:
-            clients = asked.clients or round(0.8 * most)
-            result["soak"] = asyncio.run(load(server, sounds, clients, 60 * asked.minutes, asked.seed))
-        shown(result["soak"])
-    print(record("serve", result, asked.out))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no server stays behind
+    run = asked.run or ROOT / "runs" / "speech-one-way"
+    if asked.run is None:
+        speech.experiment("one-way", speech.OPTIONS["one-way"], run)
+    sounds = sounds_of(throughtime.load(run), 64)
+    result: dict[str, Any] = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    result = {name: result[name] for name in PARTS if "command" in result.get(name, ())}
+    for name in asked.part or PARTS:
+        about = {"command": " ".join(["python", *sys.argv]), "commit": commit(ROOT), "machine": machine()}
+        began = time.time()
+        most = asked.most or result.get("capacity", {}).get("most", LEVELS[0])
+        found = part_of(name, run, sounds, asked, most)
+        result[name] = {**about, "began": round(began), "seed": asked.seed, **found}
+        shown(found)
+        print(record("serve", result, asked.out))
 
 
 if __name__ == "__main__":

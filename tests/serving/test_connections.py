@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from throughtime.serving.connections import Sockets, bound_unread, requests_within
+from throughtime.serving.refusal import RefusedError
 
 SECONDS = 0.3
 
@@ -36,9 +37,12 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, ServerState]]:
+async def connected(
+    refusal: RefusedError | None = None,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, ServerState]]:
     """A client's ends of a connection, and what the server holds."""
-    kind, state = requests_within(SECONDS, 4096), ServerState()
+    kind = requests_within(SECONDS, 4096, lambda target: refusal if target == "/stream/late?a=b" else None)
+    state = ServerState()
     config = uvicorn.Config(answering, http=kind, ws=Sockets, log_config=None, h11_max_incomplete_event_size=4096)
     server = await asyncio.get_running_loop().create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
     async with server:
@@ -107,6 +111,22 @@ def test_what_is_no_request_is_refused_in_a_line(said: bytes, status: int, line:
     told = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["error"]
     assert told["code"] == status
     assert line in told["message"]
+
+
+def test_a_socket_of_a_model_that_is_late_is_refused_by_http() -> None:
+    async def run() -> None:
+        for path, status in ((b"/stream/late?a=b", b"429"), (b"/stream/other", b"101")):
+            late = RefusedError(429, "late", after=5)
+            async with connected(late) as (reader, writer, state), asyncio.timeout(30):
+                writer.write(HEAD.replace(b"GET /", b"GET " + path) + UPGRADE)
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.split()[1] == status
+                assert (b"Retry-After: 5" in head) == (status == b"429")
+                if status == b"429":
+                    assert json.loads(await reader.read()) == late.body
+                    assert not state.connections
+
+    asyncio.run(run())
 
 
 def test_pings_are_read_no_faster_than_their_answers() -> None:

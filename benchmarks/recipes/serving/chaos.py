@@ -7,6 +7,8 @@ import json
 import random
 import signal
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +18,79 @@ from websockets.asyncio.client import connect
 from serving.clients import OPENED, Sound
 from serving.processes import serving
 
+OPEN = json.dumps({"open": {"format": "pcm16"}})
+
 GONE = (OSError, TimeoutError, websockets.ConnectionClosed, websockets.InvalidStatus)
 """How a server ends what a client does wrong."""
 
 
-async def vanish(url: str, sounds: list[Sound], until: float, seed: int) -> int:
-    """Goes away in the middle of a word, without a farewell, again and again; how often."""
+Act = Callable[[str, list[Sound], random.Random], Awaitable[int]]
+
+
+async def again(act: Act, url: str, sounds: list[Sound], until: float, seed: int) -> int:
+    """Does the same thing until an instant of the monotonic clock, whatever the server makes of it; how often."""
     draw, acts = random.Random(seed), 0
     while time.monotonic() < until:
-        try:
-            socket = await connect(url, **OPENED)
-            await socket.send(json.dumps({"open": {"format": "pcm16"}}))
-            for chunk in draw.choice(sounds).chunks[: draw.randrange(1, 6)]:
-                await socket.send(chunk)
-            socket.transport.abort()
-            acts += 1
-        except GONE:
-            pass
+        with suppress(*GONE):
+            acts += await act(url, sounds, draw)
         await asyncio.sleep(draw.random())
     return acts
 
 
-async def garble(url: str, sounds: list[Sound], until: float, seed: int) -> int:
-    """Sends what is no message, before and after the opening; how often."""
-    draw, acts = random.Random(seed), 0
-    while time.monotonic() < until:
-        try:
-            async with connect(url, **OPENED) as socket:
-                if draw.random() < 0.5:
-                    await socket.send(json.dumps({"open": {"format": "pcm16"}}))
-                for _ in range(draw.randrange(1, 5)):
-                    acts += 1
-                    await socket.send(_garbage(draw))
-                async with asyncio.timeout(1):
-                    async for _ in socket:
-                        pass
-        except GONE:
-            pass
-        await asyncio.sleep(draw.random())
-    return acts
+async def vanish(url: str, sounds: list[Sound], draw: random.Random) -> int:
+    """Goes away in the middle of a word, without a farewell."""
+    socket = await connect(url, **OPENED)
+    await socket.send(OPEN)
+    for chunk in draw.choice(sounds).chunks[: draw.randrange(1, 6)]:
+        await socket.send(chunk)
+    socket.transport.abort()
+    return 1
+
+
+async def garble(url: str, sounds: list[Sound], draw: random.Random) -> int:
+    """Sends what is no message, before or after the opening."""
+    async with connect(url, **OPENED) as socket:
+        if draw.random() < 0.5:
+            await socket.send(OPEN)
+        await socket.send(_garbage(draw))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                async for _ in socket:
+                    pass
+    return 1
+
+
+async def stall(url: str, sounds: list[Sound], draw: random.Random) -> int:
+    """Opens a stream, is silent, and does not read what comes."""
+    async with connect(url, **OPENED) as socket:
+        await socket.send(OPEN)
+        await socket.send(draw.choice(sounds).chunks[0])
+        await asyncio.sleep(draw.uniform(1, 8))
+    return 1
+
+
+async def reconnect(url: str, sounds: list[Sound], draw: random.Random) -> int:
+    """Speaks, is cut off in the middle, comes again with its token and ends; counts where the answer is that of a
+    session alone.
+    """
+    sound = draw.choice(sounds)
+    async with connect(url, **OPENED) as socket:
+        await socket.send(OPEN)
+        token = json.loads(await socket.recv())["token"]
+        for chunk in sound.chunks[: draw.randrange(1, len(sound.chunks))]:
+            await socket.send(chunk)
+        socket.transport.abort()
+    await asyncio.sleep(draw.uniform(0, 3))
+    if (found := await resumed(url, sound, token)) != sound.text:
+        raise WrongError(f"expected {sound.text!r} of a stream that was taken up again, got {found!r}")
+    return 1
+
+
+CHAOS: tuple[Act, ...] = (vanish, garble, stall, reconnect)
+
+
+class WrongError(Exception):
+    """An answer that differs from that of a session alone."""
 
 
 def _garbage(draw: random.Random) -> str | bytes:
@@ -69,21 +105,6 @@ def _garbage(draw: random.Random) -> str | bytes:
     ]
     found: str | bytes = draw.choice(kinds)
     return found
-
-
-async def stall(url: str, sounds: list[Sound], until: float, seed: int) -> int:
-    """Opens a stream and is silent, or does not read what comes; how often."""
-    draw, acts = random.Random(seed), 0
-    while time.monotonic() < until:
-        try:
-            async with connect(url, **OPENED) as socket:
-                await socket.send(json.dumps({"open": {"format": "pcm16"}}))
-                await socket.send(draw.choice(sounds).chunks[0])
-                acts += 1
-                await asyncio.sleep(draw.uniform(1, 8))
-        except GONE:
-            pass
-    return acts
 
 
 def restart(run: Path, sounds: list[Sound], parked: Path, seed: int, count: int = 20) -> dict[str, int]:
@@ -103,7 +124,7 @@ async def _begin(url: str, sounds: list[Sound]) -> list[str]:
 
     async def one(sound: Sound) -> str:
         async with connect(url, **OPENED) as socket:
-            await socket.send(json.dumps({"open": {"format": "pcm16"}}))
+            await socket.send(OPEN)
             token: str = json.loads(await socket.recv())["token"]
             for chunk in sound.chunks[: len(sound.chunks) // 2]:
                 await socket.send(chunk)
@@ -117,19 +138,24 @@ async def _begin(url: str, sounds: list[Sound]) -> list[str]:
 
 async def _go_on(url: str, sounds: list[Sound], tokens: list[str]) -> list[str]:
     """The second half."""
+    return list(await asyncio.gather(*(resumed(url, *pair) for pair in zip(sounds, tokens, strict=True))))
 
-    async def one(sound: Sound, token: str) -> str:
-        async with connect(url, **OPENED) as socket:
-            await socket.send(json.dumps({"resume": token}))
-            for chunk in sound.chunks[len(sound.chunks) // 2 :]:
-                await socket.send(chunk)
+
+async def resumed(url: str, sound: Sound, token: str) -> str:
+    """Takes a stream up again, and speaks what of a recording it does not have yet; what is heard."""
+    async with connect(url, **OPENED) as socket:
+        await socket.send(json.dumps({"resume": token}))
+        greeting = json.loads(await socket.recv())
+        if "error" in greeting:
+            return str(greeting["error"])
+        for chunk in sound.chunks[greeting["taken"]["pieces"] :]:
+            await socket.send(chunk)
+        if not greeting["ended"]:
             await socket.send('{"end": true}')
-            async for message in socket:
-                event = json.loads(message)
-                if event.get("final"):
-                    return str(event["text"])
-                if "error" in event:
-                    return str(event["error"])
-        return "closed"
-
-    return list(await asyncio.gather(*(one(*pair) for pair in zip(sounds, tokens, strict=True))))
+        async for message in socket:
+            event = json.loads(message)
+            if event.get("final"):
+                return str(event["text"])
+            if "error" in event:
+                return str(event["error"])
+    return "closed"

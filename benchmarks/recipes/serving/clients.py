@@ -48,7 +48,7 @@ class Seen:
     Attributes:
         answers: Instant and seconds from the end marker to the final event, of every answer.
         wrong: Answers that differ from those of a session alone.
-        refused: Sessions that were turned away, by code.
+        refused: Sessions that were turned away, by code; and when, in seconds of the monotonic clock.
         broken: Other ends.
         sound: Seconds that were spoken.
     """
@@ -56,12 +56,14 @@ class Seen:
     answers: list[tuple[float, float]] = field(default_factory=list)
     wrong: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    refusals: list[float] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     sound: float = 0.0
 
     def refuse(self, code: object) -> None:
         """Counts a session that was turned away."""
         self.refused[str(code)] = self.refused.get(str(code), 0) + 1
+        self.refusals.append(time.monotonic())
 
     def latency(self, since: float = 0.0, until: float = float("inf")) -> dict[str, float]:
         """Milliseconds to the final event: median, 99th percentile, worst."""
@@ -83,7 +85,10 @@ async def speak(url: str, sounds: list[Sound], until: float, seen: Seen, seed: i
         except websockets.ConnectionClosed as error:
             seen.refuse(error.rcvd.code if error.rcvd else "none")
             await asyncio.sleep(1 + draw.random())
-        except (OSError, TimeoutError, websockets.InvalidStatus) as error:
+        except websockets.InvalidStatus as error:
+            seen.refuse(error.response.status_code)
+            await asyncio.sleep(1 + draw.random())  # sooner than the server asks for
+        except (OSError, TimeoutError) as error:
             seen.refuse(type(error).__name__)
             await asyncio.sleep(1 + draw.random())
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -26,16 +27,26 @@ class Process:
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115  # a pipe that nobody reads would halt it
+        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=self.said, text=True)
         self.address = self._address()
         self.sizes: list[tuple[float, float]] = []
 
     def _address(self) -> str:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if found := re.search(r"http://([\w.:\[\]]+)", line):
-                return found[1].rstrip("/")
-        raise SystemExit(f"the server did not start: {' '.join(self.process.args)}")  # type: ignore[arg-type]
+        while self.process.poll() is None:
+            if found := re.search(r"http://([\w.:\[\]]+)/", self.told()):
+                return found[1]
+            time.sleep(0.05)
+        raise SystemExit(f"the server did not start: {' '.join(self.process.args)}: {self.told()}")  # type: ignore[arg-type]
+
+    def told(self) -> str:
+        """What it said on its standard error."""
+        size = os.fstat(self.said.fileno()).st_size
+        return os.pread(self.said.fileno(), size, 0).decode(errors="replace")
+
+    def errors(self) -> list[str]:
+        """What it said since it told its address, which should be nothing."""
+        return self.told().partition("Ctrl-C")[2].strip().splitlines()[:20]
 
     @property
     def seconds(self) -> float:
@@ -62,9 +73,9 @@ class Process:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ends it; its exit status."""
         self.process.send_signal(number)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        self.said.close()
+        return status
 
 
 @contextmanager

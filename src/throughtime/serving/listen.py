@@ -58,7 +58,7 @@ def listen(
         access_log=False,
         server_header=False,
         h11_max_incomplete_event_size=settings.header,
-        http=requests_within(settings.patience, settings.header),
+        http=requests_within(settings.patience, settings.header, lambda target: app.state.desk.turned_away(target)),
         ws=Sockets,
         ws_max_size=settings.message,
         ws_ping_interval=PING,

@@ -6,8 +6,8 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
+from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 import torch
@@ -16,14 +16,17 @@ from throughtime.errors import UserError
 from throughtime.serving.bounds import LANGUAGE, bounded
 from throughtime.serving.house import Hosted, House
 from throughtime.serving.live.parking import ARGUMENTS, Parked, Parking
-from throughtime.serving.live.pool import Pool
 from throughtime.serving.live.pools import Pools
-from throughtime.serving.live.session import Session
+from throughtime.serving.live.shedding import Shedding
+from throughtime.serving.live.stream import Stream
 from throughtime.serving.refusal import RefusedError
 from throughtime.serving.settings import ServeSettings
 from throughtime.serving.watch import Watch
 
 T = TypeVar("T")
+
+PATH = "/stream/"
+"""Before the name of a model whose streams are asked for."""
 
 SETTLED = 1.0
 """Seconds from one look for idle streams to the next."""
@@ -33,33 +36,6 @@ LAST = 2.0
 
 RESTART = 1012
 """What a WebSocket is closed with where the server stops (IANA: service restart)."""
-
-
-class Stream:
-    """A session with what the protocol knows of it.
-
-    Args:
-        pool: Of its model.
-        model: The model's name.
-        mark: Its fingerprint.
-        session: Its pieces and events.
-        about: Of the protocol, plain data.
-
-    Attributes:
-        parked: Its reader and state are at the parking.
-        moved: Is set when another connection takes it up, or its time is over; then holds what its connection tells.
-    """
-
-    def __init__(self, pool: Pool, model: str, mark: str, session: Session, about: Mapping[str, Any]) -> None:
-        self.pool, self.model, self.mark, self.session, self.about = pool, model, mark, session, about
-        self.parked = False
-        self.lock = asyncio.Lock()
-        self.moved: asyncio.Future[RefusedError] | None = None
-
-    def end_by(self, refusal: RefusedError) -> None:
-        """Ends the connection that holds the stream."""
-        if self.moved is not None and not self.moved.done():
-            self.moved.set_result(refusal)
 
 
 class Desk:
@@ -92,12 +68,26 @@ class Desk:
         watch.parked.labels("memory").set_function(lambda: len(self.parking.memory))
         watch.parked.labels("disk").set_function(lambda: len(self.parking.files))
         self.works: set[asyncio.Task[Any]] = set()
-        self.keeper = asyncio.create_task(self._keep())
+        self.keepers = [asyncio.create_task(each) for each in (self._keep(), Shedding(self.streams, self.pools).run())]
 
     def __len__(self) -> int:
         return len(self.streams)
 
     # What a connection asks for.
+
+    def turned_away(self, target: str) -> RefusedError | None:
+        """Why there is no connection to streams for the moment: their model is late with those that it has.
+
+        Args:
+            target: Path and query that are asked for.
+        """
+        name = unquote(target.partition("?")[0]).removeprefix(PATH)
+        pool = self.pools.pools.get(self.house.models.get(name))  # type: ignore[arg-type]
+        refusal = None if pool is None else pool.too_late()
+        if refusal is not None:
+            self.watch.refused.labels(str(refusal.code)).inc()
+            self.log({"event": "websocket", "method": "WS", "path": f"{PATH}{name}", "status": refusal.status})
+        return refusal
 
     async def open(self, hosted: Hosted, said: Mapping[str, Any], about: Mapping[str, Any]) -> Stream:
         """Begins a stream.
@@ -128,8 +118,12 @@ class Desk:
             RefusedError: If the token is none of this server's, the stream is not kept any more, or another model's.
         """
         session = self.parking.seal.session(token)
-        while (stream := self.streams.get(session)) is None:
-            await self._whole(self._resumed(session))
+        while (stream := self.streams.get(session)) is None or stream.going is not None:
+            if stream is None:
+                await self._whole(self._resumed(session))
+            elif stream.going is not None:
+                await asyncio.shield(stream.going)
+                stream.going = None
         if stream.model != hosted.name:
             raise RefusedError(404, f"expected a stream of {hosted.name}, got one of {stream.model}")
         return stream
@@ -153,10 +147,10 @@ class Desk:
         if stream.session.holder is holder:
             stream.session.holder = stream.moved = None
 
-    async def push(self, stream: Stream, holder: object, piece: Any, size: int) -> None:
+    async def push(self, stream: Stream, holder: object, piece: Any, size: int, seconds: float = 0.0) -> None:
         """Gives a piece; see :meth:`Session.push`."""
         await self._wake(stream)
-        await stream.session.push(piece, size, holder=holder)
+        await stream.session.push(piece, size, holder=holder, seconds=seconds)
         await self._wake(stream)  # it may have been parked while the piece waited for room
 
     async def end(self, stream: Stream, holder: object) -> None:
@@ -376,9 +370,9 @@ class Desk:
 
     async def close(self) -> None:
         """Ends all streams; writes those that outlive the server."""
-        self.keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.keeper
+        for keeper in self.keepers:
+            keeper.cancel()
+        await asyncio.wait(self.keepers)
         await asyncio.gather(*self.works, return_exceptions=True)
         if self.closing is None:
             await self.finish(0)

@@ -6,11 +6,13 @@ A row's bits do not depend on the rows beside it, so no answer depends on the lo
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ import torch
 from throughtime.applications.live import Live, Reader
 from throughtime.errors import UserError
 from throughtime.serving.live.session import END, Session
+from throughtime.serving.live.valve import Valve
 from throughtime.serving.refusal import RefusedError
 from throughtime.visible import in_line
 
@@ -33,7 +36,24 @@ MANY = 16
 BATCH = 512
 """Most rows of a step."""
 
-Told = list[dict[str, Any] | RefusedError | None]
+AHEAD = 16
+"""Steps that wait beyond which no further piece of a stream is read: what is read can not be given back."""
+
+LATER = 5.0
+"""Seconds after which it is worth while to come again to a server that was late."""
+
+
+@dataclass(eq=False)
+class Said:
+    """What a round has for a stream.
+
+    Attributes:
+        events: To be told.
+        freed: Bytes of pieces that were read.
+    """
+
+    events: list[dict[str, Any] | RefusedError | None] = field(default_factory=list)
+    freed: int = 0
 
 
 class Pool:
@@ -44,7 +64,7 @@ class Pool:
         sessions: Most at once.
         queue: Most bytes that one has waiting.
         piece: Most steps of a piece that is no sound: a few notes may be far apart.
-        lag: Seconds that the oldest piece may wait; while one waits longer, no stream is opened.
+        lag: Seconds that a stream may be late; see :class:`Valve`.
         log: Takes an event of the log.
         loop: Which answers; default: the one that runs.
         ticked: Is told of every round, in the pool's thread: its seconds and steps.
@@ -53,6 +73,10 @@ class Pool:
         broken: An error of the server's own ended the rounds.
         steps: Made so far, a row each.
         rounds: Made so far.
+        valve: How many streams are let in.
+        oldest: When what waits longest was due, as of the last round, in seconds of the monotonic clock; infinity
+            where nothing waits.
+        halted: Seconds that the loop which answers was late, as of the last look.
     """
 
     def __init__(
@@ -67,13 +91,12 @@ class Pool:
         loop: asyncio.AbstractEventLoop | None = None,
         ticked: Callable[[float, int], None] = lambda seconds, steps: None,
     ) -> None:
-        self.live, self.most, self.queue, self.piece, self.lag, self.log = live, sessions, queue, piece, lag, log
+        self.live, self.most, self.queue, self.piece, self.log = live, sessions, queue, piece, log
         self.rows = live.side_by_side()
         self.loop, self.ticked = loop or asyncio.get_running_loop(), ticked
         self.open_sessions: set[Session] = set()
         self.steps = self.rounds = 0
-        self.late = 0.0
-        """Seconds that the oldest piece of the last round had waited."""
+        self.valve, self.oldest, self.halted = Valve(lag), math.inf, 0.0
         self.changed = threading.Condition()
         self.waiting: dict[Session, None] = {}  # in the order in which they came
         self.calls: list[Callable[[], None]] = []
@@ -109,8 +132,19 @@ class Pool:
             raise RefusedError(500, "an error of the server's own, which its log tells of")
         if len(self.open_sessions) >= self.most:
             raise RefusedError(429, f"expected at most {self.most} streams at once; try again later", after=5)
-        if self.late > self.lag and self.waiting:
-            raise RefusedError(429, "the server is late with the streams that it has; try again later", after=2)
+        if (refusal := self.too_late()) is not None:
+            raise refusal
+
+    @property
+    def late(self) -> float:
+        """Seconds since the oldest unanswered piece of any stream was due, or that the loop which answers is late."""
+        return max(self.halted, time.monotonic() - self.oldest)
+
+    def too_late(self) -> RefusedError | None:
+        """Why no stream is opened while those that there are have to wait."""
+        if self.valve.admits(len(self.open_sessions), self.late):
+            return None
+        return RefusedError(429, "the server is late with the streams that it has; try again later", after=LATER)
 
     def seat(self, reader: Reader) -> Session:
         """A session of a reader that has read nothing."""
@@ -148,6 +182,23 @@ class Pool:
             self.loop.call_soon_threadsafe(_answer, future, state)
 
         self._call(exit_)
+        return future
+
+    def untake(self, session: Session) -> asyncio.Future[None]:
+        """Gives back to a session what was not read, but for what its client was told is taken."""
+        future: asyncio.Future[None] = self.loop.create_future()
+
+        def back() -> None:
+            pieces = list(session.pieces)
+            first = session.pieces_taken - sum(piece is not END for piece, _, _ in pieces)
+            dropped = pieces[max(0, session.promised - first) :]
+            if any(piece is not END for piece, _, _ in dropped):
+                for _ in dropped:
+                    session.pieces.pop()
+                self.loop.call_soon_threadsafe(session.untake, dropped)
+            self.loop.call_soon_threadsafe(_answer, future, None)
+
+        self._call(back)
         return future
 
     def leave(self, session: Session) -> None:
@@ -201,76 +252,82 @@ class Pool:
 
     @torch.no_grad()
     def _rounds(self) -> None:
-        active: dict[Session, None] = {}  # those that have inputs left
+        active: dict[Session, None] = {}  # those that have something left
         began = 0.0
         while True:
             if not active and len(self.open_sessions) > MANY:
                 time.sleep(max(0.0, began + GATHER - time.monotonic()))
             with self.changed:
                 while not (self.waiting or self.calls or active or self.stopped):
-                    self.late = 0.0
+                    self.oldest = math.inf
                     self.changed.wait()
                 if self.stopped:
                     return
                 calls, self.calls = self.calls, []
-                came, self.waiting = list(self.waiting), {}
+                came, self.waiting = self.waiting, {}
             for call in calls:
                 call()
             began, before = time.monotonic(), self.steps
-            self._round(came, active)
+            active.update(came)
+            self._round(active, began)
             self.ticked(time.monotonic() - began, self.steps - before)
 
-    def _round(self, came: list[Session], active: dict[Session, None]) -> None:
+    def _round(self, active: dict[Session, None], began: float) -> None:
         """Reads what came, steps for a while, and tells what there is to tell."""
-        instant, oldest = time.monotonic(), 0.0
-        told: dict[Session, tuple[Told, int]] = {session: ([], 0) for session in active}
-        for session in came:
-            events, freed = told.get(session, ([], 0))
-            while session.pieces and session.row is not None and not session.failed:
-                piece, size, since = session.pieces.popleft()
-                freed, oldest = freed + size, max(oldest, instant - since)
-                self._read(session, piece, events)
-            told[session] = events, freed
-            active[session] = None
-        self.late = oldest
-        self._step(active, told, instant)
-        for session, (events, _) in told.items():
+        said = {session: Said() for session in active}
+        self._read(said)
+        self._step(said, began)
+        for session, what in said.items():
             if session.row is not None:
-                self._tell(session, events)
-            if not session.inputs or session.row is None:
+                self._tell(session, what.events)
+            if session.row is None or session.failed or not (session.inputs or session.pieces):
                 del active[session]
+        self.oldest = min(map(_since, active), default=math.inf)
         self.rounds += 1
-        heard = [(session, *what) for session, what in told.items() if what[0] or what[1]]
+        heard = [(session, what) for session, what in said.items() if what.events or what.freed]
         if heard:
             self.loop.call_soon_threadsafe(_hear, heard)
 
-    def _read(self, session: Session, piece: Any, events: Told) -> None:
-        """The inputs of a piece; an error ends the stream."""
-        with self._guarded(session, events):
-            if piece is END:
-                session.ending = True
-                session.inputs.extend(session.reader.end())
-            else:
-                inputs = session.reader.push(piece)
-                if len(inputs) > self.piece and self.live.takes != "audio":
-                    raise UserError(f"expected pieces of at most {self.piece:,} steps, got {len(inputs):,}; send less")
-                session.inputs.extend(inputs)
+    def _read(self, said: Mapping[Session, Said]) -> None:
+        """Makes inputs of the pieces that wait, the next one of every stream at a time."""
+        while come := [s for s in said if s.pieces and len(s.inputs) < AHEAD and s.row is not None and not s.failed]:
+            for session in come:
+                piece, size, due = session.pieces.popleft()
+                said[session].freed += size
+                with self._guarded(session, said[session].events):
+                    self._add(session, self._inputs(session, piece), due)
 
-    def _step(self, active: Mapping[Session, None], told: Mapping[Session, tuple[Told, int]], began: float) -> None:
+    def _inputs(self, session: Session, piece: Any) -> Sequence[Any]:
+        """The inputs of a piece."""
+        if piece is END:
+            session.ending = True
+            return session.reader.end()
+        inputs = session.reader.push(piece)
+        if len(inputs) > self.piece and self.live.takes != "audio":
+            raise UserError(f"expected pieces of at most {self.piece:,} steps, got {len(inputs):,}; send less")
+        return inputs
+
+    def _add(self, session: Session, inputs: Sequence[Any], due: float) -> None:
+        """Inputs of a piece. Of sound all are due with it; what else comes at once takes its time, from its first."""
+        for given in inputs:
+            session.inputs.append((given, due))
+            due = due if self.live.takes == "audio" else math.inf
+
+    def _step(self, said: Mapping[Session, Said], began: float) -> None:
         """Steps those that have inputs until none has, or for a while."""
         while time.monotonic() - began < ROUND:
-            batch = [s for s in active if s.inputs and s.row is not None][:BATCH]
+            batch = [s for s in said if s.inputs and s.row is not None][:BATCH]
             if not batch:
                 break
             rows = [s.row for s in batch if s.row is not None]
-            outputs = self.rows.step(rows, [s.inputs.popleft() for s in batch]).numpy()
+            outputs = self.rows.step(rows, [s.inputs.popleft()[0] for s in batch]).numpy()
             for session, output in zip(batch, outputs, strict=True):
-                with self._guarded(session, told[session][0]):
+                with self._guarded(session, said[session].events):
                     # Of its own, as what a reader keeps would keep all of a batch.
-                    session.inputs.extend(session.reader.take(output.copy()))
+                    session.inputs.extend((given, math.inf) for given in session.reader.take(output.copy()))
             self.steps += len(batch)
 
-    def _tell(self, session: Session, events: Told) -> None:
+    def _tell(self, session: Session, events: list[Any]) -> None:
         """What there is to tell of a stream, and its end."""
         if session.failed:
             return
@@ -282,7 +339,7 @@ class Pool:
                 events += [session.reader.final() | {"final": True}, None]
 
     @contextmanager
-    def _guarded(self, session: Session, events: Told) -> Iterator[None]:
+    def _guarded(self, session: Session, events: list[Any]) -> Iterator[None]:
         """Ends a stream at an error: the client's, or one of ours, which the other streams do not feel."""
         try:
             yield
@@ -299,9 +356,14 @@ class Pool:
         events.append(refusal)
 
 
-def _hear(heard: list[tuple[Session, Told, int]]) -> None:
-    for session, events, freed in heard:
-        session.hear(events, freed)
+def _hear(heard: list[tuple[Session, Said]]) -> None:
+    for session, what in heard:
+        session.hear(what.events, what.freed)
+
+
+def _since(session: Session) -> float:
+    """When what a stream waits for was due."""
+    return (session.inputs or ((None, session.pieces[0][2]),))[0][1]
 
 
 def _answer(future: asyncio.Future[Any], found: Any) -> None:

@@ -28,10 +28,12 @@ class Session:
         id: What it is called, in 32 letters that nobody guesses.
         reader: What stands before and after the model.
         row: Of the pool's model; None while it has none.
-        inputs: Of steps that are to be made.
+        inputs: Of steps that are to be made, and when they were due.
         told: What was told, in numbered events.
         pieces_taken: Pieces that were given and are not asked for again, the end not among them.
         bytes_taken: Of these.
+        promised: Pieces of which the client was told that they are taken.
+        due: When a piece would be due that follows in real time, in seconds of the monotonic clock.
         holder: Whose pieces are taken: the connection that took it up last.
         touched: When something came last, in seconds of the monotonic clock.
     """
@@ -43,9 +45,10 @@ class Session:
         self.row: int | None = None
         self.most, self.wake = most, wake
         self.pieces: deque[tuple[Any, int, float]] = deque()
-        self.inputs: deque[Any] = deque()
+        self.inputs: deque[tuple[Any, float]] = deque()
         self.held = 0  # bytes that wait
-        self.pieces_taken = self.bytes_taken = 0
+        self.pieces_taken = self.bytes_taken = self.promised = 0
+        self.due = 0.0
         self.told = Told(most)
         self.room = asyncio.Event()
         self.room.set()
@@ -54,7 +57,9 @@ class Session:
         self.ending = self.failed = False  # the pool's: the end was read; nothing more is told
         self.touched = time.monotonic()
 
-    async def push(self, piece: Any, size: int, patience: float = 30.0, holder: object = None) -> None:
+    async def push(
+        self, piece: Any, size: int, patience: float = 30.0, holder: object = None, seconds: float = 0.0
+    ) -> None:
         """Gives a piece; waits while too many bytes wait already, or too much that was told was not sent.
 
         Args:
@@ -62,6 +67,7 @@ class Session:
             size: Its bytes.
             patience: Seconds to wait for room.
             holder: Who gives it.
+            seconds: That it lasts: who sends faster is not owed an answer sooner than in real time.
 
         Raises:
             RefusedError: If the model does not come to it in time, the stream is over, or another has taken it up.
@@ -79,8 +85,13 @@ class Session:
         self._check(holder)
         self.held += size
         self.pieces_taken, self.bytes_taken = self.pieces_taken + 1, self.bytes_taken + size
+        self._put(piece, size, seconds)
+
+    def _put(self, piece: Any, size: int, seconds: float) -> None:
         self.touched = time.monotonic()
-        self.pieces.append((piece, size, self.touched))
+        due = max(self.touched, self.due)
+        self.due = due + seconds
+        self.pieces.append((piece, size, due))
         self.wake(self)
 
     def end(self, holder: object = None) -> None:
@@ -91,9 +102,8 @@ class Session:
         """
         if not self.ended:
             self._check(holder)
-            self.ended, self.touched = True, time.monotonic()
-            self.pieces.append((END, 0, self.touched))
-            self.wake(self)
+            self.ended = True
+            self._put(END, 0, 0.0)
 
     def _check(self, holder: object) -> None:
         if holder is not self.holder:
@@ -120,6 +130,14 @@ class Session:
                 self.told.finish(event)
             else:
                 self.told.add(event)
+
+    def untake(self, pieces: list[tuple[Any, int, float]]) -> None:
+        """Has the last pieces not been given: the client sends them again when it comes again."""
+        self.ended = self.ended and all(piece is not END for piece, _, _ in pieces)
+        self.pieces_taken -= sum(piece is not END for piece, _, _ in pieces)
+        size = sum(size for _, size, _ in pieces)
+        self.bytes_taken, self.held, self.due = self.bytes_taken - size, self.held - size, 0.0
+        self.room.set()
 
     def dump(self) -> dict[str, Any]:
         """All that it holds beside its row, as plain data and arrays, while nothing waits.

@@ -257,7 +257,7 @@ class Transcriber:
         item.size += len(samples)
         step = self.settings.queue // 4
         for part in (samples[start : start + step] for start in range(0, len(samples), step)):
-            await self.desk.push(item.stream, item.holder, part, 2 * len(part))
+            await self.desk.push(item.stream, item.holder, part, 2 * len(part), len(part) / self.session.rate)
 
     async def _commit(self) -> None:
         if self.item is None:

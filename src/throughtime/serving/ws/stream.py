@@ -110,6 +110,7 @@ class Connection:
         self.holder = self.desk.hold(self.stream)
         tasks: list[asyncio.Task[None]] = []
         try:
+            self.session.promised = self.session.pieces_taken
             await self.messages.tell(self._greeting())
             tasks += [asyncio.create_task(part) for part in (self._write(since), self._read(), self._warn())]
             ends: set[asyncio.Future[Any]] = {*tasks[:2], self.holder}
@@ -204,10 +205,11 @@ class Connection:
             raise RefusedError(422, f"expected {listed(PIECES[self.live.takes])} as JSON, got a binary message")
         if len(message) % self.form.size:
             raise RefusedError(422, f"expected whole samples of {self.form.size} bytes, got {len(message)} bytes")
-        rate = self.stream.about["rate"] or self.live.facts["rate"]
-        if (self.session.bytes_taken + len(message)) / self.form.size > self.settings.audio * rate:
+        rate = self.form.size * (self.stream.about["rate"] or self.live.facts["rate"])
+        if self.session.bytes_taken + len(message) > self.settings.audio * rate:
             raise RefusedError(413, f"expected at most {self.settings.audio:g} s of sound in a stream; open another")
-        await self.desk.push(self.stream, self.holder, self.form.samples(message), len(message))
+        samples, seconds = self.form.samples(message), len(message) / rate
+        await self.desk.push(self.stream, self.holder, samples, len(message), seconds)
 
     async def _take(self, message: Mapping[str, Any]) -> None:
         """Takes anything else."""
