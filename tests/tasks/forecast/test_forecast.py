@@ -101,12 +101,20 @@ def test_a_leak_that_is_planted_changes_nothing_that_is_learnt() -> None:
 def test_series_that_are_too_short_are_told() -> None:
     with noting() as notes:
         parts, _ = divide(
-            {"train": [example("a", np.arange(90.0)), example("b", np.arange(15.0)), example("c", np.ones(1))]},
+            {
+                "train": [
+                    example("a", np.arange(90.0)),
+                    example("b", np.arange(15.0)),
+                    example("c", np.ones(1)),
+                    example("d", np.ones(9)),
+                ]
+            },
             ForecastSettings(horizon=10, windows=1),
         )
     assert [one.name for one in parts["train"]] == ["a", "b"]
     assert [one.name for one in parts["valid"]] == ["a"]
     assert any("shorter than two horizons of 10 steps" in line and "s.csv:b" in line for line in notes.lines())
+    assert any("constant as far as it is learnt from" in line and "s.csv:d" in line for line in notes.lines())
     assert any("fewer than two numbers" in line and "s.csv:c" in line for line in notes.lines())
     with pytest.raises(
         UserError, match=r"s.csv:a: expected a series of at least 20 steps, 10 of them for test, got 15"

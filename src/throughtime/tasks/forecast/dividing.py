@@ -50,7 +50,7 @@ def divide(
                 told[part] += ", behind those of valid"
     parts["train"] = [example for example in rest if _is_enough(example)]
     if not parts["train"]:
-        raise UserError(f"{rest[0].where}: expected a series with at least two numbers to learn from, got none")
+        raise UserError(f"{rest[0].where}: expected a series with two different numbers to learn from, got none")
     return {part: parts[part] for part in ("train", "valid", "test") if part in parts}, told
 
 
@@ -107,7 +107,12 @@ def held_out(rest: Sequence[SeriesExample], horizon: int, count: int, part: str)
 
 
 def _is_enough(example: SeriesExample) -> bool:
-    there = int((~np.isnan(example.series.values)).sum())
-    if there < 2:
+    values = example.series.values
+    there = values[~np.isnan(values)]
+    if len(there) < 2:
         leave_out(example.where, "fewer than two numbers: nothing to learn from")
-    return there >= 2
+        return False
+    if (there == there[0]).all():
+        leave_out(example.where, "constant as far as it is learnt from: its scale is 0")
+        return False
+    return True

@@ -21,9 +21,12 @@ from throughtime.models.streams import SideBySide
 from throughtime.tasks.forecast.examples import check_start
 from throughtime.tasks.forecast.fans import Fan, as_data
 from throughtime.tasks.forecast.histories import quantiles
-from throughtime.tasks.forecast.windows import Windows
+from throughtime.tasks.forecast.windows import Singles, Windows
 
 Floats = npt.NDArray[np.float64]
+
+AHEAD = 1024
+"""Steps whose place in the calendar is looked up at once."""
 
 NOTHING = ("", "nan", "na", "null", "none", "-")
 """How a line says that nothing was measured, in lower case."""
@@ -115,6 +118,7 @@ class ForecastReader:
         self.question: Question | None = None
         self.remembered: Output | None = None
         self.steps, self.told = 0, 0
+        self.begun, self.calendar = 0, np.zeros((0, live.windows.covariates.ahead), np.float32)
 
     def push(self, piece: Any) -> Sequence[Output]:
         """The features of numbers.
@@ -125,12 +129,11 @@ class ForecastReader:
         values = numbers_of(piece)
         if not len(values):
             return []
-        windows, begin = self.live.windows, self.steps
-        found = read(windows.lookback, values, self.past)
-        steps = windows.steps(self._series(), found, begin, begin + len(values))
+        begin, end = self.steps, self.steps + len(values)
+        found = read(self.live.windows.lookback, values, self.past)
         self.past, self.question = found.past, found.ask(np.array([len(values) - 1]))
-        self.steps = begin + len(values)
-        return list(steps)
+        self.steps = end
+        return list(np.concatenate([found.features, self._known(begin, end)], -1))
 
     def end(self) -> Sequence[Output]:
         """None wait."""
@@ -161,15 +164,20 @@ class ForecastReader:
     def _found(self) -> dict[str, Any]:
         assert self.question is not None
         assert self.remembered is not None
-        live, series = self.live, self._series()
-        ahead = live.windows.ahead(series, np.array([self.steps - 1]))
+        live = self.live
+        ahead = self._known(self.steps, self.steps + live.model.horizon)[None]
         remembered = torch.from_numpy(self.remembered).unsqueeze(0)
         found = quantiles(live.model, remembered, self.question, ahead, live.levels)[0]
         data = as_data(Fan("stream", "", "", np.zeros(0), live.levels, found))
         return {"steps": self.steps, "quantiles": data["quantiles"]}
 
-    def _series(self) -> Series:
-        return Series("stream", "a stream", self.start, self.live.frequency, np.zeros(0))
+    def _known(self, begin: int, end: int) -> Singles:
+        """What the calendar tells of steps, which is made for many at once."""
+        if not self.begun <= begin <= end <= self.begun + len(self.calendar):
+            self.begun, until = begin, max(end, begin + AHEAD)
+            series = Series("stream", "a stream", self.start, self.live.frequency, np.zeros(0))
+            self.calendar = self.live.windows.covariates.of_steps(series, begin, until)
+        return self.calendar[begin - self.begun : end - self.begun]
 
     def dump(self) -> dict[str, Any]:
         """All that it holds."""
