@@ -156,12 +156,12 @@ def digest(run: Path) -> dict[str, str]:
 
 
 def killed(shards: Path, out: Path, options: Sequence[str], kills: int, usual: float, seed: int) -> dict[str, Any]:
-    """The command under kills, each at a moment between its beginning and its usual end, until it comes to its end."""
+    """The command under kills, at moments that come to its usual time in all, and once more to its end."""
     draw, begun = random.Random(seed), time.monotonic()
     moments: list[float] = []
     held = Held()
     while True:
-        after = draw.uniform(0, usual) if len(moments) < kills else None
+        after = draw.uniform(0, 2 * usual / kills) if len(moments) < kills else None
         ended = train(shards, out, options, after)
         held.own = max(held.own, ended.held.own)
         left = [
