@@ -195,7 +195,7 @@ def test_files_of_several_frequencies_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"a": [1.0, np.inf]}, "the data given:2: expected a finite number in column 'a', got inf"),
+        ({"a": [1.0, np.inf]}, "the data given:2: expected a finite number in column 'a', got inf; mend"),
         ({"a": [1.0, "x", 2.0]}, "the data given:2: expected a number in column 'a', got 'x'"),
         (
             {"a": [1.0], "b": [1.0, 2.0]},

@@ -118,7 +118,7 @@ def numbers(column: Column, decimal: str, refuse: Refuse) -> Numbers:
         )
     if np.isinf(found).any():
         at = int(np.flatnonzero(np.isinf(found))[0])
-        raise refuse(at, "a finite number", column[at])
+        raise refuse(at, "a finite number", column[at] if isinstance(column[at], str) else float(found[at]))
     return found.astype(np.float64)
 
 
