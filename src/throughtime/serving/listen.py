@@ -38,8 +38,13 @@ def listen(
         tell: Takes a line for the user.
 
     Raises:
-        UserError: If a folder cannot be opened, or the address is taken.
+        UserError: If a folder cannot be opened, the address is taken, or others reach it without a key.
     """
+    if settings.host not in LOOPBACK and settings.api_key is None and not settings.open:
+        raise UserError(
+            f"--host {settings.host}: expected a key where others than this machine may ask; pass --api-key KEY, or "
+            "--open to let whoever reaches the address use the models"
+        )
     torch.set_num_threads(settings.threads)
     house = House(folders, open_run)
     door = _bound(settings)

@@ -27,6 +27,7 @@ class ServeSettings(BaseModel):
         "Server",
         min_length=1,
     )
+    open: bool = option(False, "Serve whoever reaches the address, though there is no key.", "Server")
     cors: str | None = option(None, "Origin of pages that may ask from elsewhere, or *; default: none.", "Server")
     parked: Path | None = option(None, "Folder that idle streams are kept in; default: a temporary one.", "Server")
     threads: int = option(
@@ -48,7 +49,7 @@ class ServeSettings(BaseModel):
     patience: float = option(60.0, "Seconds that a request may take.", "Limits", gt=0)
     rate: float = option(0.0, "Most requests a second of one client, twice as many at once; 0: any.", "Limits", ge=0)
     sessions: int = option(1024, "Most streams that are open at once.", "Limits", ge=1)
-    lag: float = option(1.0, "Seconds that a stream may wait; while one waits longer, none is opened.", "Limits", gt=0)
+    lag: float = option(1.0, "Seconds that streams may be late; beyond, the youngest are let go.", "Limits", gt=0)
     queue: int = option(256 * 1024, "Most bytes that one stream may have waiting.", "Limits", ge=1024)
     idle: float = option(60.0, "Seconds without a message after which a stream is parked.", "Limits", gt=0)
     kept: float = option(600.0, "Seconds that a parked stream may be taken up again.", "Limits", gt=0)
