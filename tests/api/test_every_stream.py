@@ -164,6 +164,9 @@ def test_notes_are_read_and_drawn(train: Any) -> None:
         drawn = {(note["start"], note["pitch"]) for event in events for note in event["notes"]}
         assert drawn >= {(note["start"], note["pitch"]) for note in expected}
         assert len(drawn) - len(expected) in (0, 1)  # a pitch that was drawn last has its duration here
+        ended = events[-1].get("ended", False)
+        assert events[-1]["drawing"] is False
+        assert ended == (sum(len(event["events"]) for event in events) < 5 + 40), events
         stream.push([(1000, 1, 60)])
         with pytest.raises(UserError, match="in the order in which they begin, got one at 2 beats"):
             stream.push([(2, 1, 60)])

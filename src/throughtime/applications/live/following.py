@@ -13,7 +13,7 @@ from throughtime.errors import UserError, shown
 
 ItemT = TypeVar("ItemT")
 
-_DUMPED = ("begun", "news", "scores", "drawing", "stopped")
+_DUMPED = ("begun", "news", "scores", "drawing", "stopped", "ended")
 
 
 class Following(Generic[ItemT]):
@@ -27,9 +27,9 @@ class Following(Generic[ItemT]):
         self.nothing, self.begun, self.news = nothing, False, False
         self.reading: deque[ItemT] = deque()  # what the model has been given, and has not answered yet
         self.scores: Output | None = None  # of the next item, given all that was answered
-        self.drawing = self.stopped = (
-            False  # it goes on by itself; it did, and nobody was told yet that it does no more
-        )
+        self.drawing = False  # it goes on by itself
+        self.stopped = False  # it did, and nobody was told yet that it does no more
+        self.ended = False  # as an end was drawn
 
     def account(self, item: ItemT, scores: Output) -> None:
         """Takes down what the model thought of an item before it came."""
@@ -68,9 +68,10 @@ class Following(Generic[ItemT]):
         return self.read([item])
 
     def told_drawing(self) -> dict[str, bool]:
-        """Whether it goes on by itself: where it does, and, once, where it does no more."""
-        stopped, self.stopped = self.stopped, False
-        return {"drawing": self.drawing} if self.drawing or stopped else {}
+        """Whether it goes on by itself: where it does, and, once, where it does no more; and if that is its end."""
+        stopped, ended, self.stopped, self.ended = self.stopped, self.ended, False, False
+        told = {"drawing": self.drawing} if self.drawing or stopped else {}
+        return told | ({"ended": True} if ended else {})
 
     def dump_following(self) -> dict[str, Any]:
         """All that it holds, for :meth:`load_following`."""

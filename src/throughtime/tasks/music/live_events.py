@@ -203,7 +203,8 @@ class EventReader(Following[int]):
         drawn, self.left = self.options.length - self.left, self.left - 1
         never = [Events.END] if drawn < self.options.min_length else []
         token = self.draws(self._allowed(scores), never)
-        return None if token == Events.END else token
+        self.ended = token == Events.END
+        return None if self.ended else token
 
     def _allowed(self, scores: Output) -> Output:
         return np.where(self.live.forbidden[self.last], np.float32(-np.inf), scores)

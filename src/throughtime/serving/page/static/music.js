@@ -142,7 +142,7 @@ export function open(root, model, fail) {
     playing?.stop();
     feed?.close();
     const { genre, chords } = begun(prompt.value), most = MOST[heard ? "aloud" : "silent"];
-    let asked = 0, got = 0, read = 0, upTo = 0, keys = null, over = false;
+    let read = 0, upTo = 0, keys = null, over = false;
     const finish = () => {
       if (over) return;
       over = true;
@@ -155,7 +155,6 @@ export function open(root, model, fail) {
       if (over) return;
       if (read >= most) return finish();
       if (playing && upTo - playing.beats() > AHEAD) return setTimeout(more, 60);
-      [asked, got] = [PART, 0];
       mine.send({ draw: { temperature: Number(temperature.value), length: PART } });
     };
     function take(fresh, whole) {
@@ -172,12 +171,11 @@ export function open(root, model, fail) {
         return more();
       }
       fail(null);
-      const count = (event.events ?? event.frames ?? []).length;
-      [got, read] = [got + count, read + count];
+      read += (event.events ?? event.frames).length;
       const found = (event.frames ?? []).map((frame) => keys.add(frame.keys));
       if (event.notes) take(event.notes, event.notes); else take(found.flatMap((each) => each.fresh), found.flatMap((each) => each.ended));
       upTo = keys ? keys.beats() : Math.max(upTo, ...event.notes.map((note) => note.start));
-      if (event.drawing === false) (got < asked ? finish : more)();
+      if (event.drawing === false) (event.ended ? finish : more)();
     }
     notes = [];
     picture.show(notes);
