@@ -6,6 +6,7 @@ import json
 import math
 import random
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,40 @@ def hours(folder: Path) -> None:
     heading = "time,north,south,west"
     (folder / "load.csv").write_text("\n".join([heading, *rows]) + "\n")
     (folder.parent / "new.csv").write_text("\n".join([heading, *rows[:100]]) + "\n")
+
+
+def shapes(folder: Path) -> None:
+    """Two channels, one with holes, up or down."""
+    _series(folder, lambda number: ("up" if number % 2 else "down", 1.0 - 2 * (number % 2)), holes=True)
+
+
+def states(folder: Path) -> None:
+    """Low or high, step by step."""
+    _series(folder, lambda number: (None, 1.0))
+
+
+def beats(folder: Path) -> None:
+    draw = random.Random(5)
+    values = [round(math.sin(step / 3) + draw.gauss(0, 0.05), 3) for step in range(160)]
+    new = [*values[:40], 3.0, -3.0, *values[40:60]]
+    for path, series in ((folder / "beats.jsonl", values), (folder.parent / "new.jsonl", new)):
+        path.write_text(json.dumps({"series": series}) + "\n")
+
+
+def _series(folder: Path, drawn: Callable[[int], tuple[str | None, float]], holes: bool = False) -> None:
+    draw, lines = random.Random(3), []
+    for number in range(30):
+        label, size = drawn(number)
+        steps = [(size * math.sin(step / 3) + draw.gauss(0, 0.1), draw.gauss(0, 1)) for step in range(8 + number % 5)]
+        said = [["low", "high"][one > 0.5] for one, _ in steps] if label is None else label
+        series = [
+            [round(one, 3), None if holes and (number + step) % 9 == 0 else round(other, 3)]
+            for step, (one, other) in enumerate(steps)
+        ]
+        lines.append(json.dumps({"series": series, "label": said}))
+    for part, members in (("train", lines[:20]), ("valid", lines[20:25]), ("test", lines[25:])):
+        (folder / f"{part}.jsonl").write_text("\n".join(members) + "\n")
+    (folder.parent / "new.jsonl").write_text("\n".join(lines[:2]) + "\n")
 
 
 def nothing(folder: Path) -> None:

@@ -33,6 +33,7 @@ from recording import SUFFIX, call, history, pack, said
 
 from data import (
     aligned,
+    beats,
     bracketed,
     dictionary,
     films,
@@ -43,8 +44,10 @@ from data import (
     points,
     reviews,
     rolls,
+    shapes,
     sites,
     songs,
+    states,
     tagged,
     texts,
     tunes,
@@ -182,11 +185,18 @@ CASES = {
         "data --horizon 5 --width 6 --head negative-binomial --scale robust --lags 1,24 --bptt 40 --warm-up 20",
         (JUDGED, "predict run new.csv --json"),
     ),
+    "series": Case("series", shapes, "data --features 6", (JUDGED, "predict run new.jsonl --explain --json")),
+    "series-steps": Case(
+        "series", states, "data --features 6 --balance --cell rnn", (JUDGED, "predict run new.jsonl --json")
+    ),
+    "series-novelty": Case(
+        "series", beats, "data --novelty --features 6 --span 30", (JUDGED, "predict run new.jsonl --rate 0.01 --json")
+    ),
     "agreement": Case("agreement", nothing, f"{MADE} --cell gru --gap 6", (JUDGED,)),
     "adding": Case("adding", nothing, f"{MADE} --cell lstm --length 12", (JUDGED,)),
     "copy": Case("copy", nothing, f"{MADE} --cell gru-simplified --length 5", (JUDGED,)),
 }
-WITHOUT_EMBEDDING = ("speech", "video", "forecast", "adding")
+WITHOUT_EMBEDDING = ("speech", "video", "series", "forecast", "adding")
 
 
 def training(case: Case) -> list[str]:

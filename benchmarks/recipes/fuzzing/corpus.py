@@ -337,7 +337,7 @@ def series(draw: np.random.Generator) -> list[Data]:
     rows = [(f"{'up' if n % 2 else 'down'}", draw.random(8).round(3).tolist()) for n in range(12)]
     cells = "".join(f"{','.join(map(str, values))},{label}\n" for label, values in rows)
     head = "# made\n@problemName made\n@timeStamps {}\n@univariate {}\n@classLabel true up down\n@data\n"
-    two = "".join(f"{str(v[:4])[1:-1]}:{str(v[4:])[1:-1].replace('0.5', '?')}:{label}\n" for label, v in rows)
+    two = "".join(f"{str(v[:4])[1:-1]}:?, {str(v[5:])[1:-1]}:{label}\n" for label, v in rows)
     timed = "".join(f"{','.join(f'({t},{x})' for t, x in enumerate(values))}:{label}\n" for label, values in rows)
     steps = "series\ttime\tx\ty\tlabel\n" + "".join(
         f"s{n}\t2024-01-01T00:00:{t:02}\t{x}\t{t}\t{'ab'[t % 2]}\n"
