@@ -87,16 +87,14 @@ def watch(seed: int) -> dict[str, Any]:
     files = [data(f"ucr/{ANOMALY}_{part}.csv") for part in ("TRAIN", "TEST")]
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        out = Path(folder, "run")
-        run = throughtime.train(
-            "series", files[0], test=files[1], out=out, novelty=True, seed=seed, device="cpu", progress=False
-        )
+        given = {"novelty": True, "batch": 4, "steps": 300, "seed": seed, "device": "cpu"}
+        run = throughtime.train("series", files[0], test=files[1], out=Path(folder, "run"), progress=False, **given)
         seconds = time.perf_counter() - begun
         report = run.evaluate()
     (alarms,) = ([dict(zip(table.columns[1:], row[1:], strict=True)) for row in table.rows] for table in report.tables)
     return {
         "command": f"throughtime train series --novelty --data {ANOMALY}_TRAIN.csv --test {ANOMALY}_TEST.csv "
-        f"--seed {seed}",
+        f"--batch 4 --steps 300 --seed {seed}",
         "training_seconds": round(seconds, 1),
         "test": report.figures,
         "alarms": alarms,
