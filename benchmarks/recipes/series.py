@@ -110,9 +110,13 @@ def main() -> None:
     for name in given.names:
         if name == ANOMALY:
             found = watch(given.seed)
-            strongest = found["test"]["strongest_labelled"]
-            print(f"{name}: strongest labelled: {strongest}, alarms: {found['alarms']}", flush=True)
-        record(f"series-{name.lower()}", {"machine": before, **found})
+            print(f"{name}: strongest labelled: {found['test']['strongest_labelled']}, {found['alarms']}", flush=True)
+            record("series-novelty", {"machine": before, **found})
+        else:
+            found = classify(name, given.seed)
+            accuracy, other = found["test"]["accuracy"], found["neighbour_accuracy"]
+            print(f"{name}: {accuracy:.1f} %, neighbour {other:.1f} %", flush=True)
+            record(f"series-{name.lower()}", {"machine": before, **found})
 
 
 if __name__ == "__main__":
