@@ -87,7 +87,7 @@ def watch(seed: int) -> dict[str, Any]:
     files = [data(f"ucr/{ANOMALY}_{part}.csv") for part in ("TRAIN", "TEST")]
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        given = {"novelty": True, "batch": 4, "steps": 300, "seed": seed, "device": "cpu"}
+        given: dict[str, Any] = {"novelty": True, "batch": 4, "steps": 300, "seed": seed, "device": "cpu"}
         run = throughtime.train("series", files[0], test=files[1], out=Path(folder, "run"), progress=False, **given)
         seconds = time.perf_counter() - begun
         report = run.evaluate()
