@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from throughtime.data.device import onto
 from throughtime.data.ragged import RaggedBatch
 from throughtime.engine import real_steps
 from throughtime.layers import Recurrent
@@ -87,8 +88,8 @@ class SurpriseModel(Model):
         features, lengths = self.inputs(batch.steps)[:, skip:], batch.steps.lengths - skip
         outputs, state = self.stack(features, state, lengths=lengths)
         raw = self.linear(F.dropout(outputs, self.dropout, self.training)).unflatten(2, (self.channels, self.kind.size))
-        nats = self.kind(raw).losses(batch.nexts[:, skip:].to(raw.device)).sum(2)
-        return nats * real_steps(lengths, nats.shape[1]).to(nats.device), state
+        nats = self.kind(raw).losses(onto(batch.nexts[:, skip:], raw.device)).sum(2)
+        return nats * onto(real_steps(lengths, nats.shape[1]), nats.device), state
 
     def loss(self, batch: NextBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """The surprise in nats, averaged over all numbers that came."""
