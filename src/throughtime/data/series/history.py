@@ -29,6 +29,9 @@ ScaleName = Literal["mean", "robust"]
 MANY, FEW = 7, 4
 """Cycles that are looked back on: of a shorter one than the longest, such as days in a week, and of the longest."""
 
+LONGEST = 20_000
+"""Steps of a cycle that is looked back on, at most: what is kept of a history is four of it."""
+
 OWN = 2
 """Candidates that there always are: the last value and the level."""
 
@@ -54,21 +57,31 @@ class Lookback:
 
     @classmethod
     def of(
-        cls, frequency: str, season: int, horizon: int, given: Sequence[int] = (), scale: ScaleName = "mean"
+        cls,
+        frequency: str,
+        season: int,
+        horizon: int,
+        given: Sequence[int] = (),
+        scale: ScaleName = "mean",
+        longest: int = LONGEST,
     ) -> Lookback:
-        """As a frequency suggests, with lags of the user's.
+        """As a frequency suggests, with lags of the user's, and without cycles of more steps than the longest.
 
         Example:
             >>> found = Lookback.of("h", 24, 48)
             >>> found.cycles, found.candidates, found.reach
             ((24, 168), 13, 696)
-            >>> Lookback.of("", 7, 3).cycles, Lookback.of("YE", 1, 6).candidates
-            ((7,), 2)
+            >>> Lookback.of("", 7, 3).cycles, Lookback.of("YE", 1, 6).candidates, Lookback.of("s", 1, 6).cycles
+            ((7,), 2, (3600,))
         """
-        found = cycles(frequency)
+        found = tuple(cycle for cycle in cycles(frequency) if cycle <= longest)
         if season > 1 and season not in found:
             found = tuple(sorted({season, *(cycle for cycle in found if cycle > season)}))
-        usual = lags(frequency) if frequency else sorted({1, 2, 3} | {c + d for c in found for d in (-1, 0, 1)})
+        usual = (
+            lags(frequency, 2 * max(found, default=1) + 1)
+            if frequency
+            else sorted({1, 2, 3} | {c + d for c in found for d in (-1, 0, 1)})
+        )
         return cls(horizon, max(1, season), found, tuple(given or (lag for lag in usual if lag > 0)), scale)
 
     @cached_property

@@ -23,6 +23,9 @@ HORIZONS = {"D": 14, "B": 14, "W": 13}
 
 MONTHS = {1: 18, 3: 8, 12: 6}
 
+FURTHEST = 100_000
+"""Of lags."""
+
 OFTEN = 48
 """Steps ahead of what is measured more often than daily."""
 
@@ -132,8 +135,8 @@ class ForecastSettings(StackSettings, FileSettings):
 
     @model_validator(mode="after")
     def _in_time(self) -> Self:
-        if any(lag < 1 for lag in self.steps_back):
-            raise ValueError(f"--lags: expected steps back of at least 1, got {self.lags}")
+        if any(not 1 <= lag <= FURTHEST for lag in self.steps_back):
+            raise ValueError(f"--lags: expected steps back from 1 to {FURTHEST:,}, got {self.lags}")
         return self
 
     def ahead(self, frequency: str) -> int:

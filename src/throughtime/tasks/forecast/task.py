@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from throughtime.applications.application import Application
 from throughtime.applications.folder.describing import describe_model
-from throughtime.applications.folder.learnt import Count
 from throughtime.applications.judging.forecasts import mase
 from throughtime.applications.judging.plain_forecasts import seasonal_naive
 from throughtime.applications.memory import begin_at
@@ -25,7 +25,7 @@ from throughtime.applications.task import Report
 from throughtime.data.parts import find_parts
 from throughtime.data.series.frames import write_columns
 from throughtime.data.series.frequency import season
-from throughtime.data.series.history import Lookback
+from throughtime.data.series.history import LONGEST, Lookback
 from throughtime.data.series.reading import READABLE, read_series
 from throughtime.data.series.series import Series
 from throughtime.errors import UserError, nearest
@@ -52,11 +52,15 @@ VALIDATED = 1000
 """Series that a validation looks at, spread over all."""
 
 
+Steps = Annotated[int, Field(ge=1, le=100_000)]
+
+
 class LearntSeries(TypedDict):
     """What is learnt of training data before training."""
 
-    horizon: Count
-    season: Count
+    horizon: Steps
+    season: Steps
+    cycle: Steps
     frequency: str
     calendar: list[str]
     static: Known
@@ -111,7 +115,9 @@ class Forecasting(Application[SeriesExample]):
         super().__init__(settings, vocabulary)
         self.horizon, self.season, self.frequency = (vocabulary[name] for name in ("horizon", "season", "frequency"))
         ahead = 1 if settings.recursive else self.horizon
-        self.lookback = Lookback.of(self.frequency, self.season, ahead, settings.steps_back, settings.scale)
+        self.lookback = Lookback.of(
+            self.frequency, self.season, ahead, settings.steps_back, settings.scale, vocabulary["cycle"]
+        )
         parts = (vocabulary[name] for name in ("static", "known", "past"))
         covariates = Covariates(self.frequency, vocabulary["calendar"], *parts)
         self.windows = Windows(self.lookback, covariates, settings.warm_up)
@@ -176,6 +182,7 @@ class Forecasting(Application[SeriesExample]):
         return {
             "horizon": horizon,
             "season": steps,
+            "cycle": max(1, min(LONGEST, max(map(len, series)) // 2)),
             "frequency": first.frequency,
             "calendar": calendar_of(series, first.frequency),
             **{kind: learn(series, kind) for kind in ("static", "known", "past")},
