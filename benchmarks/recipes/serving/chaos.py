@@ -53,7 +53,7 @@ async def garble(url: str, sounds: list[Sound], draw: random.Random) -> int:
         if draw.random() < 0.5:
             await socket.send(OPEN)
         await socket.send(_garbage(draw))
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, websockets.ConnectionClosed):
             async with asyncio.timeout(1):
                 async for _ in socket:
                     pass
