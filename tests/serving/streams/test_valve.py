@@ -62,8 +62,8 @@ def test_who_is_in_time_stays_and_all_are_let_in(lates: list[float], streams: in
     for turn, late in enumerate(lates):
         assert valve.excess(turn * LOOK, streams, late) == 0
     assert valve.most == math.inf
-    assert valve.admits(streams, 0.25)
-    assert not valve.admits(streams, 0.26)
+    assert valve.admits(streams, 0.5)
+    assert not valve.admits(streams, 0.51)
 
 
 @pytest.mark.parametrize("halt", [1.1, 3.0, 30.0])

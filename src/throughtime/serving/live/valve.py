@@ -11,7 +11,7 @@ import math
 LOOK = 0.5
 """Seconds from one look to the next."""
 
-NEW = 0.25
+NEW = 0.5
 """What share of the lateness that is allowed keeps new streams out."""
 
 MADE_UP = 3.0
