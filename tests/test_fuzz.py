@@ -161,9 +161,9 @@ def test_an_input_is_the_same_every_time(cases: Any) -> None:
 
 
 def test_every_reader_gets_its_share(cases: Any) -> None:
-    """Of a million inputs, at least 5,000."""
+    """Of a million inputs, at least 3,500."""
     inputs = importlib.import_module("fuzzing.inputs").Inputs(cases, 0)
-    assert min(case.weight for case in cases) / inputs.weights[-1] * 1_000_000 > 4_999
+    assert min(case.weight for case in cases) / inputs.weights[-1] * 1_000_000 > 3_499
 
 
 def test_damage_is_damage() -> None:

@@ -86,6 +86,7 @@ LONG = 600
 STREAMED = {
     "text": b"the cat\r\n sat,\n",
     "rows": b"0.5, 1e-3\n1 2\n",
+    "number": b"0.5\n\n1e-3\n",
     "event": b"0 1 C4\n0 2 e4\n1.5 0.5 64\n",
     "frame": b"C4+E4\n\n60 67\n",
 }
@@ -101,7 +102,7 @@ def stream_case(model: Path, name: str, data: Data) -> Case | None:
         return None
     if live.takes == "audio":
         return None
-    content = STREAMED[live.facts.get("step", live.takes)]
+    content = STREAMED["number" if live.facts.get("numbers") == 1 else live.facts.get("step", live.takes)]
     if data.task == "dna":
         content = b"ACGTN\nRYAC\n"
 

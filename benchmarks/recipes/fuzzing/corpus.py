@@ -347,11 +347,11 @@ def series(draw: np.random.Generator) -> list[Data]:
     listed = "".join(json.dumps({"series": [[x] for x in v], "label": v[0]}) + "\n" for _, v in rows)
     few = {"features": 4}
     return [
-        Data("series", {"a.csv": cells.encode()}, "a.csv", few, model="classes", weight=9),
-        Data("series", {"a.ts": (head.format("false", "false") + two).encode()}, ".", few, weight=9),
-        Data("series", {"b.ts": (head.format("true", "true") + timed).encode()}, "b.ts", few, weight=9),
-        Data("series", {"a.tsv": steps.encode()}, "a.tsv", few, model="labels", weight=9),
-        Data("series", {"a.jsonl": listed.encode()}, "a.jsonl", {**few, "target": "number"}, model="numbers", weight=9),
+        Data("series", {"a.csv": cells.encode()}, "a.csv", few, model="classes", weight=4),
+        Data("series", {"a.ts": (head.format("false", "false") + two).encode()}, ".", few, weight=4),
+        Data("series", {"b.ts": (head.format("true", "true") + timed).encode()}, "b.ts", few, weight=4),
+        Data("series", {"a.tsv": steps.encode()}, "a.tsv", few, model="labels", weight=4),
+        Data("series", {"a.jsonl": listed.encode()}, "a.jsonl", {**few, "target": "number"}, model="numbers", weight=4),
     ]
 
 
@@ -398,11 +398,11 @@ def numbers() -> list[Data]:
     np.savez(arrays, a=np.array(series[0]), b=np.array(series[1]))
     small = {"horizon": 4, "width": 4, "windows": 1}
     return [
-        Data("forecast", {"a.csv": wide.encode()}, "a.csv", small, model="quantiles", weight=9),
-        Data("forecast", {"a.tsv": long.encode()}, "a.tsv", small | {"past": "heat"}, weight=9),
-        Data("forecast", {"a.jsonl": lists.encode()}, "a.jsonl", small, weight=9),
-        Data("forecast", {"a.tsf": tsf.encode()}, "a.tsf", small, weight=9),
-        Data("forecast", {"a.npz": arrays.getvalue()}, "a.npz", small, weight=9),
+        Data("forecast", {"a.csv": wide.encode()}, "a.csv", small, model="quantiles", weight=4),
+        Data("forecast", {"a.tsv": long.encode()}, "a.tsv", small | {"past": "heat"}, weight=4),
+        Data("forecast", {"a.jsonl": lists.encode()}, "a.jsonl", small, weight=4),
+        Data("forecast", {"a.tsf": tsf.encode()}, "a.tsf", small, weight=4),
+        Data("forecast", {"a.npz": arrays.getvalue()}, "a.npz", small, weight=4),
         Data("forecast", {"a.npy": written("a.npy", lambda path: np.save(path, np.array(series[0])))}, "a.npy", small),
         Data("forecast", {"a.parquet": written("a.parquet", lambda path: parquet(path, series))}, "a.parquet", small),
     ]

@@ -196,7 +196,7 @@ class Supervised(Task):
                 examples, how = _divided(self.application, examples, settings)
             if "valid" not in examples:
                 note(no_validation(settings))
-                settings = settings.model_copy(update={"held_out": 0.0})
+                settings = settings.model_copy(update={"held_out": 0})
             vocabulary = self.application.learn(examples["train"], settings)
         if beside is not None:
             notes = notes.renamed(lambda line: as_given(line, beside))
