@@ -20,7 +20,7 @@ FOLDERS = Path(__file__).parents[1] / "folders"
 
 NO_MODEL = re.compile(
     "chance|memoryless_nats|.*_without_time|(majority|unigram|repeat|commonest|letterwise|seasonal_naive|memory|copy|open_frames"
-    "|all_coding)_.*(?<!signature)"
+    "|all_coding)_.*(?<!signature)|mean_rmse"
 )
 """Names of figures that no model of ours makes."""
 

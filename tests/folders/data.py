@@ -205,6 +205,11 @@ def shapes(folder: Path) -> None:
     _series(folder, lambda number: ("up" if number % 2 else "down", 1.0 - 2 * (number % 2)), holes=True)
 
 
+def swings(folder: Path) -> None:
+    """How far two channels swing."""
+    _series(folder, lambda number: (0.5 + number / 8, 0.5 + number / 8))
+
+
 def states(folder: Path) -> None:
     """Low or high, step by step."""
     _series(folder, lambda number: (None, 1.0))
@@ -218,7 +223,7 @@ def beats(folder: Path) -> None:
         path.write_text(json.dumps({"series": series}) + "\n")
 
 
-def _series(folder: Path, drawn: Callable[[int], tuple[str | None, float]], holes: bool = False) -> None:
+def _series(folder: Path, drawn: Callable[[int], tuple[str | float | None, float]], holes: bool = False) -> None:
     draw, lines = random.Random(3), []
     for number in range(30):
         label, size = drawn(number)

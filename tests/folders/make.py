@@ -48,6 +48,7 @@ from data import (
     sites,
     songs,
     states,
+    swings,
     tagged,
     texts,
     tunes,
@@ -189,6 +190,7 @@ CASES = {
     "series-steps": Case(
         "series", states, "data --features 6 --balance --cell rnn", (JUDGED, "predict run new.jsonl --json")
     ),
+    "series-numbers": Case("series", swings, "data --features 6", (JUDGED, "predict run new.jsonl --json")),
     "series-novelty": Case(
         "series", beats, "data --novelty --features 6 --span 30", (JUDGED, "predict run new.jsonl --rate 0.01 --json")
     ),
