@@ -17,12 +17,14 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from rich.text import Text
 
 import throughtime
 from sources import parsed
 from throughtime import pictures
 from throughtime.applications.judging.curves import draw_learning
 from throughtime.bench.plot import draw as draw_ratios
+from throughtime.data.series.labelled.series import LabelledSeries
 from throughtime.inspection.figures import (
     draw_gates,
     draw_gradients,
@@ -40,9 +42,13 @@ from throughtime.runtime.dna.regions import Region
 from throughtime.runtime.music.tunes import Tune
 from throughtime.runtime.video.windows import Window
 from throughtime.tasks.dna.picture import draw_genome
+from throughtime.tasks.forecast.fans import Fan
+from throughtime.tasks.forecast.pictures import draw_forecasts
 from throughtime.tasks.memory.agreement import AgreementTask
 from throughtime.tasks.music.files import draw_tune
 from throughtime.tasks.pairs.base import draw_attention
+from throughtime.tasks.series.pictures import draw_series, draw_surprise
+from throughtime.tasks.series.predictions import SeriesPrediction
 from throughtime.tasks.speech.pictures import Said
 from throughtime.tasks.speech.pictures import draw as draw_speech
 from throughtime.tasks.video.pictures import Samples, draw_points, draw_windows
@@ -164,6 +170,35 @@ def attention(path: Path, source: int, target: int) -> None:
     )
 
 
+def fans(path: Path, count: int, history: int = 200) -> None:
+    levels = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+    quantiles = np.sort(RANDOM.normal(1e6, 1e5, (48, len(levels))), 1)
+    came = RANDOM.normal(1e6, 1e5, history)
+    fan = Fan(HOSTILE, "2024-01-01T00:00:00", "h", came, levels, quantiles, quantiles[:, 3] + 1)
+    draw_forecasts(path, [fan] * count, *TITLE)
+
+
+def channels(path: Path, count: int, steps: int) -> None:
+    values = RANDOM.normal(0, 1e5, (count, steps)).tolist()
+    said = dict.fromkeys([HOSTILE, "other"], 0.5)
+    told = SeriesPrediction(
+        Text(HOSTILE),
+        {},
+        where=HOSTILE,
+        name=HOSTILE,
+        label=HOSTILE,
+        probabilities=said,
+        steps=steps,
+        attention=[1 / steps] * steps,
+    )
+    draw_series(path, LabelledSeries(values, HOSTILE, [], HOSTILE, HOSTILE), told)
+
+
+def surprise(path: Path, count: int, steps: int) -> None:
+    values = RANDOM.normal(0, 1, (count, steps)).tolist()
+    draw_surprise(path, LabelledSeries(values, "", [], HOSTILE, HOSTILE), RANDOM.exponential(1, steps), 4.0)
+
+
 def ratios(path: Path, rows: int) -> None:
     ratio = {"median": 2.1, "q1": 1.9, "q3": 2.4}
     shapes = [{"batch": 2**n, "time": 100, "input": 64, "hidden": 64, "threads": 1} for n in range(rows)]
@@ -200,6 +235,10 @@ CASES: dict[str, Callable[[Path], None]] = {
     "tune": lambda path: tune(path, 8, True),
     "attention": lambda path: attention(path, 12, 9),
     "bench": lambda path: ratios(path, 2),
+    "forecasts": lambda path: fans(path, 3),
+    "a forecast of a short history": lambda path: fans(path, 1, history=2),
+    "series": lambda path: channels(path, 9, 40),
+    "surprise": lambda path: surprise(path, 2, 500),
 }
 
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch.distributed.run import get_args_parser
 
-from throughtime.applications.application import Application
 from throughtime.applications.options import Options
 from throughtime.applications.supervised import Supervised
 from throughtime.applications.task import Use
@@ -23,6 +22,8 @@ from throughtime.tasks import find_task
 from throughtime.tasks.dna.classes import DnaClasses
 from throughtime.tasks.dna.regions import DnaRegions
 from throughtime.tasks.music.events import EventDrawing
+from throughtime.tasks.series.labels import SeriesLabels
+from throughtime.tasks.series.novelty import SeriesNovelty
 from throughtime.tasks.text.sampler import TextDrawing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,10 +103,12 @@ TRAINED = {
 } | {"runs/first": "text", "runs/speech": "speech", "runs/languages": "mytasks:Languages"}
 """Tasks of the runs that pages speak of, by folder: what a page trains, and what it takes up from another page."""
 
-KINDS: dict[str, type[Application[Any]]] = {
+KINDS: dict[str, type[Any]] = {
     "runs/promoters/fold-3": DnaClasses,
     "runs/splice": DnaClasses,
     "runs/genes": DnaRegions,
+    "runs/gun": SeriesLabels,
+    "runs/usual": SeriesNovelty,
 }
 DRAWING: dict[str, type[Options]] = {"runs/tunes": EventDrawing}
 """Where a task's options depend on what it learnt: which of its kinds a run is."""

@@ -98,7 +98,7 @@ CASES: dict[str, tuple[Maker, list[str], list[str], str]] = {
 }
 """By task: a file of its kind with answers or without, answers, other ones, and what it can be written as."""
 
-WITHOUT = {"music", "agreement", "adding", "copy"}
+WITHOUT = {"music", "forecast", "agreement", "adding", "copy"}
 """Tasks whose files hold no answers beside inputs."""
 
 

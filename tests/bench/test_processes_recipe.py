@@ -27,12 +27,15 @@ def test_alpha_and_beta(recipe: Any) -> None:
 
 
 def test_foretold(recipe: Any) -> None:
-    row = recipe.foretold(1.0, 1_000_000, 64, alpha=1e-3, beta=1e-7)["8"]
-    sums = 2 * 1e-3 * 3 + 2 * 0.1 * 7 / 8  # three messages there and back, and seven eighths of 0.1 s twice
-    assert row["speed_up"] == pytest.approx(1 / (1 / 8 + sums))
-    assert row["efficiency"] == pytest.approx(row["speed_up"] / 8)
-    assert row["averaging_share"] == pytest.approx(sums / (1 / 8 + sums))
-    half = recipe.foretold(row["rows_at_half_efficiency"] / 64, 1_000_000, 64, alpha=1e-3, beta=1e-7)["8"]
-    assert half["efficiency"] == pytest.approx(0.5)
-    free = recipe.foretold(1.0, 1_000_000, 64, alpha=0.0, beta=0.0)
-    assert all(row["efficiency"] == pytest.approx(1.0) for row in free.values())
+    steps = {1: 0.1, 8: 0.2, 32: 0.55, 64: 1.0}
+    row = recipe.foretold(steps, 1_000_000, alpha=1e-3, beta=1e-7)["8"]
+    sums = 4 * 2 * 1e-3 * 7 + 2 * 0.1 * 7 / 8  # seven messages there and back, four sums; seven eighths of 0.1 s twice
+    assert row["sums"] == pytest.approx(sums)
+    assert row["speed_up"] == pytest.approx(1 / (0.2 + sums))
+    assert row["efficiency_of_as_many_rows_each"] == pytest.approx(1 / (1 + sums))
+    assert (
+        row["least_rows_at_half_efficiency"] == 32
+    )  # half a second's worth of rows in 0.55 + 0.231 s; 8 are worth 0.125
+    free = recipe.foretold(steps, 1_000_000, alpha=0.0, beta=0.0)
+    assert free["512"]["speed_up"] is None
+    assert all(row["efficiency_of_as_many_rows_each"] == 1.0 for row in free.values())

@@ -453,7 +453,7 @@ def test_a_trained_model_prefers_its_own_language(call: Any, sentences: Path) ->
 
 def test_tasks_are_listed(call: Any) -> None:
     names = ["text", "sentiment", "sentiment-trees", "entities", "translation", "pronunciation"]
-    names += ["speech", "music", "dna", "video", "series", "agreement", "adding", "copy"]
+    names += ["speech", "music", "dna", "video", "series", "forecast", "agreement", "adding", "copy"]
     assert list(call("tasks", "--json").json) == names
     assert [row[0] for row in table(call("tasks").out)[1:]] == names
     assert table(call("tasks").out)[1][0] == "text"

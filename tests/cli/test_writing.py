@@ -170,7 +170,8 @@ def test_a_full_disk_while_training(name: str, text: Path, call: Any, tmp_path: 
 @pytest.fixture
 def signals() -> Iterator[None]:
     """The command line may leave some that are not heard: it ends with its process."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ends = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    before = {number: signal.getsignal(number) for number in ends}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

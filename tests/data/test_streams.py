@@ -135,7 +135,8 @@ def test_where_nothing_is_carried() -> None:
     assert next(Streams(np.array([5, 6]), 2, 1, EOS).batches(0)).begin(None) is None
 
 
-def test_a_state_on_a_device_stays_there() -> None:
+def test_a_state_on_a_device_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda values: values)  # which stand-ins have none of
     # Stand-ins for tensors of a GPU: they hold no numbers, and refuse to be mixed with tensors of the CPU.
     batch = next(Streams(np.array([5, EOS, 6, 7]), 2, 1, EOS).batches(0, 1))
     with FakeTensorMode(allow_non_fake_inputs=True):

@@ -122,7 +122,11 @@ class TrainSettings(BaseModel):
         le=2**20,
     )
     shuffle_window: int | None = option(
-        None, "Examples, side by side in the data, that are shuffled together; default: all.", "Training", ge=1
+        None,
+        "Examples, side by side in the data, that are shuffled together; default: all.",
+        "Training",
+        ge=1,
+        le=2**40,
     )
     seed: int = option(0, "Of weights, order and dropout.", "Training", ge=0, lt=2**63)
     device: Device = option("auto", "auto, cpu or cuda.", "Training")

@@ -100,7 +100,8 @@ def late(http: TestClient) -> tuple[int, str]:
         step = pool.rows.step
         pool.rows.step = lambda *given: (time.sleep(0.02), step(*given))[1]
         for _ in range(200):
-            socket.send_json({"text": "the"})
+            for letter in "the c":  # more than it comes to while another asks
+                socket.send_json({"text": letter})
             with http.websocket_connect("/stream/text") as other:
                 other.send_json({"open": {}})
                 if "error" in (event := other.receive_json()):

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from throughtime.pictures import COLOURS, new_figure, save_figure, short_name, whole_steps
+from throughtime.pictures import COLOURS, new_figure, save_figure, whole_steps
 from throughtime.tasks.forecast.fans import Fan
 
 MOST = 6
 """Panels of a picture."""
+
+NAME = 60
+"""Letters of a series' name above its panel, at most."""
 
 TAIL = 3
 """Horizons of history that are drawn at most, and some steps more where horizons are short."""
@@ -40,10 +43,14 @@ def draw_forecasts(path: Path, fans: Sequence[Fan], *title: str, unit: str = "as
         draw_fan(axes, fan)
         axes.set_ylabel(f"value ({unit})")
         if len(fans) > 1 or not title:
-            axes.set_title(short_name(fan.name), fontsize=9)
+            axes.set_title(fan.name if len(fan.name) <= NAME else f"{fan.name[: NAME - 1]}…", fontsize=9)
     for axes in panels[len(shown) :]:
-        axes.set_visible(False)
-    named = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        axes.remove()
+    named = {
+        label: line
+        for axes in panels[: len(shown)]
+        for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     figure.legend(named.values(), named.keys(), fontsize=8, frameon=False, loc="outside lower center", ncols=len(named))
     save_figure(figure, path)
 
@@ -98,7 +105,7 @@ def _name_time(axes: Any, fan: Fan) -> None:
     locator: Any = dates.AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.set_xlabel("time")
+    axes.set_xlabel("time (of the calendar)")
 
 
 def _alone(values: Any) -> Any:

@@ -32,8 +32,9 @@ def number_report(found: Tensor, right: Tensor, mean: float, names: Sequence[str
 
     Example:
         >>> from torch import tensor
-        >>> number_report(tensor([1.0, 3.0]), tensor([1.0, 4.0]), 2.5, ["a", "b"]).figures["r2"]
-        0.7777777910232544
+        >>> report = number_report(tensor([1.0, 3.0]), tensor([1.0, 4.0]), 2.5, ["a", "b"])
+        >>> round(report.figures["r2"], 3)  # 1 - 1 / 4.5
+        0.778
     """
     errors = found - right
     spread = float((right - right.mean()).square().sum())
