@@ -27,7 +27,7 @@ from throughtime.errors import UserError
 from throughtime.tasks import TASKS
 
 RECIPES = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes"
-INPUTS = 20_000
+INPUTS = 12_000
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -244,8 +244,9 @@ def main() -> None:
     sounds = sounds_of(throughtime.load(run), 64)
     result: dict[str, Any] = json.loads(asked.out.read_text()) if asked.out.exists() else {}
     result = {name: result[name] for name in PARTS if "command" in result.get(name, ())}
+    command = " ".join(["python", *("RUN" if word == str(asked.run) else word for word in sys.argv)])
     for name in asked.part or PARTS:
-        about = {"command": " ".join(["python", *sys.argv]), "commit": commit(ROOT), "machine": machine()}
+        about = {"command": command, "commit": commit(ROOT), "machine": machine()}
         began = time.time()
         most = asked.most or result.get("capacity", {}).get("most", LEVELS[0])
         found = part_of(name, run, sounds, asked, most)

@@ -217,20 +217,25 @@ class StudentT(Density):
 
     @torch.no_grad()
     def quantile(self, levels: Sequence[float] | Tensor) -> Tensor:
-        """By halving where the CDF lies on which side."""
+        """By Newton's steps within what halving would leave."""
         loc, scale, freedom = (each.unsqueeze(-1).double() for each in (self.loc, self.scale, self.freedom))
         asked = torch.as_tensor(levels, dtype=torch.float64, device=loc.device)
         asked, freedom = asked + 0 * freedom, freedom + 0 * asked
-        tail = torch.minimum(asked, 1 - asked)
-        low, high = torch.zeros_like(asked), torch.ones_like(asked)
-        half = torch.full_like(asked, 0.5)
+        middling = asked == 0.5  # which is known
+        tail = torch.where(middling, 0.25, torch.minimum(asked, 1 - asked))
+        low, high, half = torch.zeros_like(asked), torch.ones_like(asked), torch.full_like(asked, 0.5)
+        front = torch.lgamma(freedom / 2 + half) - torch.lgamma(freedom / 2) - math.lgamma(0.5)
+        share = half
         for _ in range(HALVINGS):  # of ν / (ν + z²), which rises with the tail from 0 to 1
-            middle = (low + high) / 2
-            less = beta_share(middle, freedom / 2, half) / 2 < tail
-            low, high = torch.where(less, middle, low), torch.where(less, high, middle)
-        share = (low + high) / 2
+            over = beta_share(share, freedom / 2, half) / 2 - tail
+            low, high = torch.where(over < 0, share, low), torch.where(over < 0, high, share)
+            slope = (front + (freedom / 2 - 1) * share.log() - torch.log1p(-share) / 2).exp() / 2
+            newton, before = share - over / slope, share
+            share = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+            if bool(((share - before).abs() <= 1e-10 * torch.minimum(share, 1 - share)).all()):
+                break
         z = (freedom * (1 / share.clamp(min=1e-300) - 1).clamp(min=0)).sqrt()
-        return (loc + scale * torch.where(asked == 0.5, 0.0, torch.where(asked < 0.5, -z, z))).to(self.loc.dtype)
+        return (loc + scale * torch.where(middling, 0.0, torch.where(asked < 0.5, -z, z))).to(self.loc.dtype)
 
     def median(self) -> Tensor:
         """The location."""
