@@ -171,7 +171,7 @@ def killed(shards: Path, out: Path, options: Sequence[str], kills: int, usual: f
         ]
         if left:
             raise SystemExit(f"a kill after {after} s left {left}")
-        if ended.whole:
+        if ended.whole or out.exists():  # all tokens are there: a kill that came later met the training
             return {
                 "kills": len(moments),
                 "killed_after_s": [round(moment, 2) for moment in moments],
