@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from throughtime.data.device import onto
 from throughtime.layers import Pooling, PoolingName, Recurrent
 from throughtime.models.base import Model, State
-from throughtime.models.cross_entropy import each_nats, mean_nats
+from throughtime.models.cross_entropy import each_nats, mean_nats, weights_of
 
 
 class Steps(Protocol):
@@ -101,16 +100,12 @@ class Classifier(Model):
     def loss(self, batch: ClassBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the sequences."""
         pooled = self._pooled(self._read(batch.steps), batch.steps)
-        shares = None if self.weights is None else self._weighed(batch) / self.divisor(batch)
+        shares = None if self.weights is None else weights_of(batch.classes, self.weights) / self.divisor(batch)
         return mean_nats(pooled, self.softmax.weight, self.softmax.bias, batch.classes, shares=shares), None
 
     def divisor(self, batch: ClassBatch) -> float:
         """Its sequences, each by its weight."""
-        return len(batch.classes) if self.weights is None else float(self._weighed(batch).sum())
-
-    def _weighed(self, batch: ClassBatch) -> Tensor:
-        assert self.weights is not None
-        return self.weights[onto(batch.classes, self.weights.device)]
+        return len(batch.classes) if self.weights is None else float(weights_of(batch.classes, self.weights).sum())
 
     @property
     def reads_last(self) -> bool:

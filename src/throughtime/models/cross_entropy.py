@@ -93,6 +93,21 @@ def each_nats(rows: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
     return nats if at is None else nats.new_zeros(count).index_copy(0, at, nats)
 
 
+def weights_of(targets: Tensor, weights: Tensor) -> Tensor:
+    """The weight of every target's class, ``[N]``, zero where there is none.
+
+    Args:
+        targets: Classes, ``[N]``, on any device; :data:`throughtime.data.NOTHING` where there is none.
+        weights: Of every class, ``[V]``.
+
+    Example:
+        >>> weights_of(torch.tensor([1, NOTHING, 0]), torch.tensor([0.5, 2.0]))
+        tensor([2.0000, 0.0000, 0.5000])
+    """
+    targets = onto(targets, weights.device)
+    return torch.where(targets == NOTHING, 0.0, weights[targets.clamp(min=0)])
+
+
 def real_targets(targets: Tensor, lengths: Lengths) -> Tensor:
     """Targets ``[B, S]`` one after another, ``[B S]``, :data:`throughtime.data.NOTHING` past a row's length.
 

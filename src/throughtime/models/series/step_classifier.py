@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.data import NOTHING
-from throughtime.data.device import onto
 from throughtime.data.ragged import RaggedBatch
 from throughtime.layers import Recurrent
 from throughtime.models.base import Model, State
-from throughtime.models.cross_entropy import each_nats, mean_nats
+from throughtime.models.cross_entropy import each_nats, mean_nats, weights_of
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class StepClassifier(Model):
     def loss(self, batch: StepBatch, carried: State | None) -> tuple[Tensor, State | None]:
         """Cross-entropy in nats, averaged over the steps that have a class."""
         rows, targets = self._hidden(batch.steps).flatten(0, 1), batch.classes.flatten()
-        shares = None if self.weights is None else self._weighed(targets) / self.divisor(batch)
+        shares = None if self.weights is None else weights_of(targets, self.weights) / self.divisor(batch)
         if not (targets != NOTHING).any():
             return rows.sum() * 0.0, None
         return mean_nats(rows, self.softmax.weight, self.softmax.bias, targets, shares=shares), None
@@ -92,7 +91,7 @@ class StepClassifier(Model):
         """Its steps that have a class, each by its weight."""
         if self.weights is None:
             return max(1, int((batch.classes != NOTHING).sum()))
-        return float(self._weighed(batch.classes.flatten()).sum()) or 1.0
+        return float(weights_of(batch.classes.flatten(), self.weights).sum()) or 1.0
 
     def losses(self, batch: StepBatch) -> Tensor:
         """The cross-entropy of every step in nats, ``[B, T]``, zero where it has no class."""
@@ -103,9 +102,3 @@ class StepClassifier(Model):
     def _hidden(self, steps: RaggedBatch) -> Tensor:
         outputs: Tensor = self.stack(self.inputs(steps), lengths=steps.lengths)[0]
         return F.dropout(outputs, self.dropout, self.training)
-
-    def _weighed(self, targets: Tensor) -> Tensor:
-        """The weight of every target ``[N]``, zero where there is none."""
-        assert self.weights is not None
-        targets = onto(targets, self.weights.device)
-        return torch.where(targets == NOTHING, 0.0, self.weights[targets.clamp(min=0)])
