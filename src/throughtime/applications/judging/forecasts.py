@@ -35,7 +35,7 @@ def scale_of(insample: npt.ArrayLike, season: int) -> float:
     """
     values = np.asarray(insample, np.float64)
     back = season if season < len(values) else 1
-    return _mean(np.abs(values[back:] - values[:-back]))
+    return mean_of(np.abs(values[back:] - values[:-back]))
 
 
 def mase(actual: npt.ArrayLike, forecast: npt.ArrayLike, insample: npt.ArrayLike, season: int) -> float:
@@ -57,7 +57,7 @@ def mase(actual: npt.ArrayLike, forecast: npt.ArrayLike, insample: npt.ArrayLike
         nan
     """
     scale = scale_of(insample, season)
-    return _mean(np.abs(_errors(actual, forecast))) / scale if scale > 0 else math.nan
+    return mean_of(np.abs(_errors(actual, forecast))) / scale if scale > 0 else math.nan
 
 
 def smape(actual: npt.ArrayLike, forecast: npt.ArrayLike) -> float:
@@ -69,7 +69,7 @@ def smape(actual: npt.ArrayLike, forecast: npt.ArrayLike) -> float:
     """
     errors = np.abs(_errors(actual, forecast))
     sizes = np.abs(np.asarray(actual, np.float64)) + np.abs(np.asarray(forecast, np.float64))
-    return 200 * _mean(np.divide(errors, sizes, out=np.where(np.isnan(errors), np.nan, 0.0), where=sizes > 0))
+    return 200 * mean_of(np.divide(errors, sizes, out=np.where(np.isnan(errors), np.nan, 0.0), where=sizes > 0))
 
 
 def owa(mase: float, smape: float, naive_mase: float, naive_smape: float) -> float:
@@ -136,7 +136,7 @@ def coverage(actual: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> 
     """
     came = np.asarray(actual, np.float64)
     inside = (came >= np.asarray(low)) & (came <= np.asarray(high))
-    return _mean(np.where(np.isnan(came), np.nan, inside))
+    return mean_of(np.where(np.isnan(came), np.nan, inside))
 
 
 def windows_for(shortest: int, horizon: int) -> int:
@@ -184,7 +184,13 @@ def _errors(actual: npt.ArrayLike, forecast: npt.ArrayLike) -> Floats:
     return errors
 
 
-def _mean(values: Floats) -> float:
-    """The mean of what is there."""
-    there = values[~np.isnan(values)]
+def mean_of(values: npt.ArrayLike) -> float:
+    """The mean of what is there.
+
+    Example:
+        >>> mean_of([1.0, float("nan"), 2.0])
+        1.5
+    """
+    there = np.asarray(values, np.float64)
+    there = there[~np.isnan(there)]
     return float(there.mean()) if there.size else math.nan

@@ -85,8 +85,8 @@ class Tally:
 
     def figures(self, naive: Tally) -> dict[str, float]:
         """By the names of :data:`COLUMNS`; OWA is against this one."""
-        mase, smape = _mean(self.mases), _mean(self.smapes)
-        known = _mean(naive.mases), _mean(naive.smapes)
+        mase, smape = metrics.mean_of(self.mases), metrics.mean_of(self.smapes)
+        known = metrics.mean_of(naive.mases), metrics.mean_of(naive.smapes)
         owa = metrics.owa(mase, smape, *known) if min(known) > 0 else math.nan
         return dict(zip(COLUMNS, (mase, smape, owa, self.lost / self.size if self.size else math.nan), strict=True))
 
@@ -109,7 +109,7 @@ def judge(windows: Sequence[Window], season: int) -> Report:
             tallies[name].add(actual, plain.values, plain.quantiles(metrics.LEVELS), scale)
         covered.append([metrics.coverage(actual, *map(window.at, edges)) for edges in BANDS.values()])
     found = {name: tally.figures(tallies[NAIVE]) for name, tally in tallies.items()}
-    bands = [_mean([row[at] for row in covered]) for at in range(len(BANDS))]
+    bands = [metrics.mean_of([row[at] for row in covered]) for at in range(len(BANDS))]
     figures: dict[str, Any] = {
         **{name.lower(): value for name, value in found["model"].items()},
         **{f"coverage_{band}": share for band, share in zip(BANDS, bands, strict=True)},
@@ -128,11 +128,6 @@ def _hardest(windows: Sequence[Window], mases: Sequence[float]) -> Table:
         for mase, window in sorted(there, key=lambda pair: -pair[0])[:HARDEST]
     ]
     return Table("hardest", ["series", "where", "step", "MASE"], rows)
-
-
-def _mean(values: Sequence[float]) -> float:
-    there = [value for value in values if not math.isnan(value)]
-    return float(np.mean(there)) if there else math.nan
 
 
 def _shown(value: float) -> str:
